@@ -1,0 +1,33 @@
+"""What an edit is: one step of a recipe, a pure function from graph to graph."""
+
+from msgspec import Struct
+
+from core.findings import Finding
+from core.graph import Graph
+from core.plan import Contract
+
+
+class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="do"):
+    """Base of all edits. Subclasses set `tag`, their name in recipes.
+
+    The graph that `apply` gets carries shapes for every call that the engine could infer, so an edit may ask
+    `graph.spec(ref)`. `enabled=False` keeps a step in the recipe without applying it.
+    """
+
+    enabled: bool = True
+
+    def apply(self, graph: Graph) -> Graph:
+        """The edited graph. Raises `EditError` with one sentence when it cannot apply."""
+        raise NotImplementedError
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """What must stay equal after this edit."""
+        return ()
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """What the person should know about this edit beyond what the planner finds by itself."""
+        return ()
+
+    def summary(self) -> str:
+        """One short line for the recipe list."""
+        raise NotImplementedError

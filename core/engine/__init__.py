@@ -1,0 +1,1 @@
+"""The only room that imports Keras: shapes, plans, rebuilding, verification."""

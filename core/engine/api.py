@@ -1,0 +1,1 @@
+"""The engine's door: what the command line, the engine process and tests call."""

@@ -1,0 +1,101 @@
+"""What would happen: the value that `core.engine.planner.plan` answers with and everything on screen derives from."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from core.findings import Finding
+from core.graph import Graph, Shape
+
+FateName = Literal["copied", "adapted", "initialized", "mismatched", "dropped"]
+
+
+class Fate(Struct, frozen=True):
+    """What happens to one weight of the new model. `weight` is `layer path/weight name`.
+
+    `rule` names the rules in words (`"sum"`, `"center + sum"`), `source` the source weight's path, `note` says
+    why (for `mismatched`: what does not fit).
+    """
+
+    weight: str
+    fate: FateName
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    rule: str | None = None
+    source: str | None = None
+    source_shape: tuple[int, ...] | None = None
+    trainable: bool = True
+    note: str = ""
+
+
+class Port(Struct, frozen=True):
+    """A model's input or output: name, shape (batch first) and dtype."""
+
+    name: str
+    shape: Shape | None
+    dtype: str = "float32"
+
+
+class Cost(Struct, frozen=True):
+    """Costs of one layer or a whole model: parameters, multiply-accumulates and activation elements for one sample.
+
+    `macs` and `activations` are `None` where a dimension is dynamic or the operation is unknown.
+    """
+
+    params: int = 0
+    trainable_params: int = 0
+    macs: int | None = None
+    activations: int | None = None
+
+
+class Contract(Struct, frozen=True):
+    """What must stay equal after the edits. `name` says it (`new(gray) == old(gray, gray, gray)`), `kind` picks the check.
+
+    `exact` contracts fail verification when broken beyond float rounding; others report their drift.
+    """
+
+    name: str
+    kind: str
+    exact: bool = True
+    fields: dict[str, Any] = {}
+
+
+class Plan(Struct, frozen=True):
+    """The answer to source + recipe. `graph` is the edited graph with the shapes of every call filled in."""
+
+    ok: bool
+    graph: Graph
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    before: Cost = Cost()
+    after: Cost = Cost()
+    fates: tuple[Fate, ...] = ()
+    dropped: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    contracts: tuple[Contract, ...] = ()
+    costs: dict[str, Cost] = {}
+
+
+class ContractResult(Struct, frozen=True):
+    """A contract as measured: `drift` is the largest relative difference, `holds` the verdict for exact ones."""
+
+    name: str
+    drift: float
+    exact: bool = True
+    holds: bool = True
+
+
+class Verification(Struct, frozen=True):
+    """What Keras said of the written file: it reloads, runs, holds the copied arrays, keeps the contracts."""
+
+    reloaded: bool
+    forward: bool
+    copied_equal: bool
+    contracts: tuple[ContractResult, ...] = ()
+    message: str = ""
+    drift_by_layer: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that must hold holds."""
+        return self.reloaded and self.forward and self.copied_equal and all(result.holds for result in self.contracts)

@@ -1,0 +1,1 @@
+"""How one weight array becomes another of a new shape: pure NumPy, one family of rules a file."""

@@ -1,0 +1,56 @@
+"""What a rule is: a pure NumPy function, with fields, from one weight array to another of a new shape.
+
+Rules chain. Each owns some axes of the weight (`owns`) and leaves the others as they are; `core.rules.adapt` walks
+the chain and insists that the last array has the planned shape.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from msgspec import Struct
+
+Array = np.ndarray[Any, Any]
+Owns = Literal["channels", "filters", "kernel", "flat", "positions", "all"]
+
+
+class Axes(Struct, frozen=True):
+    """What each axis of a weight means for its layer.
+
+    `spatial` are kernel axes, `channels` the axis that follows the layer's input channels, `filters` the one that
+    follows its outputs. `kind` says how the numbers act: `kernel` multiplies and is summed over `channels`;
+    `depthwise` multiplies channel by channel; `scale`, `shift`, `mean`, `variance` are per-channel vectors;
+    `bias` is per filter; `table` is a table of positions or classes; `other` is anything else.
+    `groups` is the layer's group count. `grid` is the `(height, width)` a flattened axis or table came from, if known.
+    """
+
+    kind: str = "other"
+    spatial: tuple[int, ...] = ()
+    channels: int | None = None
+    filters: int | None = None
+    groups: int = 1
+
+
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule"):
+    """Base of all rules. Subclasses set `tag` (the rule's name in recipes) and `owns`."""
+
+    owns: ClassVar[Owns] = "all"
+
+    @property
+    def name(self) -> str:
+        """The rule's name in recipes."""
+        return str(self.__struct_config__.tag)
+
+    def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
+        """Why this rule cannot turn `shape` into `target` (one sentence), or `None` when it can. No arrays needed."""
+        raise NotImplementedError
+
+    def apply(
+        self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]
+    ) -> Array:
+        """The array in its new shape, same dtype (computed in float64 or float32 inside).
+
+        `siblings` are the source arrays of the same layer by weight name, for rules that look at more than one.
+        Raises `RuleError` where `refusal` would have said so.
+        """
+        raise NotImplementedError

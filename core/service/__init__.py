@@ -1,0 +1,1 @@
+"""The reader and engine processes, and how the window talks to them."""

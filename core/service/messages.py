@@ -1,0 +1,92 @@
+"""Requests and replies between the window and its two helper processes: frozen and picklable."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from core.errors import SutureError
+from core.readers.source import Source
+from core.recipe import Recipe
+
+
+class OpenModel(Struct, frozen=True, kw_only=True):
+    """To the reader: describe a file (and a second one with its weights). Answer: `Source`."""
+
+    path: str
+    weights_path: str | None = None
+
+
+class PreviewWeight(Struct, frozen=True, kw_only=True):
+    """To the reader: look at one array. Answer: `WeightPreview`. `weight` is the path shown to the person."""
+
+    path: str
+    key: str
+    weight: str
+    bins: int = 64
+    kernels: int = 64
+
+
+class WeightPreview(Struct, frozen=True, kw_only=True):
+    """Statistics of an array, its histogram, and up to `kernels` small images of it (`(n, h, w)` or `(n, h, w, 3)`)."""
+
+    weight: str
+    shape: tuple[int, ...]
+    dtype: str
+    minimum: float
+    maximum: float
+    mean: float
+    std: float
+    zeros: int
+    not_finite: int
+    counts: Any
+    edges: Any
+    images: Any = None
+
+
+class Warm(Struct, frozen=True, kw_only=True):
+    """To the engine: import Keras now. Answer: the versions, as a dict."""
+
+
+class SetSource(Struct, frozen=True, kw_only=True):
+    """To the engine: this is the source that plans refer to. Answer: the plan of the empty recipe."""
+
+    source: Source
+
+
+class MakePlan(Struct, frozen=True, kw_only=True):
+    """To the engine: plan the recipe on the current source. Answer: `Plan`."""
+
+    recipe: Recipe
+
+
+class Apply(Struct, frozen=True, kw_only=True):
+    """To the engine: write the result. Answer: `Written`."""
+
+    recipe: Recipe
+    out: str
+    verify: bool = True
+
+
+class Verify(Struct, frozen=True, kw_only=True):
+    """To the engine: check a written file against source and recipe again. Answer: `Verification`."""
+
+    recipe: Recipe
+    out: str
+
+
+class Request(Struct, frozen=True):
+    """An envelope. `id` comes back with every reply, so that a stale answer can be dropped."""
+
+    id: int
+    body: Any
+
+
+class Reply(Struct, frozen=True):
+    """Progress (`done=False`, a stage and a fraction in 0..1) or the end: a value or an error."""
+
+    id: int
+    done: bool = False
+    stage: str = ""
+    fraction: float = 0.0
+    value: Any = None
+    error: SutureError | None = None
