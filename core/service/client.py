@@ -1,0 +1,185 @@
+"""The window's side of a helper process: send requests, collect replies, end it to cancel. No Qt, no threads."""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import struct
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.errors import Cancelled, FileError, OwnFault, SutureError
+from core.service.messages import Apply, OpenModel, Reply, Request, SetSource
+from core.service.partials import remove_partials
+from core.service.worker import serve
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+Kind = Literal["reader", "engine"]
+
+
+class Worker:
+    """One helper process. Every request gets exactly one reply with `done=True`, even when the process dies.
+
+    Nothing here blocks: what the child's pipe cannot take yet is kept and sent on at the next `poll`. A plan whose
+    turn comes when a newer plan already waits is not made and ends with `Cancelled`.
+    """
+
+    def __init__(self, kind: Kind, handlers: str | None = None) -> None:
+        """`handlers` is the `module:function` run in the child to get its handlers (default: the kind's own)."""
+        self.kind = kind
+        self._handlers = handlers or f"core.service.handlers:{kind}"
+        self._process: SpawnProcess | None = None
+        self._requests: Connection | None = None
+        self._replies: Connection | None = None
+        self._unsent = bytearray()
+        self._last_id = 0
+        self._pending: dict[int, Any] = {}
+        self._ended: list[Reply] = []
+        self._source: SetSource | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number, `None` before `start` and after `stop`."""
+        return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Start the process unless it runs."""
+        if self.alive:
+            return
+        self._ended += self._drain()
+        self._close(None)
+        context = multiprocessing.get_context("spawn")
+        child_requests, self._requests = context.Pipe(duplex=False)
+        self._replies, child_replies = context.Pipe(duplex=False)
+        if sys.platform != "win32":
+            os.set_blocking(self._requests.fileno(), False)
+        self._process = context.Process(
+            target=serve,
+            args=(self.kind, self._handlers, child_requests, child_replies),
+            name=f"suture-{self.kind}",
+            daemon=True,
+        )
+        self._process.start()
+        child_requests.close()
+        child_replies.close()
+
+    def send(self, body: Any) -> int:
+        """Ask for something (`core.service.messages`); starts the process if it is not running. Returns the id."""
+        if not self.alive:
+            self.restart()
+        if isinstance(body, SetSource):
+            self._source = body
+        return self._post(body)
+
+    def poll(self) -> list[Reply]:
+        """The replies that have arrived since the last call, without waiting."""
+        self._flush()
+        replies = [*self._ended, *self._drain()]
+        self._ended = []
+        return replies
+
+    def stop(self) -> None:
+        """End the process now. What was under way ends with `Cancelled`; half-written results are removed."""
+        self._ended += self._drain()
+        self._close(Cancelled("Cancelled; nothing was written."))
+
+    def restart(self) -> None:
+        """End the process and start a new one, which gets the last source again (its reply has an id of its own)."""
+        self.stop()
+        self.start()
+        if self._source is not None:
+            self._post(self._source)
+
+    def _post(self, body: Any) -> int:
+        self._last_id += 1
+        self._pending[self._last_id] = body
+        data = pickle.dumps(Request(self._last_id, body))
+        assert self._requests is not None
+        if sys.platform == "win32":
+            with contextlib.suppress(OSError):
+                self._requests.send_bytes(data)
+        else:
+            # the framing of multiprocessing's own `recv_bytes`, which has no sender that does not block
+            large = len(data) > 0x7FFFFFFF
+            self._unsent += struct.pack("!iQ", -1, len(data)) if large else struct.pack("!i", len(data))
+            self._unsent += data
+            self._flush()
+        return self._last_id
+
+    def _flush(self) -> None:
+        if self._requests is None or not self._unsent:
+            return
+        try:
+            while self._unsent:
+                written = os.write(self._requests.fileno(), self._unsent[: 1 << 20])
+                del self._unsent[:written]
+        except BlockingIOError:
+            return
+        except OSError:  # the child is gone; `_drain` tells
+            self._unsent.clear()
+
+    def _drain(self) -> list[Reply]:
+        """Everything that lies in the pipe; the end of everything pending when the process is gone."""
+        replies: list[Reply] = []
+        if self._replies is None:
+            return replies
+        try:
+            while self._replies.poll():
+                reply = self._replies.recv()
+                replies.append(reply)
+                if reply.done:
+                    self._pending.pop(reply.id, None)
+        except (EOFError, OSError):
+            self._close(None)
+            replies += self._ended
+            self._ended = []
+        return replies
+
+    def _close(self, reason: SutureError | None) -> None:
+        """End the process and settle what is pending with `reason` (`None`: it died by itself)."""
+        process, self._process = self._process, None
+        code: int | None = None
+        if process is not None:
+            pid = process.pid or 0
+            if reason is not None:
+                process.kill()
+            process.join(5)
+            code = process.exitcode
+            for body in self._pending.values():
+                if isinstance(body, Apply):
+                    remove_partials(body.out, pid)
+            with contextlib.suppress(ValueError):
+                process.close()
+        for connection in (self._requests, self._replies):
+            if connection is not None:
+                connection.close()
+        self._requests = self._replies = None
+        self._unsent.clear()
+        pending, self._pending = self._pending, {}
+        self._ended += [
+            Reply(number, done=True, error=reason or _death(self.kind, body, code)) for number, body in pending.items()
+        ]
+
+
+def _death(kind: Kind, body: Any, code: int | None) -> SutureError:
+    """What to say of a request whose process died under it."""
+    if isinstance(body, OpenModel):
+        return FileError(
+            f"{body.path} could not be read: the reading process ended (code {code}); "
+            "the file is probably damaged, or larger than this machine's memory.",
+            code="file.damaged",
+            path=body.path,
+        )
+    return OwnFault(
+        f"The {kind} process ended unexpectedly (code {code}); nothing was written. Try again; "
+        f"its last words are in {kind}.log in Suture's state folder.",
+        report=f"{kind}.log",
+    )

@@ -1,0 +1,155 @@
+"""The loop inside a helper process: take a request, do it, send back progress and one end.
+
+Requests arrive on a thread of their own, for two reasons: the window never waits for a busy child to read, and the
+pipe's end tells at once that the window is gone, whatever the main thread is doing.
+"""
+
+import contextlib
+import faulthandler
+import os
+import pickle
+import sys
+import threading
+import time
+from collections import deque
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from core.environment import prepare_for_engine, state_folder
+from core.errors import Cancelled, FileError, OwnFault, SutureError
+from core.reports import own_fault
+from core.service.handlers import Handlers, Progress
+from core.service.messages import Apply, MakePlan, Reply, Request
+from core.service.partials import remove_partials
+
+READER_BYTES = 4 << 30
+"""Address space of the reader: a file that declares absurd sizes meets this, not the machine's memory."""
+
+PROGRESS_INTERVAL = 0.05
+LOG_BYTES = 1 << 20
+
+
+class Inbox:
+    """Requests as they arrive, in order, unpickled only when taken."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.out = ""
+        self._requests: deque[Request] = deque()
+        self._raw: deque[bytes] = deque()
+        self._arrived = threading.Semaphore(0)
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                data = self.connection.recv_bytes()
+            except (EOFError, OSError):
+                # the window is gone: nobody wants the answer, and half a result must not stay behind
+                remove_partials(self.out, os.getpid())
+                os._exit(0)
+            self._raw.append(data)
+            self._arrived.release()
+
+    def _unpack(self) -> None:
+        while self._raw:
+            self._requests.append(pickle.loads(self._raw.popleft()))  # our own parent wrote it
+
+    def take(self) -> Request:
+        """The next request; waits for one."""
+        while not self._requests:
+            self._arrived.acquire()
+            self._unpack()
+        return self._requests.popleft()
+
+    def superseded(self) -> bool:
+        """Whether the very next request is another plan, so that the one in hand need not be made."""
+        self._unpack()
+        return bool(self._requests) and isinstance(self._requests[0].body, MakePlan)
+
+
+def serve(kind: str, factory: str, requests: Connection, replies: Connection) -> None:
+    """Answer requests until the window goes. `factory` is `module:function` giving the handlers."""
+    _redirect_output(kind)
+    prepare_for_engine()
+    if kind == "reader":
+        _limit_memory(READER_BYTES)
+    inbox = Inbox(requests)
+    module, _, name = factory.partition(":")
+    handlers: Handlers | None = None
+    while True:
+        request = inbox.take()
+        if isinstance(request.body, MakePlan) and inbox.superseded():
+            replies.send(Reply(request.id, done=True, error=Cancelled("A newer plan was asked for.")))
+            continue
+        if isinstance(request.body, Apply):
+            inbox.out = request.body.out
+        try:
+            if handlers is None:
+                handlers = getattr(import_module(module), name)()
+            value = handlers[type(request.body)](request.body, _progress(request.id, replies))
+            reply = Reply(request.id, done=True, value=value)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told and the process goes on
+            reply = Reply(request.id, done=True, error=_as_told(error, request.body))
+        try:
+            data = pickle.dumps(reply)
+        except Exception as error:  # noqa: BLE001 - an answer that cannot travel is our fault, not the window's end
+            data = pickle.dumps(Reply(request.id, done=True, error=_as_told(error, request.body)))
+        replies.send_bytes(data)
+
+
+def _as_told(error: BaseException, body: Any) -> SutureError:
+    """The error to send: a `SutureError` as it is, too little memory for a file as such, all else as our own fault."""
+    if isinstance(error, SutureError):
+        return error
+    path = getattr(body, "path", "")
+    if isinstance(error, (MemoryError, RecursionError)) and path:
+        return FileError(
+            f"{path} needs more memory or deeper nesting than a model file should; it is probably damaged.",
+            code="file.damaged",
+            path=path,
+        )
+    doing = {"OpenModel": "reading a file", "MakePlan": "planning", "Apply": "writing the result"}
+    fault: OwnFault = own_fault(error, doing.get(type(body).__name__, f"answering {type(body).__name__}"))
+    return fault
+
+
+def _progress(number: int, replies: Connection) -> Progress:
+    """A progress function that sends at most 20 replies a second, and each new stage."""
+    last_stage, last_time = "", 0.0
+
+    def progress(stage: str, fraction: float) -> None:
+        nonlocal last_stage, last_time
+        now = time.monotonic()
+        if stage != last_stage or now - last_time >= PROGRESS_INTERVAL:
+            last_stage, last_time = stage, now
+            replies.send(Reply(number, stage=stage, fraction=min(max(float(fraction), 0.0), 1.0)))
+
+    return progress
+
+
+def _redirect_output(kind: str) -> None:
+    """Send what this process and the libraries in it print to a log file of the state folder."""
+    path = Path(os.devnull)
+    with contextlib.suppress(OSError):
+        path = state_folder() / f"{kind}.log"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        flags |= os.O_TRUNC
+    log = os.open(path, flags)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    faulthandler.enable(2)
+
+
+def _limit_memory(limit: int) -> None:
+    """Bound the address space where the platform can."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
