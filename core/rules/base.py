@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from msgspec import Struct
 
+from core.graph import StoreKey
+
 Array = np.ndarray[Any, Any]
 Owns = Literal["channels", "filters", "kernel", "flat", "positions", "all"]
 
@@ -18,10 +20,10 @@ class Axes(Struct, frozen=True):
     """What each axis of a weight means for its layer.
 
     `spatial` are kernel axes, `channels` the axis that follows the layer's input channels, `filters` the one that
-    follows its outputs. `kind` says how the numbers act: `kernel` multiplies and is summed over `channels`;
+    follows its outputs, `positions` the rows of a table. `kind` says how the numbers act: `kernel` multiplies and is summed over `channels`;
     `depthwise` multiplies channel by channel; `scale`, `shift`, `mean`, `variance` are per-channel vectors;
     `bias` is per filter; `table` is a table of positions or classes; `other` is anything else.
-    `groups` is the layer's group count. `grid` is the `(height, width)` a flattened axis or table came from, if known.
+    `groups` is the layer's group count, `strides` its steps along the spatial axes.
     """
 
     kind: str = "other"
@@ -29,17 +31,40 @@ class Axes(Struct, frozen=True):
     channels: int | None = None
     filters: int | None = None
     groups: int = 1
+    positions: int | None = None
+    strides: tuple[int, ...] = ()
+
+    def owned(self, owner: Owns, rank: int) -> tuple[int, ...]:
+        """The axes of a weight of that rank that rules of `owner` may change."""
+        if owner == "kernel":
+            return self.spatial
+        if owner == "all":
+            return tuple(range(rank))
+        axis = {"channels": self.channels, "flat": self.channels, "filters": self.filters, "positions": self.positions}[
+            owner
+        ]
+        return () if axis is None else (axis,)
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule"):
-    """Base of all rules. Subclasses set `tag` (the rule's name in recipes) and `owns`."""
+    """Base of all rules. Subclasses set `tag` (the rule's name in recipes) and `owns`.
+
+    `makes`: the rule can make an array that the source lacks (it is then given zeros of the target shape).
+    `always`: the rule changes values even where the shape stays as it was.
+    """
 
     owns: ClassVar[Owns] = "all"
+    makes: ClassVar[bool] = False
+    always: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
         """The rule's name in recipes."""
         return str(self.__struct_config__.tag)
+
+    def needs(self) -> tuple[StoreKey, ...]:
+        """Arrays of other layers this rule looks at; they come among `siblings` under `sibling_name(key)`."""
+        return ()
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why this rule cannot turn `shape` into `target` (one sentence), or `None` when it can. No arrays needed."""
@@ -54,3 +79,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         Raises `RuleError` where `refusal` would have said so.
         """
         raise NotImplementedError
+
+
+def sibling_name(key: StoreKey) -> str:
+    """The name under which an array of another layer is put among a rule's `siblings`."""
+    return f"{key.file}:{key.key}"

@@ -1,0 +1,96 @@
+"""Rules for the number of filters: `project` (keep the old ones first), `widen` (Net2Net copies), `slice` (keep some)."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from core.rules.base import Array, Axes, Owns, Rule
+from core.rules.initializers import initial
+
+
+class FilterRule(Rule, frozen=True, kw_only=True):
+    """Base of the rules that own the filters axis of kernels and per-filter vectors."""
+
+    owns: ClassVar[Owns] = "filters"
+
+    def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
+        """Why not, or `None`."""
+        if axes.filters is None:
+            return f"{self.name} needs a weight with a filters axis; this one has none."
+        return self.reason(shape[axes.filters], target[axes.filters])
+
+    def reason(self, old: int, new: int) -> str | None:
+        """Why `old` filters cannot become `new`, or `None`."""
+        return None
+
+
+class ProjectFilters(FilterRule, frozen=True, kw_only=True, tag="project"):
+    """The old filters first, freshly initialised ones after them (zeros for vectors); a 1x1 layer goes back to the old width.
+
+    The fresh filters are random because that projection starts them at weight zero: two zeros would never learn.
+    """
+
+    seed: int = 0
+    initializer: str = "glorot_uniform"
+
+    def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
+        """Old filters copied to the last bit."""
+        axis = axes.filters
+        assert axis is not None
+        kept = min(array.shape[axis], target[axis])
+        old = np.take(array, np.arange(kept), axis)
+        if kept == target[axis]:
+            return old
+        if axes.kind == "kernel":
+            fresh = initial(self.initializer, target, self.seed).astype(array.dtype)
+        else:
+            fresh = np.full(target, 1.0 if axes.kind in ("scale", "variance") else 0.0, array.dtype)
+        return np.concatenate([old, np.take(fresh, np.arange(kept, target[axis]), axis)], axis)
+
+
+class WidenFilters(FilterRule, frozen=True, kw_only=True, tag="widen"):
+    """Copies of the old filters in turn; the layers that consume them divide by the number of copies (their rule: `repeat`).
+
+    Chen et al. 2016, "Net2Net: Accelerating Learning via Knowledge Transfer", with a fixed instead of a random choice.
+    """
+
+    def reason(self, old: int, new: int) -> str | None:
+        """Widening only grows."""
+        return f"widen makes layers wider; {new} filters are fewer than {old}." if new < old else None
+
+    def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
+        """Filter `j` is source filter `j % old`."""
+        axis = axes.filters
+        assert axis is not None
+        return np.take(array, np.arange(target[axis]) % array.shape[axis], axis)
+
+
+class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
+    """Some of the old filters or classes: the first ones, or those numbered in `keep` (in that order).
+
+    Where the target holds more than `keep`, the rest is freshly initialised (zeros for vectors).
+    """
+
+    always: ClassVar[bool] = True
+    keep: tuple[int, ...] | None = None
+    seed: int = 0
+    initializer: str = "glorot_uniform"
+
+    def reason(self, old: int, new: int) -> str | None:
+        """Indices must exist and fit."""
+        if self.keep is None:
+            return f"slice keeps the first filters; {new} are more than {old}." if new > old else None
+        if any(not 0 <= index < old for index in self.keep):
+            return f"slice keeps numbers 0 to {old - 1}; {list(self.keep)} has others."
+        return f"slice keeps {len(self.keep)} for {new} places." if len(self.keep) > new else None
+
+    def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
+        """The chosen filters copied to the last bit."""
+        axis = axes.filters
+        assert axis is not None
+        chosen = np.take(array, self.keep if self.keep is not None else np.arange(target[axis]), axis)
+        if chosen.shape[axis] == target[axis]:
+            return chosen
+        rest = ProjectFilters(seed=self.seed, initializer=self.initializer)
+        return rest.apply(chosen, target, axes, siblings)

@@ -1,0 +1,50 @@
+"""The rule that starts a weight anew: `initialize`."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from core.errors import RuleError
+from core.rules.base import Array, Axes, Owns, Rule
+from core.rules.initializers import INITIALIZERS, canonical, initial
+
+
+class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
+    """Fresh values by `initializer` and `seed`; the weight may be new. `value` is for `constant`, `gain` for
+    `orthogonal` and `identity`, `mean`/`stddev` and `minval`/`maxval` for the random ones.
+    """
+
+    owns: ClassVar[Owns] = "all"
+    makes: ClassVar[bool] = True
+    always: ClassVar[bool] = True
+    initializer: str = "glorot_uniform"
+    seed: int = 0
+    value: float | None = None
+    gain: float | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    minval: float | None = None
+    maxval: float | None = None
+    scale: float | None = None
+    mode: str | None = None
+    distribution: str | None = None
+
+    def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
+        """Why not, or `None`."""
+        short = canonical(self.initializer)
+        if short not in INITIALIZERS:
+            return f"There is no initializer {self.initializer!r}; known are {', '.join(sorted(INITIALIZERS))}."
+        if short in ("orthogonal", "identity") and len(target) < 2:
+            return f"{short} needs a weight of at least two axes."
+        if self.mode not in (None, "fan_in", "fan_out", "fan_avg"):
+            return f"mode must be fan_in, fan_out or fan_avg, not {self.mode!r}."
+        if self.seed < 0:
+            return f"seed must be 0 or more, not {self.seed}."
+        return None
+
+    def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
+        """Fresh values of the target shape and the array's dtype."""
+        reason = self.refusal(target, target, axes)
+        if reason:
+            raise RuleError(reason)
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("initializer", "seed")}
+        return initial(self.initializer, target, self.seed, fields).astype(array.dtype)
