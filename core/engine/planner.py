@@ -1,0 +1,190 @@
+"""From source and recipe to a plan: edits applied one by one, shapes followed after each, a fate for every weight.
+
+A planner belongs to one source and remembers the graph after each edit, so that changing the last step of a recipe
+asks again only about that step.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.costs import layer_cost, total
+from core.edits import AnyEdit
+from core.engine.problems import problem_findings
+from core.engine.shapes import Shaped, Shaper
+from core.engine.specs import Specs
+from core.errors import EditError, RecipeError
+from core.fates import Move, layer_moves, mismatch_finding, source_names
+from core.findings import Finding
+from core.graph import Graph, Layer, TensorRef, TensorSpec, Weight
+from core.plan import Contract, Cost, Plan, Port
+from core.readers.source import Source
+from core.recipe import Recipe
+
+
+class Step(Struct, frozen=True):
+    """The graph after an edit, and what that edit has to say."""
+
+    edit: AnyEdit | None
+    shaped: Shaped
+    contracts: tuple[Contract, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Planned(Struct, frozen=True):
+    """A plan with what execution needs beside it."""
+
+    plan: Plan
+    moves: tuple[Move, ...]
+    shaped: Shaped
+
+
+class Planner:
+    """Plans recipes on one source. `others` are further opened files by the path a recipe names them with."""
+
+    def __init__(self, source: Source, specs: Specs | None = None, others: Mapping[str, Source] | None = None) -> None:
+        self.source = source
+        self.others = others or {}
+        self.shaper = Shaper(specs or Specs())
+        first = self.shaper.shape(source.graph)
+        self._names = source_names(source.graph)
+        self._steps: list[Step] = [Step(None, first)]
+        self.before = total(self._costs(first).values())
+
+    def plan(self, recipe: Recipe) -> Plan:
+        """What would happen. Raises `RecipeError` with the number of an edit that cannot apply."""
+        return self.planned(recipe).plan
+
+    def planned(self, recipe: Recipe) -> Planned:
+        """`plan`, with the moves that carry it out."""
+        steps = self._apply(recipe)
+        shaped = steps[-1].shaped
+        layers = dict(shaped.graph.walk())
+        moves: list[Move] = []
+        findings = [*self.source.findings, *(finding for step in steps for finding in step.findings)]
+        findings += problem_findings(shaped, steps[0].shaped, self.shaper)
+        for path, layer, trainable in trainable_walk(shaped.graph):
+            needed = self._needed(shaped, path, layer)
+            found = tuple(layer_moves(path, layer, needed, trainable, self._names))
+            moves.extend(found)
+        findings += [mismatch_finding(move, layers[move.layer]) for move in moves if move.fate.fate == "mismatched"]
+        used = {move.source for move in moves if move.source is not None}
+        dropped = tuple(name for key, name in self._names.items() if key not in used and not _is_state(name))
+        costs = self._costs(shaped)
+        ok = not any(finding.severity == "error" for finding in findings)
+        plan = Plan(
+            ok=ok,
+            graph=shaped.graph,
+            inputs=_ports(shaped.graph, shaped.graph.input_refs()),
+            outputs=_ports(shaped.graph, shaped.graph.output_refs()),
+            before=self.before,
+            after=total(costs.values()),
+            fates=tuple(move.fate for move in moves),
+            dropped=dropped,
+            findings=tuple(findings),
+            contracts=tuple(contract for step in steps for contract in step.contracts),
+            costs=costs,
+        )
+        return Planned(plan, tuple(moves), shaped)
+
+    def _apply(self, recipe: Recipe) -> list[Step]:
+        """The steps of the recipe, reusing those that begin like the last recipe did."""
+        active = [(number, edit) for number, edit in enumerate(recipe.edits, 1) if edit.enabled]
+        steps = self._steps[:1]
+        for (_, edit), known in zip(active, self._steps[1:], strict=False):
+            if edit != known.edit:
+                break
+            steps.append(known)
+        for number, edit in active[len(steps) - 1 :]:
+            steps.append(self._step(edit, steps[-1].shaped.graph, number))
+        self._steps = steps
+        return steps
+
+    def _step(self, edit: AnyEdit, before: Graph, number: int) -> Step:
+        try:
+            needs_files = getattr(edit, "files", ())
+            after = edit.apply(before, self.others) if needs_files else edit.apply(before)
+        except EditError as error:
+            raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
+        shaped = self.shaper.shape(after)
+        contracts = edit.contracts(before, shaped.graph)
+        return Step(edit, shaped, contracts, edit.findings(before, shaped.graph))
+
+    def _needed(self, shaped: Shaped, path: str, layer: Layer) -> tuple[Weight, ...]:
+        """What a layer needs: Keras's answer, or what the source has where Keras was not asked."""
+        answer = shaped.needs.get(path)
+        if answer is not None:
+            return answer.weights
+        if layer.is_model or layer.is_operation or layer.is_input:
+            return tuple(weight for weight in layer.weights if layer.opaque or layer.is_model)
+        return layer.weights
+
+    def _costs(self, shaped: Shaped) -> dict[str, Cost]:
+        costs: dict[str, Cost] = {}
+        levels: dict[str, Graph] = {"": shaped.graph}
+        for path, layer, trainable in trainable_walk(shaped.graph):
+            prefix = path[: len(path) - len(layer.name)]
+            level = levels[prefix]
+            if layer.inner is not None:
+                levels[path + "/"] = layer.inner
+                continue
+            tensors = _tensors(level)
+            calls = [
+                ([tensors.get(ref, TensorSpec(None)) for ref in call.inputs()], call.outputs or (TensorSpec(None),))
+                for call in layer.calls
+                if not layer.is_input
+            ]
+            costs[path] = layer_cost(layer, self._needed(shaped, path, layer), calls, trainable)
+        return costs
+
+
+def trainable_walk(graph: Graph, prefix: str = "", trainable: bool = True) -> list[tuple[str, Layer, bool]]:
+    """Every layer with its path and whether it really trains: its own flag and those of the models around it."""
+    found: list[tuple[str, Layer, bool]] = []
+    trainable = trainable and graph.trainable
+    for layer in graph.layers:
+        own = trainable and layer.trainable
+        found.append((prefix + layer.name, layer, own))
+        if layer.inner is not None:
+            found += trainable_walk(layer.inner, f"{prefix}{layer.name}/", own)
+    return found
+
+
+_TENSORS: dict[int, tuple[Graph, dict[TensorRef, TensorSpec]]] = {}
+
+
+def _tensors(graph: Graph) -> dict[TensorRef, TensorSpec]:
+    """Specs of all tensors of one level, remembered for the graph last asked about."""
+    known = _TENSORS.get(id(graph))
+    if known is None or known[0] is not graph:
+        if len(_TENSORS) > 32:
+            _TENSORS.clear()
+        table = {
+            TensorRef(layer.name, number, index): spec
+            for layer in graph.layers
+            for number, call in enumerate(layer.calls)
+            for index, spec in enumerate(call.outputs or ())
+        }
+        known = _TENSORS[id(graph)] = (graph, table)
+    return known[1]
+
+
+def _ports(graph: Graph, refs: tuple[TensorRef, ...]) -> tuple[Port, ...]:
+    tensors = _tensors(graph)
+    specs = [(ref.layer, tensors.get(ref, TensorSpec(None))) for ref in refs]
+    return tuple(Port(name, spec.shape, spec.dtype) for name, spec in specs)
+
+
+def _kind(edit: AnyEdit) -> str:
+    return str(edit.__struct_config__.tag)
+
+
+def _is_state(name: str) -> bool:
+    return "seed_generator" in name
+
+
+def with_findings(plan: Plan, *findings: Finding) -> Plan:
+    """The plan with more findings."""
+    merged = (*plan.findings, *findings)
+    return replace(plan, findings=merged, ok=not any(finding.severity == "error" for finding in merged))

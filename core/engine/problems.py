@@ -1,0 +1,109 @@
+"""From what Keras refuses to what a person should know: the layer, a sentence, and what would settle it."""
+
+import re
+from collections.abc import Callable
+
+from core.engine.shapes import Problem, Shaped, Shaper
+from core.findings import Finding
+from core.graph import Graph, Layer, TensorSpec
+
+_TOO_SMALL = re.compile(r"negative|would be (<= ?0|less than)|zero", re.IGNORECASE)
+
+
+def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Finding]:
+    """One finding per refused call, plus one for everything that could not be followed."""
+    layers = dict(shaped.graph.walk())
+    findings = []
+    for problem in shaped.problems:
+        layer = layers.get(problem.layer)
+        findings.append(_finding(problem, layer, shaped.graph, shaper))
+    lost = [path for path in shaped.unchecked if path not in source.unchecked and not layers[path].opaque]
+    if lost and not shaped.problems:
+        findings.append(
+            Finding(
+                "warning",
+                "graph.opaque",
+                lost[0],
+                f"{len(lost)} layers come after code that is missing, so their shapes could not be checked "
+                f"(first: {lost[0]}); their weights are carried over as they are.",
+                detail="\n".join(lost),
+            )
+        )
+    return findings
+
+
+def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper) -> Finding:
+    kind = layer.class_name if layer else "layer"
+    arrived = " and ".join(_text(spec) for spec in problem.inputs) or "nothing"
+    if _TOO_SMALL.search(problem.error) and any(spec.shape for spec in problem.inputs):
+        smallest = smallest_size(graph, problem.layer, shaper)
+        hint = f" The smallest input that works is {smallest}." if smallest else ""
+        message = f"{problem.layer} ({kind}) would shrink its input {arrived} to nothing.{hint}"
+        return Finding("error", "shape.too_small", problem.layer, message, detail=problem.error)
+    message = f"{problem.layer} ({kind}) does not fit what reaches it: {arrived}. {_reason(problem.error)}"
+    return Finding("error", "shape.incompatible", problem.layer, message, detail=problem.error)
+
+
+def smallest_size(graph: Graph, layer: str, shaper: Shaper) -> str | None:
+    """The smallest square (or cubic, or long) first input at which no call is refused as too small, as text.
+
+    Size by size is too slow for big models, so: double until it works, then halve the interval. Shapes are monotonic
+    in the size for everything that can shrink to nothing.
+    """
+    inputs = graph.input_layers()
+    if not inputs:
+        return None
+    shape = inputs[0].config.get("batch_shape")
+    if not shape or len(shape) < 3:
+        return None
+    axes = _spatial(graph, len(shape))
+
+    def at(size: int) -> bool:
+        trial = tuple(size if axis in axes else value for axis, value in enumerate(shape))
+        fed = tuple(
+            TensorSpec(trial if number == 0 else tuple(one.config.get("batch_shape") or ()), _dtype(one))
+            for number, one in enumerate(inputs)
+        )
+        found = shaper.shape(graph, fed).problems
+        return not any(_TOO_SMALL.search(problem.error) for problem in found)
+
+    size = _smallest(at)
+    if size is None:
+        return None
+    return " x ".join(str(size if axis in axes else value) for axis, value in enumerate(shape) if axis > 0)
+
+
+def _smallest(works: Callable[[int], bool], limit: int = 4096) -> int | None:
+    high = 1
+    while not works(high):
+        high *= 2
+        if high > limit:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if works(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _spatial(graph: Graph, rank: int) -> set[int]:
+    first = any(layer.config.get("data_format") == "channels_first" for _, layer in graph.walk())
+    return set(range(2, rank)) if first else set(range(1, rank - 1))
+
+
+def _dtype(layer: Layer) -> str:
+    dtype = layer.config.get("dtype")
+    return dtype if isinstance(dtype, str) else "float32"
+
+
+def _text(spec: TensorSpec) -> str:
+    if spec.shape is None:
+        return "unknown"
+    return "(" + ", ".join("any" if size is None else str(size) for size in spec.shape[1:]) + ")"
+
+
+def _reason(error: str) -> str:
+    return error if error.endswith(".") else error + "."

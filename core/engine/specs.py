@@ -1,0 +1,243 @@
+"""What Keras says of one layer: the shapes that come out of it and the arrays it needs, without allocating any.
+
+Both are cached by the layer's config (its name aside) and by the shapes that reach it, so that after an edit only
+what changed is asked again. Weight shapes of most layers depend on the channel axis alone; the cache key knows.
+"""
+
+from typing import Any
+
+import keras
+from keras.src.saving import saving_lib
+from keras.src.utils.python_utils import is_default
+from msgspec import Struct
+
+from core.engine.gate import config_key, make_layer
+from core.graph import Call, Layer, TensorRef, TensorSpec, Weight, map_leaves
+
+_CHANNEL_ONLY = (
+    "Conv1D Conv2D Conv3D SeparableConv1D SeparableConv2D DepthwiseConv1D DepthwiseConv2D Conv1DTranspose "
+    "Conv2DTranspose Conv3DTranspose BatchNormalization GroupNormalization"
+).split()
+_LAST_ONLY = "Dense LSTM GRU SimpleRNN Bidirectional Embedding RMSNormalization".split()
+
+
+class LayerAnswer(Struct, frozen=True):
+    """Output tensors of one call, or the reason (`error`) why Keras refuses it."""
+
+    outputs: tuple[TensorSpec, ...] = ()
+    error: str | None = None
+
+
+class WeightsAnswer(Struct, frozen=True):
+    """Arrays that a layer needs at some input shapes, or the reason why it cannot be built there."""
+
+    weights: tuple[Weight, ...] = ()
+    error: str | None = None
+
+
+class _Recorder(saving_lib.H5IOStore):
+    """Stands in for a weights file: Keras's saving code writes into it, and it keeps keys and variables only."""
+
+    def __init__(self) -> None:
+        self.mode = "w"
+        self.prefix = ""
+        self.found: list[tuple[str, Any]] = []
+
+    def __bool__(self) -> bool:
+        return True
+
+    def make(self, path: str, metadata: Any = None) -> "_Recorder":
+        self.prefix = f"{path}/vars/" if path else "vars/"
+        return self
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.found.append((self.prefix + key, value))
+
+
+def recorded_weights(layer: Any) -> tuple[Weight, ...]:
+    """The arrays Keras would save for a built layer, in the order of `layer.weights`, with canonical names."""
+    recorder = _Recorder()
+    saving_lib._save_state(layer, recorder, None, "", set())
+    order = {id(variable): number for number, variable in enumerate(getattr(layer, "weights", ()))}
+    trained = {id(variable) for variable in getattr(layer, "trainable_variables", ())}
+    seen: set[int] = set()
+    weights = []
+    for key, variable in sorted(recorder.found, key=lambda pair: order.get(id(pair[1]), len(order))):
+        folder = key.rpartition("vars/")[0]
+        last = str(getattr(variable, "path", key)).rpartition("/")[2]
+        weights.append(
+            Weight(
+                name=folder + last,
+                shape=tuple(int(size) for size in variable.shape),
+                dtype=keras.backend.standardize_dtype(variable.dtype),
+                trainable=id(variable) in trained,
+                key=key,
+                state=id(variable) not in order or id(variable) in seen,
+            )
+        )
+        seen.add(id(variable))
+    return tuple(weights)
+
+
+class Specs:
+    """The cache. One per engine; it holds no weights and no tensors."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, Any] = {}
+        self._keys: dict[int, tuple[Layer, str]] = {}
+        self._outputs: dict[Any, LayerAnswer] = {}
+        self._weights: dict[Any, WeightsAnswer] = {}
+
+    def key(self, layer: Layer) -> str:
+        """`config_key`, remembered per config object (configs are never changed in place)."""
+        marker = id(layer.config)
+        known = self._keys.get(marker)
+        if known is None or known[0].config is not layer.config or known[0].class_name != layer.class_name:
+            known = self._keys[marker] = (layer, config_key(layer))
+        return known[1]
+
+    def instance(self, layer: Layer) -> Any:
+        """An unbuilt Keras layer with this config, shared by all layers of the same config. Raises what Keras raises."""
+        key = self.key(layer)
+        if key not in self._layers:
+            try:
+                self._layers[key] = make_layer(layer)
+            except Exception as error:  # noqa: BLE001 - whatever a config provokes in Keras is an answer here
+                self._layers[key] = error
+        found = self._layers[key]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def outputs(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> LayerAnswer:
+        """What comes out of one call whose input tensors have `specs`."""
+        inputs = tuple(specs[ref] for ref in call.inputs())
+        key = (self.key(layer), inputs, _shape_of_arguments(call))
+        answer = self._outputs.get(key)
+        if answer is None:
+            answer = self._outputs[key] = self._ask_outputs(layer, call, specs)
+        return answer
+
+    def _ask_outputs(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> LayerAnswer:
+        try:
+            keras_layer = self.instance(layer)
+            args, kwargs = symbolic_arguments(call, specs)
+            if isinstance(keras_layer, keras.Layer):
+                _check_rank(keras_layer, args)
+                if is_default(keras_layer.compute_output_shape) and is_default(keras_layer.compute_output_spec):
+                    with keras.StatelessScope():
+                        result = make_layer(layer)(*args, **kwargs)
+                else:
+                    result = keras_layer.compute_output_spec(*args, **kwargs)
+            else:
+                result = keras_layer.compute_output_spec(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - Keras says "no" with any type of exception
+            return LayerAnswer(error=sentence(error))
+        outputs = tuple(
+            TensorSpec(tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype))
+            for tensor in keras.tree.flatten(result)
+        )
+        bad = next((spec for spec in outputs if spec.shape and any(size is not None and size <= 0 for size in spec.shape)), None)
+        if bad is not None:
+            return LayerAnswer(error=f"Computed output size would be negative or zero: {bad.shape}")
+        return LayerAnswer(outputs)
+
+    def weights(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> WeightsAnswer:
+        """The arrays the layer needs when a call brings tensors with `specs`."""
+        if layer.is_operation or layer.is_input:
+            return WeightsAnswer()
+        key = (self.key(layer), layer.trainable, self._relevant(layer, call, specs))
+        answer = self._weights.get(key)
+        if answer is None:
+            answer = self._weights[key] = self._ask_weights(layer, call, specs)
+        return answer
+
+    def _relevant(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> Any:
+        """As much of the input shapes as the layer's weight shapes can depend on."""
+        shapes = tuple(specs[ref].shape for ref in call.inputs())
+        try:
+            instance = self.instance(layer)
+        except Exception:  # noqa: BLE001 - reported by `outputs`
+            return shapes
+        if is_default(instance.build) and not getattr(instance, "_layers", None):
+            return ()
+        first = shapes[0] if shapes else None
+        if first is None or len(shapes) != 1:
+            return shapes
+        if layer.class_name in _LAST_ONLY and layer.inner is None:
+            return (len(first), first[-1])
+        if layer.class_name in _CHANNEL_ONLY:
+            axis = layer.config.get("axis", 1 if layer.config.get("data_format") == "channels_first" else -1)
+            axis = axis[0] if isinstance(axis, (list, tuple)) and axis else axis
+            if isinstance(axis, int) and -len(first) <= axis < len(first):
+                return (len(first), first[axis])
+        if layer.class_name == "LayerNormalization":
+            axis = layer.config.get("axis", -1)
+            axes = axis if isinstance(axis, (list, tuple)) else (axis,)
+            return (len(first), tuple(first[int(one)] for one in axes))
+        return shapes
+
+    def _ask_weights(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> WeightsAnswer:
+        try:
+            fresh = make_layer(layer)
+            fresh.trainable = layer.trainable
+            if is_default(fresh.build) and not getattr(fresh, "_layers", None):
+                return WeightsAnswer()
+            args, kwargs = symbolic_arguments(call, specs)
+            with keras.StatelessScope():
+                tensors = keras.tree.flatten(args)
+                if len(args) == 1 and len(tensors) == 1 and not kwargs and not is_default(fresh.build):
+                    fresh.build(tuple(tensors[0].shape))
+                else:
+                    fresh(*args, **kwargs)
+                return WeightsAnswer(recorded_weights(fresh))
+        except Exception as error:  # noqa: BLE001 - as above
+            return WeightsAnswer(error=sentence(error))
+
+
+def symbolic_arguments(call: Call, specs: dict[TensorRef, TensorSpec]) -> tuple[list[Any], dict[str, Any]]:
+    """A call's arguments with symbolic tensors in place of references and Keras objects in place of their configs."""
+
+    def tensor(ref: TensorRef) -> Any:
+        spec = specs[ref]
+        return keras.KerasTensor(spec.shape, dtype=spec.dtype)
+
+    args = [_constants(map_leaves(tensor, value)) for value in call.args]
+    return args, {key: _constants(map_leaves(tensor, value)) for key, value in call.kwargs.items()}
+
+
+def _constants(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "class_name" in value and "config" in value:
+            return keras.saving.deserialize_keras_object(value, safe_mode=True)
+        return {key: _constants(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_constants(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_constants(item) for item in value)
+    return value
+
+
+def _shape_of_arguments(call: Call) -> str:
+    """The nesting and the constants of a call, as text; which tensor it is does not matter."""
+    if len(call.args) == 1 and isinstance(call.args[0], TensorRef) and not call.kwargs:
+        return ""
+    return repr(map_leaves(lambda _: "tensor", (call.args, call.kwargs)))
+
+
+def _check_rank(layer: Any, args: list[Any]) -> None:
+    """Keras checks the number of dimensions only when a layer is called; a plan must know it before."""
+    spec = getattr(layer, "input_spec", None)
+    tensors = keras.tree.flatten(args[0]) if args else []
+    if spec is None or isinstance(spec, (list, tuple)) or len(tensors) != 1:
+        return
+    rank = len(tensors[0].shape)
+    if (spec.ndim is not None and rank != spec.ndim) or (spec.min_ndim is not None and rank < spec.min_ndim):
+        wanted = spec.ndim if spec.ndim is not None else f"at least {spec.min_ndim}"
+        raise ValueError(f"expected an input with {wanted} dimensions, found {rank} ({tuple(tensors[0].shape)})")
+
+
+def sentence(error: Exception) -> str:
+    """Keras's message as one line, without its appendix of arguments received."""
+    text = str(error).split("\n\nArguments received")[0].split("Full object config")[0]
+    return " ".join(text.split()) or type(error).__name__

@@ -1,0 +1,93 @@
+"""What happens to every weight: the decision, made from what the source has and what the edited layer needs. Pure."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from core.edits.set_rule import SetRule
+from core.findings import Finding, Fix
+from core.graph import Graph, Layer, StoreKey, Weight
+from core.plan import Fate
+from core.rules import refusal, rules_that_fit
+from core.rules.axes import axes_of
+
+
+class Move(Struct, frozen=True):
+    """A fate with everything that execution needs: the source array, the rules, the storage key inside the layer."""
+
+    fate: Fate
+    layer: str
+    key: str
+    name: str
+    source: StoreKey | None = None
+    rules: tuple[Any, ...] = ()
+
+
+def layer_moves(path: str, layer: Layer, needed: Iterable[Weight], trainable: bool, names: dict[StoreKey, str]) -> Iterator[Move]:
+    """The fate of each array that the layer at `path` needs. `names` are the source paths of the source's arrays."""
+    held = {weight.name: weight for weight in layer.weights}
+    for need in needed:
+        have = held.get(need.name)
+        rules = layer.rules_for(need.name)
+        common = {
+            "weight": f"{path}/{need.name}",
+            "shape": need.shape,
+            "dtype": need.dtype,
+            "trainable": need.trainable and trainable and not need.state,
+        }
+        if have is None or have.source is None or (rules and rules[0].name == "initialize"):
+            rule = " + ".join(one.name for one in rules) or None
+            yield Move(Fate(fate="initialized", rule=rule, **common), path, need.key, need.name, None, rules)
+            continue
+        origin = {"source": names.get(have.source, have.name), "source_shape": have.shape}
+        if have.shape == need.shape and not any(one.always for one in rules if hasattr(one, "always")):
+            yield Move(Fate(fate="copied", **common, **origin), path, need.key, need.name, have.source)
+            continue
+        axes = axes_of(layer, need.name, have.shape)
+        why = refusal(have.shape, need.shape, axes, rules) if rules else "no rule is set"
+        if why is None:
+            words = " + ".join(one.name for one in rules)
+            fate = Fate(fate="adapted", rule=words, **common, **origin)
+            yield Move(fate, path, need.key, need.name, have.source, rules)
+        else:
+            fate = Fate(fate="mismatched", note=why, **common, **origin)
+            yield Move(fate, path, need.key, need.name, have.source)
+
+
+def source_names(graph: Graph) -> dict[StoreKey, str]:
+    """The path of each array of the source (`layer/weight`), by where it lies."""
+    names: dict[StoreKey, str] = {}
+    for path, layer in graph.walk():
+        for weight in layer.weights:
+            if weight.source is not None:
+                names.setdefault(weight.source, f"{path}/{weight.name}")
+    for weight in graph.weights:
+        if weight.source is not None:
+            names.setdefault(weight.source, weight.name)
+    return names
+
+
+def mismatch_finding(move: Move, layer: Layer) -> Finding:
+    """The finding for one mismatched weight, with every rule that fits as a one-click fix."""
+    fate = move.fate
+    assert fate.source_shape is not None
+    axes = axes_of(layer, move.name, fate.source_shape)
+    fixes = [
+        Fix(f"Use the rule {' + '.join(one.name for one in chain)}", (SetRule(weight=fate.weight, rule=_single(chain)),))
+        for chain in rules_that_fit(fate.source_shape, fate.shape, axes)
+        if len(chain) == 1
+    ]
+    message = (
+        f"{fate.weight} is {_text(fate.source_shape)} in the source, but the model now needs {_text(fate.shape)}; "
+        "choose a rule, or initialise it anew."
+    )
+    return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
+
+
+def _single(chain: tuple[Any, ...]) -> Any:
+    return chain[0]
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in shape) or "a scalar"

@@ -1,0 +1,108 @@
+"""From a graph back to Keras 3's model config, the JSON that `.keras` and `.h5` files carry. Pure: no Keras needed."""
+
+from typing import Any
+
+from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves
+
+_NO_TRAINABLE = frozenset({"InputLayer"})
+
+
+def model_config(graph: Graph) -> dict[str, Any]:
+    """The serialised form of a whole model: `{"module", "class_name", "config", "registered_name"}`."""
+    return {
+        "module": graph.module,
+        "class_name": graph.class_name,
+        "config": inner_config(graph, {}),
+        "registered_name": graph.registered_name,
+    }
+
+
+def inner_config(graph: Graph, base: dict[str, Any]) -> dict[str, Any]:
+    """A model's `config` entry: its layers, inputs and outputs, over what `base` and the graph keep of other fields."""
+    if graph.opaque:
+        return {**graph.config, **base}
+    config = {**graph.config, **base, "name": graph.name, "trainable": graph.trainable}
+    if graph.is_sequential:
+        config["layers"] = [layer_config(layer, graph) for layer in graph.layers]
+        shape = graph.layers[0].config.get("batch_shape") if graph.layers and graph.layers[0].is_input else None
+        config.pop("build_input_shape", None)
+        if shape is not None:
+            config["build_input_shape"] = list(shape)
+        return config
+    models = {layer.name for layer in graph.layers if _is_functional(layer)}
+    config["layers"] = [{**layer_config(layer, graph), "inbound_nodes": _nodes(layer, graph)} for layer in graph.layers]
+    config["input_layers"] = _ports(graph.inputs, models)
+    config["output_layers"] = _ports(graph.outputs, models)
+    return config
+
+
+def layer_config(layer: Layer, graph: Graph) -> dict[str, Any]:
+    """One layer's entry in its model's `layers`, without `inbound_nodes`."""
+    config = {**layer.config}
+    if not layer.is_operation or "name" in config:
+        config["name"] = layer.name
+    if not layer.is_operation and layer.class_name not in _NO_TRAINABLE:
+        config["trainable"] = layer.trainable
+    if layer.inner is not None:
+        if layer.inner_key is None:
+            config = inner_config(layer.inner, config)
+            config["name"] = layer.name
+        else:
+            config[layer.inner_key] = model_config(layer.inner)
+    entry = {
+        "module": layer.module,
+        "class_name": layer.class_name,
+        "config": config,
+        "registered_name": layer.registered_name,
+        "name": layer.name,
+    }
+    if layer.build_config is not None and layer.opaque:
+        # Known layers are built by being called; a stored build shape would contradict an edited input.
+        entry["build_config"] = layer.build_config
+    return entry
+
+
+def _is_functional(layer: Layer) -> bool:
+    return layer.is_model and layer.inner is not None and not layer.inner.is_sequential
+
+
+def _nodes(layer: Layer, graph: Graph) -> list[dict[str, Any]]:
+    return [_node(call, graph) for call in layer.calls if call.args or call.kwargs]
+
+
+def _node(call: Call, graph: Graph) -> dict[str, Any]:
+    return {"args": [_value(arg, graph) for arg in call.args], "kwargs": _value(call.kwargs, graph)}
+
+
+def _value(value: Any, graph: Graph) -> Any:
+    if isinstance(value, TensorRef):
+        spec = graph.spec(value)
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {
+                "shape": None if spec.shape is None else list(spec.shape),
+                "dtype": spec.dtype,
+                "keras_history": [value.layer, value.call, value.output],
+            },
+        }
+    if isinstance(value, dict):
+        return {key: _value(item, graph) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return {"class_name": "__tuple__", "config": {"value": [_value(item, graph) for item in value]}}
+    if isinstance(value, list):
+        return [_value(item, graph) for item in value]
+    return value
+
+
+def _ports(structure: Any, models: set[str]) -> Any:
+    """Input or output references as Keras writes them: nested Functional models count their calls from 1 here."""
+    if isinstance(structure, TensorRef):
+        return [structure.layer, structure.call + (structure.layer in models), structure.output]
+    if isinstance(structure, dict):
+        return {key: _ports(value, models) for key, value in structure.items()}
+    return [_ports(value, models) for value in structure]
+
+
+def port_names(graph: Graph, structure: Any) -> list[tuple[str, TensorSpec]]:
+    """Name and spec of every tensor of `graph.inputs` or `graph.outputs`, flat."""
+    return [(ref.layer, graph.spec(ref)) for ref in leaves(structure)]
