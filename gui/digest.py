@@ -1,0 +1,156 @@
+"""A plan as the views show it: one fate for each layer and group, what is frozen, and numbers in words."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from core.findings import Finding
+from core.graph import Graph, Layer, Shape
+from core.plan import Fate, Plan
+from gui.theme import FATE_ORDER
+
+TIMES = "\u00d7"
+DYNAMIC = "any"
+
+
+class Badge(Struct, frozen=True):
+    """What happens to the weights at or below one path: the fate that stands for all, how many there are of each, and
+    the rules in use.
+    """
+
+    fate: str
+    counts: tuple[tuple[str, int], ...] = ()
+    rules: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """One line, such as `2 adapted (sum), 3 copied`."""
+        parts = []
+        for fate, number in self.counts:
+            rules = f" ({', '.join(self.rules)})" if fate == "adapted" and self.rules else ""
+            parts.append(f"{number} {fate}{rules}")
+        return ", ".join(parts)
+
+
+def badges(fates: Iterable[Fate], dropped: Iterable[str] = ()) -> dict[str, Badge]:
+    """The badge of every layer that has weights, and of every group above one."""
+    counts: dict[str, Counter[str]] = {}
+    rules: dict[str, dict[str, None]] = {}
+    layers: dict[tuple[str, str], Counter[str]] = {}
+    for fate in fates:
+        path, _, _ = fate.weight.rpartition("/")
+        layers.setdefault((path, fate.rule or ""), Counter())[fate.fate] += 1
+    for weight in dropped:
+        layers.setdefault((weight.rpartition("/")[0], ""), Counter())["dropped"] += 1
+    for (path, rule), counter in layers.items():
+        at = path
+        while at:
+            counts.setdefault(at, Counter()).update(counter)
+            if rule and counter.get("adapted"):
+                rules.setdefault(at, {})[rule] = None
+            at = at.rpartition("/")[0]
+    return {path: _badge(counter, tuple(rules.get(path, ()))) for path, counter in counts.items()}
+
+
+def _badge(counter: Counter[str], rules: tuple[str, ...]) -> Badge:
+    ordered = tuple((fate, counter[fate]) for fate in FATE_ORDER if counter[fate])
+    return Badge(ordered[0][0], ordered, rules)
+
+
+def fate_totals(plan: Plan) -> dict[str, int]:
+    """How many weights meet each fate, in the order of urgency."""
+    counter = Counter(fate.fate for fate in plan.fates)
+    counter["dropped"] += len(plan.dropped)
+    return {fate: counter[fate] for fate in FATE_ORDER if counter[fate]}
+
+
+def frozen_layers(graph: Graph) -> set[str]:
+    """Paths of the layers with weights that training leaves alone, by their own flag or one above them; groups too
+    when everything below them is frozen.
+    """
+    found: set[str] = set()
+    _collect_frozen(graph, "", not graph.trainable, found)
+    return found
+
+
+def _collect_frozen(graph: Graph, prefix: str, above: bool, found: set[str]) -> tuple[bool, bool]:
+    """Whether there is anything to freeze at this level, and whether all of it is frozen."""
+    some, every = False, True
+    for layer in graph.layers:
+        path = prefix + layer.name
+        frozen = above or not layer.trainable
+        has_weights, all_frozen = can_freeze(layer), frozen
+        if layer.inner is not None:
+            inner_some, inner_all = _collect_frozen(layer.inner, path + "/", frozen, found)
+            all_frozen = inner_all if inner_some else frozen
+            has_weights = has_weights or inner_some
+        if has_weights:
+            some = True
+            every = every and all_frozen
+            if all_frozen:
+                found.add(path)
+    return some, every and some
+
+
+def can_freeze(layer: Layer) -> bool:
+    """Whether the layer itself holds, or will hold, weights that training changes."""
+    return any(not weight.state for weight in layer.weights) or (
+        layer.origin is None and not layer.is_input and layer.class_name in _NEW_WITH_WEIGHTS
+    )
+
+
+_NEW_WITH_WEIGHTS = {
+    "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D", "Dense", "BatchNormalization",
+    "LayerNormalization", "Embedding",
+}  # fmt: skip
+
+
+def output_shape(layer: Layer) -> Shape | None:
+    """The shape of a layer's first output at its last call, if anybody knows it."""
+    for call in reversed(layer.calls):
+        if call.outputs:
+            return call.outputs[0].shape
+    return None
+
+
+def shape_words(shape: Iterable[int | None] | None, *, batch: bool = False) -> str:
+    """A shape in words, without its batch dimension unless `batch` says that there is none: `224×224×3`."""
+    if shape is None:
+        return ""
+    dims = tuple(shape)
+    shown = dims if batch else dims[1:]
+    return TIMES.join(DYNAMIC if size is None else str(size) for size in shown) or "scalar"
+
+
+def count_words(number: int | None) -> str:
+    """A count as people read it: `812`, `23.6K`, `25.6M`, `4.1G`; `–` when unknown."""
+    if number is None:
+        return "\u2013"
+    for unit, size in (("G", 10**9), ("M", 10**6), ("K", 10**3)):
+        if abs(number) >= size:
+            scaled = number / size
+            return f"{scaled:.0f}{unit}" if scaled >= 100 else f"{scaled:.1f}{unit}"
+    return str(number)
+
+
+def size_words(size: int) -> str:
+    """A file size: `3.4 MB`."""
+    value = float(size)
+    for unit in ("B", "KB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def worst_findings(findings: Iterable[Finding]) -> dict[str, str]:
+    """The gravest severity at each layer that has a finding, and at each group above it."""
+    rank = {"error": 0, "warning": 1, "info": 2}
+    worst: dict[str, str] = {}
+    for finding in findings:
+        at = finding.layer
+        while at:
+            if at not in worst or rank[finding.severity] < rank[worst[at]]:
+                worst[at] = finding.severity
+            at = at.rpartition("/")[0]
+    return worst

@@ -1,0 +1,306 @@
+"""The layers of a graph as a tree, with shapes, parameters, freezing and fates.
+
+Nodes are numbers into lists that the model owns; an index carries the number, never a Python object.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+from msgspec import Struct
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from typing_extensions import override
+
+from core.graph import Graph, Layer
+from gui.digest import TIMES, Badge, can_freeze, count_words, output_shape, shape_words
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class Column(IntEnum):
+    """Columns of the layer tree."""
+
+    NAME = 0
+    OUTPUT = 1
+    WEIGHTS = 2
+    PARAMS = 3
+    FROZEN = 4
+    FATE = 5
+
+
+HEADERS = ("Layer", "Output", "Weights", "Params", "", "")
+HINTS = (
+    "The layer's name; its class in the tip",
+    "Shape of the output, without the batch",
+    "Shape of the layer's main weight",
+    "Number of parameters",
+    "Frozen: training leaves the layer as it is",
+    "What happens to the layer's weights",
+)
+
+PathRole = Qt.ItemDataRole.UserRole + 1
+BadgeRole = Qt.ItemDataRole.UserRole + 2
+LayerRole = Qt.ItemDataRole.UserRole + 3
+SeverityRole = Qt.ItemDataRole.UserRole + 4
+ChangedRole = Qt.ItemDataRole.UserRole + 5
+
+
+class Extras(Struct, frozen=True):
+    """What is known beside the graph: badges, frozen paths, findings' severities, parameters and the shapes before."""
+
+    badges: dict[str, Badge] = {}
+    frozen: frozenset[str] = frozenset()
+    severities: dict[str, str] = {}
+    params: dict[str, int] = {}
+    weights: dict[str, tuple[int, ...]] = {}
+    before: dict[str, str] = {}
+
+
+class LayerTreeModel(QAbstractItemModel):
+    """A tree over `Graph`. `frozen_toggled(path, frozen)` asks for a gesture; the model itself changes nothing."""
+
+    frozen_toggled = Signal(str, bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._paths: list[str] = []
+        self._layers: list[Layer] = []
+        self._parents: list[int] = []
+        self._rows: list[int] = []
+        self._children: list[list[int]] = []
+        self._freezable: list[bool] = []
+        self._roots: list[int] = []
+        self._numbers: dict[str, int] = {}
+        self._extras = Extras()
+
+    def set_graph(self, graph: Graph | None, extras: Extras | None = None, only: set[str] | None = None) -> bool:
+        """Show a graph. `only` keeps these paths and the groups above them.
+
+        The same layers as before are updated in place; otherwise the model is reset. Returns whether it was reset.
+        """
+        walked = list(graph.walk()) if graph is not None else []
+        if only is not None:
+            kept = {path[:end] for path in only for end in _ends(path)}
+            walked = [pair for pair in walked if pair[0] in kept]
+        extras = extras or Extras()
+        if [path for path, _ in walked] == self._paths:
+            self._layers = [layer for _, layer in walked]
+            self._extras = extras
+            self._mark_freezable()
+            self._announce()
+            return False
+        with self._resetting():
+            self._build(walked)
+            self._extras = extras
+        return True
+
+    def index_of(self, path: str, column: int = 0) -> QModelIndex:
+        """The index of a path; invalid if it is not shown."""
+        number = self._numbers.get(path)
+        return QModelIndex() if number is None else self.createIndex(self._rows[number], column, number)
+
+    def path_of(self, index: Index) -> str:
+        """The path at an index, `""` for none."""
+        return self._paths[index.internalId()] if index.isValid() else ""
+
+    def paths(self) -> list[str]:
+        """Every shown path, in the order of the graph."""
+        return list(self._paths)
+
+    def groups(self) -> list[str]:
+        """The paths that have children."""
+        return [self._paths[number] for number, children in enumerate(self._children) if children]
+
+    def leaves_below(self, path: str) -> list[str]:
+        """The layers with weights at or below a path."""
+        number = self._numbers.get(path)
+        if number is None:
+            return []
+        found = [path] if can_freeze(self._layers[number]) else []
+        for child in self._children[number]:
+            found += self.leaves_below(self._paths[child])
+        return found
+
+    @contextmanager
+    def _resetting(self) -> Iterator[None]:
+        self.beginResetModel()
+        try:
+            yield
+        finally:
+            self.endResetModel()
+
+    def _build(self, walked: list[tuple[str, Layer]]) -> None:
+        self._paths = [path for path, _ in walked]
+        self._layers = [layer for _, layer in walked]
+        self._numbers = {path: number for number, path in enumerate(self._paths)}
+        self._parents, self._rows, self._roots = [], [], []
+        self._children = [[] for _ in walked]
+        above: list[tuple[str, int]] = []
+        for number, path in enumerate(self._paths):
+            while above and not path.startswith(above[-1][0]):
+                above.pop()
+            parent = above[-1][1] if above else -1
+            siblings = self._children[parent] if parent >= 0 else self._roots
+            self._parents.append(parent)
+            self._rows.append(len(siblings))
+            siblings.append(number)
+            if self._layers[number].inner is not None:
+                above.append((path + "/", number))
+        self._mark_freezable()
+
+    def _mark_freezable(self) -> None:
+        """Parents come before children, so one pass from the end carries it upwards."""
+        self._freezable = [can_freeze(layer) for layer in self._layers]
+        for number in range(len(self._layers) - 1, -1, -1):
+            if self._freezable[number] and self._parents[number] >= 0:
+                self._freezable[self._parents[number]] = True
+
+    def _announce(self) -> None:
+        for children in (self._roots, *self._children):
+            if children:
+                last = children[-1]
+                self.dataChanged.emit(
+                    self.createIndex(0, 0, children[0]), self.createIndex(self._rows[last], len(Column) - 1, last)
+                )
+
+    def _check_state(self, number: int) -> Qt.CheckState | None:
+        if not self._freezable[number]:
+            return None
+        path = self._paths[number]
+        if path in self._extras.frozen:
+            return Qt.CheckState.Checked
+        if any(self._check_state(child) not in (None, Qt.CheckState.Unchecked) for child in self._children[number]):
+            return Qt.CheckState.PartiallyChecked
+        return Qt.CheckState.Unchecked
+
+    def _text(self, number: int, column: int) -> str:
+        layer, path = self._layers[number], self._paths[number]
+        if column == Column.NAME:
+            return layer.name
+        if column == Column.OUTPUT:
+            return shape_words(output_shape(layer))
+        if column == Column.WEIGHTS:
+            shape = self._extras.weights.get(path) or _main_shape(layer)
+            return TIMES.join(map(str, shape)) if shape else ""
+        if column == Column.PARAMS:
+            params = self._extras.params.get(path)
+            params = layer.num_params() if params is None else params
+            return count_words(params) if params else ""
+        return ""
+
+    def _tip(self, number: int, column: int) -> str:
+        layer, path = self._layers[number], self._paths[number]
+        badge = self._extras.badges.get(path)
+        if column == Column.FATE:
+            return badge.words() if badge else ""
+        if column == Column.FROZEN:
+            state = self._check_state(number)
+            if state is None:
+                return ""
+            return {Qt.CheckState.Checked: "Frozen", Qt.CheckState.Unchecked: "Trained"}.get(state, "Partly frozen")
+        if column == Column.OUTPUT and path in self._extras.before:
+            return f"{self._text(number, column)}, before: {self._extras.before[path]}"
+        if column == Column.WEIGHTS:
+            return "\n".join(f"{weight.name}  {TIMES.join(map(str, weight.shape))}" for weight in layer.weights)
+        return f"{path}\n{layer.class_name}"
+
+    # Qt
+
+    @override
+    def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
+        siblings = self._children[parent.internalId()] if parent.isValid() else self._roots
+        if parent.isValid() and parent.column() != 0:
+            return QModelIndex()
+        if not 0 <= row < len(siblings) or not 0 <= column < len(Column):
+            return QModelIndex()
+        return self.createIndex(row, column, siblings[row])
+
+    @override
+    def parent(self, index: Index = QModelIndex()) -> QModelIndex:  # type: ignore[override]  # noqa: B008
+        if not index.isValid():
+            return QModelIndex()
+        number = self._parents[index.internalId()]
+        return QModelIndex() if number < 0 else self.createIndex(self._rows[number], 0, number)
+
+    @override
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802
+        if not parent.isValid():
+            return len(self._roots)
+        return len(self._children[parent.internalId()]) if parent.column() == 0 else 0
+
+    @override
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802
+        return len(Column)
+
+    @override
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        number, column = index.internalId(), index.column()
+        path = self._paths[number]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(number, column)
+        if role == Qt.ItemDataRole.CheckStateRole:
+            return self._check_state(number) if column == Column.FROZEN else None
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tip(number, column)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._text(number, column) or self._tip(number, column)
+        if role == Qt.ItemDataRole.TextAlignmentRole and column == Column.PARAMS:
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == PathRole:
+            return path
+        if role == BadgeRole:
+            return self._extras.badges.get(path)
+        if role == LayerRole:
+            return self._layers[number]
+        if role == SeverityRole:
+            return self._extras.severities.get(path)
+        if role == ChangedRole:
+            return path in self._extras.before
+        return None
+
+    @override
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
+        if role != Qt.ItemDataRole.CheckStateRole or index.column() != Column.FROZEN:
+            return False
+        self.frozen_toggled.emit(self.path_of(index), Qt.CheckState(value) == Qt.CheckState.Checked)
+        return True
+
+    @override
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        if index.column() == Column.FROZEN and self._freezable[index.internalId()]:
+            flags |= Qt.ItemFlag.ItemIsUserCheckable
+        return flags
+
+    @override
+    def headerData(  # noqa: N802
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return HEADERS[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return HINTS[section]
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return Column(section).name.title()
+        return None
+
+
+def _main_shape(layer: Layer) -> tuple[int, ...]:
+    """The shape of the weight that people look for: the largest."""
+    shown = [weight for weight in layer.weights if not weight.state]
+    return max(shown, key=lambda weight: (weight.size, len(weight.shape))).shape if shown else ()
+
+
+def _ends(path: str) -> Iterator[int]:
+    """Where each prefix of a path ends, the whole path included."""
+    for position, letter in enumerate(path):
+        if letter == "/":
+            yield position
+    yield len(path)

@@ -1,0 +1,110 @@
+"""The recipe's steps as a list: checkboxes switch steps on and off, dragging reorders them.
+
+The model changes nothing by itself: what a view does to it comes out as a signal and becomes a gesture.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from typing_extensions import override
+
+from core.recipe import Recipe
+from gui.gestures import tag
+
+Index = QModelIndex | QPersistentModelIndex
+MIME = "application/x-suture-step"
+
+
+class RecipeModel(QAbstractListModel):
+    """Rows are the recipe's edits, in order."""
+
+    toggled = Signal(int, bool)
+    moved = Signal(int, int)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.recipe = Recipe()
+
+    def set_recipe(self, recipe: Recipe) -> None:
+        """Show a recipe; a step that changed in place keeps its row."""
+        old, self.recipe = self.recipe, recipe
+        if len(old.edits) == len(recipe.edits):
+            if recipe.edits:
+                self.dataChanged.emit(self.index(0), self.index(len(recipe.edits) - 1))
+            return
+        self.recipe = old
+        self.beginResetModel()
+        self.recipe = recipe
+        self.endResetModel()
+
+    @override
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802
+        return 0 if parent.isValid() else len(self.recipe.edits)
+
+    @override
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        edit = self.recipe.edits[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return step_words(edit)
+        if role == Qt.ItemDataRole.CheckStateRole:
+            return Qt.CheckState.Checked if edit.enabled else Qt.CheckState.Unchecked
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"Step {index.row() + 1}: {tag(edit)}"
+        return None
+
+    @override
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
+        if role != Qt.ItemDataRole.CheckStateRole or not index.isValid():
+            return False
+        self.toggled.emit(index.row(), Qt.CheckState(value) == Qt.CheckState.Checked)
+        return True
+
+    @override
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid():
+            return Qt.ItemFlag.ItemIsDropEnabled
+        return (
+            Qt.ItemFlag.ItemIsEnabled
+            | Qt.ItemFlag.ItemIsSelectable
+            | Qt.ItemFlag.ItemIsUserCheckable
+            | Qt.ItemFlag.ItemIsDragEnabled
+        )
+
+    @override
+    def supportedDropActions(self) -> Qt.DropAction:  # noqa: N802
+        return Qt.DropAction.MoveAction
+
+    @override
+    def mimeTypes(self) -> list[str]:  # noqa: N802
+        return [MIME]
+
+    @override
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802
+        data = QMimeData()
+        data.setData(MIME, str(indexes[0].row()).encode())
+        return data
+
+    @override
+    def dropMimeData(  # noqa: N802
+        self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: Index
+    ) -> bool:
+        if not data.hasFormat(MIME):
+            return False
+        start = int(bytes(data.data(MIME).data()))
+        to = row if row >= 0 else (parent.row() if parent.isValid() else len(self.recipe.edits))
+        to -= to > start
+        if to != start:
+            self.moved.emit(start, to)
+        # false: the gesture has moved the step, the view must not take the row out again
+        return False
+
+
+def step_words(edit: Any) -> str:
+    """One line for a step; an edit that cannot say it is shown by its name."""
+    try:
+        return str(edit.summary())
+    except NotImplementedError:
+        return tag(edit).replace("_", " ").capitalize()

@@ -1,0 +1,413 @@
+"""The document: a source and a recipe, with undo; and the plan that the engine derives from the two.
+
+Gestures change the recipe and nothing else. Every change of the recipe asks the engine for a new plan; while one is
+under way only the newest recipe waits, and an answer for an older recipe is thrown away.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from core.errors import Cancelled, SutureError
+from core.findings import Finding
+from core.graph import Graph, Layer
+from core.plan import Plan
+from core.readers.source import Source
+from core.recipe import Recipe
+from core.service.messages import Apply, MakePlan, OpenModel, SetSource, Verify, Warm
+from gui.gestures import with_steps
+from gui.service import Service
+
+View = Literal["before", "after", "difference"]
+EngineState = Literal["off", "warming", "ready", "failed"]
+
+
+class ChangeRecipe(QUndoCommand):
+    """The one undo command: the recipe before, the recipe after. Commands of the same `burst` melt into one."""
+
+    def __init__(self, session: "Session", after: Recipe, text: str, burst: str = "") -> None:
+        super().__init__(text)
+        self._session = session
+        self.before = session.recipe
+        self.after = after
+        self.burst = burst
+
+    def id(self) -> int:
+        """Commands with an id are offered to the one before them for merging."""
+        return 1 if self.burst else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:  # noqa: N802
+        """Swallow a later command of the same burst; a burst that ends where it began is no step at all."""
+        if not isinstance(other, ChangeRecipe) or other.burst != self.burst:
+            return False
+        self.after = other.after
+        self.setText(other.text())
+        self.setObsolete(self.after == self.before)
+        return True
+
+    def redo(self) -> None:
+        """To the recipe after."""
+        self._session.take_recipe(self.after)
+
+    def undo(self) -> None:
+        """To the recipe before."""
+        self._session.end_burst()
+        self._session.take_recipe(self.before)
+
+
+class Session(QObject):
+    """Source, recipe, undo stack, plan and selection of the one window."""
+
+    source_changed = Signal()
+    recipe_changed = Signal()
+    plan_changed = Signal()
+    planning_changed = Signal(bool)
+    selection_changed = Signal(str)
+    view_changed = Signal(str)
+    engine_changed = Signal(str)
+    opening_changed = Signal(str)
+    problem = Signal(str, str)
+    note = Signal(str)
+    export_progress = Signal(str, float)
+    export_finished = Signal(object)
+    export_failed = Signal(object)
+    verify_finished = Signal(object)
+    verify_failed = Signal(object)
+
+    def __init__(self, reader: Service, engine: Service, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.reader = reader
+        self.engine = engine
+        self.undo_stack = QUndoStack(self)
+        self.source: Source | None = None
+        self.recipe = Recipe()
+        self.plan: Plan | None = None
+        self.base: Plan | None = None
+        self.selection = ""
+        self.view: View = "after"
+        self._burst = ""
+        self._bursts = 0
+        self.engine_state: EngineState = "off"
+        self.opening = ""
+        self.exporting = ""
+        self.verifying = ""
+        self.refusal: SutureError | None = None
+        self._opening_id: int | None = None
+        self._plan_id: int | None = None
+        self._planned: Recipe | None = None
+        self._deaths = 0
+        engine.died.connect(self._on_engine_died)
+
+    # what is shown
+
+    @property
+    def before_graph(self) -> Graph | None:
+        """The source's graph, with the engine's shapes as soon as there are any."""
+        if self.base is not None:
+            return self.base.graph
+        return self.source.graph if self.source else None
+
+    @property
+    def after_graph(self) -> Graph | None:
+        """The planned graph, or the source's until there is a plan."""
+        return self.plan.graph if self.plan is not None else self.before_graph
+
+    @property
+    def shown_graph(self) -> Graph | None:
+        """The graph of the chosen view."""
+        return self.before_graph if self.view == "before" else self.after_graph
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The plan's findings; until there is a plan, what the reader said of the file."""
+        if self.plan is not None:
+            known = set(map(_finding_key, self.plan.findings))
+            said = self.source.findings if self.source else ()
+            return (*self.plan.findings, *(one for one in said if _finding_key(one) not in known))
+        return self.source.findings if self.source else ()
+
+    @property
+    def planning(self) -> bool:
+        """Whether what is on the screen is older than the recipe."""
+        return self._plan_id is not None or (self.source is not None and self._planned != self.recipe)
+
+    def layer(self, path: str) -> Layer | None:
+        """The layer at a path in the shown graph, else in the source's."""
+        for graph in (self.shown_graph, self.before_graph):
+            if graph is not None:
+                try:
+                    return graph.find(path)
+                except KeyError:
+                    continue
+        return None
+
+    # processes
+
+    def start_processes(self) -> None:
+        """Start both helpers; the engine begins to import Keras."""
+        self.reader.start()
+        self.engine.start()
+        self._warm()
+
+    def stop_processes(self) -> None:
+        """End both helpers for good."""
+        self.reader.stop()
+        self.engine.stop()
+        self._plan_id = self._opening_id = None
+
+    def _warm(self) -> None:
+        self._set_engine("warming")
+        self.engine.ask(Warm(), self._on_warm, self._on_warm_failed)
+
+    @Slot(object)
+    def _on_warm(self, versions: Any) -> None:
+        self._deaths = 0
+        self._set_engine("ready")
+        words = ", ".join(f"{key} {value}" for key, value in (versions or {}).items())
+        self.note.emit(f"engine ready{': ' + words if words else ''}")
+
+    @Slot(object)
+    def _on_warm_failed(self, error: SutureError) -> None:
+        if not isinstance(error, Cancelled):
+            self._set_engine("failed")
+            self.problem.emit(error.message, details(error))
+
+    @Slot(str)
+    def _on_engine_died(self, _kind: str) -> None:
+        self._deaths += 1
+        if self._deaths < 3:
+            self._warm()
+        else:
+            self._set_engine("failed")
+
+    def _set_engine(self, state: EngineState) -> None:
+        if state != self.engine_state:
+            self.engine_state = state
+            self.engine_changed.emit(state)
+
+    # opening
+
+    def open_path(self, path: str, weights_path: str | None = None) -> None:
+        """Ask the reader for a file; `source_changed` or `problem` follows."""
+        if self._opening_id is not None:
+            self.reader.drop(self._opening_id)
+        self.opening = path
+        self.opening_changed.emit(path)
+        body = OpenModel(path=path, weights_path=weights_path)
+        self._opening_id = self.reader.ask(body, self._on_opened, self._on_open_failed)
+
+    def cancel_opening(self) -> None:
+        """End the reader and with it what it is reading."""
+        if self._opening_id is not None:
+            self.reader.cancel()
+
+    @Slot(object)
+    def _on_opened(self, source: Source) -> None:
+        self._opening_done()
+        self.set_source(source)
+
+    @Slot(object)
+    def _on_open_failed(self, error: SutureError) -> None:
+        self._opening_done()
+        if not isinstance(error, Cancelled):
+            self.problem.emit(error.message, details(error))
+
+    def _opening_done(self) -> None:
+        self._opening_id = None
+        self.opening = ""
+        self.opening_changed.emit("")
+
+    def set_source(self, source: Source) -> None:
+        """Begin with a file: an empty recipe, nothing to undo, its graph shown at once."""
+        if self._plan_id is not None:
+            self.engine.drop(self._plan_id)
+            self._plan_id = None
+        self.source = source
+        self.recipe = Recipe()
+        self.plan = self.base = self.refusal = None
+        self._planned = None
+        self.selection = ""
+        self.undo_stack.clear()
+        self.undo_stack.setClean()
+        self.source_changed.emit()
+        self.recipe_changed.emit()
+        self.plan_changed.emit()
+        self.selection_changed.emit("")
+        self.note.emit(f"opened {source.path} \u00b7 {source.format}")
+        self._plan_id = self.engine.ask(SetSource(source=source), self._on_base, self._on_base_failed)
+        self.planning_changed.emit(True)
+
+    @Slot(object)
+    def _on_base(self, plan: Plan) -> None:
+        self._plan_id = None
+        self.base = plan
+        if self.recipe.active() == ():
+            self._accept(plan, self.recipe)
+        else:
+            self.plan_changed.emit()
+            self._ask_plan()
+
+    @Slot(object)
+    def _on_base_failed(self, error: SutureError) -> None:
+        self._plan_id = None
+        self._planned = self.recipe
+        self.planning_changed.emit(False)
+        if not isinstance(error, Cancelled):
+            self.refusal = error
+            self.plan_changed.emit()
+            self.problem.emit(error.message, details(error))
+
+    # recipe
+
+    def change_recipe(self, after: Recipe, text: str, burst: str = "") -> None:
+        """Make a gesture's recipe the current one, as one step of undo.
+
+        Changes of one `burst` melt into a single step until another gesture, `end_burst` or an undo comes between.
+        """
+        if after == self.recipe:
+            return
+        if not burst or burst != self._burst:
+            self._bursts += 1
+        self._burst = burst
+        self.undo_stack.push(ChangeRecipe(self, after, text, f"{burst} {self._bursts}" if burst else ""))
+
+    def end_burst(self) -> None:
+        """The next change is a step of its own, whatever its burst."""
+        self._burst = ""
+
+    def take_recipe(self, recipe: Recipe) -> None:
+        """For the undo command alone: set the recipe and ask for its plan."""
+        self.recipe = recipe
+        self.recipe_changed.emit()
+        self._ask_plan()
+
+    def gesture(self, change: Callable[[Recipe], Recipe], text: str, burst: str = "") -> None:
+        """`change_recipe` with a function of the current recipe."""
+        self.change_recipe(change(self.recipe), text, burst)
+
+    def clear_recipe(self) -> None:
+        """Take out every step."""
+        self.change_recipe(with_steps(self.recipe, ()), "Clear recipe")
+
+    # plan
+
+    def _ask_plan(self) -> None:
+        if self.source is None:
+            return
+        if self._plan_id is not None or self.exporting or self.verifying:
+            self.planning_changed.emit(True)
+            return
+        if self.base is not None and self.recipe.active() == ():
+            self._accept(self.base, self.recipe)
+            return
+        asked = self.recipe
+        self._plan_id = self.engine.ask(
+            MakePlan(recipe=asked),
+            lambda plan: self._on_plan(plan, asked),
+            lambda error: self._on_plan_failed(error, asked),
+        )
+        self.planning_changed.emit(True)
+
+    def _on_plan(self, plan: Plan, asked: Recipe) -> None:
+        self._plan_id = None
+        if asked == self.recipe:
+            self._accept(plan, asked)
+        else:
+            self._ask_plan()
+
+    def _on_plan_failed(self, error: SutureError, asked: Recipe) -> None:
+        self._plan_id = None
+        if asked != self.recipe:
+            self._ask_plan()
+            return
+        self._planned = asked
+        self.planning_changed.emit(False)
+        if not isinstance(error, Cancelled):
+            self.refusal = error
+            self.plan_changed.emit()
+            self.note.emit(error.message)
+
+    def _accept(self, plan: Plan, recipe: Recipe) -> None:
+        self.plan = plan
+        self.refusal = None
+        self._planned = recipe
+        self._deaths = 0
+        self.planning_changed.emit(False)
+        self.plan_changed.emit()
+
+    # selection and view
+
+    def select(self, path: str) -> None:
+        """Make a layer the selected one, everywhere."""
+        if path != self.selection:
+            self.selection = path
+            self.selection_changed.emit(path)
+
+    def set_view(self, view: View) -> None:
+        """Before, after or difference."""
+        if view != self.view:
+            self.view = view
+            self.view_changed.emit(view)
+
+    # export and verification
+
+    def export(self, out: str, *, verify: bool) -> None:
+        """Write the result; `export_finished` carries the engine's answer, `export_failed` the error."""
+        self.exporting = out
+        body = Apply(recipe=self.recipe, out=out, verify=verify)
+        self.engine.ask(body, self._on_exported, self._on_export_failed, self.export_progress.emit)
+
+    @Slot(object)
+    def _on_exported(self, written: Any) -> None:
+        self.note.emit(f"wrote {self.exporting}")
+        self.exporting = ""
+        self.undo_stack.setClean()
+        self.export_finished.emit(written)
+        self._catch_up()
+
+    @Slot(object)
+    def _on_export_failed(self, error: SutureError) -> None:
+        self.exporting = ""
+        self.note.emit(error.message)
+        self.export_failed.emit(error)
+        self._catch_up()
+
+    def verify(self, out: str) -> None:
+        """Check a written file again; `verify_finished` carries a `Verification`."""
+        self.verifying = out
+        body = Verify(recipe=self.recipe, out=out)
+        self.engine.ask(body, self._on_verified, self._on_verify_failed, self.export_progress.emit)
+
+    @Slot(object)
+    def _on_verified(self, verification: Any) -> None:
+        self.verifying = ""
+        self.verify_finished.emit(verification)
+        self._catch_up()
+
+    @Slot(object)
+    def _on_verify_failed(self, error: SutureError) -> None:
+        self.verifying = ""
+        self.verify_failed.emit(error)
+        self._catch_up()
+
+    def cancel_work(self) -> None:
+        """Cancel an export or a verification: the engine ends and a new one warms up with the same source."""
+        self.engine.cancel()
+        self._set_engine("off")
+        self._warm()
+
+    def _catch_up(self) -> None:
+        if self._plan_id is None and self._planned != self.recipe:
+            self._ask_plan()
+
+
+def _finding_key(finding: Finding) -> tuple[str, str, str]:
+    return finding.code, finding.layer, finding.message
+
+
+def details(error: SutureError) -> str:
+    """What "copy details" copies for an error."""
+    fields = "\n".join(f"{key}: {value}" for key, value in error.fields.items())
+    return f"{type(error).__name__}: {error.message}" + (f"\n{fields}" if fields else "")
