@@ -51,7 +51,7 @@ class Worker:
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start the process unless it runs."""
+        """Start the process unless it runs. It gets the last source again, whose reply has an id of its own."""
         if self.alive:
             return
         self._ended += self._drain()
@@ -70,11 +70,12 @@ class Worker:
         self._process.start()
         child_requests.close()
         child_replies.close()
+        if self._source is not None:
+            self._post(self._source)
 
     def send(self, body: Any) -> int:
         """Ask for something (`core.service.messages`); starts the process if it is not running. Returns the id."""
-        if not self.alive:
-            self.restart()
+        self.start()
         if isinstance(body, SetSource):
             self._source = body
         return self._post(body)
@@ -92,11 +93,9 @@ class Worker:
         self._close(Cancelled("Cancelled; nothing was written."))
 
     def restart(self) -> None:
-        """End the process and start a new one, which gets the last source again (its reply has an id of its own)."""
+        """End the process and start a new one."""
         self.stop()
         self.start()
-        if self._source is not None:
-            self._post(self._source)
 
     def _post(self, body: Any) -> int:
         self._last_id += 1

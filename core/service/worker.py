@@ -8,16 +8,14 @@ import contextlib
 import faulthandler
 import os
 import pickle
-import sys
 import threading
 import time
 from collections import deque
 from importlib import import_module
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from core.environment import prepare_for_engine, state_folder
+from core.environment import divert_output, prepare_for_engine
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
@@ -28,7 +26,6 @@ READER_BYTES = 4 << 30
 """Address space of the reader: a file that declares absurd sizes meets this, not the machine's memory."""
 
 PROGRESS_INTERVAL = 0.05
-LOG_BYTES = 1 << 20
 
 
 class Inbox:
@@ -72,7 +69,8 @@ class Inbox:
 
 def serve(kind: str, factory: str, requests: Connection, replies: Connection) -> None:
     """Answer requests until the window goes. `factory` is `module:function` giving the handlers."""
-    _redirect_output(kind)
+    divert_output(kind)
+    faulthandler.enable(2)
     prepare_for_engine()
     if kind == "reader":
         _limit_memory(READER_BYTES)
@@ -128,22 +126,6 @@ def _progress(number: int, replies: Connection) -> Progress:
             replies.send(Reply(number, stage=stage, fraction=min(max(float(fraction), 0.0), 1.0)))
 
     return progress
-
-
-def _redirect_output(kind: str) -> None:
-    """Send what this process and the libraries in it print to a log file of the state folder."""
-    path = Path(os.devnull)
-    with contextlib.suppress(OSError):
-        path = state_folder() / f"{kind}.log"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    if path.exists() and path.stat().st_size > LOG_BYTES:
-        flags |= os.O_TRUNC
-    log = os.open(path, flags)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    for descriptor in (1, 2):
-        os.dup2(log, descriptor)
-    faulthandler.enable(2)
 
 
 def _limit_memory(limit: int) -> None:
