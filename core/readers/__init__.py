@@ -1,1 +1,59 @@
-"""From a file to a graph and a lazy weight store, without Keras and without running anything the file holds."""
+"""Reading files: one format a module, behind one door that looks at content. No Keras, no TensorFlow, no file's code."""
+
+from pathlib import Path
+
+from core.errors import FileError
+from core.readers.fault import damaged, unreadable
+from core.readers.keras_zip import Described, read_keras
+from core.readers.legacy_h5 import read_hdf5_model
+from core.readers.sniff import Format, sniff
+from core.readers.source import Source, WeightStore
+from core.readers.store import Hdf5Store
+
+__all__ = ["Source", "WeightStore", "open_store", "read_model"]
+
+
+def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
+    """Describe a model file without loading its arrays or running anything it holds.
+
+    `weights` is a second file whose arrays fill an architecture. Raises `FileError` with one sentence.
+    """
+    file = Path(path)
+    try:
+        described = _describe(sniff(file), file)
+        status = file.stat()
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except RecursionError:
+        raise damaged(file, "is refused because its model is nested too deeply") from None
+    return Source(
+        path=str(file),
+        format=described.format,
+        kind=described.kind,  # type: ignore[arg-type]  # readers only write the three kinds
+        graph=described.graph,
+        keras_version=described.keras_version,
+        findings=described.findings,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        training=described.training,
+        weights_path=str(weights) if weights is not None else None,
+        assets=described.assets,
+        metadata=described.metadata,
+    )
+
+
+def _describe(kind: Format, path: Path) -> Described:
+    if kind is Format.KERAS:
+        return read_keras(path)
+    if kind is Format.HDF5_MODEL:
+        return read_hdf5_model(path)
+    raise FileError(f"{path.name} is of a kind that cannot be described.", code="file.damaged", path=str(path))
+
+
+def open_store(source: Source) -> WeightStore:
+    """The arrays of an opened source. Close it (or use `with`): h5py must be closed before the interpreter ends."""
+    path = Path(source.weights_path or source.path)
+    try:
+        return Hdf5Store(path, member=sniff(path) is Format.KERAS)
+    except OSError as error:
+        raise unreadable(path, error) from error

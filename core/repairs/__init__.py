@@ -1,1 +1,5 @@
-"""One repair a file: a pure change that makes an old config readable."""
+"""Making old model configs readable: one repair a file, each a pure change, each told to the person."""
+
+from core.repairs.registry import Repaired, repair_model
+
+__all__ = ["Repaired", "repair_model"]

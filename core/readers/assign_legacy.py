@@ -1,0 +1,173 @@
+"""Arrays of legacy HDF5 files (`model_weights/<layer>/<weight name>`) onto the layers of a graph.
+
+Each top-level layer has one group with a flat, ordered list of arrays: trainable ones first, then the others. A nested
+model's list spans all its layers, so it is dealt out by order, checked by the names, and by name where order fails.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.graph import Graph, Layer, StoreKey, Weight
+from core.readers.hdf5 import ArrayInfo
+from core.readers.names import leaf
+from core.readers.weight_table import Slot, legacy_order, slots
+
+
+class StoredWeight(Struct, frozen=True):
+    """One array of a legacy group: the name it was saved under, the store's key, shape and dtype."""
+
+    name: str
+    key: str
+    info: ArrayInfo
+
+
+class Place(Struct, frozen=True):
+    """A slot of a layer at a path inside a top-level layer; `live` if it counted as trainable when saved."""
+
+    path: tuple[str, ...]
+    slot: Slot
+    live: bool
+
+
+@dataclass
+class LegacyAssignment:
+    """A graph with its weights, and what did not fit."""
+
+    graph: Graph
+    missing: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+
+
+def assign_legacy(graph: Graph, groups: dict[str, Sequence[StoredWeight]]) -> LegacyAssignment:
+    """Give every layer its arrays; `groups` are the file's, by layer name in the file's order."""
+    result = LegacyAssignment(graph)
+    left = dict(groups)
+    top = left.pop("top_level_model_weights", ())
+    layers = []
+    for layer in graph.layers:
+        stored = left.pop(layer.name, None)
+        layers.append(_fill(layer, tuple(stored or ()), result))
+    own = tuple(
+        Weight(leaf(item.name), item.info.shape, item.info.dtype, key=f"vars/{index}", source=StoreKey(item.key))
+        for index, item in enumerate(top)
+    )
+    result.graph = replace(graph, layers=tuple(layers), weights=own)
+    result.unused.extend(item.key for stored in left.values() for item in stored)
+    return result
+
+
+def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignment) -> Layer:
+    if layer.opaque:
+        return replace(layer, weights=opaque_weights(stored, layer.name))
+    places = list(_places(layer, (), layer.trainable))
+    ordered = sorted(places, key=lambda place: not place.live)
+    pairs = deal(ordered, stored)
+    matched = {id(place): item for place, item in pairs}
+    used = {item.key for _, item in pairs}
+    result.unused.extend(item.key for item in stored if item.key not in used)
+    by_path: dict[tuple[str, ...], list[Weight]] = {}
+    for place in places:
+        item = matched.get(id(place))
+        if item is None:
+            result.missing.append("/".join((layer.name, *place.path, place.slot.name)))
+            continue
+        slot = place.slot
+        weight = Weight(slot.name, item.info.shape, item.info.dtype, slot.trainable, slot.key, source=StoreKey(item.key))
+        by_path.setdefault(place.path, []).append(weight)
+    return _with_weights(layer, (), by_path)
+
+
+def _places(layer: Layer, path: tuple[str, ...], live: bool) -> list[Place]:
+    if layer.inner is None:
+        return [Place(path, slot, live and slot.trainable) for slot in slots(layer.class_name, layer.config)]
+    found: list[Place] = []
+    inner_live = live and layer.inner.trainable
+    for child in layer.inner.layers:
+        found.extend(_places(child, (*path, child.name), inner_live and child.trainable))
+    return found
+
+
+def _with_weights(layer: Layer, path: tuple[str, ...], weights: dict[tuple[str, ...], list[Weight]]) -> Layer:
+    if layer.inner is None:
+        return replace(layer, weights=tuple(weights.get(path, ())))
+    inner = tuple(_with_weights(child, (*path, child.name), weights) for child in layer.inner.layers)
+    return replace(layer, inner=replace(layer.inner, layers=inner))
+
+
+def deal(places: Sequence[Place], stored: Sequence[StoredWeight]) -> list[tuple[Place, StoredWeight]]:
+    """Pair places with arrays: by order where every name agrees, else by name, else by order alone if counts agree."""
+    if len(places) == len(stored) and all(_agrees(place, item) for place, item in zip(places, stored, strict=True)):
+        return list(zip(places, stored, strict=True))
+    named = _by_name(places, stored)
+    if len(named) == len(places) or len(places) != len(stored):
+        return named
+    return list(zip(places, stored, strict=True))
+
+
+def _agrees(place: Place, item: StoredWeight) -> bool:
+    parts = item.name.split("/")
+    if place.path and len(parts) >= 2 and leaf(item.name) == leaf(place.slot.name):
+        return _same_layer(place.path[-1], parts[:-1]) or place.slot.name.count("/") > 0
+    return _alike(place.slot.name, item.name)
+
+
+def _alike(name: str, stored: str) -> bool:
+    wanted, found = leaf(name), leaf(stored)
+    return wanted == found or found in _OLD_NAMES.get(wanted, ())
+
+
+_OLD_NAMES: dict[str, tuple[str, ...]] = {
+    "kernel": ("depthwise_kernel", "W"),
+    "bias": ("b",),
+    "gamma": ("scale",),
+    "beta": ("offset",),
+    "moving_mean": ("running_mean",),
+    "moving_variance": ("running_std", "running_var"),
+}
+
+
+def _same_layer(name: str, parts: Sequence[str]) -> bool:
+    return any(part == name or part.rsplit("_", 1)[0] == name for part in parts)
+
+
+def _by_name(places: Sequence[Place], stored: Sequence[StoredWeight]) -> list[tuple[Place, StoredWeight]]:
+    pairs: list[tuple[Place, StoredWeight]] = []
+    left = list(stored)
+    for place in places:
+        fitting = [
+            item
+            for item in left
+            if _alike(place.slot.name, item.name)
+            and (not place.path or place.path[-1] in item.name.split("/"))
+            and _inside(place.slot.name, item.name)
+        ]
+        if fitting:
+            pairs.append((place, fitting[0]))
+            left.remove(fitting[0])
+    return pairs
+
+
+def _inside(name: str, stored: str) -> bool:
+    """Whether the direction of a Bidirectional weight agrees."""
+    for direction in ("forward", "backward"):
+        if name.startswith(direction):
+            return direction in stored
+    return True
+
+
+def opaque_weights(stored: Sequence[StoredWeight], layer_name: str) -> tuple[Weight, ...]:
+    """The arrays of a layer whose class is unknown, under the names they were saved with."""
+    weights = []
+    for item in stored:
+        name = item.name.split(":", 1)[0]
+        name = name.removeprefix(f"{layer_name}/")
+        weights.append(
+            Weight(name, item.info.shape, item.info.dtype, not name.rsplit("/", 1)[-1].startswith("moving_"), item.name, source=StoreKey(item.key))
+        )
+    return tuple(weights)
+
+
+__all__ = ["LegacyAssignment", "Place", "StoredWeight", "assign_legacy", "deal", "legacy_order", "opaque_weights"]

@@ -1,0 +1,94 @@
+"""`.keras` archives: Keras 3's, Keras 2.12 to 2.15's, and what other systems made of them."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+from msgspec import Struct
+
+from core.findings import Finding
+from core.graph import Graph
+from core.readers.archive import find_member, open_archive, open_member, read_member
+from core.readers.assign_v3 import StoredGroup, assign, tree_of
+from core.readers.config_graph import build_graph
+from core.readers.fault import damaged
+from core.readers.hdf5 import Hdf5Index, index_hdf5, open_hdf5
+from core.readers.jsontext import parse_json
+from core.readers.notes import weights_findings
+from core.readers.shared import share_weights
+from core.readers.store import WEIGHTS_MEMBERS
+from core.repairs import repair_model
+
+
+class Described(Struct, frozen=True):
+    """What a format's reader found; the door (`core.readers`) makes a `Source` of it."""
+
+    format: str
+    kind: str
+    graph: Graph
+    keras_version: str | None = None
+    findings: tuple[Finding, ...] = ()
+    training: bool = False
+    assets: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+
+
+def read_keras(path: Path) -> Described:
+    """Describe a `.keras` archive. Raises `FileError`."""
+    with open_archive(path) as archive:
+        config_info = find_member(archive, "config.json")
+        if config_info is None:
+            raise damaged(path, "is a zip archive but no Keras model: it has no config.json")
+        config = parse_json(read_member(archive, config_info, path), path)
+        metadata = _metadata(archive, path)
+        root, training = _weights(archive, path)
+        assets = tuple(info.filename for info in archive.infolist() if info.filename.startswith("assets/") and not info.is_dir())
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise damaged(path, "is a zip archive but no Keras model: its config.json describes no model")
+    version = metadata.get("keras_version")
+    repaired = repair_model(config, str(version) if version else None)
+    graph = build_graph(repaired.model, str(path))
+    assignment = assign(graph, root)
+    shared, missing = share_weights(assignment.graph, assignment.missing)
+    findings = (*repaired.findings, *weights_findings(missing, assignment.unused))
+    name = "Keras 3" if not str(version or "3").startswith("2") else "Keras 2"
+    return Described(
+        format=f"{name} (.keras)",
+        kind="model",
+        graph=shared,
+        keras_version=str(version) if version else None,
+        findings=findings,
+        training=training or bool(config.get("compile_config")),
+        assets=assets,
+        metadata={key: value for key, value in config.items() if key == "compile_config" and value},
+    )
+
+
+def _metadata(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+    info = find_member(archive, "metadata.json")
+    value = parse_json(read_member(archive, info, path), path, "its metadata") if info else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _weights(archive: zipfile.ZipFile, path: Path) -> tuple[StoredGroup, bool]:
+    info = find_member(archive, *WEIGHTS_MEMBERS)
+    if info is None:
+        raise damaged(path, "has no model.weights.h5, so it holds a model without weights")
+    with open_member(archive, info, path) as stream, open_hdf5(stream, path) as file:
+        index = index_hdf5(file, path)
+        root = tree_of(index.arrays, group_names(file, index), index.groups)
+    return root, "optimizer" in root.groups
+
+
+def group_names(file: h5py.File, index: Hdf5Index) -> dict[str, str]:
+    """Layer names that `vars` groups carry as their `name` attribute (newer Keras 3)."""
+    names: dict[str, str] = {}
+    for group in index.groups:
+        if not group.endswith("vars"):
+            continue
+        attributes = h5py.h5o.open(file.id, group.encode("utf8", "surrogateescape"))
+        if h5py.h5a.exists(attributes, b"name"):
+            value = h5py.AttributeManager(h5py.Group(attributes))["name"]
+            names[group] = value.decode("utf8", "replace") if isinstance(value, bytes) else str(value)
+    return names

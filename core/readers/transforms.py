@@ -1,0 +1,114 @@
+"""Store keys that are more than one plain array: files of other Keras versions, read as Keras 3 would hold them.
+
+A key is an array's name, or a JSON object `{"do": ..., "of": ...}` whose `of` is a key (or a list of keys) in turn. So a
+weight's shape in the graph is already Keras 3's, and whoever reads it needs to know nothing of the file's dialect.
+"""
+
+import json
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from core.errors import FileError
+from core.rules.base import Array
+
+Shape = tuple[int, ...]
+
+
+def made_key(do: str, of: Any, **fields: Any) -> str:
+    """The key of an array made from others. `of` is a key or a list of keys."""
+    return json.dumps({"do": do, "of": of, **fields}, ensure_ascii=False)
+
+
+def parse_key(key: str) -> dict[str, Any] | None:
+    """The parts of a made key; `None` for a plain array's name."""
+    if not key.startswith('{"do": '):
+        return None
+    value = json.loads(key)
+    return value if isinstance(value, dict) and "of" in value else None
+
+
+def plain_keys(key: str) -> list[str]:
+    """Names of the stored arrays a key reads."""
+    made = parse_key(key)
+    if made is None:
+        return [key]
+    inner = made["of"] if isinstance(made["of"], list) else [made["of"]]
+    return [name for item in inner for name in plain_keys(item)]
+
+
+def evaluate(key: str, read: Callable[[str], Array]) -> Array:
+    """The array under a key, plain or made. Raises `FileError` for a transform nobody knows."""
+    made = parse_key(key)
+    if made is None:
+        return np.ascontiguousarray(read(key)) if key else read(key)
+    inner = made["of"] if isinstance(made["of"], list) else [made["of"]]
+    arrays = [evaluate(item, read) for item in inner]
+    rule = _TRANSFORMS.get(made["do"])
+    if rule is None:
+        raise FileError(f"The array transform {made['do']!r} is unknown. Open the file again with this version.", code="file.damaged")
+    return np.ascontiguousarray(rule(arrays, made))
+
+
+def _transpose(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    return np.transpose(arrays[0], fields["axes"])
+
+
+def _reshape(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    return arrays[0].reshape(fields["shape"])
+
+
+def _concatenate(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    return np.concatenate(arrays, axis=int(fields.get("axis", -1)))
+
+
+def _flip(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """Turn a kernel round in its spatial axes: Theano convolves, Keras 3 correlates."""
+    return np.flip(arrays[0], axis=tuple(fields["axes"]))
+
+
+def _rows(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """Rows of a Dense kernel behind a Flatten, from channels-first order to channels-last."""
+    array = arrays[0]
+    grid = tuple(int(length) for length in fields["grid"])
+    channels = prod(array.shape[:1]) // max(1, prod(grid))
+    view = array.reshape(channels, *grid, array.shape[1])
+    return np.moveaxis(view, 0, -2).reshape(array.shape)
+
+
+def _blocks(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """Gates in another order: the last axis cut into equal blocks, taken in `order`; `transposed` turns each block."""
+    parts = np.split(arrays[0], int(fields["count"]), axis=-1)
+    turned = [part.T if fields.get("transposed") else part for part in parts]
+    return np.concatenate([turned[int(index)] for index in fields["order"]], axis=-1)
+
+
+def _sum_halves(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """The two halves of a CuDNN bias, added."""
+    first, second = np.split(arrays[0], 2, axis=-1)
+    return first + second
+
+
+def _square(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    return np.square(arrays[0])
+
+
+def _slice(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """A contiguous run of a flat array, in a shape of its own."""
+    start, stop = int(fields["start"]), int(fields["stop"])
+    return arrays[0].reshape(-1)[start:stop].reshape(fields["shape"])
+
+
+_TRANSFORMS: dict[str, Callable[[list[Array], dict[str, Any]], Array]] = {
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "concatenate": _concatenate,
+    "flip": _flip,
+    "rows": _rows,
+    "blocks": _blocks,
+    "sum_halves": _sum_halves,
+    "square": _square,
+    "slice": _slice,
+}

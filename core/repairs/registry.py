@@ -1,0 +1,90 @@
+"""All repairs in the order they apply, and the walk that applies them to every layer of a model, nested ones first."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from core.findings import Finding
+from core.repairs import input_shape, modules, sequential
+from core.repairs.base import Config, Dialect, Repair, is_serialised, with_config
+
+REPAIRS: tuple[Repair, ...] = (
+    modules.REPAIR,
+    input_shape.REPAIR,
+)
+
+BEFORE: tuple[Repair, ...] = (sequential.REPAIR,)
+"""Repairs of models that look at their layers as the file has them, so they come before the walk goes inside."""
+
+_LAYER_FIELDS = ("layer", "backward_layer", "forward_layer", "cell")
+_LAYER_LISTS = ("layers", "cells")
+
+
+class Repaired(Struct, frozen=True):
+    """A model config in Keras 3's vocabulary, and what was changed to get there."""
+
+    model: Config
+    findings: tuple[Finding, ...] = ()
+
+
+def repair_model(model: Config, version: str | None, backend: str | None = None) -> Repaired:
+    """Apply every repair to a serialised model and all layers inside it. `version` is what the file says wrote it."""
+    dialect = dialect_of(model, version, backend)
+    log: dict[str, list[tuple[str, str]]] = {}
+    repaired = _repair(modules.forget_sharing(model), dialect, log, "")
+    return Repaired(repaired, tuple(_findings(log)))
+
+
+def dialect_of(model: Config, version: str | None, backend: str | None) -> Dialect:
+    """Who wrote a file, as far as it says."""
+    text = version or ""
+    major = int(text[0]) if text[:1].isdigit() else 3
+    return Dialect(major, text, backend or "tensorflow")
+
+
+def _repair(layer: Config, dialect: Dialect, log: dict[str, list[tuple[str, str]]], path: str) -> Config:
+    outer: list[str] = []
+    for repair in BEFORE:
+        change = repair.apply(layer, dialect)
+        if change is not None:
+            layer = change.layer
+            outer.append(change.text)
+    if not is_serialised(layer):
+        return layer
+    name = str(layer.get("name") or layer["config"].get("name") or layer["class_name"])
+    own = f"{path}/{name}" if path else name
+    for repair, text in zip(BEFORE, outer, strict=False):
+        if text:
+            log.setdefault(repair.name, []).append((own, text))
+    inner = with_config(layer, _repair_inside(layer["config"], dialect, log, own if path or "layers" not in layer["config"] else ""))
+    for repair in REPAIRS:
+        change = repair.apply(inner, dialect)
+        if change is not None:
+            inner = change.layer
+            if change.text:
+                log.setdefault(repair.name, []).append((own, change.text))
+    return inner
+
+
+def _repair_inside(config: Config, dialect: Dialect, log: dict[str, list[tuple[str, str]]], path: str) -> Config:
+    changed: dict[str, Any] = dict(config)
+    for field in _LAYER_FIELDS:
+        if is_serialised(config.get(field)):
+            changed[field] = _repair(config[field], dialect, log, path)
+    for field in _LAYER_LISTS:
+        if isinstance(config.get(field), list):
+            changed[field] = [
+                _repair(item, dialect, log, path) if is_serialised(item) else item for item in config[field]
+            ]
+    return changed
+
+
+def _findings(log: dict[str, list[tuple[str, str]]]) -> list[Finding]:
+    titles = {repair.name: repair.title for repair in (*BEFORE, *REPAIRS)}
+    found = []
+    for name, entries in log.items():
+        count = len({layer for layer, _ in entries})
+        where = f"in {entries[0][0]}" if count == 1 else f"in {count} layers"
+        detail = "\n".join(f"{layer}: {text}" for layer, text in entries)
+        found.append(Finding("info", "legacy.repaired", entries[0][0], f"{titles[name]} {where}: {entries[0][1]}.", detail=detail))
+    return found
