@@ -1,13 +1,15 @@
 """Recipes: an ordered list of edits, read from and written to JSON."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
 from core.edits import AnyEdit
-from core.errors import RecipeError
+from core.errors import EditError, RecipeError
+
+VERSION = 1
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,3 +35,39 @@ def schema() -> dict[str, Any]:
 def to_json(recipe: Recipe) -> str:
     """The recipe as indented JSON."""
     return json.dumps(msgspec.to_builtins(recipe), indent=2) + "\n"
+
+
+def from_json(text: str | bytes) -> Recipe:
+    """The recipe in a JSON text. Raises `RecipeError` with one sentence that names the edit's number."""
+    try:
+        data = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"The recipe is not JSON ({error}).", edit=None) from error
+    except RecursionError:
+        raise RecipeError("The recipe is nested too deeply to be one.", edit=None) from None
+    if not isinstance(data, dict) or not isinstance(data.get("edits", []), list):
+        raise RecipeError('A recipe is an object like {"suture": 1, "edits": [...]}, with a list of edits.', edit=None)
+    for name in data:
+        if name not in Recipe.__struct_fields__:
+            raise RecipeError(f"The recipe has an unknown field {name!r}; it has 'suture' and 'edits'.", edit=None)
+    version = data.get("suture", VERSION)
+    if version != VERSION or isinstance(version, bool):
+        raise RecipeError(f"The recipe says version {version!r}; this Suture reads version {VERSION}.", edit=None)
+    edits = (_edit(number, item) for number, item in enumerate(data.get("edits", []), start=1))
+    return Recipe(suture=VERSION, edits=tuple(edits))
+
+
+def _edit(number: int, data: Any) -> AnyEdit:
+    do = data.get("do") if isinstance(data, dict) else None
+    known = {str(kind.__struct_config__.tag): kind for kind in (get_args(AnyEdit) or (AnyEdit,))}
+    if not isinstance(do, str) or do not in known:
+        what = f"there is no edit {do!r}" if do is not None else "'do' is missing"
+        raise RecipeError(f"Edit {number}: {what}; the edits are {', '.join(sorted(known))}.", edit=number)
+    try:
+        edit: AnyEdit = msgspec.convert(data, known[do])
+    except (msgspec.ValidationError, EditError) as error:
+        reason, _, place = str(error).rstrip(".").partition(" - at `$")
+        place = place.strip("`.")
+        reason = f"{place}: {reason[:1].lower()}{reason[1:]}" if place else reason
+        raise RecipeError(f"Edit {number} ({do}): {reason}.", edit=number) from error
+    return edit
