@@ -1,0 +1,196 @@
+"""The commands: each reads its arguments, calls the same functions as the window, and shows the answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli import fields, tables
+from core.cli.speech import Speech
+from core.errors import FileError, PlanRefused
+from core.recipe import Recipe, from_json, schema
+
+if TYPE_CHECKING:
+    from core.readers.source import Source
+
+Tour = Callable[[str, Callable[[str], None]], None]
+
+MODEL = typer.Argument(metavar="MODEL", help="A model file; it is only ever read.", show_default=False)
+RECIPE = typer.Argument(metavar="RECIPE", help="A recipe: JSON, as 'suture schema' describes.", show_default=False)
+JSON = typer.Option("--json", help="Answer in JSON.")
+WEIGHTS = typer.Option("--weights", metavar="FILE", help="A second file with the weights of an architecture.")
+
+
+def build(speech: Speech, tour: Tour | None) -> typer.Typer:
+    """The command line as a typer application that talks through `speech`."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @app.callback(epilog="Without a command, 'suture [MODEL]' opens the window.")
+    def suture() -> None:
+        """Adapt pretrained Keras models: see every mismatch before anything is built."""
+
+    @app.command()
+    def inspect(
+        model: Annotated[str, MODEL],
+        weights: Annotated[str | None, WEIGHTS] = None,
+        as_json: Annotated[bool, JSON] = False,
+    ) -> int:
+        """What is in a file. Nothing in it is run, and Keras is not needed."""
+        source = _read(model, weights)
+        if as_json:
+            speech.json(fields.inspect_fields(source))
+        else:
+            speech.show(*tables.inspection(source))
+        return 0
+
+    @app.command()
+    def plan(
+        model: Annotated[str, MODEL],
+        recipe: Annotated[str, RECIPE],
+        weights: Annotated[str | None, WEIGHTS] = None,
+        as_json: Annotated[bool, JSON] = False,
+    ) -> int:
+        """What would happen to the model, weight by weight. Writes nothing."""
+        _, answer = _planned(speech, model, weights, load_recipe(recipe))
+        if as_json:
+            speech.json(fields.plan_fields(answer))
+        else:
+            speech.show(*tables.planned(answer))
+        return _refuse(speech, answer)
+
+    @app.command()
+    def apply(
+        model: Annotated[str, MODEL],
+        recipe: Annotated[str, RECIPE],
+        out: Annotated[
+            str, typer.Option("-o", "--out", metavar="OUT", help="The result; its ending picks the format.")
+        ],
+        verify: Annotated[
+            bool, typer.Option("--verify", help="Check the result with Keras against the source.")
+        ] = False,
+        weights: Annotated[str | None, WEIGHTS] = None,
+        as_json: Annotated[bool, JSON] = False,
+    ) -> int:
+        """Make it happen: write the adapted model, whole or not at all."""
+        steps = load_recipe(recipe)
+        engine, answer = _planned(speech, model, weights, steps)
+        if not answer.ok:
+            if as_json:
+                speech.json(fields.apply_fields(answer, None, None, None))
+            else:
+                speech.show(*tables.planned(answer))
+            return _refuse(speech, answer)
+        with speech.progress("writing") as progress:
+            written = engine.apply(steps, out, verify, progress)
+        result = written.verification
+        if as_json:
+            speech.json(fields.apply_fields(written.plan, written.path, written.bytes, result))
+        else:
+            speech.show(*tables.planned(written.plan), *tables.written(written.path, written.bytes))
+            speech.show(*tables.verified(result) if result is not None else ())
+        return _judge(speech, result, out)
+
+    @app.command()
+    def verify(
+        model: Annotated[str, MODEL],
+        recipe: Annotated[str, RECIPE],
+        out: Annotated[str, typer.Argument(metavar="OUT", help="The result to check.", show_default=False)],
+        weights: Annotated[str | None, WEIGHTS] = None,
+        as_json: Annotated[bool, JSON] = False,
+    ) -> int:
+        """Check a result against its source again."""
+        steps = load_recipe(recipe)
+        engine, answer = _planned(speech, model, weights, steps)
+        if not answer.ok:
+            return _refuse(speech, answer)
+        with speech.progress("verifying") as progress:
+            result = engine.verify(steps, out, progress)
+        if as_json:
+            speech.json(fields.verification_fields(result))
+        else:
+            speech.show(*tables.verified(result))
+        return _judge(speech, result, out)
+
+    @app.command()
+    def diff(
+        a: Annotated[str, typer.Argument(metavar="A", help="A model file.", show_default=False)],
+        b: Annotated[str, typer.Argument(metavar="B", help="Another.", show_default=False)],
+        as_json: Annotated[bool, JSON] = False,
+    ) -> int:
+        """Graph and weights of two files, side by side. Keras is not needed."""
+        from core.diff import compare
+
+        with speech.progress("comparing") as progress:
+            difference = compare(_read(a), _read(b), progress)
+        if as_json:
+            speech.json(difference)
+        else:
+            speech.show(*tables.differences(difference))
+        return 0
+
+    @app.command(name="schema")
+    def show_schema() -> int:
+        """JSON Schema of recipes."""
+        speech.json(schema())
+        return 0
+
+    @app.command(name="tour")
+    def take_tour(
+        folder: Annotated[str, typer.Argument(metavar="DIR", help="Where pictures and model go.", show_default=False)],
+    ) -> int:
+        """Drive the real window through the whole job on a sample; offscreen if there is no display."""
+        if tour is None:
+            raise typer.BadParameter("the tour needs the window, which is not installed here")
+        tour(folder, speech.log)
+        return 0
+
+    return app
+
+
+def load_recipe(path: str) -> Recipe:
+    """The recipe in a file. Raises `FileError` when it cannot be read, `RecipeError` when it is refused."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not a recipe: a recipe is JSON text in UTF-8.", path=path) from error
+    except OSError as error:
+        raise FileError(f"The recipe {path} cannot be read ({error.strerror}).", path=path) from error
+    return from_json(text)
+
+
+def _read(model: str, weights: str | None = None) -> "Source":
+    from core.readers import read_model
+
+    return read_model(model, weights)
+
+
+def _planned(speech: Speech, model: str, weights: str | None, recipe: Recipe) -> tuple[Any, Any]:
+    """The engine with the source set, and its plan. The file is read first: a bad one is told without waiting."""
+    source = _read(model, weights)
+    with speech.progress("importing Keras") as progress:
+        from core.engine import api
+
+        engine = api.Engine()
+        progress("planning", 0.5)
+        engine.set_source(source)
+        return engine, engine.plan(recipe)
+
+
+def _refuse(speech: Speech, plan: Any) -> int:
+    errors = [finding for finding in plan.findings if finding.severity == "error"]
+    if plan.ok:
+        return 0
+    first = errors[0].message if errors else "a weight has no rule yet"
+    count = f"{len(errors)} errors, the first" if len(errors) > 1 else "an error"
+    speech.problem(f"The plan has {count}: {first.rstrip('.')}. Nothing was written.")
+    return PlanRefused.exit_code
+
+
+def _judge(speech: Speech, result: Any, out: str) -> int:
+    if result is None or result.ok:
+        return 0
+    broken = [one.name for one in result.contracts if not one.holds]
+    reason = result.message or (f"{broken[0]} does not hold" if broken else "it differs from the plan")
+    speech.problem(f"{out} did not pass verification: {reason.rstrip('.')}.")
+    return 1

@@ -1,0 +1,152 @@
+"""Answers for people: trees and tables."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from core.cli.fields import output_shape, port
+from core.graph import Graph, Layer
+
+if TYPE_CHECKING:
+    from core.diff import Difference
+    from core.findings import Finding
+    from core.plan import Plan, Verification
+    from core.readers.source import Source
+
+SIGNS = {"error": "[red]x error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
+FATE_STYLES = {"copied": "green", "adapted": "cyan", "initialized": "magenta", "mismatched": "red", "dropped": "yellow"}
+MANY = 40
+"""Rows after which a table of fates says how many more there are; `--json` has them all."""
+
+
+def shape_text(shape: Iterable[int | None] | None) -> str:
+    """A shape as `? x 224 x 224 x 3`, unknown as `unknown`."""
+    return "unknown" if shape is None else " x ".join("?" if size is None else str(size) for size in shape) or "scalar"
+
+
+def inspection(source: "Source") -> Iterator[RenderableType]:
+    """A file: its head, its layers as a tree, its findings."""
+    graph = source.graph
+    head = Table.grid(padding=(0, 2))
+    head.add_row("file", escape(source.path))
+    head.add_row("format", f"{source.format}" + (f", Keras {source.keras_version}" if source.keras_version else ""))
+    for title, refs in (("input", graph.input_refs()), ("output", graph.output_refs())):
+        for ref in refs:
+            end = port(graph, ref)
+            head.add_row(title, f"{escape(end.name)}  {shape_text(end.shape)}  {end.dtype}")
+    head.add_row("parameters", f"{graph.num_params():,}")
+    yield head
+    tree = Tree(f"[bold]{escape(graph.name)}[/]  {graph.class_name}")
+    _grow(tree, graph)
+    yield tree
+    yield from found(source.findings)
+
+
+def _grow(tree: Tree, graph: Graph) -> None:
+    for layer in graph.layers:
+        branch = tree.add(_layer_line(layer))
+        for weight in layer.weights:
+            branch.add(f"[dim]{escape(weight.name)}  {shape_text(weight.shape)}  {weight.dtype}[/]")
+        if layer.inner is not None:
+            _grow(branch, layer.inner)
+
+
+def _layer_line(layer: Layer) -> str:
+    params = layer.num_params()
+    parts = [f"[bold]{escape(layer.name)}[/]", escape(layer.class_name)]
+    if (shape := output_shape(layer)) is not None:
+        parts.append(f"-> {shape_text(shape)}")
+    if params:
+        parts.append(f"{params:,} parameters")
+    if not layer.trainable:
+        parts.append("frozen")
+    if layer.opaque:
+        parts.append("[yellow]code missing[/]")
+    return "  ".join(parts)
+
+
+def found(findings: Iterable["Finding"]) -> Iterator[RenderableType]:
+    """Findings, each with its fixes; nothing when there are none."""
+    findings = tuple(findings)
+    if not findings:
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("finding", "layer", "what", "fixes"):
+        table.add_column(title, overflow="fold")
+    for finding in findings:
+        fixes = "; ".join(fix.title for fix in finding.fixes)
+        table.add_row(SIGNS[finding.severity], escape(finding.layer), escape(finding.message), escape(fixes))
+    yield table
+
+
+def planned(plan: "Plan") -> Iterator[RenderableType]:
+    """A plan: ends, sizes, a summary of fates, those that are not plain copies, findings."""
+    head = Table.grid(padding=(0, 2))
+    for title, ports in (("input", plan.inputs), ("output", plan.outputs)):
+        for one in ports:
+            head.add_row(title, f"{escape(one.name)}  {shape_text(one.shape)}  {one.dtype}")
+    head.add_row("parameters", f"{plan.before.params:,} -> {plan.after.params:,}")
+    head.add_row("trainable", f"{plan.before.trainable_params:,} -> {plan.after.trainable_params:,}")
+    counts = Counter(fate.fate for fate in plan.fates)
+    counts["dropped"] += len(plan.dropped)
+    head.add_row(
+        "weights", ", ".join(f"[{FATE_STYLES[name]}]{count} {name}[/]" for name, count in counts.items() if count)
+    )
+    yield head
+    changed = [fate for fate in plan.fates if fate.fate != "copied"]
+    if changed:
+        table = Table(box=None, pad_edge=False)
+        for title in ("weight", "fate", "rule", "from", "to", "note"):
+            table.add_column(title, overflow="fold")
+        for fate in changed[:MANY]:
+            before = shape_text(fate.source_shape) if fate.source_shape is not None else "-"
+            name = f"[{FATE_STYLES[fate.fate]}]{fate.fate}[/]"
+            table.add_row(
+                escape(fate.weight), name, fate.rule or "-", before, shape_text(fate.shape), escape(fate.note)
+            )
+        yield table
+        if len(changed) > MANY:
+            yield Text(f"and {len(changed) - MANY} more; --json has them all")
+    yield from found(plan.findings)
+
+
+def written(path: str, size: int) -> Iterator[RenderableType]:
+    """What was written."""
+    yield Text(f"wrote {path} ({size:,} bytes)", style="green")
+
+
+def verified(result: "Verification") -> Iterator[RenderableType]:
+    """What Keras said, line by line."""
+    table = Table.grid(padding=(0, 2))
+    for title, good in (
+        ("Keras loads it", result.reloaded),
+        ("it runs", result.forward),
+        ("copied weights are equal bit for bit", result.copied_equal),
+    ):
+        table.add_row(_verdict(good), title)
+    for one in result.contracts:
+        kind = "exact" if one.exact else "drift expected"
+        table.add_row(_verdict(one.holds), f"{escape(one.name)}: drift {one.drift:.2g} ({kind})")
+    yield table
+
+
+def _verdict(good: bool) -> str:
+    return "[green]yes[/]" if good else "[red]no[/]"
+
+
+def differences(difference: "Difference") -> Iterator[RenderableType]:
+    """Two files side by side: only what differs, then the totals."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("layer", "what", "A", "B"):
+        table.add_column(title, overflow="fold")
+    for row in difference.rows():
+        table.add_row(*(escape(str(cell)) for cell in row))
+    if table.row_count:
+        yield table
+    yield Text(difference.summary())

@@ -1,0 +1,39 @@
+"""Suture's door: no command, or a model alone, opens the window; a command runs without one."""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMANDS = frozenset({"inspect", "plan", "apply", "verify", "diff", "schema", "tour"})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run Suture; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    path = arguments[0] if arguments else None
+    if len(arguments) > 1 or (path is not None and (path in COMMANDS or path.startswith("-"))):
+        from core.cli import run
+
+        return run(arguments, tour=_tour)
+    if path is not None and not os.path.exists(path):  # noqa: PTH110 - pathlib costs time before the window is up
+        sys.stderr.write(f"There is no file and no command '{path}'; see 'suture --help'.\n")
+        return 2
+    if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))):
+        sys.stderr.write("There is no display for a window here; 'suture tour DIR' shows it in pictures.\n")
+        return 2
+    from gui.app import run_window
+
+    return run_window(path)
+
+
+def _tour(folder: str, say: "Callable[[str], None]") -> None:
+    from gui.tour import take_tour
+
+    take_tour(folder, say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
