@@ -2,7 +2,10 @@
 
 from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
+from core.edits.set_rule import SetRule
+from core.edits.set_trainable import SetTrainable
 
-AnyEdit = ChangeInput
+AnyEdit = ChangeInput | SetTrainable | SetRule
+EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
-__all__ = ["AnyEdit", "ChangeInput", "Edit"]
+__all__ = ["EDITS", "AnyEdit", "ChangeInput", "Edit", "SetRule", "SetTrainable"]

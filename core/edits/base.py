@@ -16,6 +16,9 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     enabled: bool = True
 
+    def check(self) -> None:
+        """Refuse fields that are out of range whatever the model. Raises `EditError` with one sentence."""
+
     def apply(self, graph: Graph) -> Graph:
         """The edited graph. Raises `EditError` with one sentence when it cannot apply."""
         raise NotImplementedError

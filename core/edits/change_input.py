@@ -1,11 +1,142 @@
 """Change a model's input: its size, its channels, or both."""
 
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.edits import contracts
+from core.edits.anatomy import Trace, channel_axis, find_input, trace_input
 from core.edits.base import Edit
+from core.edits.channels import Change, apply_change, choose, describe
+from core.edits.recording import configured
+from core.errors import EditError
+from core.findings import Finding
+from core.graph import Graph, Layer, Shape
+from core.plan import Contract
+from core.rules import AnyRule
+
+_CHANGES_WITH_SIZE = frozenset({"Flatten", "Reshape"})
 
 
 class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
-    """New `shape` (without batch, `None` = dynamic) for `input` (`None`: the only one); `channels` is the rule."""
+    """New `shape` (without batch, `None` = dynamic) for `input` (`None`: the only one).
+
+    `channels` is the rule for the weights that follow the channels: `auto`, a rule's name, or a rule with fields.
+    """
 
     shape: tuple[int | None, ...]
     input: str | None = None
-    channels: str = "auto"
+    channels: str | AnyRule = "auto"
+
+    def check(self) -> None:
+        """Sizes are whole numbers from 1, or null."""
+        for size in self.shape:
+            if size is not None and size < 1:
+                raise EditError(f"shape holds {size}; every size must be a whole number from 1, or null for any.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The InputLayer with its new shape, and channel rules on everything the channels reach."""
+        self.check()
+        layer, old = self._before(graph)
+        change = self._change(graph, layer, old)
+        if change is not None:
+            graph = apply_change(graph, trace_input(graph, layer.name), change)
+        fresh = configured(graph.layer(layer.name), batch_shape=[old[0], *self.shape])
+        calls = tuple(replace(call, outputs=None) for call in fresh.calls)
+        return graph.with_layer(layer.name, replace(fresh, calls=calls))
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """Channels: `gray`, `old_bands` or `mapped`; size alone: `old_size`."""
+        layer, old = self._before(before)
+        change = self._change(before, layer, old)
+        resized = any(mine != new for axis, (mine, new) in self._sizes(before, layer, old))
+        if resized and size_matters(after):
+            return ()
+        if change is None:
+            return (contracts.old_size(layer.name, old[1:], True),) if resized else ()
+        axis = channel_axis(before, layer.name)
+        assert axis is not None
+        shape = tuple(change.new if place == axis - 1 else size for place, size in enumerate(old[1:]))
+        make = {"gray": contracts.gray, "old_bands": contracts.old_bands}.get(change.contract)
+        if make is not None:
+            return (make(layer.name, axis, shape, change.old, change.new, change.exact),)
+        return (contracts.mapped(layer.name, axis, shape, change.matrix, change.exact),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """What is only nearly kept, and where channels could not be followed."""
+        layer, old = self._before(before)
+        change = self._change(before, layer, old)
+        if change is None:
+            return ()
+        trace = trace_input(before, layer.name)
+        found = [
+            Finding(
+                "warning",
+                "graph.opaque",
+                site.path,
+                f"The channels of {layer.name!r} were followed up to {site.path} ({site.layer.class_name}); what comes "
+                "after it is not adapted by this step.",
+            )
+            for site in trace.blocked()
+        ]
+        if not change.exact:
+            found.append(_lossy(layer, trace, change))
+        return tuple(found)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        shape = " x ".join("any" if size is None else str(size) for size in self.shape)
+        rule = self.channels if isinstance(self.channels, str) else self.channels.name
+        return f"Input {self.input + ' ' if self.input else ''}becomes {shape} (channels: {rule})"
+
+    def _before(self, graph: Graph) -> tuple[Layer, Shape]:
+        layer = find_input(graph, self.input)
+        old = contracts.batch_shape(layer)
+        if old is None:
+            return layer, (None, *self.shape)
+        if len(self.shape) != len(old) - 1:
+            raise EditError(
+                f"The input {layer.name!r} has {len(old) - 1} sizes {_text(old[1:])}; shape gives {len(self.shape)}."
+            )
+        return layer, old
+
+    def _sizes(self, graph: Graph, layer: Layer, old: Shape) -> list[tuple[int, tuple[int | None, int | None]]]:
+        axis = channel_axis(graph, layer.name)
+        pairs = enumerate(zip(old[1:], self.shape, strict=True), 1)
+        return [(place, pair) for place, pair in pairs if place != axis]
+
+    def _change(self, graph: Graph, layer: Layer, old: Shape) -> Change | None:
+        """What happens to the channels, or `None` when they stay as they are."""
+        axis = channel_axis(graph, layer.name)
+        if axis is None:
+            return None
+        before, new = old[axis], self.shape[axis - 1]
+        asked = not isinstance(self.channels, str)
+        if before == new and not asked:
+            return None
+        if new is None:
+            raise EditError(f"The number of channels of {layer.name!r} cannot be dynamic; it is now {before}.")
+        if before is None:
+            return None
+        trace = trace_input(graph, layer.name)
+        return describe(trace, before, new, choose(trace, before, new, self.channels))
+
+
+def size_matters(graph: Graph) -> bool:
+    """Whether some layer's weights or constants depend on the map's size (Flatten, Reshape, position tables)."""
+    return any(layer.class_name in _CHANGES_WITH_SIZE for _, layer in graph.walk())
+
+
+def _lossy(layer: Layer, trace: Trace, change: Change) -> Finding:
+    where = next((site.path for site in trace.mixing()), layer.name)
+    sentences: dict[str, Any] = {
+        "fold": "mean and std of the channels become part of the kernel and its bias; exact except at padded borders",
+        "mean": "the average of the channels changes how much the layer answers",
+    }
+    reason = sentences.get(change.rule.name, "what comes before the channels mix treats them differently")
+    message = f"From {change.old} to {change.new} channels by {change.rule.name}: {reason}. Verify shows the drift."
+    return Finding("info", "adapt.lossy", where, message)
+
+
+def _text(shape: Shape) -> str:
+    return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"

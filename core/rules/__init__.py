@@ -61,9 +61,10 @@ def parse_rule(given: str | dict[str, Any] | Rule) -> AnyRule:
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(RULES))}."
         raise RuleError(f"There is no rule {name!r}{hint}")
     try:
-        return msgspec.convert(fields, AnyRule)
+        rule: AnyRule = msgspec.convert(fields, AnyRule)
     except msgspec.ValidationError as error:
         raise RuleError(f"The rule {name!r} is refused: {error}.") from None
+    return rule
 
 
 __all__ = [

@@ -20,8 +20,9 @@ class Axes(Struct, frozen=True):
     """What each axis of a weight means for its layer.
 
     `spatial` are kernel axes, `channels` the axis that follows the layer's input channels, `filters` the one that
-    follows its outputs, `positions` the rows of a table. `kind` says how the numbers act: `kernel` multiplies and is summed over `channels`;
-    `depthwise` multiplies channel by channel; `scale`, `shift`, `mean`, `variance` are per-channel vectors;
+    follows its outputs, `positions` the rows of a table. `kind` says how the numbers act: `kernel` multiplies and is
+    summed over `channels`; `depthwise` multiplies channel by channel; `scale`, `shift`, `mean`, `variance` are
+    per-channel vectors;
     `bias` is per filter; `table` is a table of positions or classes; `other` is anything else.
     `groups` is the layer's group count, `strides` its steps along the spatial axes.
     """
@@ -70,9 +71,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         """Why this rule cannot turn `shape` into `target` (one sentence), or `None` when it can. No arrays needed."""
         raise NotImplementedError
 
-    def apply(
-        self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]
-    ) -> Array:
+    def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
         """The array in its new shape, same dtype (computed in float64 or float32 inside).
 
         `siblings` are the source arrays of the same layer by weight name, for rules that look at more than one.

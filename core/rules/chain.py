@@ -34,7 +34,10 @@ def acts(shape: Shape | None, target: Shape, rules: Sequence[Rule]) -> bool:
 
 
 def refusal(shape: Shape | None, target: Shape, axes: Axes, rules: Sequence[Rule]) -> str | None:
-    """Why the chain cannot turn `shape` into `target` (one sentence), or `None`. `shape=None`: the source has no array."""
+    """Why the chain cannot turn `shape` into `target` (one sentence), or `None`.
+
+    `shape=None` says that the source has no such array.
+    """
     if shape is None:
         if not rules or not rules[0].makes:
             return "the source has no array for it and no rule makes one."

@@ -170,7 +170,7 @@ class MapChannels(ChannelRule, frozen=True, kw_only=True, tag="map"):
 
 
 class RegroupChannels(Rule, frozen=True, kw_only=True, tag="regroup"):
-    """The same numbers in another shape: depthwise kernels `(k, k, c, m)` that all read one channel, `(k, k, 1, c*m)`."""
+    """The same numbers in another shape: depthwise kernels `(k, k, c, m)` that read one channel, `(k, k, 1, c*m)`."""
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""

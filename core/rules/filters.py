@@ -1,4 +1,4 @@
-"""Rules for the number of filters: `project` (keep the old ones first), `widen` (Net2Net copies), `slice` (keep some)."""
+"""Rules for the number of filters: `project` (old ones first), `widen` (Net2Net copies), `slice` (some of them)."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -26,7 +26,7 @@ class FilterRule(Rule, frozen=True, kw_only=True):
 
 
 class ProjectFilters(FilterRule, frozen=True, kw_only=True, tag="project"):
-    """The old filters first, freshly initialised ones after them (zeros for vectors); a 1x1 layer goes back to the old width.
+    """The old filters first, fresh ones after them (zeros for vectors); a 1x1 layer goes back to the old width.
 
     The fresh filters are random because that projection starts them at weight zero: two zeros would never learn.
     """
@@ -50,7 +50,7 @@ class ProjectFilters(FilterRule, frozen=True, kw_only=True, tag="project"):
 
 
 class WidenFilters(FilterRule, frozen=True, kw_only=True, tag="widen"):
-    """Copies of the old filters in turn; the layers that consume them divide by the number of copies (their rule: `repeat`).
+    """Copies of the old filters in turn; layers that consume them divide by the number of copies (rule `repeat`).
 
     Chen et al. 2016, "Net2Net: Accelerating Learning via Knowledge Transfer", with a fixed instead of a random choice.
     """
@@ -63,7 +63,8 @@ class WidenFilters(FilterRule, frozen=True, kw_only=True, tag="widen"):
         """Filter `j` is source filter `j % old`."""
         axis = axes.filters
         assert axis is not None
-        return np.take(array, np.arange(target[axis]) % array.shape[axis], axis)
+        widened: Array = np.take(array, np.arange(target[axis]) % array.shape[axis], axis)
+        return widened
 
 
 class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):

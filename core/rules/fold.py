@@ -37,7 +37,7 @@ class Affine(Struct, frozen=True, kw_only=True):
     epsilon: float = 1e-7
     invert: bool = False
 
-    def keys(self) -> tuple[StoreKey, ...]:
+    def arrays(self) -> tuple[StoreKey, ...]:
         """The source arrays that this step reads."""
         return tuple(v for v in (self.scale, self.offset, self.mean, self.variance) if isinstance(v, StoreKey))
 
@@ -77,7 +77,7 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
 
     def needs(self) -> tuple[StoreKey, ...]:
         """The statistics that lie in the source."""
-        return tuple(key for step in self.steps for key in step.keys())
+        return tuple(key for step in self.steps for key in step.arrays())
 
     def matrix(self, new: int, old: int) -> Array:
         """As `repeat`."""
@@ -133,4 +133,5 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
         mixing = self._mixing(self.new, self.source, a)
         fresh = self.picks(self.new, self.source) @ b
         shift = b @ taps - fresh @ (mixing @ taps)
-        return (array.astype(np.float64) + shift).astype(array.dtype)
+        shifted: Array = (array.astype(np.float64) + shift).astype(array.dtype)
+        return shifted

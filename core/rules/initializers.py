@@ -55,7 +55,8 @@ def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 
     rows, columns = prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diagonal(r))
-    return gain * (q if rows >= columns else q.T).reshape(shape)
+    result: Array = gain * (q if rows >= columns else q.T).reshape(shape)
+    return result
 
 
 def _identity(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 1.0) -> Array:
@@ -63,7 +64,7 @@ def _identity(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 1.
     if len(shape) < 2:
         raise RuleError("identity needs a weight of at least two axes.")
     result = np.zeros(shape)
-    result[tuple((size - 1) // 2 for size in shape[:-2])] = np.eye(*shape[-2:]) * gain
+    result[tuple((size - 1) // 2 for size in shape[:-2])] = np.eye(shape[-2], shape[-1]) * gain
     return result
 
 

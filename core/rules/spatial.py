@@ -76,7 +76,8 @@ class SpatialMean(FlatRule, frozen=True, kw_only=True, tag="spatial_mean"):
         """Sum over the old places, divided by the number of new ones."""
         places = tuple(range(spatial))
         shared = view.sum(axis=places, keepdims=True) / prod(self.new[:-1])
-        return np.broadcast_to(shared, (*self.new[:-1], *view.shape[spatial:]))
+        spread: Array = np.broadcast_to(shared, (*self.new[:-1], *view.shape[spatial:]))
+        return spread
 
 
 class PoolFlat(Rule, frozen=True, kw_only=True, tag="pool"):
@@ -105,4 +106,5 @@ class PoolFlat(Rule, frozen=True, kw_only=True, tag="pool"):
             summed = rows.reshape(self.old[-1], places, *rows.shape[1:]).sum(axis=1)
         else:
             summed = rows.reshape(places, self.old[-1], *rows.shape[1:]).sum(axis=0)
-        return np.moveaxis(summed, 0, axis).astype(array.dtype)
+        pooled: Array = np.moveaxis(summed, 0, axis).astype(array.dtype)
+        return pooled

@@ -1,0 +1,60 @@
+"""Settle one weight: which rule makes it what the model needs."""
+
+from core.edits.base import Edit
+from core.edits.recording import record
+from core.errors import EditError, RuleError
+from core.graph import Graph
+from core.rules import AnyRule, Rule, chain_name, parse_rule
+
+
+class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
+    """`weight` is `layer path/weight name`; `rule` a rule's name, a rule with its fields, or several in a row.
+
+    In JSON the rule's fields may also stand beside `rule`: `{"do": "set_rule", "weight": ..., "rule": "initialize",
+    "seed": 1}`. Rules that own other axes of the weight stay.
+    """
+
+    weight: str
+    rule: str | AnyRule | tuple[str | AnyRule, ...]
+
+    def check(self) -> None:
+        """The rules must exist."""
+        self.rules()
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules as values. Raises `EditError`."""
+        given = self.rule if isinstance(self.rule, tuple) else (self.rule,)
+        try:
+            return tuple(parse_rule(one) for one in given)
+        except RuleError as error:
+            raise EditError(error.message) from error
+
+    def apply(self, graph: Graph) -> Graph:
+        """The rules recorded on the layer that holds the weight."""
+        path, name = locate(graph, self.weight)
+        layer = graph.find(path)
+        rules = self.rules()
+        known = {weight.name for weight in layer.weights}
+        if name not in known and known and not rules[0].makes:
+            raise EditError(f"{path} has no weight {name!r} in the source; it has {', '.join(sorted(known))}.")
+        for rule in rules:
+            layer = record(layer, name, rule)
+        return graph.with_layer(path, layer)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        given = self.rule if isinstance(self.rule, tuple) else (self.rule,)
+        return f"{self.weight}: {' + '.join(one if isinstance(one, str) else chain_name((one,)) for one in given)}"
+
+
+def locate(graph: Graph, weight: str) -> tuple[str, str]:
+    """Layer path and weight name of `backbone/conv1/kernel`: the longest layer path that the graph has."""
+    best = ""
+    for path, layer in graph.walk():
+        if weight.startswith(path + "/") and len(path) > len(best) and layer.inner is None:
+            best = path
+    if not best:
+        best = max((path for path, _ in graph.walk() if weight.startswith(path + "/")), key=len, default="")
+    if not best:
+        raise EditError(f"There is no layer for the weight {weight!r}; write it as layer path/weight name.")
+    return best, weight[len(best) + 1 :]

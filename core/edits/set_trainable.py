@@ -1,0 +1,149 @@
+"""Freeze and unfreeze layers.
+
+Keras keeps a flag per layer, and setting a parent's flag overwrites its children's. A saved parent flag is not
+restored for nested models, the flags of the layers inside are (measured, Keras 3.15). So flags are written on the
+layers that hold weights, and models around them are left trainable: nothing wipes what was set on a child.
+"""
+
+import difflib
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from core.edits.base import Edit
+from core.errors import EditError
+from core.findings import Finding, Fix
+from core.graph import Graph, Layer
+
+_CARRIERS = ("layer", "forward_layer", "backward_layer", "cell")
+
+
+class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
+    """`layers` are globs on layer paths; one that matches a nested model means everything inside.
+
+    `batch_norm` says what BatchNormalization does: `with_layer` like all others, always `frozen`, or `trainable`.
+    """
+
+    layers: tuple[str, ...]
+    trainable: bool = False
+    batch_norm: Literal["with_layer", "frozen", "trainable"] = "with_layer"
+
+    def check(self) -> None:
+        """At least one glob."""
+        if not self.layers:
+            raise EditError('layers names nothing; give layer paths or globs such as "block2_*".')
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph with the flags of all matched layers set."""
+        self.check()
+        chosen = matched(graph, self.layers)
+        graph = spread(graph)
+
+        def change(path: str, layer: Layer) -> Layer:
+            return flagged(layer, self._wanted(layer)) if path in chosen else layer
+
+        return graph.replace_layers(change)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """BatchNormalization that goes on moving behind frozen layers."""
+        moving = [path for path in behind_frozen(after) if path in matched(after, self.layers) or not self.trainable]
+        if not moving or self.trainable:
+            return ()
+        fix = Fix("Freeze these BatchNormalization layers", (SetTrainable(layers=tuple(moving), trainable=False),))
+        message = (
+            f"{len(moving)} BatchNormalization layers behind frozen layers still train (first: {moving[0]}): their "
+            "statistics follow the new data. Frozen ones run in inference mode, also under training=True."
+        )
+        return (Finding("info", "freeze.batch_norm", moving[0], message, (fix,), "\n".join(moving)),)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        norms = {"with_layer": "", "frozen": ", BatchNormalization frozen", "trainable": ", BatchNormalization trains"}
+        names = ", ".join(self.layers[:3]) + (f" and {len(self.layers) - 3} more" if len(self.layers) > 3 else "")
+        return f"{'Train' if self.trainable else 'Freeze'} {names}{norms[self.batch_norm]}"
+
+    def _wanted(self, layer: Layer) -> bool:
+        if layer.class_name == "BatchNormalization" and self.batch_norm != "with_layer":
+            return self.batch_norm == "trainable"
+        return self.trainable
+
+
+def matched(graph: Graph, globs: tuple[str, ...]) -> set[str]:
+    """Paths of the leaf layers that the globs mean. Raises `EditError` for a glob that means nothing."""
+    paths = [path for path, _ in graph.walk()]
+    found: set[str] = set()
+    for glob in globs:
+        hits = [path for path in paths if fnmatchcase(path, glob)]
+        hits = hits or [path for path in paths if fnmatchcase(path.rpartition("/")[2], glob)]
+        if not hits:
+            near = difflib.get_close_matches(glob, paths, n=1)
+            raise EditError(f"No layer matches {glob!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+        for hit in hits:
+            found.add(hit)
+            found.update(path for path in paths if path.startswith(hit + "/"))
+    return {path for path in found if _is_leaf(graph.find(path))}
+
+
+def spread(graph: Graph) -> Graph:
+    """The same behaviour with flags on leaves only: a frozen model becomes a trainable one with frozen layers."""
+
+    def level(inner: Graph, frozen: bool) -> Graph:
+        frozen = frozen or not inner.trainable
+        layers = []
+        for layer in inner.layers:
+            if layer.inner is not None:
+                below = level(layer.inner, frozen or not layer.trainable)
+                changed = below is not layer.inner or not layer.trainable
+                layers.append(replace(flagged(layer, True), inner=below) if changed else layer)
+            else:
+                layers.append(flagged(layer, False) if frozen and _is_leaf(layer) and layer.trainable else layer)
+        if inner.trainable and all(new is old for new, old in zip(layers, inner.layers, strict=True)):
+            return inner
+        return replace(inner, layers=tuple(layers), trainable=True)
+
+    return level(graph, False)
+
+
+def flagged(layer: Layer, trainable: bool) -> Layer:
+    """The layer with its flag set, also where its config repeats it (wrapped layers, cells)."""
+    config = dict(layer.config)
+    if "trainable" in config:
+        config["trainable"] = trainable
+    for carrier in _CARRIERS:
+        inside = config.get(carrier)
+        if isinstance(inside, dict) and isinstance(inside.get("config"), dict) and layer.inner_key != carrier:
+            config[carrier] = _flagged_config(inside, trainable)
+    return replace(layer, trainable=trainable, config=config)
+
+
+def _flagged_config(entry: dict[str, Any], trainable: bool) -> dict[str, Any]:
+    config = {**entry["config"], "trainable": trainable}
+    for carrier in _CARRIERS:
+        inside = config.get(carrier)
+        if isinstance(inside, dict) and isinstance(inside.get("config"), dict):
+            config[carrier] = _flagged_config(inside, trainable)
+    return {**entry, "config": config}
+
+
+def behind_frozen(graph: Graph) -> list[str]:
+    """Paths of trainable BatchNormalization layers that take the output of a frozen layer with weights."""
+    found: list[str] = []
+
+    def level(inner: Graph, prefix: str) -> None:
+        layers = inner.by_name()
+        for layer in inner.layers:
+            if layer.inner is not None:
+                level(layer.inner, f"{prefix}{layer.name}/")
+            if layer.class_name != "BatchNormalization" or not layer.trainable:
+                continue
+            feeders = [layers[ref.layer] for call in layer.calls for ref in call.inputs() if ref.layer in layers]
+            if any(one.weights and not one.trainable for one in feeders):
+                found.append(prefix + layer.name)
+
+    level(graph, "")
+    return found
+
+
+def _is_leaf(layer: Layer) -> bool:
+    return layer.inner is None and not layer.is_input and not layer.is_operation
