@@ -1,6 +1,6 @@
 """What happens to every weight: the decision, made from what the source has and what the edited layer needs. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -9,8 +9,7 @@ from core.edits.set_rule import SetRule
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer, StoreKey, Weight
 from core.plan import Fate
-from core.rules import refusal, rules_that_fit
-from core.rules.axes import axes_of
+from core.rules import acts, axes_of, chain_name, refusal, rules_that_fit
 
 
 class Move(Struct, frozen=True):
@@ -24,35 +23,45 @@ class Move(Struct, frozen=True):
     rules: tuple[Any, ...] = ()
 
 
-def layer_moves(path: str, layer: Layer, needed: Iterable[Weight], trainable: bool, names: dict[StoreKey, str]) -> Iterator[Move]:
+def layer_moves(
+    path: str, layer: Layer, needed: Iterable[Weight], trainable: bool, names: Mapping[StoreKey, str]
+) -> Iterator[Move]:
     """The fate of each array that the layer at `path` needs. `names` are the source paths of the source's arrays."""
-    held = {weight.name: weight for weight in layer.weights}
+    held = {weight.name: weight for weight in layer.weights if weight.source is not None}
     for need in needed:
         have = held.get(need.name)
         rules = layer.rules_for(need.name)
-        common = {
-            "weight": f"{path}/{need.name}",
-            "shape": need.shape,
-            "dtype": need.dtype,
-            "trainable": need.trainable and trainable and not need.state,
-        }
-        if have is None or have.source is None or (rules and rules[0].name == "initialize"):
-            rule = " + ".join(one.name for one in rules) or None
-            yield Move(Fate(fate="initialized", rule=rule, **common), path, need.key, need.name, None, rules)
-            continue
-        origin = {"source": names.get(have.source, have.name), "source_shape": have.shape}
-        if have.shape == need.shape and not any(one.always for one in rules if hasattr(one, "always")):
-            yield Move(Fate(fate="copied", **common, **origin), path, need.key, need.name, have.source)
-            continue
-        axes = axes_of(layer, need.name, have.shape)
-        why = refusal(have.shape, need.shape, axes, rules) if rules else "no rule is set"
-        if why is None:
-            words = " + ".join(one.name for one in rules)
-            fate = Fate(fate="adapted", rule=words, **common, **origin)
-            yield Move(fate, path, need.key, need.name, have.source, rules)
-        else:
-            fate = Fate(fate="mismatched", note=why, **common, **origin)
-            yield Move(fate, path, need.key, need.name, have.source)
+        yield _move(path, layer, need, have, rules, trainable, names)
+
+
+def _move(
+    path: str,
+    layer: Layer,
+    need: Weight,
+    have: Weight | None,
+    rules: tuple[Any, ...],
+    trainable: bool,
+    names: Mapping[StoreKey, str],
+) -> Move:
+    common: dict[str, Any] = {
+        "weight": f"{path}/{need.name}",
+        "shape": need.shape,
+        "dtype": need.dtype,
+        "trainable": need.trainable and trainable and not need.state,
+    }
+    place = (path, need.key, need.name)
+    if any(rule.name == "initialize" for rule in rules) or (have is None and not any(rule.makes for rule in rules)):
+        fresh = tuple(rule for rule in rules if rule.name == "initialize")
+        return Move(Fate(fate="initialized", rule=chain_name(fresh) or None, **common), *place, None, fresh)
+    shape = have.shape if have else None
+    origin = {"source": names.get(have.source, have.name), "source_shape": have.shape} if have and have.source else {}
+    source = have.source if have else None
+    if not acts(shape, need.shape, rules):
+        return Move(Fate(fate="copied", **common, **origin), *place, source)
+    why = refusal(shape, need.shape, axes_of(layer, need.name, shape or need.shape), rules)
+    if why is None:
+        return Move(Fate(fate="adapted", rule=chain_name(rules), **common, **origin), *place, source, rules)
+    return Move(Fate(fate="mismatched", note=why, **common, **origin), *place, source)
 
 
 def source_names(graph: Graph) -> dict[StoreKey, str]:
@@ -74,7 +83,9 @@ def mismatch_finding(move: Move, layer: Layer) -> Finding:
     assert fate.source_shape is not None
     axes = axes_of(layer, move.name, fate.source_shape)
     fixes = [
-        Fix(f"Use the rule {' + '.join(one.name for one in chain)}", (SetRule(weight=fate.weight, rule=_single(chain)),))
+        Fix(
+            f"Use the rule {' + '.join(one.name for one in chain)}", (SetRule(weight=fate.weight, rule=_single(chain)),)
+        )
         for chain in rules_that_fit(fate.source_shape, fate.shape, axes)
         if len(chain) == 1
     ]

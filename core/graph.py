@@ -16,7 +16,7 @@ Shape = tuple[int | None, ...]
 """The shape of a tensor, batch first; `None` is a dynamic dimension."""
 
 
-class TensorRef(Struct, frozen=True):
+class TensorRef(Struct, frozen=True, gc=False):
     """An edge's origin: output number `output` of call number `call` of the layer named `layer`, same graph.
 
     Calls are counted from 0 for every kind of layer (file dialects that count nested models from 1 are
@@ -28,7 +28,7 @@ class TensorRef(Struct, frozen=True):
     output: int = 0
 
 
-class TensorSpec(Struct, frozen=True):
+class TensorSpec(Struct, frozen=True, gc=False):
     """Shape (batch first) and dtype of one tensor; `shape` is `None` when nothing is known."""
 
     shape: Shape | None
@@ -49,14 +49,14 @@ class Call(Struct, frozen=True):
         return tuple(leaves((self.args, self.kwargs)))
 
 
-class StoreKey(Struct, frozen=True):
+class StoreKey(Struct, frozen=True, gc=False):
     """Where an array lies: `file` 0 is the source, 1 and up are weight files of the recipe; `key` is the store's own."""
 
     key: str
     file: int = 0
 
 
-class Weight(Struct, frozen=True):
+class Weight(Struct, frozen=True, gc=False):
     """One weight array of a layer.
 
     `name` is canonical: Keras 3's attribute path inside the layer without `vars` (`kernel`, `cell/kernel`,

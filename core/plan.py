@@ -10,7 +10,7 @@ from core.graph import Graph, Shape
 FateName = Literal["copied", "adapted", "initialized", "mismatched", "dropped"]
 
 
-class Fate(Struct, frozen=True):
+class Fate(Struct, frozen=True, gc=False):
     """What happens to one weight of the new model. `weight` is `layer path/weight name`.
 
     `rule` names the rules in words (`"sum"`, `"center + sum"`), `source` the source weight's path, `note` says
@@ -28,7 +28,7 @@ class Fate(Struct, frozen=True):
     note: str = ""
 
 
-class Port(Struct, frozen=True):
+class Port(Struct, frozen=True, gc=False):
     """A model's input or output: name, shape (batch first) and dtype."""
 
     name: str
@@ -36,7 +36,7 @@ class Port(Struct, frozen=True):
     dtype: str = "float32"
 
 
-class Cost(Struct, frozen=True):
+class Cost(Struct, frozen=True, gc=False):
     """Costs of one layer or a whole model: parameters, multiply-accumulates and activation elements for one sample.
 
     `macs` and `activations` are `None` where a dimension is dynamic or the operation is unknown.

@@ -1,1 +1,89 @@
 """The engine's door: what the command line, the engine process and tests call."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import msgspec
+import tensorflow as tf
+
+from core.engine.execute import Progress, execute, quiet
+from core.engine.planner import Planned, Planner
+from core.engine.specs import Specs
+from core.engine.verify import verify
+from core.errors import FileError
+from core.plan import Plan, Verification
+from core.readers import read_model
+from core.readers.source import Source
+from core.recipe import Recipe
+from core.rules.base import Array
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What `apply` did: the plan, the path, the size in bytes, and the verification if one was asked for."""
+
+    plan: Plan
+    written: str
+    bytes: int
+    verification: Verification | None = None
+
+
+def warm() -> dict[str, str]:
+    """Versions; by the time this can be called, the slow imports are done."""
+    return {"keras": keras.__version__, "tensorflow": tf.__version__, "backend": keras.backend.backend()}
+
+
+class Engine:
+    """Plans, writes and verifies for one source at a time; keeps what it learnt of Keras's layers across sources."""
+
+    def __init__(self) -> None:
+        self._specs = Specs()
+        self._planner: Planner | None = None
+        self._others: dict[str, Source] = {}
+
+    def set_source(self, source: Source) -> Plan:
+        """Work on this source from now on; returns the plan of the empty recipe."""
+        self._planner = Planner(source, self._specs, self._others)
+        return self._planner.plan(Recipe())
+
+    @property
+    def planner(self) -> Planner:
+        """The planner of the current source. Raises `FileError` when there is none."""
+        if self._planner is None:
+            raise FileError("No model is open; open one first.")
+        return self._planner
+
+    def plan(self, recipe: Recipe) -> Plan:
+        """What the recipe would do. Raises `RecipeError`, `FileError` (a recipe's weight file)."""
+        return self.planned(recipe).plan
+
+    def planned(self, recipe: Recipe) -> Planned:
+        """`plan` with the moves that carry it out."""
+        for edit in recipe.active():
+            for path in getattr(edit, "files", ()):
+                if path not in self._others:
+                    self._others[path] = read_model(path)
+        return self.planner.planned(recipe)
+
+    def apply(self, recipe: Recipe, out: str | Path, check: bool = True, progress: Progress = quiet) -> Written:
+        """Write the new model, and check it if asked. Raises `PlanRefused`, `RecipeError`, `FileError`."""
+        planned = self.planned(recipe)
+        size = execute(planned, self._files(), Path(out), progress)
+        result = verify(self.planner, planned, self._files(), Path(out), progress) if check else None
+        return Written(planned.plan, str(out), size, result)
+
+    def verify(
+        self,
+        recipe: Recipe,
+        out: str | Path,
+        progress: Progress = quiet,
+        own_inputs: Mapping[str, Array] | None = None,
+    ) -> Verification:
+        """Check a file that was written before. Raises `FileError` if it is not there."""
+        if not Path(out).exists():
+            raise FileError(f"{out} does not exist; apply the recipe first.", path=str(out))
+        return verify(self.planner, self.planned(recipe), self._files(), Path(out), progress, own_inputs)
+
+    def _files(self) -> dict[int, Source]:
+        """Sources by `StoreKey.file`: 0 is the model, 1 and up the recipe's files in the order they were opened."""
+        return {0: self.planner.source, **{number: source for number, source in enumerate(self._others.values(), 1)}}

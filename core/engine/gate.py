@@ -6,6 +6,7 @@ missing, untrusted or stored in the file itself (Lambda) is `opaque` and never g
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ import keras
 from core.graph import Layer
 from core.writers.config import layer_config, model_config
 
-SCALARS = (str, int, float, bool, type(None))
+_SHARED_ID = re.compile(r'"shared_object_id": \d+(, )?')
 
 
 class UnknownCode(Exception):
@@ -55,7 +56,8 @@ def _is_keras(module: Any) -> bool:
 def config_key(layer: Layer) -> str:
     """What of a layer decides shapes and arrays: everything but its name and flags. The same text, the same behaviour."""
     config = {key: value for key, value in layer.config.items() if key not in {"name", "trainable"}}
-    return json.dumps([layer.module, layer.class_name, config], sort_keys=True, default=repr)
+    text = json.dumps([layer.module, layer.class_name, config], sort_keys=True, default=repr)
+    return _SHARED_ID.sub("", text)
 
 
 def make_layer(layer: Layer) -> Any:

@@ -7,7 +7,7 @@ from core.engine.shapes import Problem, Shaped, Shaper
 from core.findings import Finding
 from core.graph import Graph, Layer, TensorSpec
 
-_TOO_SMALL = re.compile(r"negative|would be (<= ?0|less than)|zero", re.IGNORECASE)
+_TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
 
 
 def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Finding]:
@@ -34,6 +34,9 @@ def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Fin
 
 def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper) -> Finding:
     kind = layer.class_name if layer else "layer"
+    if problem.bad_config:
+        message = f"Keras refuses the settings of {problem.layer} ({kind}): {_reason(problem.error)}"
+        return Finding("error", "layer.unknown", problem.layer, message)
     arrived = " and ".join(_text(spec) for spec in problem.inputs) or "nothing"
     if _TOO_SMALL.search(problem.error) and any(spec.shape for spec in problem.inputs):
         smallest = smallest_size(graph, problem.layer, shaper)

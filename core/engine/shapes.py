@@ -23,6 +23,7 @@ class Problem(Struct, frozen=True):
     call: int
     error: str
     inputs: tuple[TensorSpec, ...] = ()
+    bad_config: bool = False
 
 
 class Shaped(Struct, frozen=True):
@@ -130,7 +131,7 @@ class _Pass:
             return self._model(layer, number, call, inputs)
         answer = self.shaper.specs.outputs(layer, call, known)
         if answer.error is not None:
-            self.problems.append(Problem(layer.name, number, answer.error, inputs))
+            self.problems.append(Problem(layer.name, number, answer.error, inputs, answer.bad_config))
             return call.outputs and tuple(UNKNOWN for _ in call.outputs) or (UNKNOWN,)
         if layer.inner is not None:
             self._wrapped(layer, number, inputs)
@@ -227,19 +228,27 @@ class _Pass:
 
     def _annotated(self, layer: Layer) -> Layer:
         calls = tuple(
-            call if call.outputs == (found := self.outputs.get((layer.name, number), call.outputs)) else replace(call, outputs=found)
+            call
+            if call.outputs == (found := self.outputs.get((layer.name, number), call.outputs))
+            else replace(call, outputs=found)
             for number, call in enumerate(layer.calls)
         )
         shaped = self.inner.get(layer.name)
         inner = shaped.graph if shaped else layer.inner
         config = self.configs.get(layer.name, layer.config)
-        if inner is layer.inner and config is layer.config and all(a is b for a, b in zip(calls, layer.calls, strict=True)):
+        if (
+            inner is layer.inner
+            and config is layer.config
+            and all(a is b for a, b in zip(calls, layer.calls, strict=True))
+        ):
             return layer
         return replace(layer, calls=calls, inner=inner, config=config)
 
 
 def _fits(own: Shape, fed: Shape) -> bool:
-    return len(own) == len(fed) and all(mine is None or mine == theirs for mine, theirs in zip(own[1:], fed[1:], strict=True))
+    return len(own) == len(fed) and all(
+        mine is None or mine == theirs for mine, theirs in zip(own[1:], fed[1:], strict=True)
+    )
 
 
 def _common(first: Any, second: Any) -> list[int | None] | None:

@@ -22,10 +22,14 @@ _LAST_ONLY = "Dense LSTM GRU SimpleRNN Bidirectional Embedding RMSNormalization"
 
 
 class LayerAnswer(Struct, frozen=True):
-    """Output tensors of one call, or the reason (`error`) why Keras refuses it."""
+    """Output tensors of one call, or the reason (`error`) why Keras refuses it.
+
+    `bad_config` says that Keras refuses the layer itself, whatever reaches it.
+    """
 
     outputs: tuple[TensorSpec, ...] = ()
     error: str | None = None
+    bad_config: bool = False
 
 
 class WeightsAnswer(Struct, frozen=True):
@@ -56,13 +60,11 @@ class _Recorder(saving_lib.H5IOStore):
 
 def recorded_weights(layer: Any) -> tuple[Weight, ...]:
     """The arrays Keras would save for a built layer, in the order of `layer.weights`, with canonical names."""
-    recorder = _Recorder()
-    saving_lib._save_state(layer, recorder, None, "", set())
     order = {id(variable): number for number, variable in enumerate(getattr(layer, "weights", ()))}
     trained = {id(variable) for variable in getattr(layer, "trainable_variables", ())}
     seen: set[int] = set()
     weights = []
-    for key, variable in sorted(recorder.found, key=lambda pair: order.get(id(pair[1]), len(order))):
+    for key, variable in sorted(recorded_variables(layer), key=lambda pair: order.get(id(pair[1]), len(order))):
         folder = key.rpartition("vars/")[0]
         last = str(getattr(variable, "path", key)).rpartition("/")[2]
         weights.append(
@@ -77,6 +79,13 @@ def recorded_weights(layer: Any) -> tuple[Weight, ...]:
         )
         seen.add(id(variable))
     return tuple(weights)
+
+
+def recorded_variables(layer: Any) -> list[tuple[str, Any]]:
+    """`(storage key inside the layer, variable)` for everything Keras saves of a built layer, in storage order."""
+    recorder = _Recorder()
+    saving_lib._save_state(layer, recorder, None, "", set())
+    return recorder.found
 
 
 class Specs:
@@ -121,6 +130,9 @@ class Specs:
     def _ask_outputs(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> LayerAnswer:
         try:
             keras_layer = self.instance(layer)
+        except Exception as error:  # noqa: BLE001 - as in `instance`
+            return LayerAnswer(error=sentence(error), bad_config=True)
+        try:
             args, kwargs = symbolic_arguments(call, specs)
             if isinstance(keras_layer, keras.Layer):
                 _check_rank(keras_layer, args)
@@ -137,7 +149,10 @@ class Specs:
             TensorSpec(tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype))
             for tensor in keras.tree.flatten(result)
         )
-        bad = next((spec for spec in outputs if spec.shape and any(size is not None and size <= 0 for size in spec.shape)), None)
+        bad = next(
+            (spec for spec in outputs if spec.shape and any(size is not None and size <= 0 for size in spec.shape)),
+            None,
+        )
         if bad is not None:
             return LayerAnswer(error=f"Computed output size would be negative or zero: {bad.shape}")
         return LayerAnswer(outputs)
@@ -239,5 +254,6 @@ def _check_rank(layer: Any, args: list[Any]) -> None:
 
 def sentence(error: Exception) -> str:
     """Keras's message as one line, without its appendix of arguments received."""
-    text = str(error).split("\n\nArguments received")[0].split("Full object config")[0]
+    text = str(error).split("Exception encountered: ")[-1]
+    text = text.split("\n\nArguments received")[0].split("Full object config")[0]
     return " ".join(text.split()) or type(error).__name__

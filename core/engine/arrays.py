@@ -1,0 +1,117 @@
+"""The arrays of the new model, one at a time: read from the source, through their rules, never all at once."""
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from core.engine.initial import initial_arrays
+from core.errors import FileError
+from core.fates import Move
+from core.graph import Graph, Layer, StoreKey
+from core.readers import open_store
+from core.readers.source import Source, WeightStore
+from core.rules import adapt, axes_of
+from core.rules.base import Array, sibling_name
+
+
+class Arrays:
+    """Values of moves. A context manager that holds the source files open; `files` are the sources by `StoreKey.file`."""
+
+    def __init__(self, graph: Graph, files: Mapping[int, Source]) -> None:
+        self._sources = files
+        self._stores: dict[int, WeightStore] = {}
+        self._layers = dict(graph.walk())
+        self._levels = _levels(graph)
+        self._initial: tuple[str, dict[str, Array]] = ("", {})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+    def read(self, key: StoreKey) -> Array:
+        """An array of a source. Raises `FileError`."""
+        if key.file not in self._stores:
+            self._stores[key.file] = open_store(self._sources[key.file])
+        return self._stores[key.file].read(key.key)
+
+    def asset(self, name: str) -> bytes:
+        """An asset of the source."""
+        if 0 not in self._stores:
+            self._stores[0] = open_store(self._sources[0])
+        return self._stores[0].read_asset(name)
+
+    def values(self, move: Move) -> Array:
+        """The array that `move` describes, in its planned shape and dtype. Raises `RuleError`, `FileError`."""
+        fate = move.fate
+        if fate.fate == "copied" and move.source is not None:
+            found = self.read(move.source)
+        elif fate.fate == "adapted":
+            layer = self._layers[move.layer]
+            source = self.read(move.source) if move.source is not None else None
+            axes = axes_of(layer, move.name, source.shape if source is not None else fate.shape)
+            found = adapt(source, fate.shape, axes, move.rules, _Siblings(self, layer, move), fate.dtype)
+        elif move.rules:
+            axes = axes_of(self._layers[move.layer], move.name, fate.shape)
+            found = adapt(None, fate.shape, axes, move.rules, {}, fate.dtype)
+        else:
+            found = self._first_values(move)
+        if found.shape != fate.shape:
+            raise FileError(
+                f"{fate.weight} has the shape {found.shape} in the file, but {fate.shape} was announced; "
+                "the file changed or is damaged.",
+                path=self._sources[0].path,
+            )
+        return _cast(found, fate.dtype)
+
+    def _first_values(self, move: Move) -> Array:
+        path, values = self._initial
+        if path != move.layer:
+            level, layer = self._levels[move.layer], self._layers[move.layer]
+            call = layer.calls[0]
+            tensors = {ref: level.spec(ref) for ref in call.inputs()}
+            values = initial_arrays(move.layer, layer, call, tensors)
+            self._initial = (move.layer, values)
+        return values[move.name]
+
+
+class _Siblings(Mapping[str, Array]):
+    """The source arrays of a move's layer by name, and arrays of other layers that its rules ask for; read on demand."""
+
+    def __init__(self, arrays: Arrays, layer: Layer, move: Move) -> None:
+        self._arrays = arrays
+        self._keys = {weight.name: weight.source for weight in layer.weights if weight.source is not None}
+        self._keys.update({sibling_name(key): key for rule in move.rules for key in rule.needs()})
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays.read(self._keys[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def _levels(graph: Graph, prefix: str = "") -> dict[str, Graph]:
+    """The graph that each layer is in, by the layer's path."""
+    found: dict[str, Graph] = {}
+    for layer in graph.layers:
+        found[prefix + layer.name] = graph
+        if layer.inner is not None:
+            found.update(_levels(layer.inner, f"{prefix}{layer.name}/"))
+    return found
+
+
+def _cast(array: Array, dtype: str) -> Array:
+    if dtype == "bfloat16":
+        return array
+    wanted = np.dtype(dtype) if dtype != "string" else array.dtype
+    return array if array.dtype == wanted or wanted.kind == "O" else array.astype(wanted)

@@ -1,0 +1,70 @@
+"""Live Keras models: the old one rebuilt from its graph, and any model's variables by layer path."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from core.engine.arrays import Arrays
+from core.engine.gate import UnknownCode, foreign_classes
+from core.engine.specs import recorded_variables, sentence
+from core.errors import FileError
+from core.fates import Move
+from core.graph import Graph, Layer
+from core.writers.config import model_config
+
+
+def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> keras.Model:
+    """The model that `graph` describes, with the arrays that `moves` name, placed by layer path and storage key.
+
+    Raises `FileError` if it needs code that Suture does not have, or if Keras refuses it.
+    """
+    model = bare_model(graph)
+    by_layer: dict[str, list[Move]] = {}
+    for move in moves:
+        by_layer.setdefault(move.layer, []).append(move)
+    for path, layer, keras_layer in live_layers(graph, model):
+        if path not in by_layer or layer.is_model:
+            continue
+        variables = dict(recorded_variables(keras_layer))
+        for move in by_layer[path]:
+            if move.key in variables and not move.fate.dtype.startswith("string"):
+                variables[move.key].assign(arrays.values(move))
+        if hasattr(keras_layer, "finalize_state"):
+            keras_layer.finalize_state()
+    return model
+
+
+def bare_model(graph: Graph) -> keras.Model:
+    """The model with Keras's own first values. Raises `FileError`."""
+    config = model_config(graph)
+    try:
+        for name in foreign_classes(config):
+            raise UnknownCode(name)
+        return keras.saving.deserialize_keras_object(config, safe_mode=True)
+    except UnknownCode as error:
+        raise FileError(
+            f"The model uses {error.name}, whose code is not here, so it cannot be run.", layer=error.name
+        ) from None
+    except Exception as error:
+        raise FileError(f"Keras cannot build this model: {sentence(error)}", graph=graph.name) from error
+
+
+def live_layers(graph: Graph, model: Any, prefix: str = "") -> Iterator[tuple[str, Layer, Any]]:
+    """`(path, layer, live Keras layer)` for every layer of `graph` that `model` has, nested ones included."""
+    inside = {layer.name: layer for layer in getattr(model, "layers", ())}
+    for layer in graph.layers:
+        found = inside.get(layer.name)
+        if found is None:
+            continue
+        path = prefix + layer.name
+        yield path, layer, found
+        if layer.inner is not None:
+            yield from live_layers(layer.inner, found if layer.inner_key is None else found.layer, path + "/")
+
+
+def values_equal(first: Any, second: Any) -> bool:
+    """The same bits, NaN included."""
+    one, two = np.asarray(first), np.asarray(second)
+    return one.shape == two.shape and one.dtype == two.dtype and one.tobytes() == two.tobytes()

@@ -1,0 +1,143 @@
+"""From a plan to a file: the only effect Suture has."""
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from core.engine.arrays import Arrays
+from core.engine.planner import Planned
+from core.errors import FileError, PlanRefused, SutureError
+from core.fates import Move
+from core.readers.source import Source
+from core.writers.atomic import check_destination
+from core.writers.config import model_config
+from core.writers.h5_file import PlacedArray, write_h5
+from core.writers.keras_file import StoredArray, StoredLayer, write_keras, write_weights
+from core.writers.order import storage_prefixes
+
+Progress = Callable[[str, float], None]
+ENDINGS = {".keras": "Keras 3", ".h5": "HDF5", ".hdf5": "HDF5", ".weights.h5": "weights only"}
+
+
+def quiet(stage: str, fraction: float) -> None:
+    """A progress function for nobody."""
+
+
+def output_format(out: Path) -> str:
+    """The ending that decides the format. Raises `FileError`."""
+    name = out.name.lower()
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        if name.endswith(ending):
+            return ending
+    wanted = ", ".join(sorted(ENDINGS))
+    raise FileError(f"{out.name} has no ending that says what to write; use one of {wanted}.", path=str(out))
+
+
+def refuse_errors(planned: Planned) -> None:
+    """Raise `PlanRefused` if the plan has errors."""
+    errors = [finding for finding in planned.plan.findings if finding.severity == "error"]
+    if errors:
+        more = f" ({len(errors)} errors in all)" if len(errors) > 1 else ""
+        raise PlanRefused(f"Nothing was written: {errors[0].message}{more}", plan=planned.plan)
+
+
+def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: Progress = quiet) -> int:
+    """Write the new model and return the file's size in bytes.
+
+    `files` are the source (0) and the recipe's weight files. Raises `PlanRefused`, `FileError`.
+    """
+    ending = output_format(out)
+    check_destination(out, *(Path(source.path) for source in files.values()))
+    refuse_errors(planned)
+    with Arrays(planned.plan.graph, files) as arrays:
+        try:
+            if ending in {".h5", ".hdf5"}:
+                return _h5(planned, arrays, out, progress)
+            layers, stored = _stored(planned, arrays, progress)
+            if ending == ".weights.h5":
+                return write_weights(out, layers, stored)
+            assets = _assets(planned, files[0], arrays)
+            return write_keras(out, model_config(planned.plan.graph), _metadata(), layers, stored, assets)
+        except SutureError:
+            raise
+        except MemoryError as error:
+            raise FileError("There is not enough memory for the largest array of this model.", path=str(out)) from error
+
+
+def _metadata() -> dict[str, Any]:
+    saved = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d@%H:%M:%S")
+    return {"keras_version": keras.__version__, "date_saved": saved}
+
+
+def storage_keys(planned: Planned) -> tuple[list[StoredLayer], dict[str, str]]:
+    """Every stored layer's place, and the storage prefix of each layer path."""
+    graph = planned.plan.graph
+    layers = [StoredLayer("", graph.name)]
+    prefixes: dict[str, str] = {}
+    for path, prefix, layer in storage_prefixes(graph):
+        layers.append(StoredLayer(prefix, layer.name))
+        prefixes[path] = prefix
+    return layers, prefixes
+
+
+def _stored(planned: Planned, arrays: Arrays, progress: Progress) -> tuple[list[StoredLayer], Iterator[StoredArray]]:
+    layers, prefixes = storage_keys(planned)
+    moves = [move for move in planned.moves if not move.fate.dtype.startswith("string")]
+
+    def stream() -> Iterator[StoredArray]:
+        total = sum(_elements(move) for move in moves) or 1
+        done = 0
+        for move in moves:
+            progress("writing", done / total)
+            yield StoredArray(f"{prefixes[move.layer]}/{move.key}", arrays.values(move), move.fate.dtype)
+            done += _elements(move)
+
+    return layers, stream()
+
+
+def _elements(move: Move) -> int:
+    size = 1
+    for count in move.fate.shape:
+        size *= count
+    return size
+
+
+def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
+    graph = planned.plan.graph
+    placed: dict[str, list[PlacedArray]] = {}
+    flags = {path: layer.trainable for path, layer in graph.walk()}
+    moves = planned.moves
+    for index, move in enumerate(moves):
+        trainable = flags[move.layer] and _trains(planned, move)
+        placed.setdefault(move.layer, []).append(PlacedArray(move.layer, move.name, trainable, index))
+
+    def values(index: int) -> Any:
+        progress("writing", index / max(len(moves), 1))
+        return arrays.values(moves[index])
+
+    return write_h5(out, graph, model_config(graph), keras.__version__, placed, values)
+
+
+def _trains(planned: Planned, move: Move) -> bool:
+    answer = planned.shaped.needs.get(move.layer)
+    if answer is None:
+        return move.fate.trainable
+    return next((weight.trainable for weight in answer.weights if weight.name == move.name), True)
+
+
+def _assets(planned: Planned, source: Source, arrays: Arrays) -> list[tuple[str, bytes]]:
+    """Vocabularies and the like, moved to where their layers are now. Names in the source are `assets/<prefix>/...`."""
+    if not source.assets:
+        return []
+    old = {path: prefix for path, prefix, _ in storage_prefixes(source.graph)}
+    found = []
+    for _, prefix, layer in storage_prefixes(planned.plan.graph):
+        before = old.get(layer.origin or "")
+        start = f"assets/{before}/"
+        for name in source.assets:
+            if before and name.startswith(start):
+                found.append((f"assets/{prefix}/{name[len(start) :]}", arrays.asset(name)))
+    return found

@@ -1,0 +1,22 @@
+"""First values of weights that the source does not have: those that Keras itself would start the layer with."""
+
+import zlib
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from core.engine.gate import make_layer
+from core.engine.specs import recorded_variables, recorded_weights, symbolic_arguments
+from core.graph import Call, Layer, TensorRef, TensorSpec
+from core.rules.base import Array
+
+
+def initial_arrays(path: str, layer: Layer, call: Call, tensors: Mapping[TensorRef, TensorSpec]) -> dict[str, Array]:
+    """Fresh arrays of one layer by weight name, from its own initializers; the same for the same path every time."""
+    keras.utils.set_random_seed(zlib.crc32(path.encode()) & 0x7FFFFFFF)
+    fresh = make_layer(layer)
+    args, kwargs = symbolic_arguments(call, dict(tensors))
+    fresh(*args, **kwargs)
+    variables = dict(recorded_variables(fresh))
+    return {weight.name: np.asarray(variables[weight.key]) for weight in recorded_weights(fresh)}

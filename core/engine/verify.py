@@ -1,0 +1,134 @@
+"""Keras as the judge: the written file is loaded by plain Keras, run, and held against the source and its contracts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from core.engine.arrays import Arrays
+from core.engine.build import bare_model, live_layers, live_model, values_equal
+from core.engine.contracts import Pair, check_contract
+from core.engine.execute import Progress, output_format, quiet
+from core.engine.inputs import ordered, random_inputs
+from core.engine.planner import Planned, Planner
+from core.engine.specs import recorded_variables, sentence
+from core.errors import FileError, SutureError
+from core.graph import Shape
+from core.plan import ContractResult, Verification
+from core.readers.source import Source
+from core.recipe import Recipe
+from core.rules.base import Array
+
+
+def verify(
+    planner: Planner,
+    planned: Planned,
+    files: Mapping[int, Source],
+    out: Path,
+    progress: Progress = quiet,
+    own_inputs: Mapping[str, Array] | None = None,
+) -> Verification:
+    """Check a written file. `own_inputs` are the person's arrays by input name, instead of seeded random ones."""
+    progress("reloading", 0.0)
+    graph = planned.plan.graph
+    unknown = sorted({f"{path} ({layer.class_name})" for path, layer in graph.walk() if layer.opaque})
+    if graph.opaque or unknown:
+        names = ", ".join(unknown[:3]) or graph.class_name
+        return Verification(False, False, False, message=f"Not checked by running it: the code of {names} is not here.")
+    try:
+        model = _load(planned, out)
+    except SutureError as error:
+        return Verification(False, False, False, message=error.message)
+    with Arrays(graph, files) as arrays:
+        progress("comparing weights", 0.2)
+        wrong = different_weights(planned, model, arrays)
+        progress("running", 0.4)
+        forward, message = runs(planned, model, own_inputs)
+        results: list[ContractResult] = []
+        by_layer: tuple[tuple[str, float], ...] = ()
+        if forward and planned.plan.contracts:
+            progress("checking contracts", 0.5)
+            results, by_layer, trouble = _contracts(planner, planned, files, model, arrays, own_inputs)
+            message = message or trouble
+    if wrong:
+        message = f"{wrong[0]} does not hold the planned values ({len(wrong)} arrays differ)."
+    progress("verified", 1.0)
+    return Verification(True, forward, not wrong, tuple(results), message, by_layer)
+
+
+def _load(planned: Planned, out: Path) -> Any:
+    """The model as plain Keras opens it. Raises `FileError` with Keras's own reason."""
+    try:
+        if output_format(out) == ".weights.h5":
+            model = bare_model(planned.plan.graph)
+            model.load_weights(out)
+            return model
+        return keras.saving.load_model(out, compile=False)
+    except SutureError:
+        raise
+    except Exception as error:
+        raise FileError(f"Keras cannot load {out.name}: {sentence(error)}", path=str(out)) from error
+
+
+def different_weights(planned: Planned, model: Any, arrays: Arrays) -> list[str]:
+    """Weights of the loaded model that are not, bit for bit, what the plan says they are."""
+    live = {path: layer for path, _, layer in live_layers(planned.plan.graph, model)}
+    variables: dict[str, dict[str, Any]] = {}
+    wrong = []
+    for move in planned.moves:
+        if move.layer not in live or move.fate.dtype.startswith("string"):
+            continue
+        if move.layer not in variables:
+            variables = {move.layer: dict(recorded_variables(live[move.layer]))}
+        found = variables[move.layer].get(move.key)
+        if found is None or not values_equal(found, arrays.values(move)):
+            wrong.append(move.fate.weight)
+    return wrong
+
+
+def runs(planned: Planned, model: Any, own_inputs: Mapping[str, Array] | None) -> tuple[bool, str]:
+    """Whether the model gives finite outputs of the planned shapes, and if not, a sentence."""
+    graph = planned.plan.graph
+    inputs = {**random_inputs(graph), **(own_inputs or {})}
+    try:
+        found = model(ordered(graph, inputs), training=False)
+    except Exception as error:  # noqa: BLE001 - whatever the model does when run is the answer
+        return False, f"The model does not run: {sentence(error)}"
+    for port, tensor in zip(planned.plan.outputs, keras.tree.flatten(found), strict=False):
+        if port.shape is not None and not _admits(port.shape, tuple(tensor.shape)):
+            return False, f"{port.name} has the shape {tuple(tensor.shape)}; {port.shape} was planned."
+        if not np.all(np.isfinite(np.asarray(tensor, dtype=np.float64))):
+            return False, f"{port.name} has values that are not finite."
+    return True, ""
+
+
+def _admits(planned: Shape, found: Shape) -> bool:
+    return len(planned) == len(found) and all(
+        wanted is None or wanted == size for wanted, size in zip(planned[1:], found[1:], strict=True)
+    )
+
+
+def _contracts(
+    planner: Planner,
+    planned: Planned,
+    files: Mapping[int, Source],
+    model: Any,
+    arrays: Arrays,
+    own_inputs: Mapping[str, Array] | None,
+) -> tuple[list[ContractResult], tuple[tuple[str, float], ...], str]:
+    before = planner.planned(Recipe())
+    with Arrays(before.plan.graph, files) as old_arrays:
+        try:
+            old = live_model(before.plan.graph, before.moves, old_arrays)
+        except FileError as error:
+            return [], (), f"The contracts were not checked: {error.message}"
+    pair = Pair(before.plan.graph, old, planned, model, arrays, planner.shaper, own_inputs or {})
+    results = []
+    by_layer: tuple[tuple[str, float], ...] = ()
+    for contract in planned.plan.contracts:
+        result, layers = check_contract(contract, pair)
+        results.append(result)
+        by_layer = by_layer or layers
+    return results, by_layer, ""
