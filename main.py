@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         from core.cli import run
 
         return run(arguments, tour=_tour)
-    if path is not None and not os.path.exists(path):  # noqa: PTH110 - pathlib costs time before the window is up
+    if path is not None and not os.path.exists(path):
         sys.stderr.write(f"There is no file and no command '{path}'; see 'suture --help'.\n")
         return 2
     if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))):

@@ -1,14 +1,17 @@
 """Reading files: one format a module, behind one door that looks at content. No Keras, no TensorFlow, no file's code."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
-from core.readers.keras_zip import Described, read_keras
-from core.readers.legacy_h5 import read_hdf5_model
 from core.readers.sniff import Format, sniff
 from core.readers.source import Source, WeightStore
-from core.readers.store import Hdf5Store
+
+if TYPE_CHECKING:
+    from core.readers.keras_zip import Described
+
+# what needs h5py is imported where it is used: the window imports this room for its values alone
 
 __all__ = ["Source", "WeightStore", "open_store", "read_model"]
 
@@ -42,7 +45,10 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     )
 
 
-def _describe(kind: Format, path: Path) -> Described:
+def _describe(kind: Format, path: Path) -> "Described":
+    from core.readers.keras_zip import read_keras
+    from core.readers.legacy_h5 import read_hdf5_model
+
     if kind is Format.KERAS:
         return read_keras(path)
     if kind is Format.HDF5_MODEL:
@@ -52,6 +58,8 @@ def _describe(kind: Format, path: Path) -> Described:
 
 def open_store(source: Source) -> WeightStore:
     """The arrays of an opened source. Close it (or use `with`): h5py must be closed before the interpreter ends."""
+    from core.readers.store import Hdf5Store
+
     path = Path(source.weights_path or source.path)
     try:
         return Hdf5Store(path, member=sniff(path) is Format.KERAS)

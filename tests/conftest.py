@@ -1,0 +1,45 @@
+"""What every test may rely on: no display needed, nothing of the person's own settings touched, shared models."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# before anything imports Qt or TensorFlow, in this process or in those it starts
+_private = tempfile.TemporaryDirectory(prefix="suture-tests-")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["SUTURE_STATE"] = str(Path(_private.name, "state"))
+os.environ["XDG_CONFIG_HOME"] = str(Path(_private.name, "config"))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import pytest  # noqa: E402
+
+from tests.helpers import corpus as corpus_files  # noqa: E402
+from tests.helpers import models  # noqa: E402
+
+SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Callable[[str], Path]:
+    """`corpus("mlcommons-tiny/vww_96.h5")`: a file of the collection of public models; skips where there is none."""
+    return corpus_files.path
+
+
+@pytest.fixture(scope="session")
+def zoo() -> Callable[..., Path]:
+    """`zoo("MobileNetV2", input_shape=(96, 96, 3))`: a `keras.applications` model with seeded weights, as `.keras`."""
+    return models.application
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of bundled sample models."""
+    return SAMPLES
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_private_folder() -> Iterator[None]:
+    yield
+    _private.cleanup()
