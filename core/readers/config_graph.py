@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from core.errors import FileError
 from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves, map_leaves
 from core.readers.calls import RawRef, is_legacy_node, read_node, read_ports, read_shape
-from core.readers.known import CODE_LAYERS, LAYERS, MODELS, is_builtin_module
+from core.readers.known import APPLICATION_LAYERS, CODE_LAYERS, LAYERS, MODELS, is_builtin_module
 
 _STRUCTURE = ("layers", "input_layers", "output_layers")
 
@@ -90,7 +90,9 @@ def _functional(base: Graph, config: dict[str, Any], path: str) -> Graph:
     return graph
 
 
-def _with_specs(draft: _Draft, calls: list[Call], specs: dict[RawRef, TensorSpec], shifts: "_Shifts") -> tuple[Call, ...]:
+def _with_specs(
+    draft: _Draft, calls: list[Call], specs: dict[RawRef, TensorSpec], shifts: "_Shifts"
+) -> tuple[Call, ...]:
     layer = draft.layer
     if layer.is_input and not calls:
         return (Call(outputs=(_input_spec(layer),)),)
@@ -99,7 +101,12 @@ def _with_specs(draft: _Draft, calls: list[Call], specs: dict[RawRef, TensorSpec
         if name == layer.name:
             found.setdefault(shifts.inbound(TensorRef(name, node)).call, {})[output] = spec
     return tuple(
-        replace(call, outputs=tuple(found[number][i] if i in found[number] else TensorSpec(None) for i in range(max(found[number]) + 1)))
+        replace(
+            call,
+            outputs=tuple(
+                found[number][i] if i in found[number] else TensorSpec(None) for i in range(max(found[number]) + 1)
+            ),
+        )
         if number in found and max(found[number]) < 1000
         else call
         for number, call in enumerate(calls)
@@ -281,6 +288,10 @@ def is_known(module: str | None, class_name: str) -> bool:
     """Whether Keras 3 itself has the class, and its config is enough to rebuild it."""
     if not is_builtin_module(module) or class_name in CODE_LAYERS:
         return False
+    if str(module).startswith("keras.src.applications."):
+        return class_name in APPLICATION_LAYERS
+    if class_name in APPLICATION_LAYERS:
+        return module == APPLICATION_LAYERS[class_name]
     return class_name in LAYERS or class_name in MODELS or str(module).startswith("keras.src.ops")
 
 

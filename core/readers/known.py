@@ -27,6 +27,16 @@ LAYERS = frozenset(
 CODE_LAYERS = frozenset({"Lambda", "FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"})
 """Built-in layers whose config refers to code or to other files."""
 
+APPLICATION_LAYERS = frozenset({"CustomScaleLayer", "LayerScale", "StochasticDepth"})
+"""Layer classes that live beside the architectures of `keras.applications`; Keras finds them by their module."""
+
+APPLICATION_LAYERS = {
+    "LayerScale": "keras.src.applications.convnext",
+    "StochasticDepth": "keras.src.applications.convnext",
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
+"""Layers that `keras.applications` brings along, with the module Keras imports them from by itself."""
+
 MODELS = frozenset({"Functional", "Sequential", "Model"})
 
 INITIALIZERS = frozenset(

@@ -146,7 +146,9 @@ def _reversible(config: Config) -> list[tuple[str, bool]]:
 
 
 def _spectrogram(config: Config) -> list[tuple[str, bool]]:
-    names = {"real": ["real_kernel"], "imag": ["imag_kernel"]}.get(str(config.get("mode", "log")), ["real_kernel", "imag_kernel"])
+    names = {"real": ["real_kernel"], "imag": ["imag_kernel"]}.get(
+        str(config.get("mode", "log")), ["real_kernel", "imag_kernel"]
+    )
     return [(name, False) for name in names]
 
 
@@ -159,7 +161,9 @@ _OWN: dict[str, Own] = {
     "LayerNormalization": _layer_normalization,
     "GroupNormalization": _scale_center,
     "RMSNormalization": lambda config: [("scale", True)],
+    "LayerScale": lambda config: [("gamma", True)],
     "PReLU": lambda config: [("alpha", True)],
+    "LayerScale": lambda config: [("gamma", True)],
     "Normalization": _normalization,
     "Attention": _attention,
     "AdditiveAttention": _additive_attention,
@@ -168,7 +172,10 @@ _OWN: dict[str, Own] = {
     **{f"Conv{n}DTranspose": _with_bias("kernel") for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": _with_bias("kernel") for n in (1, 2)},
     **{f"SeparableConv{n}D": _with_bias("depthwise_kernel", "pointwise_kernel") for n in (1, 2)},
-    **{cell: _with_bias("kernel", "recurrent_kernel") for cell in ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell")},
+    **{
+        cell: _with_bias("kernel", "recurrent_kernel")
+        for cell in ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell")
+    },
 }
 
 _CELLS = {
@@ -198,13 +205,13 @@ def _children(class_name: str, config: Config) -> list[Child]:
         return _serialised("layer", config.get("layer"))
     if class_name == "Bidirectional":
         forward = config.get("layer")
-        return _serialised("forward_layer", forward) + _serialised("backward_layer", config.get("backward_layer") or forward)
+        return _serialised("forward_layer", forward) + _serialised(
+            "backward_layer", config.get("backward_layer") or forward
+        )
     if class_name in ("MultiHeadAttention", "GroupQueryAttention"):
         prefix = "_" if class_name == "GroupQueryAttention" else ""
         dense = {"bias_axes": "de" if _flag(config, "use_bias") else None}
         return [(f"{prefix}{part}_dense", "EinsumDense", dense) for part in ("query", "key", "value", "output")]
-    if class_name == "MelSpectrogram":
-        return []
     return []
 
 
