@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
+from core.readers.shapes import fill_shapes
 from core.readers.sniff import Format, sniff
 from core.readers.source import Source, WeightStore
 
@@ -33,7 +34,7 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
         path=str(file),
         format=described.format,
         kind=described.kind,  # type: ignore[arg-type]  # readers only write the three kinds
-        graph=described.graph,
+        graph=fill_shapes(described.graph),
         keras_version=described.keras_version,
         findings=described.findings,
         size=status.st_size,

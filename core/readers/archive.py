@@ -81,13 +81,23 @@ def find_member(archive: zipfile.ZipFile, *names: str) -> zipfile.ZipInfo | None
     return None
 
 
-def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str | Path, limit: int = MAX_JSON_BYTES) -> bytes:
+def read_member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str | Path, limit: int = MAX_JSON_BYTES
+) -> bytes:
     """A small member's bytes. Raises `FileError` for a member that is damaged or unpacks to more than `limit`."""
     _refuse_bomb(info, path, limit)
     try:
         with archive.open(info) as member:
             data = member.read(limit + 1)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+        struct.error,
+    ) as error:
         raise damaged(path, f"is damaged: its member {info.filename!r} cannot be unpacked") from error
     except _zlib_error() as error:
         raise damaged(path, f"is damaged: its member {info.filename!r} cannot be unpacked") from error
@@ -105,7 +115,15 @@ def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str | Pat
     try:
         with archive.open(info) as member:
             shutil.copyfileobj(member, target, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError, OSError, _zlib_error()) as error:
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+        OSError,
+        _zlib_error(),
+    ) as error:
         target.close()
         raise damaged(path, f"is damaged: its member {info.filename!r} cannot be unpacked") from error
     target.seek(0)

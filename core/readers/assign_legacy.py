@@ -75,7 +75,9 @@ def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignme
             result.missing.append("/".join((layer.name, *place.path, place.slot.name)))
             continue
         slot = place.slot
-        weight = Weight(slot.name, item.info.shape, item.info.dtype, slot.trainable, slot.key, source=StoreKey(item.key))
+        weight = Weight(
+            slot.name, item.info.shape, item.info.dtype, slot.trainable, slot.key, source=StoreKey(item.key)
+        )
         by_path.setdefault(place.path, []).append(weight)
     return _with_weights(layer, (), by_path)
 
@@ -165,7 +167,14 @@ def opaque_weights(stored: Sequence[StoredWeight], layer_name: str) -> tuple[Wei
         name = item.name.split(":", 1)[0]
         name = name.removeprefix(f"{layer_name}/")
         weights.append(
-            Weight(name, item.info.shape, item.info.dtype, not name.rsplit("/", 1)[-1].startswith("moving_"), item.name, source=StoreKey(item.key))
+            Weight(
+                name,
+                item.info.shape,
+                item.info.dtype,
+                not name.rsplit("/", 1)[-1].startswith("moving_"),
+                item.name,
+                source=StoreKey(item.key),
+            )
         )
     return tuple(weights)
 

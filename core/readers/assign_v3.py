@@ -99,7 +99,16 @@ def assign(graph: Graph, root: StoredGroup) -> Assignment:
 
 
 def _is_training(key: str) -> bool:
-    return key.split("/", 1)[0] in ("optimizer", "loss_tracker", "_loss_tracker", "metrics", "_metrics", "_compile_metrics", "compile_metrics", "loss")
+    return key.split("/", 1)[0] in (
+        "optimizer",
+        "loss_tracker",
+        "_loss_tracker",
+        "metrics",
+        "_metrics",
+        "_compile_metrics",
+        "compile_metrics",
+        "loss",
+    )
 
 
 def _model(graph: Graph, group: StoredGroup, path: str, result: Assignment, used: set[str]) -> Graph:
@@ -155,12 +164,18 @@ def _layer(layer: Layer, group: StoredGroup, path: str, result: Assignment, used
         weights = []
         for key, store_key, info in group.flat():
             used.add(store_key)
-            weights.append(Weight(_opaque_name(key), info.shape, info.dtype, key=key, state=is_seed(key), source=StoreKey(store_key)))
+            weights.append(
+                Weight(
+                    _opaque_name(key), info.shape, info.dtype, key=key, state=is_seed(key), source=StoreKey(store_key)
+                )
+            )
         return replace(layer, weights=tuple(weights))
     return replace(layer, weights=_known_weights(layer, group, own_path, result, used))
 
 
-def _known_weights(layer: Layer, group: StoredGroup, path: str, result: Assignment, used: set[str]) -> tuple[Weight, ...]:
+def _known_weights(
+    layer: Layer, group: StoredGroup, path: str, result: Assignment, used: set[str]
+) -> tuple[Weight, ...]:
     expected = slots(layer.class_name, layer.config)
     stored = {key: (store_key, info) for key, store_key, info in group.flat()}
     plain = {_plain(key): key for key in stored}
@@ -178,7 +193,9 @@ def _known_weights(layer: Layer, group: StoredGroup, path: str, result: Assignme
             used.add(store_key)
         elif is_seed(key):
             used.add(store_key)
-            weights.append(Weight(_opaque_name(key), info.shape, info.dtype, False, key, state=True, source=StoreKey(store_key)))
+            weights.append(
+                Weight(_opaque_name(key), info.shape, info.dtype, False, key, state=True, source=StoreKey(store_key))
+            )
     return tuple(weights)
 
 

@@ -26,7 +26,11 @@ def is_leaf(value: Any) -> bool:
 
 def is_keras_tensor(value: Any) -> bool:
     """Whether a value is Keras 3's serialised tensor."""
-    return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__" and isinstance(value.get("config"), dict)
+    return (
+        isinstance(value, dict)
+        and value.get("class_name") == "__keras_tensor__"
+        and isinstance(value.get("config"), dict)
+    )
 
 
 def read_node(node: Any, specs: dict[RawRef, TensorSpec]) -> Call:
@@ -51,7 +55,10 @@ def _legacy_call(node: list[Any]) -> Call:
     for item in node:
         if len(item) == 4:
             kwargs.update(item[3])
-    return Call(args=(tensors[0] if len(tensors) == 1 else tensors,), kwargs={key: _legacy_value(value) for key, value in kwargs.items()})
+    return Call(
+        args=(tensors[0] if len(tensors) == 1 else tensors,),
+        kwargs={key: _legacy_value(value) for key, value in kwargs.items()},
+    )
 
 
 def _nested_legacy(value: Any) -> Any:
@@ -85,7 +92,9 @@ def _revive(value: Any, specs: dict[RawRef, TensorSpec]) -> Any:
         history = config.get("keras_history")
         if is_leaf(history):
             ref = TensorRef(*history[:3])
-            specs[(ref.layer, ref.call, ref.output)] = TensorSpec(read_shape(config.get("shape")), str(config.get("dtype", "float32")))
+            specs[(ref.layer, ref.call, ref.output)] = TensorSpec(
+                read_shape(config.get("shape")), str(config.get("dtype", "float32"))
+            )
             return ref
         return value
     if isinstance(value, dict):

@@ -43,7 +43,9 @@ def read_keras(path: Path) -> Described:
         config = parse_json(read_member(archive, config_info, path), path)
         metadata = _metadata(archive, path)
         root, training = _weights(archive, path)
-        assets = tuple(info.filename for info in archive.infolist() if info.filename.startswith("assets/") and not info.is_dir())
+        assets = tuple(
+            info.filename for info in archive.infolist() if info.filename.startswith("assets/") and not info.is_dir()
+        )
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise damaged(path, "is a zip archive but no Keras model: its config.json describes no model")
     version = metadata.get("keras_version")

@@ -50,7 +50,9 @@ class Hdf5Store:
 
     def _read(self, name: str) -> Array:
         if name not in self._index.arrays:
-            raise damaged(self._path, f"has no array {name!r}", "It may have changed since it was opened; open it again.")
+            raise damaged(
+                self._path, f"has no array {name!r}", "It may have changed since it was opened; open it again."
+            )
         return read_array(self._file, name, self._path)
 
     def keys(self) -> list[str]:

@@ -48,7 +48,10 @@ def evaluate(key: str, read: Callable[[str], Array]) -> Array:
     arrays = [evaluate(item, read) for item in inner]
     rule = _TRANSFORMS.get(made["do"])
     if rule is None:
-        raise FileError(f"The array transform {made['do']!r} is unknown. Open the file again with this version.", code="file.damaged")
+        raise FileError(
+            f"The array transform {made['do']!r} is unknown. Open the file again with this version.",
+            code="file.damaged",
+        )
     return np.ascontiguousarray(rule(arrays, made))
 
 

@@ -48,4 +48,6 @@ def without(config: Config, *names: str) -> Config:
 
 def is_serialised(value: Any) -> bool:
     """Whether a value is a serialised object with a config."""
-    return isinstance(value, dict) and isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict)
+    return (
+        isinstance(value, dict) and isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict)
+    )

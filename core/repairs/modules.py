@@ -3,6 +3,7 @@
 from typing import Any
 
 from core.readers.known import (
+    APPLICATION_LAYERS,
     CODE_LAYERS,
     CONSTRAINTS,
     INITIALIZERS,
@@ -33,11 +34,18 @@ def standard_class(layer: Config) -> Config:
     if str(module).startswith("keras.src.ops"):
         return layer
     if name in ("Functional", "Model") and isinstance(layer["config"].get("layers"), list):
-        return {**layer, "class_name": "Functional", "module": "keras.src.models.functional", "registered_name": "Functional"}
+        return {
+            **layer,
+            "class_name": "Functional",
+            "module": "keras.src.models.functional",
+            "registered_name": "Functional",
+        }
     if name == "Sequential":
         return {**layer, "module": "keras", "registered_name": None}
     if name in LAYERS or name in CODE_LAYERS:
         return {**layer, "module": "keras.layers", "registered_name": None}
+    if name in APPLICATION_LAYERS:
+        return {**layer, "module": APPLICATION_LAYERS[name], "registered_name": name}
     return layer
 
 

@@ -56,7 +56,9 @@ def _repair(layer: Config, dialect: Dialect, log: dict[str, list[tuple[str, str]
     for repair, text in zip(BEFORE, outer, strict=False):
         if text:
             log.setdefault(repair.name, []).append((own, text))
-    inner = with_config(layer, _repair_inside(layer["config"], dialect, log, own if path or "layers" not in layer["config"] else ""))
+    inner = with_config(
+        layer, _repair_inside(layer["config"], dialect, log, own if path or "layers" not in layer["config"] else "")
+    )
     for repair in REPAIRS:
         change = repair.apply(inner, dialect)
         if change is not None:
@@ -86,5 +88,9 @@ def _findings(log: dict[str, list[tuple[str, str]]]) -> list[Finding]:
         count = len({layer for layer, _ in entries})
         where = f"in {entries[0][0]}" if count == 1 else f"in {count} layers"
         detail = "\n".join(f"{layer}: {text}" for layer, text in entries)
-        found.append(Finding("info", "legacy.repaired", entries[0][0], f"{titles[name]} {where}: {entries[0][1]}.", detail=detail))
+        found.append(
+            Finding(
+                "info", "legacy.repaired", entries[0][0], f"{titles[name]} {where}: {entries[0][1]}.", detail=detail
+            )
+        )
     return found
