@@ -1,4 +1,4 @@
-"""Reading files: one format a module, behind one door that looks at content. No Keras, no TensorFlow, no file's code."""
+"""Reading files: one format a module, behind one door that looks at content. No Keras, no file's code is run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
 from core.readers.shapes import fill_shapes
-from core.readers.sniff import Format, sniff
 from core.readers.source import Source, WeightStore
 
 if TYPE_CHECKING:
     from core.readers.keras_zip import Described
+    from core.readers.sniff import Format
 
 # what needs h5py is imported where it is used: the window imports this room for its values alone
 
@@ -22,6 +22,8 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
 
     `weights` is a second file whose arrays fill an architecture. Raises `FileError` with one sentence.
     """
+    from core.readers.sniff import sniff
+
     file = Path(path)
     try:
         described = _describe(sniff(file), file)
@@ -46,9 +48,10 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     )
 
 
-def _describe(kind: Format, path: Path) -> "Described":
+def _describe(kind: "Format", path: Path) -> "Described":
     from core.readers.keras_zip import read_keras
     from core.readers.legacy_h5 import read_hdf5_model
+    from core.readers.sniff import Format
 
     if kind is Format.KERAS:
         return read_keras(path)
@@ -59,6 +62,7 @@ def _describe(kind: Format, path: Path) -> "Described":
 
 def open_store(source: Source) -> WeightStore:
     """The arrays of an opened source. Close it (or use `with`): h5py must be closed before the interpreter ends."""
+    from core.readers.sniff import Format, sniff
     from core.readers.store import Hdf5Store
 
     path = Path(source.weights_path or source.path)
