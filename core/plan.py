@@ -99,3 +99,12 @@ class Verification(Struct, frozen=True):
     def ok(self) -> bool:
         """Whether everything that must hold holds."""
         return self.reloaded and self.forward and self.copied_equal and all(result.holds for result in self.contracts)
+
+
+class Written(Struct, frozen=True):
+    """What applying did: the plan, the path, the size in bytes, and the verification if one was asked for."""
+
+    plan: Plan
+    written: str
+    bytes: int
+    verification: Verification | None = None

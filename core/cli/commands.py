@@ -85,9 +85,9 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
             written = engine.apply(steps, out, verify, progress)
         result = written.verification
         if as_json:
-            speech.json(fields.apply_fields(written.plan, written.path, written.bytes, result))
+            speech.json(fields.apply_fields(written.plan, written.written, written.bytes, result))
         else:
-            speech.show(*tables.planned(written.plan), *tables.written(written.path, written.bytes))
+            speech.show(*tables.planned(written.plan), *tables.written(written.written, written.bytes))
             speech.show(*tables.verified(result) if result is not None else ())
         return _judge(speech, result, out)
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import keras
-import msgspec
 import tensorflow as tf
 
 from core.engine.execute import Progress, execute, quiet
@@ -12,20 +11,11 @@ from core.engine.planner import Planned, Planner
 from core.engine.specs import Specs
 from core.engine.verify import verify
 from core.errors import FileError
-from core.plan import Plan, Verification
+from core.plan import Plan, Verification, Written
 from core.readers import read_model
 from core.readers.source import Source
 from core.recipe import Recipe
 from core.rules.base import Array
-
-
-class Written(msgspec.Struct, frozen=True):
-    """What `apply` did: the plan, the path, the size in bytes, and the verification if one was asked for."""
-
-    plan: Plan
-    written: str
-    bytes: int
-    verification: Verification | None = None
 
 
 def warm() -> dict[str, str]:
