@@ -1,6 +1,8 @@
 """Recipes: an ordered list of edits, read from and written to JSON."""
 
+import difflib
 import json
+from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -8,6 +10,7 @@ from msgspec import Struct
 
 from core.edits import AnyEdit
 from core.errors import EditError, RecipeError
+from core.rules import RULES
 
 VERSION = 1
 
@@ -37,6 +40,20 @@ def to_json(recipe: Recipe) -> str:
     return json.dumps(msgspec.to_builtins(recipe), indent=2) + "\n"
 
 
+def load_recipe(text_or_path: str | bytes | Path) -> Recipe:
+    """The recipe in a JSON text, or in the file at a path. Raises `RecipeError` with one sentence."""
+    if isinstance(text_or_path, bytes):
+        return from_json(text_or_path)
+    if isinstance(text_or_path, str) and text_or_path.lstrip()[:1] in ("{", "["):
+        return from_json(text_or_path)
+    path = Path(text_or_path)
+    try:
+        return from_json(path.read_bytes())
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise RecipeError(f"The recipe {path} cannot be read: {reason}.", edit=None) from error
+
+
 def from_json(text: str | bytes) -> Recipe:
     """The recipe in a JSON text. Raises `RecipeError` with one sentence that names the edit's number."""
     try:
@@ -62,12 +79,39 @@ def _edit(number: int, data: Any) -> AnyEdit:
     known = {str(kind.__struct_config__.tag): kind for kind in (get_args(AnyEdit) or (AnyEdit,))}
     if not isinstance(do, str) or do not in known:
         what = f"there is no edit {do!r}" if do is not None else "'do' is missing"
-        raise RecipeError(f"Edit {number}: {what}; the edits are {', '.join(sorted(known))}.", edit=number)
+        hint = _near(do, known) or f"; the edits are {', '.join(sorted(known))}"
+        raise RecipeError(f"Edit {number}: {what}{hint}.", edit=number)
+    kind = known[do]
+    data = _nested_rule(data) if do == "set_rule" else data
+    unknown = next((name for name in data if name not in (*kind.__struct_fields__, "do")), None)
+    if unknown is not None:
+        hint = _near(unknown, kind.__struct_fields__) or f"; it has {', '.join(sorted(kind.__struct_fields__))}"
+        raise RecipeError(f"Edit {number} ({do}): object contains unknown field `{unknown}`{hint}.", edit=number)
     try:
-        edit: AnyEdit = msgspec.convert(data, known[do])
+        edit: AnyEdit = msgspec.convert(data, kind)
+        edit.check()
     except (msgspec.ValidationError, EditError) as error:
         reason, _, place = str(error).rstrip(".").partition(" - at `$")
         place = place.strip("`.")
         reason = f"{place}: {reason[:1].lower()}{reason[1:]}" if place else reason
         raise RecipeError(f"Edit {number} ({do}): {reason}.", edit=number) from error
     return edit
+
+
+def _near(name: Any, known: Any) -> str:
+    """A hint at the nearest known name, or nothing."""
+    close = difflib.get_close_matches(str(name), [str(one) for one in known], n=1)
+    return f"; did you mean {close[0]!r}" if close else ""
+
+
+def _nested_rule(data: dict[str, Any]) -> dict[str, Any]:
+    """A set_rule whose rule's fields stand beside `rule`, with them inside."""
+    own = ("do", "weight", "enabled")
+    rule = data.get("rule")
+    if not isinstance(rule, str) or rule not in RULES:
+        return data
+    fields = {name: value for name, value in data.items() if name not in own and name in RULES[rule].__struct_fields__}
+    if not fields:
+        return data
+    rest = {name: value for name, value in data.items() if name not in fields}
+    return {**rest, "rule": {"rule": rule, **fields}}

@@ -30,7 +30,7 @@ class Change(Struct, frozen=True):
 
 
 def choose(trace: Trace, old: int, new: int, wanted: str | AnyRule) -> ChannelRule:
-    """The rule for these channels. `auto`: known mean and std before the layer `fold`, one channel `sum`, else `repeat`.
+    """The rule for these channels. `auto`: known mean and std before the layer `fold`, 1 channel `sum`, else `repeat`.
 
     Raises `EditError` when the wanted rule has no meaning here.
     """
@@ -71,7 +71,8 @@ def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
     """The change with its contract. The contract is exact where statistics do not differ or travel unmixed."""
     matrix = rule.matrix(new, old)
     gain = bool(np.allclose(matrix.sum(axis=0), 1.0))
-    one_hot = bool(np.all((rule.picks(new, old) == 0) | (rule.picks(new, old) == 1)))
+    picks = rule.picks(new, old)[np.any(matrix != 0, axis=1)]
+    one_hot = bool(np.all((picks == 0) | (picks == 1)))
     exact = not trace.blocked()
     for site in trace.sites:
         class_name = leaf_class(site.layer)[0]
@@ -86,9 +87,7 @@ def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
             exact = exact and folded and not state.padded and _covered(site)
     mapping = [[float(value) for value in row] for row in matrix]
     kind = "old_bands" if rule.name == "zero_extra" else "mapped" if rule.name == "map" else "gray"
-    if kind == "old_bands":
-        exact = exact and True
-    elif kind == "gray" or (kind == "mapped" and any(site.state.steps for site in trace.mixing())):
+    if kind == "gray" or (kind == "mapped" and any(site.state.steps for site in trace.mixing())):
         exact = exact and gain
     return Change(old, new, rule, exact, kind, mapping)
 

@@ -78,7 +78,7 @@ def adapt(
         result = rule.apply(result, shape, axes, siblings or {})
     if result.shape != target:
         raise RuleError(f"{' + '.join(rule.name for rule in rules)} made {result.shape} where {target} is needed.")
-    return np.ascontiguousarray(result)
+    return np.asarray(result, order="C")
 
 
 _CANDIDATES: tuple[tuple[str, tuple[Rule, ...]], ...] = (

@@ -1,0 +1,332 @@
+"""Replace the first convolution: filters, kernel, strides, padding, activation, bias, BatchNormalization after it."""
+
+from typing import Any, Literal
+
+from core.edits import contracts
+from core.edits.anatomy import CONVOLUTIONS, first_convs
+from core.edits.base import Edit
+from core.edits.recording import configured, forget, free_name, owner, record, with_level
+from core.edits.splice import insert_after, new_layer
+from core.errors import EditError, RuleError
+from core.findings import Finding
+from core.graph import Graph, Layer
+from core.plan import Contract
+from core.rules import CenterKernel, Initialize, PiResizeKernel, ProjectFilters, ResizeKernel, Rule, parse_rule
+from core.rules.axes import axes_of
+from core.rules.kernels import center_offset
+
+Size = int | tuple[int, ...]
+_EPSILON = 1e-3
+_AFFINE = frozenset({"linear", None})
+
+
+class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"):
+    """What is left out stays as it was. `layer` is found when there is one first convolution.
+
+    `filters_rule`: `auto` is `project`, which keeps the old filters first and adds a 1x1 convolution back to the old
+    width, so that every later weight stays; `widen` copies filters and lets the layers that consume them follow;
+    `slice` keeps the first filters and leaves the rest to the layers behind. `kernel_rule`: `auto` is `center`, for
+    patch embeddings (kernel = strides) `pi_resize`. Order after the edit: convolution, BatchNormalization, activation,
+    projection.
+    """
+
+    layer: str | None = None
+    filters: int | None = None
+    kernel_size: Size | None = None
+    strides: Size | None = None
+    padding: Literal["same", "valid"] | None = None
+    activation: str | None = None
+    use_bias: bool | None = None
+    batch_norm: bool = False
+    kernel_rule: Literal["auto", "center", "resize", "pi_resize", "initialize"] = "auto"
+    filters_rule: Literal["auto", "project", "widen", "slice", "initialize"] = "auto"
+    seed: int = 0
+
+    def check(self) -> None:
+        """Numbers from 1."""
+        for field in ("filters", "kernel_size", "strides"):
+            value = getattr(self, field)
+            for one in value if isinstance(value, tuple) else (value,):
+                if one is not None and one < 1:
+                    raise EditError(f"{field} must be whole numbers from 1, not {one}.")
+        if self.seed < 0:
+            raise EditError(f"seed must be 0 or more, not {self.seed}.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph with the new convolution in the old one's place (and name), and what comes with it."""
+        self.check()
+        path = self.target(graph)
+        old = graph.find(path)
+        new = self._configured(old)
+        wide = self._width(old)
+        new = self._kernel_rules(old, new)
+        graph = graph.with_layer(path, new)
+        graph = self._padding(graph, path, old, new)
+        if wide is not None and self._filters_rule() == "widen":
+            from core.edits.widening import widen
+
+            graph = widen(graph, path, wide)
+        elif wide is not None:
+            graph = graph.with_layer(path, self._filter_rules(graph.find(path)))
+        return self._followers(graph, path, old)
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """The same input gives the same output where nothing but room was added."""
+        path = self.target(before)
+        old = before.find(path)
+        strides = self.strides is not None and _sizes(self.strides, old) != _sizes(old.config.get("strides", 1), old)
+        padded = self.padding is not None and self.padding != old.config.get("padding")
+        if strides or padded or self._moved_activation(old) is not None:
+            return ()
+        return (contracts.same_input("new(x) == old(x)", self._exact(before, path, old)),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """What is only nearly kept."""
+        path = self.target(before)
+        old = before.find(path)
+        if self._exact(before, path, old):
+            return ()
+        message = f"{path} changes what it computes ({', '.join(self._losses(old)) or 'its kernel'})."
+        return (Finding("info", "adapt.lossy", path, message + " Verify shows the drift."),)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        parts = [f"{self.filters} filters"] if self.filters else []
+        if self.kernel_size:
+            size = self.kernel_size
+            parts.append("x".join(map(str, size)) if isinstance(size, tuple) else f"{size}x{size}")
+        if self.strides:
+            parts.append(f"strides {self.strides}")
+        parts += [self.padding] if self.padding else []
+        parts += [self.activation] if self.activation else []
+        parts += ["BatchNormalization"] if self.batch_norm else []
+        return f"First convolution{' ' + self.layer if self.layer else ''}: {', '.join(parts) or 'as it was'}"
+
+    def target(self, graph: Graph) -> str:
+        """The path of the convolution. Raises `EditError` when it has to be named."""
+        if self.layer is None:
+            found = first_convs(graph)
+            if len(found) == 1:
+                return found[0]
+            known = ", ".join(found) or "none was found"
+            raise EditError(f"The model has {len(found)} first convolutions ({known}); name one with layer.")
+        try:
+            layer = graph.find(self.layer)
+        except KeyError:
+            near = ", ".join(first_convs(graph)) or "none"
+            raise EditError(f"There is no layer {self.layer!r}; first convolutions: {near}.") from None
+        if layer.class_name not in CONVOLUTIONS:
+            raise EditError(f"{self.layer} is a {layer.class_name}, no convolution.")
+        return self.layer
+
+    def _filters_rule(self) -> str:
+        return "project" if self.filters_rule == "auto" else self.filters_rule
+
+    def _width(self, old: Layer) -> int | None:
+        """The new number of filters, or `None` when it stays."""
+        width = old.config.get("filters")
+        return self.filters if self.filters is not None and self.filters != width else None
+
+    def _configured(self, old: Layer) -> Layer:
+        fields: dict[str, Any] = {}
+        if self.filters is not None:
+            groups = int(old.config.get("groups") or 1)
+            if self.filters % groups:
+                raise EditError(f"{old.name} has {groups} groups; {self.filters} filters do not divide into them.")
+            fields["filters"] = self.filters
+        if self.kernel_size is not None:
+            fields["kernel_size"] = list(_sizes(self.kernel_size, old))
+        if self.strides is not None:
+            fields["strides"] = list(_sizes(self.strides, old))
+        if self.padding is not None:
+            fields["padding"] = self.padding
+        if self.use_bias is not None:
+            fields["use_bias"] = self.use_bias
+        if self.activation is not None:
+            fields["activation"] = self.activation
+        if self.batch_norm:
+            fields["activation"] = "linear"
+        return configured(old, **fields)
+
+    def _kernel_rules(self, old: Layer, new: Layer) -> Layer:
+        if self.kernel_size is None:
+            return new
+        sizes = _sizes(self.kernel_size, old)
+        patches = tuple(_sizes(old.config["kernel_size"], old)) == tuple(_sizes(old.config.get("strides", 1), old))
+        for weight in new.weights:
+            axes = axes_of(new, weight.name, weight.shape)
+            if not axes.spatial:
+                continue
+            if tuple(weight.shape[axis] for axis in axes.spatial) == sizes:
+                new = forget(new, weight.name, "kernel")
+                continue
+            rule: Rule = CenterKernel()
+            if self.kernel_rule == "auto" and patches and max(sizes) > 1:
+                rule = PiResizeKernel()
+            elif self.kernel_rule == "initialize":
+                rule = Initialize(seed=self.seed)
+            elif self.kernel_rule != "auto":
+                rule = {"center": CenterKernel(), "resize": ResizeKernel(), "pi_resize": PiResizeKernel()}[
+                    self.kernel_rule
+                ]
+            new = record(new, weight.name, rule)
+        return new
+
+    def _filter_rules(self, layer: Layer) -> Layer:
+        rule = self._filters_rule()
+        try:
+            chosen = ProjectFilters(seed=self.seed) if rule == "project" else parse_rule(rule)
+        except RuleError as error:
+            raise EditError(error.message) from error
+        for weight in layer.weights:
+            axes = axes_of(layer, weight.name, weight.shape)
+            if axes.filters is None:
+                continue
+            if weight.shape[axes.filters] == self.filters:
+                layer = forget(layer, weight.name, "filters")
+            else:
+                layer = record(layer, weight.name, chosen)
+        return layer
+
+    def _padding(self, graph: Graph, path: str, old: Layer, new: Layer) -> Graph:
+        """An explicit padding layer before the convolution follows the kernel, so that the output keeps its size."""
+        feeder = padding_layer(graph, path)
+        if feeder is None or old.config.get("padding") != "valid":
+            return graph
+        layer = graph.find(feeder)
+        before, after = _sizes(old.config["kernel_size"], old), _sizes(new.config["kernel_size"], new)
+        pads = _pads(layer.config["padding"], len(before))
+        if self.padding == "same":
+            moved = [[0, 0] for _ in pads]
+        else:
+            moved = []
+            for (left, right), small, large in zip(pads, before, after, strict=True):
+                shift = center_offset(small, large)
+                moved.append([max(0, left + shift), max(0, right + large - small - shift)])
+        if moved == [list(pair) for pair in pads]:
+            return graph
+        value: Any = moved if len(moved) > 1 else moved[0]
+        return graph.with_layer(feeder, configured(layer, padding=value))
+
+    def _moved_activation(self, old: Layer) -> str | None:
+        """An activation asked for that the convolution did not have."""
+        had = old.config.get("activation")
+        return self.activation if self.activation is not None and self.activation != had else None
+
+    def _followers(self, graph: Graph, path: str, old: Layer) -> Graph:
+        """BatchNormalization, activation and projection behind the convolution, at its level."""
+        prefix, level = owner(graph, path)
+        fresh: list[Layer] = []
+        taken = [layer.name for layer in level.layers]
+        first = old.config.get("data_format") == "channels_first"
+        dtype = {"dtype": old.config["dtype"]} if "dtype" in old.config else {}
+        rank = len(_sizes(old.config["kernel_size"], old))
+        if self.batch_norm:
+            norm = new_layer(
+                "BatchNormalization",
+                free_name(taken, f"{old.name}_bn"),
+                axis=1 if first else -1,
+                epsilon=_EPSILON,
+                **dtype,
+            )
+            # With mean 0 and variance 1 this gamma makes the fresh layer the identity at inference.
+            gamma = Initialize(initializer="constant", value=(1.0 + _EPSILON) ** 0.5)
+            fresh.append(norm.with_rules("gamma", (gamma,)))
+            activation = self.activation if self.activation is not None else old.config.get("activation")
+            if activation not in _AFFINE:
+                name = activation if isinstance(activation, str) else "activation"
+                fresh.append(
+                    new_layer("Activation", free_name(taken, f"{old.name}_{name}"), activation=activation, **dtype)
+                )
+        width = self._width(old)
+        if width is not None and self._filters_rule() == "project":
+            kernel: dict[str, Any] = {"kernel_size": [1] * rank, "padding": "valid", "use_bias": False}
+            data = {"data_format": old.config["data_format"]} if "data_format" in old.config else {}
+            project = new_layer(
+                f"Conv{rank}D",
+                free_name(taken, f"{old.name}_project"),
+                filters=old.config["filters"],
+                **kernel,
+                **data,
+                **dtype,
+            )
+            fresh.append(project.with_rules("kernel", (Initialize(initializer="identity"),)))
+        return with_level(graph, prefix, insert_after(level, old.name, fresh))
+
+    def _losses(self, old: Layer) -> list[str]:
+        losses = []
+        if self._moved_activation(old) is not None:
+            losses.append(f"{self.activation} was not there before")
+        width = self._width(old)
+        if width is not None and width < old.config["filters"]:
+            losses.append(f"{old.config['filters'] - width} filters are given up")
+        if width is not None and self._filters_rule() in ("slice", "initialize"):
+            losses.append("later layers meet other filters")
+        if self.kernel_size is not None and not self._kernel_exact(old):
+            losses.append("the kernel is not only surrounded by zeros")
+        if self.use_bias is False and old.config.get("use_bias", True):
+            losses.append("the bias is given up")
+        if self.strides is not None and _sizes(self.strides, old) != _sizes(old.config.get("strides", 1), old):
+            losses.append("other strides")
+        if self.padding is not None and self.padding != old.config.get("padding"):
+            losses.append("other padding")
+        return losses
+
+    def _exact(self, graph: Graph, path: str, old: Layer) -> bool:
+        if self._losses(old):
+            return False
+        if self.kernel_size is None or old.config.get("padding") == "same":
+            return True
+        # With valid padding the map shrinks unless a padding layer gives way.
+        sizes = _sizes(self.kernel_size, old) == _sizes(old.config["kernel_size"], old)
+        return sizes or padding_layer(graph, path) is not None
+
+    def _kernel_exact(self, old: Layer) -> bool:
+        """Growing from odd to odd by zeros is exact; elsewhere windows move or taps are lost."""
+        assert self.kernel_size is not None
+        before, after = _sizes(old.config["kernel_size"], old), _sizes(self.kernel_size, old)
+        if before == after:
+            return self.kernel_rule != "initialize"
+        strides = _sizes(old.config.get("strides", 1), old)
+        patches = before == strides
+        if self.kernel_rule not in ("auto", "center") or (self.kernel_rule == "auto" and patches and max(after) > 1):
+            return False
+        explicit = old.config.get("padding") == "valid"
+        for small, large, step in zip(before, after, strides, strict=True):
+            odd = small % 2 == 1 and large % 2 == 1
+            if large < small or not (odd or step == 1) or (small < step and not explicit):
+                return False
+        return True
+
+
+def padding_layer(graph: Graph, path: str) -> str | None:
+    """The path of a ZeroPadding layer that feeds nothing but the layer at `path`, or `None`."""
+    prefix, level = owner(graph, path)
+    layer = graph.find(path)
+    feeders = {ref.layer for call in layer.calls for ref in call.inputs()}
+    if len(feeders) != 1:
+        return None
+    name = feeders.pop()
+    feeder = level.layer(name)
+    users = {user for ref, pairs in level.consumers().items() if ref.layer == name for user, _ in pairs}
+    return prefix + name if feeder.class_name.startswith("ZeroPadding") and users == {layer.name} else None
+
+
+def _sizes(value: Any, layer: Layer) -> tuple[int, ...]:
+    """A size per spatial axis from a number or a list. Raises `EditError` when the list has another length."""
+    rank = int(next((one for one in layer.class_name if one.isdigit()), "2"))
+    if isinstance(value, int):
+        return (value,) * rank
+    sizes = tuple(int(one) for one in value)
+    if len(sizes) != rank:
+        raise EditError(f"{layer.name} has {rank} spatial axes; {list(sizes)} names {len(sizes)}.")
+    return sizes
+
+
+def _pads(value: Any, rank: int) -> list[tuple[int, int]]:
+    """ZeroPadding's padding in any of its forms, as (before, after) per axis."""
+    if isinstance(value, int):
+        return [(value, value)] * rank
+    if rank == 1:
+        return [(int(value[0]), int(value[1]))]
+    return [(int(one), int(one)) if isinstance(one, int) else (int(one[0]), int(one[1])) for one in value]
