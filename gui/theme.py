@@ -167,9 +167,10 @@ _FAMILY_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("conv", ("conv",)),
     ("norm", ("normalization", "rescaling")),
     ("pool", ("pool",)),
-    ("merge", ("add", "concatenate", "multiply", "subtract", "average", "maximum", "minimum", "merge", "dot")),
+    # before merge: "zeropadding" contains "add"
     ("shape", ("reshape", "flatten", "permute", "padding", "cropping", "upsampling", "resizing", "repeatvector",
                "transpose", "expanddims", "squeeze", "stack", "split", "getitem", "pad", "tile", "slice")),
+    ("merge", ("add", "concatenate", "multiply", "subtract", "average", "maximum", "minimum", "merge", "dot")),
     ("dense", ("dense", "embedding", "einsum", "matmul")),
     ("activation", ("activation", "relu", "softmax", "sigmoid", "tanh", "dropout", "gelu", "swish", "silu", "elu",
                     "noise", "masking")),

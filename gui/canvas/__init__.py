@@ -1,0 +1,6 @@
+"""The graph canvas: a model as cards and curves that one can pan, zoom, fold and walk with the keyboard."""
+
+from gui.canvas.badges import Badge
+from gui.canvas.widget import GraphView
+
+__all__ = ["Badge", "GraphView"]

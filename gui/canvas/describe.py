@@ -1,0 +1,148 @@
+"""The few words that a card shows of a layer: its shape and its most telling arguments."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.graph import Layer, Shape, TensorSpec
+
+TIMES = "\u00d7"
+DOT = "\u2009\u00b7\u2009"
+
+
+def shape_text(shape: Shape | None) -> str:
+    """`(None, 112, 112, 64)` as `112x112x64`: without the batch, `?` for what is dynamic, `""` for what is unknown."""
+    if shape is None:
+        return ""
+    return TIMES.join("?" if size is None else str(size) for size in shape[1:]) or "scalar"
+
+
+def outputs_text(outputs: tuple[TensorSpec, ...] | None) -> str:
+    """The shapes of a call's outputs, at most two of them written out."""
+    if not outputs:
+        return ""
+    texts = [shape_text(spec.shape) for spec in outputs]
+    return texts[0] if len(texts) == 1 else f"{texts[0]}  +{len(texts) - 1}"
+
+
+def count_text(count: int) -> str:
+    """`23587712` as `23.6M`."""
+    for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if count >= limit:
+            number = count / limit
+            return f"{number:.0f}{unit}" if number >= 100 else f"{number:.1f}{unit}"
+    return str(count)
+
+
+def _sizes(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return TIMES.join(str(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def _uniform(value: Any) -> str:
+    """`[2, 2]` as `2`, `[1, 2]` as `1x2`."""
+    if isinstance(value, (list, tuple)) and len(set(map(str, value))) == 1:
+        return str(value[0])
+    return _sizes(value)
+
+
+def named(value: Any) -> str:
+    """An activation or other serialised object, by its name."""
+    if isinstance(value, Mapping):
+        inner = value.get("config")
+        if value.get("class_name") in (None, "function") and isinstance(inner, str):
+            return inner
+        return str(value.get("class_name") or "")
+    return "" if value is None else str(value)
+
+
+def _conv(config: Mapping[str, Any]) -> str:
+    kernel = _sizes(config.get("kernel_size"))
+    filters = config.get("filters")
+    words = [str(filters)] if filters else []
+    strides, dilation = _uniform(config.get("strides")), _uniform(config.get("dilation_rate"))
+    tail = kernel
+    tail += f" /{strides}" if strides not in ("", "1") else ""
+    tail += f" d{dilation}" if dilation not in ("", "1") else ""
+    return DOT.join([*words, tail] if tail else words)
+
+
+def _pool(config: Mapping[str, Any]) -> str:
+    size, strides = _sizes(config.get("pool_size")), _uniform(config.get("strides"))
+    return f"{size} /{strides}" if size and strides else size
+
+
+def _padding(config: Mapping[str, Any]) -> str:
+    pads = config.get("padding", config.get("cropping"))
+    flat = [n for pair in pads for n in (pair if isinstance(pair, (list, tuple)) else [pair])] if isinstance(
+        pads, (list, tuple)
+    ) else [pads]
+    if not flat or None in flat:
+        return ""
+    return f"{flat[0]}" if len(set(flat)) == 1 else " ".join(map(str, flat))
+
+
+def _reshape(config: Mapping[str, Any]) -> str:
+    return _sizes(config.get("target_shape") or config.get("dims"))
+
+
+def _first(*keys: str) -> Callable[[Mapping[str, Any]], str]:
+    def text(config: Mapping[str, Any]) -> str:
+        return next((named(config[key]) for key in keys if config.get(key) is not None), "")
+
+    return text
+
+
+def _embedding(config: Mapping[str, Any]) -> str:
+    return f"{config.get('input_dim', '?')} \u2192 {config.get('output_dim', '?')}"
+
+
+def _heads(config: Mapping[str, Any]) -> str:
+    heads, size = config.get("num_heads"), config.get("key_dim")
+    return f"{heads} heads{DOT}{size}" if heads and size else ""
+
+
+def _resize(config: Mapping[str, Any]) -> str:
+    return _sizes(config.get("size") or [config.get("height", "?"), config.get("width", "?")])
+
+
+_RULES: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
+    ("GlobalAveragePooling", lambda config: ""),
+    ("GlobalMaxPooling", lambda config: ""),
+    ("Pooling", _pool),
+    ("ConvLSTM", _conv),
+    ("Conv", _conv),
+    ("Padding", _padding),
+    ("Cropping", _padding),
+    ("Reshape", _reshape),
+    ("Permute", _reshape),
+    ("Attention", _heads),
+    ("Embedding", _embedding),
+    ("UpSampling", _resize),
+    ("Resizing", _resize),
+    ("Rescaling", _first("scale")),
+    ("Dropout", _first("rate")),
+    ("GaussianNoise", _first("stddev")),
+    ("RepeatVector", _first("n")),
+    ("Concatenate", lambda config: f"axis {config['axis']}" if config.get("axis") is not None else ""),
+    ("LSTM", _first("units")),
+    ("GRU", _first("units")),
+    ("RNN", _first("units")),
+    ("Dense", _first("units")),
+    ("LeakyReLU", _first("negative_slope", "alpha")),
+    ("ReLU", lambda config: f"max {config['max_value']:g}" if isinstance(config.get("max_value"), (int, float)) else ""),
+    ("Activation", _first("activation")),
+)
+
+
+def detail_text(layer: Layer) -> str:
+    """The most telling arguments of a layer, such as `64 . 7x7 /2` for a convolution; `""` if there are none."""
+    if layer.inner is not None:
+        count = sum(1 for _ in layer.inner.walk())
+        return f"{count} layers{DOT}{count_text(layer.num_params())}"
+    config = layer.config
+    text = next((rule(config) for word, rule in _RULES if word in layer.class_name), "")
+    activation = named(config.get("activation"))
+    if activation not in ("", "linear") and "Activation" not in layer.class_name and config.get("activation"):
+        text = DOT.join([text, activation]) if text else activation
+    return text if len(text) <= 34 else text[:33] + "\u2026"

@@ -1,0 +1,130 @@
+"""Before and after in one graph: what was removed stays as a ghost beside what is there now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec.structs import replace as with_fields
+
+from core.graph import Graph, Layer, TensorRef, map_leaves
+from gui.canvas.badges import NO_BADGE, Badge
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The union of two graphs. `ghosts` maps the paths of removed layers in it to their paths before;
+    `added` and `changed` are paths in the union (and in the graph after).
+    """
+
+    graph: Graph
+    ghosts: Mapping[str, str]
+    added: frozenset[str]
+    changed: frozenset[str]
+
+    def badges(self, after: Mapping[str, Badge]) -> dict[str, Badge]:
+        """The badges of the planned graph with what was added, changed and removed marked."""
+        made = dict(after)
+        for path in self.changed:
+            made[path] = replace(made.get(path, NO_BADGE), changed=True)
+        for path in self.added:
+            made[path] = replace(made.get(path, NO_BADGE), fate="initialized", changed=True)
+        for path in self.ghosts:
+            made[path] = Badge(fate="dropped", ghost=True)
+        return made
+
+
+def difference(before: Graph, after: Graph) -> Difference:
+    """Both graphs in one. Layers belong together by their origin."""
+    was = dict(before.walk())
+    now = {layer.origin: path for path, layer in after.walk() if layer.origin is not None}
+    ghosts: dict[str, str] = {}
+    graph = _union(before, after, "", "", now, ghosts)
+    added = frozenset(path for path, layer in after.walk() if layer.origin is None or layer.origin not in was)
+    changed = frozenset(
+        path
+        for path, layer in after.walk()
+        if layer.origin in was and _differs(was[layer.origin], layer)
+    )
+    return Difference(graph, ghosts, added, changed)
+
+
+def _differs(old: Layer, new: Layer) -> bool:
+    """Whether a person would say that the layer changed: its arguments, code, weights' shapes or training."""
+    if old.inner is not new.inner and old.inner is not None and new.inner is not None:
+        return False
+    return (
+        old.config != new.config
+        or old.class_name != new.class_name
+        or old.trainable != new.trainable
+        or bool(new.rules) != bool(old.rules)
+        or [weight.shape for weight in old.weights] != [weight.shape for weight in new.weights]
+    )
+
+
+def _union(
+    before: Graph, after: Graph, was_prefix: str, prefix: str, now: Mapping[str, str], ghosts: dict[str, str]
+) -> Graph:
+    """One level of the union: the layers after, with those that are gone put back where they were."""
+    names = {layer.name for layer in after.layers}
+    renamed: dict[str, str] = {}
+    removed: list[tuple[str | None, Layer]] = []
+    previous: str | None = None
+    for layer in before.layers:
+        path = now.get(was_prefix + layer.name)
+        if path is None:
+            name = layer.name
+            while name in names:
+                name += " (removed)"
+            names.add(name)
+            renamed[layer.name] = name
+            removed.append((previous, layer))
+            ghosts[prefix + name] = was_prefix + layer.name
+            if layer.inner is not None:
+                for inside, _ in layer.inner.walk():
+                    ghosts[f"{prefix}{name}/{inside}"] = f"{was_prefix}{layer.name}/{inside}"
+            previous = name
+        elif path.startswith(prefix) and "/" not in path[len(prefix) :]:
+            renamed[layer.name] = previous = path[len(prefix) :]
+    was = {layer.name: layer for layer in before.layers}
+    gone = {renamed[layer.name] for _, layer in removed}
+    source_of = {renamed[name]: name for name in renamed}
+    layers = []
+    for layer in after.layers:
+        own = layer
+        old = was.get(source_of.get(layer.name, ""))
+        if old is not None:
+            if old.inner is not None and layer.inner is not None and old.inner is not layer.inner:
+                inner = _union(old.inner, layer.inner, f"{was_prefix}{old.name}/", f"{prefix}{layer.name}/", now, ghosts)
+                own = with_fields(own, inner=inner)
+            own = _with_ghost_inputs(own, old, renamed, gone)
+        layers.append(own)
+    for place, layer in removed:
+        calls = tuple(
+            with_fields(call, args=_renamed(call.args, renamed), kwargs=_renamed(call.kwargs, renamed))
+            for call in layer.calls
+        )
+        ghost = with_fields(layer, name=renamed[layer.name], calls=calls)
+        index = next((index + 1 for index, known in enumerate(layers) if known.name == place), 0)
+        layers.insert(index, ghost)
+    return with_fields(after, layers=tuple(layers))
+
+
+def _renamed(structure: Any, names: Mapping[str, str]) -> Any:
+    """Call arguments with the names of the union; what has none there is left out."""
+
+    def change(ref: TensorRef) -> Any:
+        return TensorRef(names[ref.layer], ref.call, ref.output) if ref.layer in names else None
+
+    return map_leaves(change, structure)
+
+
+def _with_ghost_inputs(layer: Layer, old: Layer, names: Mapping[str, str], gone: set[str]) -> Layer:
+    """The layer as it is now, also fed by the removed layers that fed it before."""
+    calls = list(layer.calls)
+    for number, call in enumerate(old.calls[: len(calls)]):
+        lost = [
+            TensorRef(names[ref.layer], ref.call, ref.output) for ref in call.inputs() if names.get(ref.layer) in gone
+        ]
+        if lost:
+            calls[number] = with_fields(calls[number], args=(*calls[number].args, *lost))
+    return with_fields(layer, calls=tuple(calls)) if calls != list(layer.calls) else layer

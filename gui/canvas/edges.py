@@ -1,0 +1,210 @@
+"""Edges, many to an item: all pieces that lie in one cell of the plane are drawn with one call.
+
+One item an edge costs too many calls into Python; one item for all defeats culling when zoomed in (measured: 51 ms
+against 3.8 ms at 1:1 for 10,000 edges).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
+from typing_extensions import override
+
+from gui.canvas.flow import Edge
+from gui.canvas.look import Look
+
+CELL = 1024.0
+HEADS_ZOOM = 0.28
+LONG_LABEL_ZOOM = 0.7
+LABEL_ZOOM = 1.2
+HEAD = 4.2
+
+Point = tuple[float, float]
+
+
+def add_piece(path: QPainterPath, start: Point, end: Point) -> None:
+    """One step of an edge: a straight line, or a curve that leaves and arrives vertically."""
+    path.moveTo(*start)
+    if start[0] == end[0]:
+        path.lineTo(*end)
+        return
+    half = (end[1] - start[1]) / 2
+    if half >= 0:
+        path.cubicTo(start[0], start[1] + half * 1.15, end[0], end[1] - half * 1.15, end[0], end[1])
+    else:
+        path.lineTo(*end)
+
+
+def add_head(path: QPainterPath, tip: Point) -> None:
+    """An arrow head that points down at `tip`."""
+    x, y = tip
+    path.moveTo(x, y)
+    path.lineTo(x - HEAD, y - HEAD * 1.9)
+    path.lineTo(x, y - HEAD * 1.45)
+    path.lineTo(x + HEAD, y - HEAD * 1.9)
+    path.closeSubpath()
+
+
+class EdgeCell(QGraphicsItem):
+    """The pieces of edges, arrow heads and shape labels in one cell."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+        self.lines = QPainterPath()
+        self.ghosts = QPainterPath()
+        self.heads = QPainterPath()
+        self.ghost_heads = QPainterPath()
+        self.labels: list[tuple[QRectF, str, bool]] = []
+        self._bounds = QRectF()
+        self.has_ghosts = False
+
+    def settle(self) -> None:
+        """Take the bounds, after the last piece was added."""
+        bounds = QRectF()
+        for path in (self.lines, self.ghosts, self.heads, self.ghost_heads):
+            if not path.isEmpty():
+                bounds = bounds.united(path.controlPointRect().adjusted(-3, -3, 3, 3))
+        for rect, _, _ in self.labels:
+            bounds = bounds.united(rect)
+        self.has_ghosts = not self.ghosts.isEmpty()
+        self._bounds = bounds
+
+    @override
+    def boundingRect(self) -> QRectF:
+        return self._bounds
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        look = self.look
+        zoom = option.levelOfDetailFromTransform(painter.worldTransform())
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(look.edge if zoom >= HEADS_ZOOM else look.edge_far)
+        painter.drawPath(self.lines)
+        if self.has_ghosts:
+            painter.setPen(look.ghost_edge)
+            painter.drawPath(self.ghosts)
+        if zoom < HEADS_ZOOM:
+            return
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(look.edge_fill)
+        painter.drawPath(self.heads)
+        if self.has_ghosts:
+            painter.setBrush(look.ghost_edge.color())
+            painter.drawPath(self.ghost_heads)
+        if zoom < LONG_LABEL_ZOOM:
+            return
+        for rect, text, long in self.labels:
+            if long or zoom >= LABEL_ZOOM:
+                paint_label(painter, look, rect, text, look.muted)
+
+
+def paint_label(painter: QPainter, look: Look, rect: QRectF, text: str, pen: QPen) -> None:
+    """A shape on an edge, on a patch of canvas."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(look.label_back)
+    painter.drawRoundedRect(rect, 4, 4)
+    painter.setFont(look.small)
+    painter.setPen(pen)
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def label_rect(edge: Edge, look: Look) -> QRectF:
+    """Where an edge's shape is written: on its last straight piece if it is a long way, else in the middle."""
+    width = look.small_metrics.horizontalAdvance(edge.text) + 8
+    points = edge.points
+    best = max(zip(points, points[1:], strict=False), key=lambda step: abs(step[1][1] - step[0][1]))
+    x, y = (best[0][0] + best[1][0]) / 2, (best[0][1] + best[1][1]) / 2
+    return QRectF(x - width / 2, y - 7.5, width, 15)
+
+
+def edge_cells(edges: Iterable[Edge], look: Look) -> list[EdgeCell]:
+    """All edges, batched by cell."""
+    cells: dict[tuple[int, int], EdgeCell] = {}
+
+    def cell_at(x: float, y: float) -> EdgeCell:
+        key = (int(x // CELL), int(y // CELL))
+        cell = cells.get(key)
+        if cell is None:
+            cell = cells[key] = EdgeCell(look)
+        return cell
+
+    for edge in edges:
+        points = edge.points
+        if len(points) < 2:
+            continue
+        for start, end in _pieces(points):
+            cell = cell_at((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+            add_piece(cell.ghosts if edge.ghost else cell.lines, start, end)
+        tip = points[-1]
+        cell = cell_at(*tip)
+        add_head(cell.ghost_heads if edge.ghost else cell.heads, tip)
+        if edge.text:
+            rect = label_rect(edge, look)
+            cell_at(rect.center().x(), rect.center().y()).labels.append((rect, edge.text, edge.long))
+    made = list(cells.values())
+    for cell in made:
+        cell.settle()
+    return made
+
+
+def _pieces(points: Sequence[Point]) -> list[tuple[Point, Point]]:
+    """Steps of an edge, with straight ones cut so that each stays near one cell."""
+    pieces = []
+    for start, end in zip(points, points[1:], strict=False):
+        if start[0] != end[0] or end[1] - start[1] <= CELL:
+            pieces.append((start, end))
+            continue
+        y = start[1]
+        while y < end[1]:
+            step = min(y + CELL, end[1])
+            pieces.append(((start[0], y), (start[0], step)))
+            y = step
+    return pieces
+
+
+class Highlight(QGraphicsItem):
+    """The edges into and out of one node, drawn over all others, with their shapes."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+        self.lines = QPainterPath()
+        self.heads = QPainterPath()
+        self.labels: list[tuple[QRectF, str]] = []
+        self._bounds = QRectF()
+
+    def show_edges(self, edges: Sequence[Edge]) -> None:
+        """Draw these edges and no others."""
+        self.prepareGeometryChange()
+        self.lines, self.heads, self.labels = QPainterPath(), QPainterPath(), []
+        for edge in edges:
+            for start, end in zip(edge.points, edge.points[1:], strict=False):
+                add_piece(self.lines, start, end)
+            if edge.points:
+                add_head(self.heads, edge.points[-1])
+                if edge.text:
+                    self.labels.append((label_rect(edge, self.look), edge.text))
+        bounds = self.lines.controlPointRect() if edges else QRectF()
+        for rect, _ in self.labels:
+            bounds = bounds.united(rect)
+        self._bounds = bounds.adjusted(-6, -6, 6, 6) if edges else QRectF()
+        self.update()
+
+    @override
+    def boundingRect(self) -> QRectF:
+        return self._bounds
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        zoom = option.levelOfDetailFromTransform(painter.worldTransform())
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(self.look.active)
+        painter.drawPath(self.lines)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self.look.active_fill)
+        painter.drawPath(self.heads)
+        if zoom >= LONG_LABEL_ZOOM:
+            for rect, text in self.labels:
+                paint_label(painter, self.look, rect, text, QPen(self.look.active.color()))

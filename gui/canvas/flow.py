@@ -1,0 +1,168 @@
+"""What there is to draw: one node for each call of each layer, edges between them, and runs glued to blocks.
+
+Qt-free. A level is one graph; an unfolded nested model is a node with a level inside.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from core.graph import Graph, Layer
+from gui.canvas.describe import detail_text, outputs_text, shape_text
+from gui.theme import family
+
+CARD_WIDTH = 228.0
+CARD_HEIGHT = 50.0
+SLIM_HEIGHT = 25.0
+FOLDED_HEIGHT = 56.0
+MAX_RUN = 8
+
+SLIM = frozenset({"norm", "activation", "merge", "shape", "port"})
+FOLLOWERS = frozenset({"norm", "activation", "shape"})
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One call of one layer, drawn as a card, as a section of a block, or as a container. Positions come from `layout`.
+
+    `key` is unique in the whole canvas; `path` is the layer's path (of a removed layer: its path in the source).
+    """
+
+    key: str
+    path: str
+    layer: Layer
+    call: int
+    ghost: bool
+    family: str
+    slim: bool
+    detail: str
+    shape: str
+    shape_in: str = ""
+    inner: "Level | None" = None
+    x: float = 0.0
+    y: float = 0.0
+    width: float = CARD_WIDTH
+    height: float = CARD_HEIGHT
+
+    @property
+    def foldable(self) -> bool:
+        """Whether there is a graph inside."""
+        return self.layer.inner is not None
+
+    @property
+    def shared(self) -> bool:
+        """Whether the layer is used more than once, so that this node is one of several."""
+        return len(self.layer.calls) > 1
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """A tensor from one node to another of the same level. `points` come from `layout`: straight, curve, straight..."""
+
+    source: Node
+    target: Node
+    text: str
+    ghost: bool
+    long: bool = False
+    points: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Level:
+    """The nodes and edges of one graph. A block is a run of nodes that is drawn as one card with several sections."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+    blocks: list[list[Node]]
+    width: float = 0.0
+    height: float = 0.0
+    anchor: float = 0.0
+
+    def walk(self) -> "list[Node]":
+        """Every node, those of unfolded models included, parents first."""
+        found: list[Node] = []
+        for node in self.nodes:
+            found.append(node)
+            if node.inner is not None:
+                found.extend(node.inner.walk())
+        return found
+
+
+def build(
+    graph: Graph,
+    unfolded: Callable[[str, Layer], bool],
+    ghosts: Mapping[str, str] | None = None,
+    prefix: str = "",
+    key_prefix: str = "",
+) -> Level:
+    """The level of a graph. `unfolded(path, layer)` says which nested models are open.
+
+    `ghosts` maps paths of removed layers in a difference graph to their paths in the source.
+    """
+    ghosts = ghosts or {}
+    nodes: list[Node] = []
+    by_call: dict[tuple[str, int], Node] = {}
+    for layer in graph.layers:
+        path = prefix + layer.name
+        kind = family(layer.class_name, nested=layer.inner is not None, opaque=layer.opaque)
+        detail = detail_text(layer)
+        opened = layer.inner is not None and unfolded(path, layer)
+        for number in range(max(1, len(layer.calls))):
+            key = key_prefix + layer.name + (f"\n{number}" if number else "")
+            outputs = layer.calls[number].outputs if number < len(layer.calls) else None
+            slim = kind in SLIM and layer.inner is None
+            node = Node(
+                key, ghosts.get(path, path), layer, number, path in ghosts, kind, slim, detail, outputs_text(outputs)
+            )
+            node.height = SLIM_HEIGHT if slim else FOLDED_HEIGHT if layer.inner is not None else CARD_HEIGHT
+            if opened and layer.inner is not None:
+                node.inner = build(layer.inner, unfolded, ghosts, path + "/", key + "/")
+            by_call[layer.name, number] = node
+            nodes.append(node)
+    edges = _edges(nodes, by_call)
+    return Level(nodes, edges, _blocks(nodes, edges))
+
+
+def _edges(nodes: list[Node], by_call: Mapping[tuple[str, int], Node]) -> list[Edge]:
+    edges: list[Edge] = []
+    for node in nodes:
+        if node.call >= len(node.layer.calls):
+            continue
+        seen: set[str] = set()
+        for ref in node.layer.calls[node.call].inputs():
+            source = by_call.get((ref.layer, ref.call))
+            if source is None or source is node or source.key in seen:
+                continue
+            seen.add(source.key)
+            outputs = source.layer.calls[ref.call].outputs if ref.call < len(source.layer.calls) else None
+            text = shape_text(outputs[ref.output].shape) if outputs and ref.output < len(outputs) else ""
+            node.shape_in = node.shape_in or text
+            edges.append(Edge(source, node, text, source.ghost or node.ghost))
+    return edges
+
+
+def _blocks(nodes: list[Node], edges: list[Edge]) -> list[list[Node]]:
+    """Runs such as Conv2D, BatchNormalization, ReLU: each follower has one input, and is its only user."""
+    outgoing: dict[str, list[Node]] = {}
+    incoming: dict[str, int] = {}
+    for edge in edges:
+        outgoing.setdefault(edge.source.key, []).append(edge.target)
+        incoming[edge.target.key] = incoming.get(edge.target.key, 0) + 1
+    taken: set[str] = set()
+    blocks: list[list[Node]] = []
+    for node in nodes:
+        if node.key in taken:
+            continue
+        block = [node]
+        taken.add(node.key)
+        while len(block) < MAX_RUN and block[-1].inner is None and block[-1].family != "port":
+            users = outgoing.get(block[-1].key, ())
+            if len(users) != 1:
+                break
+            follower = users[0]
+            fits = follower.family in FOLLOWERS and follower.slim and follower.ghost == node.ghost
+            if not fits or incoming[follower.key] != 1 or follower.key in taken:
+                break
+            block.append(follower)
+            taken.add(follower.key)
+        blocks.append(block)
+    return blocks

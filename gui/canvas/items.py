@@ -1,0 +1,359 @@
+"""Cards and containers as graphics items. Items only paint; what happens to them is the view's affair."""
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QBrush, QPainter, QPen, QPolygonF
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
+from typing_extensions import override
+
+from gui.canvas.badges import NO_BADGE, Badge
+from gui.canvas.describe import DOT, count_text
+from gui.canvas.flow import Node
+from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
+
+TEXT_ZOOM = 0.5
+CHIP = 17.0
+PAD = 9.0
+LEFT = STRIPE + 9.0
+
+RIGHT_ALIGNED = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+LEFT_ALIGNED = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+NO_PEN = QPen(Qt.PenStyle.NoPen)
+NO_BRUSH = QBrush(Qt.BrushStyle.NoBrush)
+
+
+def display_name(node: Node) -> str:
+    """The layer's own name, without the models around it."""
+    return node.path.rpartition("/")[2] if node.ghost else node.layer.name
+
+
+class BlockItem(QGraphicsItem):
+    """A run of nodes as one rounded card with a section for each."""
+
+    def __init__(self, nodes: list[Node], look: Look, badges: Mapping[str, Badge], *, difference: bool) -> None:
+        super().__init__()
+        self.nodes = nodes
+        self.look = look
+        self.badges = [badges.get(node.key, NO_BADGE) for node in nodes]
+        self.difference = difference
+        first, last = nodes[0], nodes[-1]
+        self.width = first.width
+        self.height = last.y + last.height - first.y
+        self.setPos(first.x, first.y)
+        self._bounds = QRectF(-5, -9, self.width + 14, self.height + 20)
+        self._texts: list[tuple[str, str, str, str]] | None = None
+
+    @override
+    def boundingRect(self) -> QRectF:
+        return self._bounds
+
+    def paint_of(self, index: int) -> Paint:
+        """The family's brushes; grey in the Difference view for what stays as it is."""
+        badge = self.badges[index]
+        if self.difference and not (badge.changed or badge.ghost):
+            return self.look.neutral
+        return self.look.families[self.nodes[index].family]
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        zoom = option.levelOfDetailFromTransform(painter.worldTransform())
+        if zoom < TEXT_ZOOM:
+            self._paint_far(painter)
+            return
+        look, width, height = self.look, self.width, self.height
+        ghost = self.badges[0].ghost
+        painter.setPen(NO_PEN)
+        if not ghost:
+            painter.setBrush(look.shadow)
+            painter.drawRoundedRect(QRectF(0.5, 2.5, width - 1, height), RADIUS, RADIUS)
+        if self.nodes[0].foldable:
+            self._paint_stack(painter)
+        last = len(self.nodes) - 1
+        top = 0.0
+        if self._texts is None:
+            self._texts = [self._fit(index) for index in range(len(self.nodes))]
+        for index, node in enumerate(self.nodes):
+            painter.translate(0, top)
+            self._paint_section(painter, index, first=index == 0, last=index == last)
+            painter.translate(0, -top)
+            top += node.height
+        painter.setBrush(NO_BRUSH)
+        painter.setPen(look.ghost_border if ghost else look.border)
+        painter.drawRoundedRect(QRectF(0, 0, width, height), RADIUS, RADIUS)
+        top = 0.0
+        for index, node in enumerate(self.nodes):
+            badge = self.badges[index]
+            pen = self._outline(badge)
+            if pen is not None:
+                painter.setPen(pen)
+                painter.setBrush(NO_BRUSH)
+                rect = QRectF(0, top, width, node.height)
+                painter.drawRoundedRect(rect, RADIUS if last == 0 else 5.0, RADIUS if last == 0 else 5.0)
+            if badge.severity is not None:
+                paint_marker(painter, look, badge.severity, QPointF(2.0, top + 1.0))
+            top += node.height
+
+    def _outline(self, badge: Badge) -> QPen | None:
+        """A coloured border for what is not settled, and for what differs."""
+        if badge.ghost:
+            return None
+        if badge.fate == "mismatched":
+            return self.look.chips["mismatched"].edge
+        if self.difference and badge.changed:
+            return self.look.chips["initialized" if badge.fate == "initialized" else "adapted"].edge
+        return None
+
+    def _paint_far(self, painter: QPainter) -> None:
+        """Without text: one coloured rectangle a section."""
+        painter.setPen(NO_PEN)
+        top = 0.0
+        ghost = self.badges[0].ghost
+        for index, node in enumerate(self.nodes):
+            rect = QRectF(0, top, self.width, node.height - 1.5)
+            painter.setBrush(self.look.ghost_fill if ghost else self.paint_of(index).far)
+            painter.drawRoundedRect(rect, 5, 5)
+            badge = self.badges[index]
+            if badge.fate not in (None, "copied"):
+                painter.setBrush(self.look.chips[str(badge.fate)].back)
+                painter.drawRect(QRectF(self.width - 26, top, 26, node.height - 1.5))
+            top += node.height
+
+    def _paint_stack(self, painter: QPainter) -> None:
+        """Two sheets behind a folded model."""
+        painter.setPen(self.look.border)
+        painter.setBrush(self.look.families["model"].slim)
+        for step in (8.0, 4.0):
+            rect = QRectF(step, step, self.width - 2 * step, self.height)
+            painter.drawRoundedRect(rect, RADIUS, RADIUS)
+
+    def _chips(self, index: int) -> int:
+        badge = self.badges[index]
+        return (badge.fate is not None) + badge.frozen
+
+    def _fit(self, index: int) -> tuple[str, str, str, str]:
+        """Class, name, detail and shape, shortened to what the section has room for."""
+        node, look = self.nodes[index], self.look
+        name, title, detail = display_name(node), node.layer.class_name, node.detail
+        if node.shared:
+            name = f"call {node.call + 1} of {len(node.layer.calls)}{DOT}{name}"
+        shape = node.shape if not node.slim or node.shape != node.shape_in else ""
+        if node.ghost:
+            name = f"removed{DOT}{name}"
+        middle = Qt.TextElideMode.ElideMiddle
+        end = Qt.TextElideMode.ElideRight
+        body = look.body_metrics
+        if node.slim:
+            room = self.width - LEFT - PAD - self._chips(index) * (CHIP + 3)
+            right = DOT.join(text for text in (detail, shape) if text)
+            title = look.title_metrics.elidedText(title, end, room)
+            room -= look.title_metrics.horizontalAdvance(title) + 8
+            right = body.elidedText(right, middle, max(0.0, room))
+            room -= body.horizontalAdvance(right) + 8
+            return title, body.elidedText(name, middle, room) if room > 44 else "", right, ""
+        column = CHIP + 4 if self._chips(index) else 0.0
+        room = self.width - LEFT - PAD - column - (18 if node.foldable else 0)
+        title = look.title_metrics.elidedText(title, end, room)
+        detail = body.elidedText(detail, end, max(0.0, room - look.title_metrics.horizontalAdvance(title) - 8))
+        below = self.width - LEFT - PAD - (CHIP + 4 if self._chips(index) > 1 else 0.0)
+        shape = body.elidedText(shape, middle, below * 0.6)
+        name = body.elidedText(name, middle, below - body.horizontalAdvance(shape) - 8)
+        return title, name, detail, shape
+
+    def _paint_section(self, painter: QPainter, index: int, *, first: bool, last: bool) -> None:
+        node, look, badge = self.nodes[index], self.look, self.badges[index]
+        paint = self.paint_of(index)
+        width, height = self.width, node.height
+        painter.setPen(NO_PEN)
+        if badge.ghost:
+            painter.setBrush(look.ghost_fill)
+        else:
+            painter.setBrush(paint.slim if node.slim else paint.fill)
+        painter.drawPath(body_path(width, height, top=first, bottom=last))
+        painter.setBrush(look.chips["dropped"].back if badge.ghost else paint.stripe)
+        painter.drawPath(stripe_path(height, top=first, bottom=last))
+        if not first:
+            painter.setPen(look.divider)
+            painter.drawLine(QPointF(STRIPE, 0), QPointF(width - 1, 0))
+        assert self._texts is not None
+        title, name, detail, shape = self._texts[index]
+        strong = look.muted if badge.ghost else paint.text
+        chips = self._chips(index)
+        if node.slim:
+            right = width - PAD - chips * (CHIP + 3)
+            painter.setFont(look.title)
+            painter.setPen(strong)
+            painter.drawText(QRectF(LEFT, 0, width, height), LEFT_ALIGNED, title)
+            painter.setFont(look.body)
+            if detail:
+                painter.setPen(look.muted)
+                painter.drawText(QRectF(LEFT, 0, right - LEFT, height), RIGHT_ALIGNED, detail)
+            if name:
+                painter.setPen(look.faint)
+                start = LEFT + look.title_metrics.horizontalAdvance(title) + 8
+                painter.drawText(QRectF(start, 0, right - start, height), LEFT_ALIGNED, name)
+            self._paint_chips(painter, badge, width - PAD + 1, height / 2, -(CHIP + 3), 0)
+            return
+        line = height / 2
+        top = QRectF(LEFT, 4, width - LEFT - PAD - (CHIP + 4 if chips else 0), line - 3)
+        low = QRectF(LEFT, line, width - LEFT - PAD - (CHIP + 4 if chips > 1 else 0), line - 5)
+        painter.setFont(look.title)
+        painter.setPen(strong)
+        if node.foldable:
+            paint_chevron(painter, QPointF(LEFT + 4, top.center().y()), opened=False)
+            painter.drawText(top.adjusted(16, 0, 0, 0), LEFT_ALIGNED, title)
+        else:
+            painter.drawText(top, LEFT_ALIGNED, title)
+        painter.setFont(look.body)
+        painter.setPen(look.muted if badge.ghost else look.text)
+        if detail:
+            painter.drawText(top, RIGHT_ALIGNED, detail)
+        painter.setPen(look.muted)
+        painter.drawText(low, LEFT_ALIGNED, name)
+        if shape:
+            painter.drawText(low, RIGHT_ALIGNED, shape)
+        self._paint_chips(painter, badge, width - PAD + 1, top.center().y() + 0.5, 0, low.center().y() - top.center().y())
+
+    def _paint_chips(self, painter: QPainter, badge: Badge, right: float, middle: float, dx: float, dy: float) -> None:
+        """The fate's letter, and a snowflake beside or below it."""
+        if badge.fate is not None:
+            paint_chip(painter, self.look, badge.fate, QPointF(right - CHIP / 2, middle))
+            right, middle = right + dx, middle + dy
+        if badge.frozen:
+            paint_snow(painter, self.look, QPointF(right - CHIP / 2, middle))
+
+
+class GroupItem(QGraphicsItem):
+    """The container around an unfolded model: title, size, and a sign that folds it."""
+
+    def __init__(self, node: Node, look: Look, badge: Badge, depth: int) -> None:
+        super().__init__()
+        self.node = node
+        self.look = look
+        self.badge = badge
+        self.depth = depth
+        self.setPos(node.x, node.y)
+        self._bounds = QRectF(-2, -2, node.width + 4, node.height + 4)
+
+    @override
+    def boundingRect(self) -> QRectF:
+        return self._bounds
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        look, node = self.look, self.node
+        zoom = option.levelOfDetailFromTransform(painter.worldTransform())
+        painter.setPen(look.ghost_border if self.badge.ghost else look.group_border)
+        painter.setBrush(look.group_fills[self.depth % 2])
+        painter.drawRoundedRect(QRectF(0, 0, node.width, node.height), 14, 14)
+        if zoom < TEXT_ZOOM:
+            return
+        painter.setFont(look.heading)
+        painter.setPen(look.group_text)
+        paint_chevron(painter, QPointF(20, 19), opened=True)
+        name = display_name(node)
+        if node.shared:
+            name += f"{DOT}call {node.call + 1} of {len(node.layer.calls)}"
+        room = node.width - 50
+        name = look.heading_metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room)
+        painter.drawText(QRectF(34, 0, room, 38), LEFT_ALIGNED, name)
+        room -= look.heading_metrics.horizontalAdvance(name) + 12
+        if room > 60:
+            painter.setFont(look.body)
+            painter.setPen(look.muted)
+            text = f"{node.layer.class_name}{DOT}{node.detail}"
+            text = look.body_metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
+            painter.drawText(QRectF(34, 0, node.width - 50, 38), RIGHT_ALIGNED, text)
+        if self.badge.severity is not None:
+            paint_marker(painter, look, self.badge.severity, QPointF(2, 2))
+
+
+def paint_chip(painter: QPainter, look: Look, fate: str, centre: QPointF) -> None:
+    """A fate's letter on its colour."""
+    chip = look.chips[fate]
+    rect = QRectF(centre.x() - CHIP / 2, centre.y() - CHIP / 2 + 0.5, CHIP, CHIP - 1)
+    painter.setPen(chip.border)
+    painter.setBrush(chip.back)
+    painter.drawRoundedRect(rect, 5, 5)
+    painter.setFont(look.letter)
+    painter.setPen(chip.pen)
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, chip.letter)
+
+
+_FLAKE = [
+    line
+    for x, y in ((0.0, 1.0), (0.866, 0.5), (0.866, -0.5))
+    for line in (
+        (QPointF(-5.2 * x, -5.2 * y), QPointF(5.2 * x, 5.2 * y)),
+        *((QPointF(s * 3.2 * x, s * 3.2 * y), QPointF(s * 3.2 * x + s * 1.9 * (x * 0.6 - t * y * 0.8), s * 3.2 * y + s * 1.9 * (y * 0.6 + t * x * 0.8)))
+          for s in (-1, 1) for t in (-1, 1)),
+    )
+]  # fmt: skip
+
+
+def paint_snow(painter: QPainter, look: Look, centre: QPointF) -> None:
+    """A snowflake: frozen."""
+    painter.setPen(NO_PEN)
+    painter.setBrush(look.snow_back)
+    painter.drawEllipse(centre, CHIP / 2, CHIP / 2)
+    painter.setPen(look.snow)
+    for start, end in _FLAKE:
+        painter.drawLine(centre + start, centre + end)
+
+
+def paint_marker(painter: QPainter, look: Look, severity: str, centre: QPointF) -> None:
+    """A finding: a disc for an error, a triangle for a warning, an exclamation mark in both."""
+    painter.setPen(NO_PEN)
+    x, y = centre.x(), centre.y()
+    if severity == "error":
+        painter.setBrush(look.error)
+        painter.drawEllipse(centre, 8.0, 8.0)
+        lift = 0.0
+    else:
+        painter.setBrush(look.warning)
+        painter.drawPolygon(QPolygonF([QPointF(x, y - 9), QPointF(x + 9.5, y + 7.5), QPointF(x - 9.5, y + 7.5)]))
+        lift = 1.2
+    painter.setPen(look.mark)
+    painter.drawLine(QPointF(x, y - 3.8 + lift), QPointF(x, y + 0.9 + lift))
+    painter.drawPoint(QPointF(x, y + 4.0 + lift))
+
+
+def paint_chevron(painter: QPainter, centre: QPointF, *, opened: bool) -> None:
+    """The sign that folds and unfolds, in the pen's colour."""
+    x, y = centre.x(), centre.y()
+    pen = QPen(painter.pen())
+    own = QPen(pen)
+    own.setWidthF(1.9)
+    own.setCapStyle(Qt.PenCapStyle.RoundCap)
+    own.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    painter.setPen(own)
+    if opened:
+        points = [QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)]
+    else:
+        points = [QPointF(x - 2, y - 4), QPointF(x + 2, y), QPointF(x - 2, y + 4)]
+    painter.drawPolyline(QPolygonF(points))
+    painter.setPen(pen)
+
+
+def tooltip(node: Node, badge: Badge) -> str:
+    """All that is known of a node, as rich text."""
+    from html import escape
+
+    from gui.theme import FATE_WORDS
+
+    layer = node.layer
+    rows = [("Path", node.path), ("Output", node.shape or "unknown")]
+    if node.detail:
+        rows.append(("Arguments" if not node.foldable else "Inside", node.detail))
+    if layer.weights or node.foldable:
+        rows.append(("Parameters", f"{layer.num_params():,} ({count_text(layer.num_params())})"))
+        rows.append(("Training", "trainable" if layer.trainable else "frozen"))
+    if node.shared:
+        rows.append(("Shared", f"call {node.call + 1} of {len(layer.calls)}, one set of weights"))
+    if badge.ghost:
+        rows.append(("Fate", "removed"))
+    elif badge.fate is not None:
+        rows.append(("Fate", FATE_WORDS[badge.fate]))
+    rows += [("Finding", message) for message in badge.messages]
+    body = "".join(f"<tr><td>{key}&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for key, value in rows)
+    return f"<b>{escape(layer.class_name)}</b><table>{body}</table>"

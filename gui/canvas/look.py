@@ -1,0 +1,174 @@
+"""Brushes, pens and fonts of the canvas, made once per theme: nothing is looked up by name while painting."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainterPath, QPen
+
+from gui.theme import FATE_LETTERS, Theme, Tone, font
+
+RADIUS = 9.0
+STRIPE = 5.0
+
+FAMILIES = ("conv", "dense", "norm", "activation", "pool", "merge", "shape", "recurrent", "attention", "port",
+            "model", "opaque", "other")  # fmt: skip
+
+
+def blend(first: str, second: str, share: float) -> QColor:
+    """A colour between two: `share` of the first."""
+    a, b = QColor(first), QColor(second)
+    return QColor.fromRgbF(
+        a.redF() * share + b.redF() * (1 - share),
+        a.greenF() * share + b.greenF() * (1 - share),
+        a.blueF() * share + b.blueF() * (1 - share),
+    )
+
+
+def faded(colour: str | QColor, alpha: int) -> QColor:
+    """The colour with another opacity, 0 to 255."""
+    made = QColor(colour)
+    made.setAlpha(alpha)
+    return made
+
+
+def line(colour: QColor | str, width: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """A cosmetic pen: as wide on the screen at every zoom."""
+    pen = QPen(QColor(colour), width, style, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
+    pen.setCosmetic(True)
+    return pen
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """One family's brushes: `fill` of a card, `slim` of a section, `stripe`, `far` without text, `text` of its class."""
+
+    fill: QBrush
+    slim: QBrush
+    stripe: QBrush
+    far: QBrush
+    text: QPen
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A fate's mark: `soft` for what needs no look, else solid."""
+
+    letter: str
+    back: QBrush
+    pen: QPen
+    border: QPen
+    edge: QPen
+
+
+class Look:
+    """Everything that painting needs, from one theme."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.theme = theme
+        self.families = {name: self._paint(getattr(theme, name)) for name in FAMILIES}
+        self.neutral = self._paint(Tone(theme.faint, theme.hover))
+        self.neutral = Paint(
+            self.neutral.fill, self.neutral.slim, self.neutral.stripe, QBrush(QColor(theme.border_strong)), QPen(QColor(theme.muted))
+        )
+        self.chips = {name: self._chip(name) for name in FATE_LETTERS}
+        self.canvas = QColor(theme.canvas)
+        self.grid = QColor(theme.grid)
+        self.card = QBrush(QColor(theme.raised))
+        self.border = line(theme.border_strong if theme.is_dark else blend(theme.border_strong, theme.border, 0.5), 1.0)
+        self.divider = line(faded(theme.border_strong, 150), 1.0)
+        self.shadow = QBrush(QColor(0, 0, 0, 90 if theme.is_dark else 16))
+        self.text = QPen(QColor(theme.text))
+        self.muted = QPen(QColor(theme.muted))
+        self.faint = QPen(QColor(theme.faint))
+        self.edge = line(theme.edge, 1.5)
+        self.edge_far = line(faded(theme.edge, 170), 1.0)
+        self.edge_fill = QBrush(QColor(theme.edge))
+        self.active = line(theme.edge_active, 2.2)
+        self.active_fill = QBrush(QColor(theme.edge_active))
+        self.ghost_edge = line(theme.dropped.ink, 1.4, Qt.PenStyle.DashLine)
+        self.ghost_border = line(theme.dropped.ink, 1.3, Qt.PenStyle.DashLine)
+        self.ghost_fill = QBrush(faded(theme.dropped.fill, 130))
+        self.ring = line(theme.accent, 2.0)
+        self.glow = line(faded(theme.accent, 60), 7.0)
+        self.hover = line(faded(theme.accent, 150), 1.4)
+        self.label_back = QBrush(faded(theme.canvas, 225))
+        self.error = QBrush(QColor(theme.error.ink))
+        self.warning = QBrush(QColor(theme.warning.ink))
+        self.mark = QPen(QColor("#ffffff" if not theme.is_dark else theme.canvas), 1.8)
+        self.mark.setCapStyle(Qt.PenCapStyle.RoundCap)
+        self.snow_back = QBrush(QColor(theme.frozen.fill))
+        self.snow = QPen(QColor(theme.frozen.ink), 1.3)
+        self.snow.setCapStyle(Qt.PenCapStyle.RoundCap)
+        self.group_fills = (
+            QBrush(faded(theme.model.fill, 120 if not theme.is_dark else 70)),
+            QBrush(faded(theme.raised, 150)),
+        )
+        self.group_border = line(faded(theme.model.ink, 90), 1.2)
+        self.group_text = QPen(QColor(theme.model.ink))
+        self.title = font(theme, 12, bold=True)
+        self.body = font(theme, 11)
+        self.small = font(theme, 10)
+        self.heading = font(theme, 13, bold=True)
+        self.letter = font(theme, 10, bold=True)
+        self.title_metrics = QFontMetricsF(self.title)
+        self.body_metrics = QFontMetricsF(self.body)
+        self.small_metrics = QFontMetricsF(self.small)
+        self.heading_metrics = QFontMetricsF(self.heading)
+
+    def _paint(self, tone: Tone) -> Paint:
+        theme = self.theme
+        return Paint(
+            QBrush(blend(tone.fill, theme.raised, 0.8)),
+            QBrush(blend(tone.fill, theme.raised, 0.28)),
+            QBrush(blend(tone.ink, theme.raised, 0.88)),
+            QBrush(blend(tone.ink, tone.fill, 0.55)),
+            QPen(QColor(tone.ink)),
+        )
+
+    def _chip(self, name: str) -> Chip:
+        tone = self.theme.fate(name)
+        soft = name == "copied"
+        ink = self.theme.canvas if self.theme.is_dark else "#ffffff"
+        return Chip(
+            FATE_LETTERS[name],
+            QBrush(QColor(tone.fill if soft else tone.ink)),
+            QPen(QColor(tone.ink if soft else ink)),
+            line(faded(tone.ink, 70)) if soft else QPen(Qt.PenStyle.NoPen),
+            line(tone.ink, 2.0),
+        )
+
+
+@lru_cache(maxsize=4096)
+def body_path(width: float, height: float, *, top: bool, bottom: bool) -> QPainterPath:
+    """A section's outline: rounded where it ends its block."""
+    path = QPainterPath()
+    rect = QRectF(0, 0, width, height)
+    if top and bottom:
+        path.addRoundedRect(rect, RADIUS, RADIUS)
+    elif not top and not bottom:
+        path.addRect(rect)
+    else:
+        flipped = QRectF(0, 0 if top else -RADIUS * 2, width, height + RADIUS * 2)
+        rounded = QPainterPath()
+        rounded.addRoundedRect(flipped, RADIUS, RADIUS)
+        square = QPainterPath()
+        square.addRect(rect)
+        path = rounded.intersected(square)
+    return path
+
+
+@lru_cache(maxsize=4096)
+def stripe_path(height: float, *, top: bool, bottom: bool) -> QPainterPath:
+    """The coloured stripe along a section's left side."""
+    square = QPainterPath()
+    square.addRect(QRectF(0, 0, STRIPE, height))
+    return body_path(100.0, height, top=top, bottom=bottom).intersected(square)
+
+
+@lru_cache(maxsize=65536)
+def elided(text: str, width: int, which: Literal["title", "body", "small", "heading"], fonts: tuple[QFont, ...]) -> str:
+    """`text` as far as it fits, shortened in its middle."""
+    index = ("title", "body", "small", "heading").index(which)
+    return QFontMetricsF(fonts[index]).elidedText(text, Qt.TextElideMode.ElideMiddle, width)

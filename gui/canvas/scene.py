@@ -1,0 +1,232 @@
+"""The scene: built anew from a level, and asked where things are. It never changes a model."""
+
+from collections.abc import Iterator, Mapping
+
+from PySide6.QtCore import QObject, QPointF, QRectF
+from PySide6.QtGui import QPainter, QPainterPath
+from PySide6.QtWidgets import QGraphicsItem, QGraphicsScene, QStyleOptionGraphicsItem, QWidget
+from typing_extensions import override
+
+from gui.canvas.badges import NO_BADGE, Badge
+from gui.canvas.edges import Highlight, edge_cells
+from gui.canvas.flow import Edge, Level, Node
+from gui.canvas.items import BlockItem, GroupItem
+from gui.canvas.look import RADIUS, Look
+from gui.canvas.overview import Overview, OverviewItem
+
+FAR_ZOOM = 0.2
+MARGIN = 48.0
+HEADER = 38.0
+_CELL = 512.0
+
+
+class _Layer(QGraphicsItem):
+    """An empty parent, to show and hide many items at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents)
+
+    @override
+    def boundingRect(self) -> QRectF:
+        return QRectF()
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        """Nothing of its own."""
+
+
+class _Ring(QGraphicsItem):
+    """Rounded outlines: the selection, or what the mouse is on."""
+
+    def __init__(self, look: Look, *, hover: bool) -> None:
+        super().__init__()
+        self.look = look
+        self.hover = hover
+        self.path = QPainterPath()
+        self._bounds = QRectF()
+
+    def show_around(self, nodes: list[Node]) -> None:
+        """Outline these nodes and no others."""
+        self.prepareGeometryChange()
+        path = QPainterPath()
+        for node in nodes:
+            radius = 14.0 if node.inner is not None else RADIUS
+            path.addRoundedRect(QRectF(node.x - 2, node.y - 2, node.width + 4, node.height + 4), radius, radius)
+        self.path = path
+        self._bounds = path.controlPointRect().adjusted(-24, -24, 24, 24) if nodes else QRectF()
+        self.update()
+
+    @override
+    def boundingRect(self) -> QRectF:
+        return self._bounds
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        if self.hover:
+            painter.setPen(self.look.hover)
+            painter.drawPath(self.path)
+            return
+        painter.setPen(self.look.glow)
+        painter.drawPath(self.path)
+        painter.setPen(self.look.ring)
+        painter.drawPath(self.path)
+
+
+class GraphScene(QGraphicsScene):
+    """What is on the canvas. `nodes` are in drawing order, parents before children."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.nodes: list[Node] = []
+        self.badges: dict[str, Badge] = {}
+        self.overview: Overview | None = None
+        self.bounds = QRectF()
+        self.far = False
+        self._by_key: dict[str, Node] = {}
+        self._by_path: dict[str, list[Node]] = {}
+        self._edges: dict[str, tuple[list[Edge], list[Edge]]] = {}
+        self._parents: dict[str, Node] = {}
+        self._cells: dict[tuple[int, int], list[Node]] = {}
+        self._cards: _Layer | None = None
+        self._far_item: OverviewItem | None = None
+        self._ring: _Ring | None = None
+        self._hover_ring: _Ring | None = None
+        self._highlight: Highlight | None = None
+
+    def show_level(self, level: Level, badges: Mapping[str, Badge], look: Look, *, difference: bool = False) -> None:
+        """Draw a laid out level. `badges` are by the path that the layer has in the drawn graph."""
+        self._forget()
+        self.clear()
+        self.nodes = level.walk()
+        union_paths = _paths(level)
+        self.badges = {node.key: badges.get(union_paths[node.key], NO_BADGE) for node in self.nodes}
+        edges = list(self._index(level, None))
+        self.bounds = QRectF(0, 0, level.width, level.height)
+        self._cards = _Layer()
+        self._cards.setZValue(2)
+        self._add_groups(level, look, 0)
+        for cell in edge_cells(edges, look):
+            cell.setZValue(1)
+            self.addItem(cell)
+        self.addItem(self._cards)
+        for block in _blocks(level):
+            item = BlockItem(block, look, self.badges, difference=difference)
+            item.setParentItem(self._cards)
+        self.overview = Overview(self.nodes, self.badges, look, difference=difference)
+        self._far_item = OverviewItem(self.overview, self.bounds)
+        self._far_item.setZValue(2)
+        self.addItem(self._far_item)
+        self._highlight = Highlight(look)
+        self._highlight.setZValue(1.5)
+        self._hover_ring = _Ring(look, hover=True)
+        self._hover_ring.setZValue(3)
+        self._ring = _Ring(look, hover=False)
+        self._ring.setZValue(4)
+        for item in (self._highlight, self._hover_ring, self._ring):
+            self.addItem(item)
+        self.far = not self.far
+        self.set_far(far=not self.far)
+
+    def _forget(self) -> None:
+        """Drop everything that refers to items, before they are deleted."""
+        self._cards = self._far_item = self._ring = self._hover_ring = self._highlight = None
+        self._by_key, self._by_path, self._edges, self._parents, self._cells = {}, {}, {}, {}, {}
+        self.nodes, self.badges, self.overview = [], {}, None
+
+    def _index(self, level: Level, parent: Node | None) -> Iterator[Edge]:
+        for node in level.nodes:
+            self._by_key[node.key] = node
+            self._by_path.setdefault(node.path, []).append(node)
+            self._edges[node.key] = ([], [])
+            if parent is not None:
+                self._parents[node.key] = parent
+            for column in range(int(node.x // _CELL), int((node.x + node.width) // _CELL) + 1):
+                if node.inner is None:
+                    for row in range(int(node.y // _CELL), int((node.y + node.height) // _CELL) + 1):
+                        self._cells.setdefault((column, row), []).append(node)
+        for edge in level.edges:
+            self._edges[edge.source.key][1].append(edge)
+            self._edges[edge.target.key][0].append(edge)
+            yield edge
+        for node in level.nodes:
+            if node.inner is not None:
+                yield from self._index(node.inner, node)
+
+    def _add_groups(self, level: Level, look: Look, depth: int) -> None:
+        for node in level.nodes:
+            if node.inner is not None:
+                item = GroupItem(node, look, self.badges[node.key], depth)
+                item.setZValue(0)
+                self.addItem(item)
+                self._add_groups(node.inner, look, depth + 1)
+
+    def set_far(self, *, far: bool) -> None:
+        """Show the overview instead of the cards, or the other way round."""
+        if far == self.far or self._cards is None or self._far_item is None:
+            return
+        self.far = far
+        self._cards.setVisible(not far)
+        self._far_item.setVisible(far)
+
+    def node(self, key: str) -> Node | None:
+        """The node of a key."""
+        return self._by_key.get(key)
+
+    def nodes_of(self, path: str) -> list[Node]:
+        """Every node of a layer path: several for shared layers."""
+        return self._by_path.get(path, [])
+
+    def parent_of(self, node: Node) -> Node | None:
+        """The container that a node stands in."""
+        return self._parents.get(node.key)
+
+    def edges_of(self, node: Node) -> tuple[list[Edge], list[Edge]]:
+        """Edges into and out of a node."""
+        return self._edges.get(node.key, ([], []))
+
+    def node_at(self, point: QPointF) -> Node | None:
+        """The card at a place, else the innermost container there."""
+        x, y = point.x(), point.y()
+        for node in self._cells.get((int(x // _CELL), int(y // _CELL)), ()):
+            if node.x <= x <= node.x + node.width and node.y <= y <= node.y + node.height:
+                return node
+        inside = [node for node in self.nodes if node.inner is not None and QRectF(
+            node.x, node.y, node.width, node.height).contains(point)]  # fmt: skip
+        return inside[-1] if inside else None
+
+    def on_header(self, node: Node, point: QPointF) -> bool:
+        """Whether a place is on the title of an unfolded model."""
+        return node.inner is not None and point.y() <= node.y + HEADER
+
+    def mark_selected(self, nodes: list[Node]) -> None:
+        """Draw the selection ring."""
+        if self._ring is not None:
+            self._ring.show_around(nodes)
+
+    def mark_hovered(self, node: Node | None) -> None:
+        """Light up a node and its edges."""
+        if self._hover_ring is None or self._highlight is None:
+            return
+        self._hover_ring.show_around([node] if node is not None else [])
+        incoming, outgoing = self.edges_of(node) if node is not None else ([], [])
+        self._highlight.show_edges([*incoming, *outgoing])
+
+
+def _blocks(level: Level) -> Iterator[list[Node]]:
+    for block in level.blocks:
+        if block[0].inner is None:
+            yield block
+        else:
+            yield from _blocks(block[0].inner)
+
+
+def _paths(level: Level, prefix: str = "") -> dict[str, str]:
+    """Each node's path in the drawn graph, by key; a removed layer's `path` is the one it had in the source."""
+    found = {}
+    for node in level.nodes:
+        path = prefix + node.layer.name
+        found[node.key] = path
+        if node.inner is not None:
+            found.update(_paths(node.inner, path + "/"))
+    return found

@@ -1,0 +1,350 @@
+"""The canvas as the window uses it: the view, the minimap and the zoom buttons."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from typing_extensions import override
+
+from core.graph import Graph, Layer
+from core.plan import Plan
+from gui.canvas import flow
+from gui.canvas.badges import Badge, badges_after, badges_before
+from gui.canvas.difference import difference
+from gui.canvas.flow import Node
+from gui.canvas.layout import layout
+from gui.canvas.look import Look
+from gui.canvas.minimap import Minimap
+from gui.canvas.scene import GraphScene
+from gui.canvas.view import CanvasView
+from gui.theme import LIGHT, Theme, icon
+
+Mode = Literal["before", "after", "difference"]
+
+UNFOLD_MOST = 200
+INSET = 12
+
+
+class GraphView(QWidget):
+    """A model as a graph. Paths are layer paths; of removed layers, those in the source."""
+
+    layer_selected = Signal(str)
+    layer_activated = Signal(str)
+    context_requested = Signal(str, QPoint)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.graph: Graph | None = None
+        self.selected = ""
+        self._look = Look(LIGHT)
+        self._badges: dict[str, Badge] = {}
+        self._ghosts: dict[str, str] = {}
+        self._difference = False
+        self._folds: dict[str, bool] = {}
+        self.scene = GraphScene(self)
+        self.view = CanvasView(self.scene, self)
+        self.minimap = Minimap(self)
+        self.controls = _Controls(self)
+        self.setFocusProxy(self.view)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.view)
+        self.view.node_clicked.connect(self._on_clicked)
+        self.view.node_activated.connect(self._on_activated)
+        self.view.fold_requested.connect(self._on_fold)
+        self.view.context_requested.connect(self._on_context)
+        self.view.moved.connect(self._on_moved)
+        self.minimap.point_chosen.connect(self._on_chosen)
+        self.controls.near.clicked.connect(self.zoom_in)
+        self.controls.far.clicked.connect(self.zoom_out)
+        self.controls.whole.clicked.connect(self.fit)
+        self.controls.folder.clicked.connect(self._on_fold_button)
+        self.set_theme(LIGHT)
+
+    # what is shown
+
+    def set_graph(self, graph: Graph, badges: Mapping[str, Badge], *, keep_view: bool) -> None:
+        """Show a graph with marks by layer path. `keep_view` keeps place and zoom, for edits of the same model."""
+        self._show(graph, dict(badges), {}, marked=False, keep_view=keep_view)
+
+    def set_plan(self, plan: Plan, source_graph: Graph, mode: Mode) -> None:
+        """Show the model before, after, or both in one. Keeps place and zoom."""
+        keep = self.graph is not None and bool(self.scene.nodes)
+        if mode == "before":
+            self._show(source_graph, badges_before(plan, source_graph), {}, marked=False, keep_view=keep)
+        elif mode == "after":
+            self._show(plan.graph, badges_after(plan), {}, marked=False, keep_view=keep)
+        else:
+            both = difference(source_graph, plan.graph)
+            self._show(both.graph, both.badges(badges_after(plan)), dict(both.ghosts), marked=True, keep_view=keep)
+
+    def _show(
+        self, graph: Graph, badges: dict[str, Badge], ghosts: dict[str, str], *, marked: bool, keep_view: bool
+    ) -> None:
+        if not keep_view:
+            self._folds = {}
+        self.graph, self._badges, self._ghosts, self._difference = graph, badges, ghosts, marked
+        self._rebuild(keep_view=keep_view)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Paint in another theme."""
+        self._look = Look(theme)
+        self.view.background = self._look.canvas
+        self.view.dots = QPen(self._look.grid, 2.0)
+        self.view.dots.setCosmetic(True)
+        self.view.dots.setCapStyle(Qt.PenCapStyle.RoundCap)
+        self.controls.set_theme(theme)
+        if self.graph is not None:
+            self._rebuild(keep_view=True)
+        self.view.viewport().update()
+
+    def _rebuild(self, *, keep_view: bool, anchor: Node | None = None) -> None:
+        """Lay out and draw the graph; what was in the middle (or `anchor`) stays where it was on the screen."""
+        if self.graph is None:
+            return
+        held = self._hold(anchor) if keep_view else None
+        level = flow.build(self.graph, self._is_unfolded, self._ghosts)
+        layout(level)
+        self.view.stop()
+        self.view.forget()
+        self.scene.show_level(level, self._badges, self._look, difference=self._difference)
+        self.view.extend_roaming()
+        if held is None:
+            self.view.go_home()
+        else:
+            self._release(*held)
+        self.minimap.show_graph(self.scene.overview, self.scene.bounds, self._look, self.size())
+        self._place_overlays()
+        self._mark()
+        self.controls.folder.setVisible(any(node.foldable for node in self.scene.nodes))
+        self._on_moved()
+
+    def _hold(self, anchor: Node | None) -> tuple[list[str], QPointF]:
+        """The keys to find the same place again by (the anchor's, then its containers'), and where it is on screen."""
+        node = anchor
+        if node is None:
+            middle = self.view.centre()
+            node = min(
+                (node for node in self.scene.nodes if node.inner is None),
+                key=lambda node: abs(node.y + node.height / 2 - middle.y()) + abs(node.x + node.width / 2 - middle.x()),
+                default=None,
+            )
+        if node is None:
+            return [], QPointF()
+        place = QPointF(self.view.mapFromScene(QPointF(node.x + node.width / 2, node.y)))
+        keys = [node.key]
+        while "/" in keys[-1]:
+            keys.append(keys[-1].rpartition("/")[0])
+        return keys, place
+
+    def _release(self, keys: list[str], place: QPointF) -> None:
+        """Put what was held back to its place on the screen."""
+        node = next((found for key in keys if (found := self.scene.node(key)) is not None), None)
+        if node is None:
+            self.view.go_home()
+            return
+        middle = QPointF(self.view.viewport().rect().center())
+        self.view.set_zoom(self.view.zoom)
+        self.view.look_at(QPointF(node.x + node.width / 2, node.y) - (place - middle) / self.view.zoom)
+
+    # selection
+
+    def select(self, path: str) -> None:
+        """Show a layer as selected, unfolding the models around it; `""` for none. Emits nothing."""
+        self.selected = path
+        if path and not self.scene.nodes_of(path):
+            parts = path.split("/")
+            around = ["/".join(parts[:count]) for count in range(1, len(parts))]
+            if self.graph is not None and self._has(path) and any(not self._folds.get(p, False) for p in around):
+                self._folds.update(dict.fromkeys(around, True))
+                self._rebuild(keep_view=True)
+        self._mark()
+        nodes = self.scene.nodes_of(path)
+        if nodes:
+            current = self.view.current if self.view.current in nodes else nodes[0]
+            self.view.current = current
+            self.view.glide_to(current or nodes[0])
+        else:
+            self.view.current = None
+
+    def _has(self, path: str) -> bool:
+        return self.graph is not None and any(found == path for found, _ in self.graph.walk())
+
+    def _mark(self) -> None:
+        nodes = self.scene.nodes_of(self.selected) if self.selected else []
+        self.scene.mark_selected(nodes)
+        if nodes and self.view.current not in nodes:
+            self.view.current = nodes[0]
+
+    # zoom and folds
+
+    @Slot()
+    def fit(self) -> None:
+        """Show the whole graph."""
+        self.view.fit()
+
+    @Slot()
+    def zoom_in(self) -> None:
+        """One step nearer."""
+        self.view.zoom_in()
+
+    @Slot()
+    def zoom_out(self) -> None:
+        """One step away."""
+        self.view.zoom_out()
+
+    def toggle_fold(self, path: str) -> None:
+        """Fold or unfold a nested model."""
+        nodes = [node for node in self.scene.nodes_of(path) if node.foldable]
+        if nodes:
+            self._folds[path] = nodes[0].inner is None
+            self._rebuild(keep_view=True, anchor=nodes[0])
+
+    @Slot()
+    def fold_all(self) -> None:
+        """Show each nested model as one card."""
+        self._fold_everything(opened=False)
+
+    @Slot()
+    def unfold_all(self) -> None:
+        """Show what is inside of all nested models."""
+        self._fold_everything(opened=True)
+
+    def _fold_everything(self, *, opened: bool) -> None:
+        if self.graph is not None:
+            self._folds = {path: opened for path, layer in self.graph.walk() if layer.inner is not None}
+            self._rebuild(keep_view=True)
+
+    def _is_unfolded(self, path: str, layer: Layer) -> bool:
+        """As the person said; else small nested models are open, wrappers and large models closed."""
+        known = self._folds.get(self._ghosts.get(path, path))
+        if known is not None:
+            return known
+        return layer.is_model and layer.inner is not None and sum(1 for _ in layer.inner.walk()) <= UNFOLD_MOST
+
+    # slots
+
+    @Slot(object)
+    def _on_clicked(self, node: Node) -> None:
+        self.selected = node.path
+        self._mark()
+        self.view.glide_to(node)
+        self.layer_selected.emit(node.path)
+
+    @Slot(object)
+    def _on_activated(self, node: Node) -> None:
+        self.layer_activated.emit(node.path)
+
+    @Slot(object)
+    def _on_fold(self, node: Node) -> None:
+        self._folds[node.path] = node.inner is None
+        self._rebuild(keep_view=True, anchor=node)
+
+    @Slot(object, QPoint)
+    def _on_context(self, node: Node, place: QPoint) -> None:
+        self.context_requested.emit(node.path, place)
+
+    @Slot()
+    def _on_fold_button(self) -> None:
+        if any(node.inner is not None for node in self.scene.nodes):
+            self.fold_all()
+        else:
+            self.unfold_all()
+
+    @Slot()
+    def _on_moved(self) -> None:
+        self.minimap.set_frame(self.view.visible_rect())
+        self.controls.percent.setText(f"{self.view.zoom * 100:.0f} %")
+        opened = any(node.inner is not None for node in self.scene.nodes)
+        self.controls.show_fold(opened=opened)
+
+    @Slot(QPointF)
+    def _on_chosen(self, point: QPointF) -> None:
+        self.view.stop()
+        self.view.look_at(point)
+
+    # layout of the overlays
+
+    def _place_overlays(self) -> None:
+        size = self.size()
+        self.minimap.move(size.width() - self.minimap.width() - INSET, size.height() - self.minimap.height() - INSET)
+        self.controls.adjustSize()
+        self.controls.move(INSET, size.height() - self.controls.height() - INSET)
+        self.minimap.raise_()
+        self.controls.raise_()
+
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.minimap.show_graph(self.scene.overview, self.scene.bounds, self._look, self.size())
+        self._place_overlays()
+        self._on_moved()
+
+    @override
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.view.stop()
+        super().closeEvent(event)
+
+    @override
+    def sizeHint(self) -> QSize:
+        return QSize(760, 720)
+
+
+class _Controls(QFrame):
+    """Small buttons over the canvas: zoom, fit, fold."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("sheet")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 3, 4, 3)
+        row.setSpacing(1)
+        self._opened = True
+        self._theme = LIGHT
+        self.far = self._button("Zoom out", "-")
+        self.percent = self._button("Show at full size", "")
+        self.near = self._button("Zoom in", "+")
+        self.whole = self._button("Fit the whole graph", "Ctrl+0")
+        self.folder = self._button("Fold all nested models", "")
+        for button in (self.far, self.percent, self.near, self.whole, self.folder):
+            row.addWidget(button)
+        self.percent.setText("100 %")
+        self.percent.setMinimumWidth(52)
+        self.percent.clicked.connect(self._full_size)
+
+    def _button(self, name: str, keys: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setObjectName("icon")
+        button.setAccessibleName(name)
+        button.setToolTip(f"{name} ({keys})" if keys else name)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return button
+
+    def set_theme(self, theme: Theme) -> None:
+        """Icons in the theme's colours."""
+        self._theme = theme
+        self.far.setIcon(icon("zoom-out", theme, "muted"))
+        self.near.setIcon(icon("zoom-in", theme, "muted"))
+        self.whole.setIcon(icon("fit", theme, "muted"))
+        self.folder.setIcon(icon("fold" if self._opened else "unfold", theme, "muted"))
+
+    def show_fold(self, *, opened: bool) -> None:
+        """Whether the last button folds or unfolds."""
+        if opened != self._opened:
+            self._opened = opened
+            name = "Fold all nested models" if opened else "Unfold all nested models"
+            self.folder.setAccessibleName(name)
+            self.folder.setToolTip(name)
+            self.folder.setIcon(icon("fold" if opened else "unfold", self._theme, "muted"))
+
+    @Slot()
+    def _full_size(self) -> None:
+        parent: QObject | None = self.parent()
+        if isinstance(parent, GraphView):
+            parent.view.set_zoom(1.0)
+
+    @override
+    def event(self, event: QEvent) -> bool:
+        return super().event(event)
