@@ -17,7 +17,10 @@ _NOT_KERNELS = frozenset({"Embedding", "BatchNormalization", "PReLU"})
 
 
 def layer_cost(
-    layer: Layer, weights: Sequence[Weight], calls: Iterable[tuple[Sequence[TensorSpec], Sequence[TensorSpec]]], trainable: bool
+    layer: Layer,
+    weights: Sequence[Weight],
+    calls: Iterable[tuple[Sequence[TensorSpec], Sequence[TensorSpec]]],
+    trainable: bool,
 ) -> Cost:
     """The cost of a layer from the arrays it needs and the (inputs, outputs) of each of its calls."""
     params = sum(weight.size for weight in weights if not weight.state)

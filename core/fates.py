@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.edits.set_rule import SetRule
 from core.findings import Finding, Fix
@@ -27,11 +28,15 @@ def layer_moves(
     path: str, layer: Layer, needed: Iterable[Weight], trainable: bool, names: Mapping[StoreKey, str]
 ) -> Iterator[Move]:
     """The fate of each array that the layer at `path` needs. `names` are the source paths of the source's arrays."""
+    needed = tuple(needed)
     held = {weight.name: weight for weight in layer.weights if weight.source is not None}
+    wanted = {need.name for need in needed}
+    # A variable that its class left unnamed has another name in each run; its storage key says which it is.
+    unnamed = {weight.key: weight for weight in held.values() if weight.name not in wanted}
     for need in needed:
-        have = held.get(need.name)
-        rules = layer.rules_for(need.name)
-        yield _move(path, layer, need, have, rules, trainable, names)
+        have = held.get(need.name) or unnamed.get(need.key)
+        renamed = replace(need, name=have.name) if have is not None else need
+        yield _move(path, layer, renamed, have, layer.rules_for(renamed.name), trainable, names)
 
 
 def _move(

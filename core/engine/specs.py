@@ -4,9 +4,12 @@ Both are cached by the layer's config (its name aside) and by the shapes that re
 what changed is asked again. Weight shapes of most layers depend on the channel axis alone; the cache key knows.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras.src.backend.common import global_state
 from keras.src.saving import saving_lib
 from keras.src.utils.python_utils import is_default
 from msgspec import Struct
@@ -88,6 +91,24 @@ def recorded_variables(layer: Any) -> list[tuple[str, Any]]:
     return recorder.found
 
 
+@contextlib.contextmanager
+def unallocated() -> Iterator[None]:
+    """Layers built in here get variables with shapes but no values.
+
+    Keras keeps a list of such variables and would fill them at the end of its next scope, so what was added is removed.
+    """
+    before = len(global_state.get_global_attribute("uninitialized_variables", []))
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    waiting = global_state.get_global_attribute("uninitialized_variables", [])
+    global_state.set_global_attribute("uninitialized_variables", waiting[:before])
+
+
+def _traced(layer: keras.Layer) -> bool:
+    """Whether Keras can tell this layer's output only by calling it, which needs its variables."""
+    return is_default(layer.compute_output_shape) and type(layer).compute_output_spec is keras.Layer.compute_output_spec
+
+
 class Specs:
     """The cache. One per engine; it holds no weights and no tensors."""
 
@@ -136,8 +157,8 @@ class Specs:
             args, kwargs = symbolic_arguments(call, specs)
             if isinstance(keras_layer, keras.Layer):
                 _check_rank(keras_layer, args)
-                if is_default(keras_layer.compute_output_shape) and is_default(keras_layer.compute_output_spec):
-                    with keras.StatelessScope():
+                if _traced(keras_layer):
+                    with unallocated():
                         result = make_layer(layer)(*args, **kwargs)
                 else:
                     result = keras_layer.compute_output_spec(*args, **kwargs)
@@ -199,7 +220,7 @@ class Specs:
             if is_default(fresh.build) and not getattr(fresh, "_layers", None):
                 return WeightsAnswer()
             args, kwargs = symbolic_arguments(call, specs)
-            with keras.StatelessScope():
+            with unallocated():
                 tensors = keras.tree.flatten(args)
                 if len(args) == 1 and len(tensors) == 1 and not kwargs and not is_default(fresh.build):
                     fresh.build(tuple(tensors[0].shape))

@@ -74,7 +74,7 @@ def write_arrays(file: Any, layers: Iterable[StoredLayer], arrays: Iterable[Stor
     for layer in layers:
         file.require_group(f"{layer.prefix}/vars".lstrip("/")).attrs["name"] = layer.name
     for array in arrays:
-        values = np.ascontiguousarray(array.values).reshape(array.values.shape)
+        values = np.asarray(array.values, order="C")
         dataset = file.create_dataset(array.key, data=values)
         if array.dtype == "bfloat16":
             dataset.attrs["dtype"] = "bfloat16"
@@ -111,7 +111,11 @@ def _finish_member(raw: Any) -> zipfile.ZipInfo:
 
 
 def _add_directory(
-    raw: Any, member: zipfile.ZipInfo, config: dict[str, Any], metadata: dict[str, Any], assets: Iterable[tuple[str, bytes]]
+    raw: Any,
+    member: zipfile.ZipInfo,
+    config: dict[str, Any],
+    metadata: dict[str, Any],
+    assets: Iterable[tuple[str, bytes]],
 ) -> None:
     raw.seek(0, 2)
     with zipfile.ZipFile(raw, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:

@@ -86,9 +86,7 @@ def calls_in_order(graph: Graph) -> list[Node]:
                 if node in done:
                     stack.pop()
                     continue
-                missing = [
-                    parent for parent in _parents(layers, node) if parent not in done and parent[0] in layers
-                ]
+                missing = [parent for parent in _parents(layers, node) if parent not in done and parent[0] in layers]
                 if not missing or node in waiting:
                     done.add(node)
                     order.append(node)
