@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
 from core.readers.shapes import fill_shapes
 from core.readers.source import Source, WeightStore
 
 if TYPE_CHECKING:
-    from core.readers.keras_zip import Described
+    from core.readers.described import Described
     from core.readers.sniff import Format
 
 # what needs h5py is imported where it is used: the window imports this room for its values alone
@@ -27,6 +29,8 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     file = Path(path)
     try:
         described = _describe(sniff(file), file)
+        if weights is not None:
+            described = _paired(described, Path(weights))
         status = file.stat()
     except OSError as error:
         raise unreadable(file, error) from error
@@ -35,7 +39,7 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     return Source(
         path=str(file),
         format=described.format,
-        kind=described.kind,  # type: ignore[arg-type]  # readers only write the three kinds
+        kind=described.kind,
         graph=fill_shapes(described.graph),
         keras_version=described.keras_version,
         findings=described.findings,
@@ -48,15 +52,36 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     )
 
 
+def _paired(described: "Described", weights: Path) -> "Described":
+    from core.readers.pairing import with_weights
+
+    graph, findings = with_weights(described.graph, weights)
+    kept = tuple(finding for finding in described.findings if finding.code != "weight.unmatched")
+    return replace(
+        described,
+        kind="model",
+        graph=graph,
+        findings=(*kept, *findings),
+        format=f"{described.format} with weights",
+    )
+
+
 def _describe(kind: "Format", path: Path) -> "Described":
+    from core.readers.architecture import read_architecture
     from core.readers.keras_zip import read_keras
     from core.readers.legacy_h5 import read_hdf5_model
     from core.readers.sniff import Format
+    from core.readers.weights_file import read_keras_weights, read_legacy_weights
 
-    if kind is Format.KERAS:
-        return read_keras(path)
-    if kind is Format.HDF5_MODEL:
-        return read_hdf5_model(path)
+    readers = {
+        Format.KERAS: read_keras,
+        Format.HDF5_MODEL: read_hdf5_model,
+        Format.HDF5_WEIGHTS: read_legacy_weights,
+        Format.KERAS_WEIGHTS: read_keras_weights,
+        Format.JSON: read_architecture,
+    }
+    if kind in readers:
+        return readers[kind](path)
     raise FileError(f"{path.name} is of a kind that cannot be described.", code="file.damaged", path=str(path))
 
 

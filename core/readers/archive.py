@@ -71,7 +71,7 @@ def open_archive(path: str | Path) -> zipfile.ZipFile:
 
 
 def find_member(archive: zipfile.ZipFile, *names: str) -> zipfile.ZipInfo | None:
-    """The first of `names` in the archive, also in a folder or with backslashes; of duplicates the last, as Keras does."""
+    """The first of `names` in the archive, in a folder too or with backslashes; of duplicates the last one."""
     infos = archive.infolist()
     for name in names:
         exact = [info for info in infos if info.filename.replace("\\", "/") == name]

@@ -4,7 +4,7 @@ Each top-level layer has one group with a flat, ordered list of arrays: trainabl
 model's list spans all its layers, so it is dealt out by order, checked by the names, and by name where order fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -41,14 +41,15 @@ class LegacyAssignment:
     unused: list[str] = field(default_factory=list)
 
 
-def assign_legacy(graph: Graph, groups: dict[str, Sequence[StoredWeight]]) -> LegacyAssignment:
+def assign_legacy(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> LegacyAssignment:
     """Give every layer its arrays; `groups` are the file's, by layer name in the file's order."""
     result = LegacyAssignment(graph)
     left = dict(groups)
     top = left.pop("top_level_model_weights", ())
+    names = _group_names(graph, left)
     layers = []
     for layer in graph.layers:
-        stored = left.pop(layer.name, None)
+        stored = left.pop(names.get(layer.name, layer.name), None)
         layers.append(_fill(layer, tuple(stored or ()), result))
     own = tuple(
         Weight(leaf(item.name), item.info.shape, item.info.dtype, key=f"vars/{index}", source=StoreKey(item.key))
@@ -57,6 +58,16 @@ def assign_legacy(graph: Graph, groups: dict[str, Sequence[StoredWeight]]) -> Le
     result.graph = replace(graph, layers=tuple(layers), weights=own)
     result.unused.extend(item.key for stored in left.values() for item in stored)
     return result
+
+
+def _group_names(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> dict[str, str]:
+    """Which group is whose: by name; by order where no name fits and the counts agree, as Keras itself does."""
+    owners = [layer.name for layer in graph.layers if _places(layer, (), True) or layer.opaque]
+    filled = [name for name, stored in groups.items() if stored]
+    known = [name for name in owners if name in groups]
+    if known or len(owners) != len(filled):
+        return {}
+    return dict(zip(owners, filled, strict=True))
 
 
 def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignment) -> Layer:

@@ -46,7 +46,7 @@ def _number(key: str) -> tuple[int, str]:
 
 
 def tree_of(arrays: dict[str, ArrayInfo], names: dict[str, str], groups: Iterable[str] = ()) -> StoredGroup:
-    """The groups of a weights file. `names` are the layer names that `vars` groups carry, by the group's path.
+    r"""The groups of a weights file. `names` are the layer names that `vars` groups carry, by the group's path.
 
     Files from Windows name groups `layers\\dense`; a backslash separates like a slash.
     """

@@ -73,7 +73,7 @@ def _nested_legacy(value: Any) -> Any:
 
 
 def _legacy_value(value: Any) -> Any:
-    """A call argument of a Keras 2 node: tensors are `[layer, node, tensor]`, constants `["_CONSTANT_VALUE", -1, value]`."""
+    """A call argument of a Keras 2 node: tensors are `[layer, node, tensor]`, constants have a marker."""
     if isinstance(value, list) and len(value) in (3, 4) and value[0] == "_CONSTANT_VALUE":
         return value[2]
     if is_leaf(value):

@@ -117,7 +117,7 @@ class _Shifts:
     """How far a file's node numbers are from ours, for each nested model.
 
     Keras 2 counts the calls of a nested model from 1 everywhere (its own inputs are call 0), Keras 3 only in
-    `input_layers` and `output_layers` and only for Functional ones; which one it was is checked against the number of calls.
+    `input_layers` and `output_layers` and only for Functional ones. The number of calls tells which it was.
     """
 
     def __init__(self) -> None:
@@ -234,8 +234,9 @@ def _made_input(model: dict[str, Any], items: list[dict[str, Any]], taken: set[s
     if is_model_config(first):
         inner = build_graph(first)
         found = inner.input_layers()
-        candidates.append(list(shape) if len(found) == 1 and (shape := _input_spec(found[0]).shape) else None)
-    shape = next((found for value in candidates if (found := read_shape(value)) is not None), None)
+        declared = _input_spec(found[0]).shape if len(found) == 1 else None
+        candidates.append(None if declared is None else list(declared))
+    shape = next((known for value in candidates if (known := read_shape(value)) is not None), None)
     name = "input_layer"
     while name in taken:
         name += "_"
@@ -288,8 +289,6 @@ def is_known(module: str | None, class_name: str) -> bool:
     """Whether Keras 3 itself has the class, and its config is enough to rebuild it."""
     if not is_builtin_module(module) or class_name in CODE_LAYERS:
         return False
-    if str(module).startswith("keras.src.applications."):
-        return class_name in APPLICATION_LAYERS
     if class_name in APPLICATION_LAYERS:
         return module == APPLICATION_LAYERS[class_name]
     return class_name in LAYERS or class_name in MODELS or str(module).startswith("keras.src.ops")

@@ -157,7 +157,8 @@ def read_array(file: h5py.File, name: str, path: str | Path) -> Array:
 def _bfloat16() -> np.dtype[Any]:
     import ml_dtypes  # comes with the optional bfloat16 files only; NumPy itself has no such type
 
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def text_attribute(attributes: Any, name: str) -> str | None:

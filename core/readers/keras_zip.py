@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from msgspec import Struct
 
-from core.findings import Finding
-from core.graph import Graph
 from core.readers.archive import find_member, open_archive, open_member, read_member
 from core.readers.assign_v3 import StoredGroup, assign, tree_of
 from core.readers.config_graph import build_graph
+from core.readers.described import Described
 from core.readers.fault import damaged
 from core.readers.hdf5 import Hdf5Index, index_hdf5, open_hdf5
 from core.readers.jsontext import parse_json
@@ -19,19 +17,6 @@ from core.readers.notes import weights_findings
 from core.readers.shared import share_weights
 from core.readers.store import WEIGHTS_MEMBERS
 from core.repairs import repair_model
-
-
-class Described(Struct, frozen=True):
-    """What a format's reader found; the door (`core.readers`) makes a `Source` of it."""
-
-    format: str
-    kind: str
-    graph: Graph
-    keras_version: str | None = None
-    findings: tuple[Finding, ...] = ()
-    training: bool = False
-    assets: tuple[str, ...] = ()
-    metadata: dict[str, Any] = {}
 
 
 def read_keras(path: Path) -> Described:
@@ -42,7 +27,7 @@ def read_keras(path: Path) -> Described:
             raise damaged(path, "is a zip archive but no Keras model: it has no config.json")
         config = parse_json(read_member(archive, config_info, path), path)
         metadata = _metadata(archive, path)
-        root, training = _weights(archive, path)
+        root, training = archive_weights(archive, path)
         assets = tuple(
             info.filename for info in archive.infolist() if info.filename.startswith("assets/") and not info.is_dir()
         )
@@ -73,7 +58,8 @@ def _metadata(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _weights(archive: zipfile.ZipFile, path: Path) -> tuple[StoredGroup, bool]:
+def archive_weights(archive: zipfile.ZipFile, path: Path) -> tuple[StoredGroup, bool]:
+    """The stored groups of an archive's weights member, and whether it carries optimizer state. Raises `FileError`."""
     info = find_member(archive, *WEIGHTS_MEMBERS)
     if info is None:
         raise damaged(path, "has no model.weights.h5, so it holds a model without weights")

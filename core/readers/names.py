@@ -11,6 +11,6 @@ def snake_case(class_name: str) -> str:
 
 
 def leaf(path: str) -> str:
-    """The last part of a weight's name, without TensorFlow's `:0` and without a counter: `dense/kernel_1:0` is `kernel`."""
+    """The last part of a weight's name without TensorFlow's `:0` and counter: `dense/kernel_1:0` is `kernel`."""
     name = path.rsplit("/", 1)[-1].split(":", 1)[0]
     return re.sub(r"_\d+$", "", name)

@@ -130,7 +130,9 @@ def _grow(rank: int, field: str, sign: int) -> Rule:
     def rule(config: Config, shapes: list[Shape]) -> Shape:
         batch, spatial, channels = split(shapes[0], config)
         pairs = _pairs(config.get(field, 1), rank)
-        out = tuple(None if length is None else length + sign * sum(pair) for length, pair in zip(spatial, pairs, strict=True))
+        out = tuple(
+            None if length is None else length + sign * sum(pair) for length, pair in zip(spatial, pairs, strict=True)
+        )
         return join(batch, out, channels, config)
 
     return rule

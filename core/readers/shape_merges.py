@@ -69,7 +69,7 @@ def _multi_head(config: Config, shapes: list[Shape]) -> Shape:
 
 
 RULES: dict[str, Callable[[Config, list[Shape]], Any]] = {
-    **{name: _merge for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")},
+    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _merge),
     "Concatenate": _concatenate,
     "Dot": _dot,
     "Attention": _attention,

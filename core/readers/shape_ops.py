@@ -9,15 +9,76 @@ from core.readers.shape_others import reshaped
 Config = dict[str, Any]
 
 _ELEMENTWISE = frozenset(
-    """
-    Absolute Abs Arccos Arcsin Arctan Ceil Cos Cosh Exp Expm1 Floor Log Log10 Log1p Log2 Negative Reciprocal Round Sign
-    Sin Sinh Sqrt Square Tan Tanh Clip Relu Relu6 Sigmoid Softplus Softsign Silu LogSigmoid LeakyRelu HardSigmoid
-    HardSilu Elu Selu Gelu Softmax LogSoftmax StopGradient Rsqrt Erf Flip Roll Cumsum Normalize
-    """.split()
+    [
+        "Absolute",
+        "Abs",
+        "Arccos",
+        "Arcsin",
+        "Arctan",
+        "Ceil",
+        "Cos",
+        "Cosh",
+        "Exp",
+        "Expm1",
+        "Floor",
+        "Log",
+        "Log10",
+        "Log1p",
+        "Log2",
+        "Negative",
+        "Reciprocal",
+        "Round",
+        "Sign",
+        "Sin",
+        "Sinh",
+        "Sqrt",
+        "Square",
+        "Tan",
+        "Tanh",
+        "Clip",
+        "Relu",
+        "Relu6",
+        "Sigmoid",
+        "Softplus",
+        "Softsign",
+        "Silu",
+        "LogSigmoid",
+        "LeakyRelu",
+        "HardSigmoid",
+        "HardSilu",
+        "Elu",
+        "Selu",
+        "Gelu",
+        "Softmax",
+        "LogSoftmax",
+        "StopGradient",
+        "Rsqrt",
+        "Erf",
+        "Flip",
+        "Roll",
+        "Cumsum",
+        "Normalize",
+    ]
 )
-_BROADCAST = frozenset("Add Subtract Multiply Divide TrueDivide Power Maximum Minimum Mod FloorDivide Arctan2".split())
-_COMPARE = frozenset("Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalXor".split())
-_REDUCE = frozenset("Mean Sum Max Min Prod Std Var Any All Logsumexp".split())
+_BROADCAST = frozenset(
+    [
+        "Add",
+        "Subtract",
+        "Multiply",
+        "Divide",
+        "TrueDivide",
+        "Power",
+        "Maximum",
+        "Minimum",
+        "Mod",
+        "FloorDivide",
+        "Arctan2",
+    ]
+)
+_COMPARE = frozenset(
+    ["Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr", "LogicalXor"]
+)
+_REDUCE = frozenset(["Mean", "Sum", "Max", "Min", "Prod", "Std", "Var", "Any", "All", "Logsumexp"])
 
 
 def outputs(name: str, config: Config, call: Call, specs: dict[TensorRef, TensorSpec]) -> tuple[TensorSpec, ...] | None:
@@ -63,7 +124,10 @@ def _shape(name: str, config: Config, call: Call, shapes: list[Shape]) -> Shape 
     if name in _REDUCE:
         return _reduced(first, argument(call, 1, "axis", config), bool(argument(call, 2, "keepdims", config)))
     if name == "Concatenate":
-        return concatenated(shapes, int(argument(call, 1, "axis", config) or 0) if "axis" in config or len(call.args) > 1 or call.kwargs else 0)
+        return concatenated(
+            shapes,
+            int(argument(call, 1, "axis", config) or 0) if "axis" in config or len(call.args) > 1 or call.kwargs else 0,
+        )
     if name == "ExpandDims":
         axis = int(argument(call, 1, "axis", config))
         axis %= len(first) + 1
@@ -81,13 +145,21 @@ def _shape(name: str, config: Config, call: Call, shapes: list[Shape]) -> Shape 
     if name == "GetItem":
         return sliced(first, argument(call, 1, "key"))
     if name == "Matmul" and len(shapes) == 2 and min(len(shape) for shape in shapes) >= 2:
-        return (*broadcast([shapes[0][:-2], shapes[1][:-2]]), shapes[0][-2], shapes[1][-1]) if len(first) > 2 else (first[0], shapes[1][-1])
+        return (
+            (*broadcast([shapes[0][:-2], shapes[1][:-2]]), shapes[0][-2], shapes[1][-1])
+            if len(first) > 2
+            else (first[0], shapes[1][-1])
+        )
     return None
 
 
 def _reduced(shape: Shape, axis: Any, keepdims: bool) -> Shape:
     rank = len(shape)
-    axes = set(range(rank)) if axis is None else {int(item) % rank for item in (axis if isinstance(axis, list) else [axis])}
+    axes = (
+        set(range(rank))
+        if axis is None
+        else {int(item) % rank for item in (axis if isinstance(axis, list) else [axis])}
+    )
     if keepdims:
         return tuple(1 if index in axes else size for index, size in enumerate(shape))
     return tuple(size for index, size in enumerate(shape) if index not in axes)

@@ -67,16 +67,63 @@ def _einsum(config: Config, shapes: list[Shape]) -> Shape:
     return tuple(out)
 
 
-_UNCHANGED = """
-    Activation ActivityRegularization AlphaDropout BatchNormalization Dropout ELU GaussianDropout GaussianNoise
-    GroupNormalization Identity LayerNormalization LeakyReLU Masking Normalization PReLU RMSNormalization ReLU Rescaling
-    Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D UnitNormalization AugMix AutoContrast CutMix Equalization
-    MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomErasing RandomFlip
-    RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
-    RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom RandomElasticTransform Solarization
-    ContrastLimitedAdaptiveHistogramEqualization Discretization Hashing
-    LayerScale StochasticDepth CustomScaleLayer
-""".split()
+_UNCHANGED = [
+    "Activation",
+    "ActivityRegularization",
+    "AlphaDropout",
+    "BatchNormalization",
+    "Dropout",
+    "ELU",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GroupNormalization",
+    "Identity",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Masking",
+    "Normalization",
+    "PReLU",
+    "RMSNormalization",
+    "ReLU",
+    "Rescaling",
+    "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "UnitNormalization",
+    "AugMix",
+    "AutoContrast",
+    "CutMix",
+    "Equalization",
+    "MixUp",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+    "RandomElasticTransform",
+    "Solarization",
+    "ContrastLimitedAdaptiveHistogramEqualization",
+    "Discretization",
+    "Hashing",
+    "LayerScale",
+    "StochasticDepth",
+    "CustomScaleLayer",
+]
 
 RULES: dict[str, Callable[[Config, list[Shape]], Any]] = {
     **dict.fromkeys(_UNCHANGED, _same),

@@ -51,7 +51,9 @@ def _conv_lstm(rank: int) -> Callable[[Config, list[Shape]], Any]:
         kernel, strides = numbers(config["kernel_size"], rank), numbers(config.get("strides"), rank)
         dilation = numbers(config.get("dilation_rate"), rank)
         padding = str(config.get("padding", "valid"))
-        inner = tuple(window(n, k, s, padding, d) for n, k, s, d in zip(spatial, kernel, strides, dilation, strict=True))
+        inner = tuple(
+            window(n, k, s, padding, d) for n, k, s, d in zip(spatial, kernel, strides, dilation, strict=True)
+        )
         filters = int(config["filters"])
         tail = (filters, *inner) if is_first(config) else (*inner, filters)
         out = (batch, steps, *tail) if config.get("return_sequences") else (batch, *tail)

@@ -49,7 +49,8 @@ def _infer(graph: Graph, given: list[TensorSpec] | None) -> tuple[Graph, dict[Te
 
 def _with_outputs(layer: Layer, outputs: dict[tuple[str, int], tuple[TensorSpec, ...]]) -> Layer:
     calls = tuple(
-        replace(call, outputs=outputs.get((layer.name, number), call.outputs)) for number, call in enumerate(layer.calls)
+        replace(call, outputs=outputs.get((layer.name, number), call.outputs))
+        for number, call in enumerate(layer.calls)
     )
     inner = layer.inner
     if inner is not None and not layer.calls:
@@ -147,16 +148,21 @@ def _time_distributed(
         found: tuple[TensorSpec, ...] | None = _model_outputs(inner, [step])
     else:
         wrapped = layer.config["layer"]
-        child = Layer(name="wrapped", class_name=wrapped["class_name"], module=wrapped.get("module"), config=wrapped["config"])
+        child = Layer(
+            name="wrapped", class_name=wrapped["class_name"], module=wrapped.get("module"), config=wrapped["config"]
+        )
         found = call_specs(child, Call(args=(TensorRef("step"),)), [step], {TensorRef("step"): step}, None)
     if found is None:
         return None
     return tuple(
-        TensorSpec(None if spec.shape is None else (spec.shape[0], shape[1], *spec.shape[1:]), spec.dtype) for spec in found
+        TensorSpec(None if spec.shape is None else (spec.shape[0], shape[1], *spec.shape[1:]), spec.dtype)
+        for spec in found
     )
 
 
-_INTEGER = frozenset({"Hashing", "HashedCrossing", "Discretization", "IntegerLookup", "StringLookup", "TextVectorization"})
+_INTEGER = frozenset(
+    {"Hashing", "HashedCrossing", "Discretization", "IntegerLookup", "StringLookup", "TextVectorization"}
+)
 
 
 def output_dtype(layer: Layer, inputs: list[TensorSpec]) -> str:

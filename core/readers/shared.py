@@ -9,7 +9,7 @@ from core.graph import Graph, Layer, Weight
 
 
 def share_weights(graph: Graph, missing: Sequence[str]) -> tuple[Graph, list[str]]:
-    """Fill layers without arrays from an equal layer (name, class, config) elsewhere; the graph and what is still missing."""
+    """Fill layers without arrays from an equal one (name, class, config) elsewhere; the graph and what still lacks."""
     lacking = {path.rsplit("/", 1)[0] for path in missing}
     if not lacking:
         return graph, []

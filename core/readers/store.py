@@ -1,7 +1,6 @@
 """Arrays of an opened file, read one at a time, from HDF5 files and from `.keras` archives."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import h5py
@@ -74,9 +73,7 @@ class Hdf5Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 

@@ -1,7 +1,7 @@
 """Store keys that are more than one plain array: files of other Keras versions, read as Keras 3 would hold them.
 
-A key is an array's name, or a JSON object `{"do": ..., "of": ...}` whose `of` is a key (or a list of keys) in turn. So a
-weight's shape in the graph is already Keras 3's, and whoever reads it needs to know nothing of the file's dialect.
+A key is an array's name, or a JSON object `{"do": ..., "of": ...}` whose `of` is a key (or a list of keys) in turn.
+So a weight's shape in the graph is already Keras 3's, and whoever reads it needs to know nothing of the file's dialect.
 """
 
 import json
@@ -43,7 +43,7 @@ def evaluate(key: str, read: Callable[[str], Array]) -> Array:
     """The array under a key, plain or made. Raises `FileError` for a transform nobody knows."""
     made = parse_key(key)
     if made is None:
-        return np.ascontiguousarray(read(key)) if key else read(key)
+        return np.asarray(read(key), order="C") if key else read(key)
     inner = made["of"] if isinstance(made["of"], list) else [made["of"]]
     arrays = [evaluate(item, read) for item in inner]
     rule = _TRANSFORMS.get(made["do"])
@@ -52,11 +52,12 @@ def evaluate(key: str, read: Callable[[str], Array]) -> Array:
             f"The array transform {made['do']!r} is unknown. Open the file again with this version.",
             code="file.damaged",
         )
-    return np.ascontiguousarray(rule(arrays, made))
+    return np.asarray(rule(arrays, made), order="C")
 
 
 def _transpose(arrays: list[Array], fields: dict[str, Any]) -> Array:
-    return np.transpose(arrays[0], fields["axes"])
+    turned: Array = arrays[0].transpose(fields["axes"])
+    return turned
 
 
 def _reshape(arrays: list[Array], fields: dict[str, Any]) -> Array:
@@ -95,7 +96,8 @@ def _sum_halves(arrays: list[Array], fields: dict[str, Any]) -> Array:
 
 
 def _square(arrays: list[Array], fields: dict[str, Any]) -> Array:
-    return np.square(arrays[0])
+    squared: Array = np.square(arrays[0])
+    return squared
 
 
 def _slice(arrays: list[Array], fields: dict[str, Any]) -> Array:

@@ -44,7 +44,7 @@ def slots(class_name: str, config: Config) -> tuple[Slot, ...]:
 
 
 def legacy_order(found: tuple[Slot, ...], trainable: bool = True) -> tuple[Slot, ...]:
-    """The order in legacy HDF5 files: `trainable_weights + non_trainable_weights`; a frozen layer keeps its own order."""
+    """The order in legacy HDF5 files: trainable arrays, then the others; a frozen layer keeps its own order."""
     if not trainable:
         return found
     return tuple(sorted(found, key=lambda slot: not slot.trainable))
@@ -161,7 +161,6 @@ _OWN: dict[str, Own] = {
     "LayerNormalization": _layer_normalization,
     "GroupNormalization": _scale_center,
     "RMSNormalization": lambda config: [("scale", True)],
-    "LayerScale": lambda config: [("gamma", True)],
     "PReLU": lambda config: [("alpha", True)],
     "LayerScale": lambda config: [("gamma", True)],
     "Normalization": _normalization,

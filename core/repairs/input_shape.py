@@ -1,4 +1,4 @@
-"""`batch_input_shape` and `input_dim`: Keras 1 and 2 kept the input shape on the first layer, Keras 3 on an InputLayer."""
+"""`batch_input_shape`: Keras 1 and 2 kept the input's shape on the first layer, Keras 3 has an InputLayer."""
 
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
 

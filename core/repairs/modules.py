@@ -26,7 +26,7 @@ def is_own(module: Any) -> bool:
 
 
 def standard_class(layer: Config) -> Config:
-    """The layer (or model) under Keras 3's own module, class name and registered name; custom classes stay as they are."""
+    """The layer or model under Keras 3's module, class name and registered name; custom classes stay as they are."""
     name, module = layer["class_name"], layer.get("module")
     registered = layer.get("registered_name")
     if not is_own(module) or (module is None and isinstance(registered, str) and ">" in registered):
