@@ -12,7 +12,8 @@ from gui.canvas.ordering import Pair, Ranks
 
 BEND_EXTENT = 4.0
 GAP = 30.0
-BEND_GAP = 14.0
+BEND_GAP = 16.0
+LANE_BIAS = 90.0
 
 
 @dataclass(slots=True)
@@ -40,8 +41,9 @@ def columns(ranks: Ranks, count: int, edges: Sequence[Pair], extents: Extents, w
     spine = _spine(ranks, count, below, row_of, weights)
     unit = _units(ranks, size, above, below, spine)
     x = [0.0] * size
-    for side in (-1, 1):
-        _pack(ranks, side, spine, unit, extents, count, above, below, x)
+    halves = _halves(ranks, count, above, below, spine, extents)
+    for side, half in zip((-1, 1), halves, strict=True):
+        _pack(half, side, spine, unit, extents, count, above, below, x)
     return x
 
 
@@ -96,23 +98,93 @@ def _units(
     return unit
 
 
-def _halves(ranks: Ranks, side: int, spine: dict[int, int]) -> list[list[int]]:
-    """Each rank's numbers on one side of the spine, from the inside out."""
-    halves = []
+def _halves(
+    ranks: Ranks, count: int, above: list[list[int]], below: list[list[int]], spine: dict[int, int], extents: Extents
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Each rank's numbers left and right of the spine, from the inside out.
+
+    Branches that hang on the spine alone (those of an Inception module, a skip connection) may stand on either side: the
+    shortest are placed first, each where it comes nearer to the spine. Whatever else there is keeps its side.
+    """
+    side, distance = _sides(ranks, spine)
+    parts, bound = _parts(side, above, below)
+    row_of = {number: index for index, row in enumerate(ranks.ranks) for number in row}
+    halves: tuple[list[list[int]], list[list[int]]] = ([[] for _ in ranks.ranks], [[] for _ in ranks.ranks])
+    reach = ([0.0] * len(ranks.ranks), [0.0] * len(ranks.ranks))
+
+    def height(part: list[int]) -> int:
+        rows = [row_of[number] for number in part]
+        return max(rows) - min(rows)
+
+    for part in sorted(parts, key=lambda part: (height(part), min(part))):
+        rows = sorted({row_of[number] for number in part})
+        own = side[part[0]]
+        if part[0] not in bound:
+            real = any(number < count for number in part)
+            far = [max(reach[index][row] for row in range(rows[0], rows[-1] + 1)) for index in (0, 1)]
+            if real:
+                own = own if far[0] == far[1] else (-1 if far[0] < far[1] else 1)
+            else:
+                own = 1 if far[0] > far[1] + LANE_BIAS else -1
+        index = 0 if own < 0 else 1
+        for number in sorted(part, key=distance.__getitem__):
+            row = row_of[number]
+            halves[index][row].append(number)
+            left, right = extents.of(number)
+            reach[index][row] += left + right + (GAP if number < count else BEND_GAP)
+    return halves
+
+
+def _sides(ranks: Ranks, spine: dict[int, int]) -> tuple[dict[int, int], dict[int, int]]:
+    """For each number beside the spine, its side in the given order (-1 or 1), and how many places away it is."""
+    side: dict[int, int] = {}
+    distance: dict[int, int] = {}
     middle = 0.5
     for index, row in enumerate(ranks.ranks):
         if index in spine:
             place = row.index(spine[index])
-            middle = place / max(1, len(row) - 1) if len(row) > 1 else 0.5
-            halves.append(row[place + 1 :] if side > 0 else row[:place][::-1])
+            middle = place / (len(row) - 1) if len(row) > 1 else 0.5
+            left, right = row[:place][::-1], row[place + 1 :]
         else:
             place = round(middle * len(row))
-            halves.append(row[place:] if side > 0 else row[:place][::-1])
-    return halves
+            left, right = row[:place][::-1], row[place:]
+        for sign, half in ((-1, left), (1, right)):
+            for step, number in enumerate(half):
+                side[number], distance[number] = sign, step
+    return side, distance
+
+
+def _parts(
+    side: dict[int, int], above: list[list[int]], below: list[list[int]]
+) -> tuple[list[list[int]], set[int]]:
+    """What hangs together on one side of the spine, and the numbers of parts that also reach to the other side."""
+    parts: list[list[int]] = []
+    bound: set[int] = set()
+    seen: set[int] = set()
+    for start in side:
+        if start in seen:
+            continue
+        part, stack, crossing = [], [start], False
+        seen.add(start)
+        while stack:
+            number = stack.pop()
+            part.append(number)
+            for near in (*above[number], *below[number]):
+                if near not in side:
+                    continue
+                if side[near] != side[number]:
+                    crossing = True
+                elif near not in seen:
+                    seen.add(near)
+                    stack.append(near)
+        parts.append(part)
+        if crossing:
+            bound.update(part)
+    return parts, bound
 
 
 def _pack(
-    ranks: Ranks,
+    halves: list[list[int]],
     side: int,
     spine: dict[int, int],
     unit: list[int],
@@ -123,7 +195,6 @@ def _pack(
     x: list[float],
 ) -> None:
     """Place one side: each unit as near to the spine as those inside it allow, then out towards what it belongs to."""
-    halves = _halves(ranks, side, spine)
     members: dict[int, list[int]] = {}
     own = {}
     for row in halves:

@@ -53,6 +53,10 @@ def named(value: Any) -> str:
         if value.get("class_name") in (None, "function") and isinstance(inner, str):
             return inner
         return str(value.get("class_name") or "")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(named(item) for item in value)
     return "" if value is None else str(value)
 
 
@@ -73,13 +77,13 @@ def _pool(config: Mapping[str, Any]) -> str:
 
 
 def _padding(config: Mapping[str, Any]) -> str:
+    """`[[3, 3], [3, 3]]` as `3`, `[[0, 1], [0, 1]]` as `0:1`."""
     pads = config.get("padding", config.get("cropping"))
-    flat = [n for pair in pads for n in (pair if isinstance(pair, (list, tuple)) else [pair])] if isinstance(
-        pads, (list, tuple)
-    ) else [pads]
-    if not flat or None in flat:
-        return ""
-    return f"{flat[0]}" if len(set(flat)) == 1 else " ".join(map(str, flat))
+    if not isinstance(pads, (list, tuple)):
+        return "" if pads is None else str(pads)
+    pairs = [list(pad) if isinstance(pad, (list, tuple)) else [pad] for pad in pads]
+    texts = [str(pair[0]) if len(set(pair)) == 1 else ":".join(map(str, pair)) for pair in pairs]
+    return texts[0] if len(set(texts)) == 1 else TIMES.join(texts)
 
 
 def _reshape(config: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
 
 TEXT_ZOOM = 0.5
+WORD_ZOOM = 0.29
 CHIP = 17.0
 PAD = 9.0
 LEFT = STRIPE + 9.0
@@ -43,6 +44,7 @@ class BlockItem(QGraphicsItem):
         self.setPos(first.x, first.y)
         self._bounds = QRectF(-5, -9, self.width + 14, self.height + 20)
         self._texts: list[tuple[str, str, str, str]] | None = None
+        self._words: list[str] | None = None
 
     @override
     def boundingRect(self) -> QRectF:
@@ -59,7 +61,7 @@ class BlockItem(QGraphicsItem):
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         zoom = option.levelOfDetailFromTransform(painter.worldTransform())
         if zoom < TEXT_ZOOM:
-            self._paint_far(painter)
+            self._paint_far(painter, words=zoom >= WORD_ZOOM)
             return
         look, width, height = self.look, self.width, self.height
         ghost = self.badges[0].ghost
@@ -104,20 +106,35 @@ class BlockItem(QGraphicsItem):
             return self.look.chips["initialized" if badge.fate == "initialized" else "adapted"].edge
         return None
 
-    def _paint_far(self, painter: QPainter) -> None:
-        """Without text: one coloured rectangle a section."""
-        painter.setPen(NO_PEN)
+    def _paint_far(self, painter: QPainter, *, words: bool) -> None:
+        """Without small text: one coloured rectangle a section, a little nearer with its class in large letters."""
+        look = self.look
         top = 0.0
         ghost = self.badges[0].ghost
+        if words and self._words is None:
+            self._words = [self._word(node) for node in self.nodes]
         for index, node in enumerate(self.nodes):
             rect = QRectF(0, top, self.width, node.height - 1.5)
-            painter.setBrush(self.look.ghost_fill if ghost else self.paint_of(index).far)
-            painter.drawRoundedRect(rect, 5, 5)
+            paint = self.paint_of(index)
+            painter.setPen(NO_PEN)
+            painter.setBrush(look.ghost_fill if ghost else paint.fill if words else paint.far)
+            painter.drawRoundedRect(rect, 6, 6)
             badge = self.badges[index]
             if badge.fate not in (None, "copied"):
-                painter.setBrush(self.look.chips[str(badge.fate)].back)
+                painter.setBrush(look.chips[str(badge.fate)].edge.brush())
                 painter.drawRect(QRectF(self.width - 26, top, 26, node.height - 1.5))
+            if words and self._words is not None:
+                painter.setBrush(paint.stripe)
+                painter.drawRect(QRectF(0, top, 8, node.height - 1.5))
+                painter.setPen(paint.text)
+                painter.setFont(look.large_slim if node.slim else look.large)
+                painter.drawText(rect.adjusted(18, 0, 0, 0), LEFT_ALIGNED, self._words[index])
             top += node.height
+
+    def _word(self, node: Node) -> str:
+        """The class, as far as it fits in large letters."""
+        metrics = self.look.large_slim_metrics if node.slim else self.look.large_metrics
+        return metrics.elidedText(node.layer.class_name, Qt.TextElideMode.ElideRight, self.width - 46)
 
     def _paint_stack(self, painter: QPainter) -> None:
         """Two sheets behind a folded model."""
@@ -262,7 +279,8 @@ class GroupItem(QGraphicsItem):
             painter.setFont(look.body)
             painter.setPen(look.muted)
             text = f"{node.layer.class_name}{DOT}{node.detail}"
-            text = look.body_metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
+            if look.body_metrics.horizontalAdvance(text) > room:
+                text = look.body_metrics.elidedText(node.detail, Qt.TextElideMode.ElideRight, room)
             painter.drawText(QRectF(34, 0, node.width - 50, 38), RIGHT_ALIGNED, text)
         if self.badge.severity is not None:
             paint_marker(painter, look, self.badge.severity, QPointF(2, 2))

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainterPath, QPen
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainterPath, QPen
 
 from gui.theme import FATE_LETTERS, Theme, Tone, font
 
@@ -111,10 +110,14 @@ class Look:
         self.body = font(theme, 11)
         self.small = font(theme, 10)
         self.heading = font(theme, 13, bold=True)
+        self.large = font(theme, 22, bold=True)
+        self.large_slim = font(theme, 17, bold=True)
         self.letter = font(theme, 10, bold=True)
         self.title_metrics = QFontMetricsF(self.title)
         self.body_metrics = QFontMetricsF(self.body)
         self.small_metrics = QFontMetricsF(self.small)
+        self.large_metrics = QFontMetricsF(self.large)
+        self.large_slim_metrics = QFontMetricsF(self.large_slim)
         self.heading_metrics = QFontMetricsF(self.heading)
 
     def _paint(self, tone: Tone) -> Paint:
@@ -165,10 +168,3 @@ def stripe_path(height: float, *, top: bool, bottom: bool) -> QPainterPath:
     square = QPainterPath()
     square.addRect(QRectF(0, 0, STRIPE, height))
     return body_path(100.0, height, top=top, bottom=bottom).intersected(square)
-
-
-@lru_cache(maxsize=65536)
-def elided(text: str, width: int, which: Literal["title", "body", "small", "heading"], fonts: tuple[QFont, ...]) -> str:
-    """`text` as far as it fits, shortened in its middle."""
-    index = ("title", "body", "small", "heading").index(which)
-    return QFontMetricsF(fonts[index]).elidedText(text, Qt.TextElideMode.ElideMiddle, width)

@@ -8,7 +8,7 @@ from typing_extensions import override
 from gui.canvas.look import Look, faded, line
 from gui.canvas.overview import Overview
 
-MOST = QSize(190, 340)
+MOST = QSize(150, 300)
 LEAST = QSize(60, 60)
 PADDING = 8.0
 STRETCH = 3.0
@@ -41,7 +41,7 @@ class Minimap(QWidget):
         self._picture = QPixmap()
         if overview is None or bounds.isEmpty():
             return
-        most = MOST.boundedTo(QSize(room.width() // 3, room.height() // 2))
+        most = MOST.boundedTo(QSize(room.width() // 3, room.height() * 2 // 5))
         across, down = most.width() - 2 * PADDING, most.height() - 2 * PADDING
         scale = min(across / bounds.width(), down / bounds.height())
         if scale <= 0:
