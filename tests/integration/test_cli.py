@@ -1,0 +1,403 @@
+"""The command line as scripts see it: fields, streams, exit codes."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import main
+from core.cli import run
+from tests.helpers.blockers import ROOT, run_blocked
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process; gives the exit code, standard output and standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = run([str(item) for item in arguments])
+        return code, *capfd.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Callable[..., Path]:
+    """Write a recipe of the given edits and return its path."""
+
+    def write(*edits: dict[str, Any]) -> Path:
+        path = tmp_path / "recipe.json"
+        path.write_text(json.dumps({"suture": 1, "edits": edits}))
+        return path
+
+    return write
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+GRAY = {"do": "change_input", "shape": [32, 32, 1], "channels": "sum"}
+
+
+# inspect
+
+
+def test_that_inspect_describes_a_model_with_exactly_the_contracted_fields(cli: Run, samples: Path) -> None:
+    code, out, err = cli("inspect", samples / "digits_residual.keras", "--json")
+    answer = json.loads(out)
+    assert (code, err) == (0, "")
+    assert list(answer) == [
+        "format", "keras_version", "class", "inputs", "outputs", "params", "layers", "findings",
+    ]  # fmt: skip
+    assert answer["inputs"] == [{"name": "image", "shape": [None, 32, 32, 3], "dtype": "float32"}]
+    assert answer["class"] == "Functional"
+    stem = next(layer for layer in answer["layers"] if layer["path"] == "stem_conv")
+    assert stem == {
+        "path": "stem_conv",
+        "class": "Conv2D",
+        "trainable": True,
+        "params": 432,
+        "shape": [None, 32, 32, 16],
+        "inbound": ["image"],
+        "weights": [{"name": "kernel", "shape": [3, 3, 3, 16], "dtype": "float32"}],
+        "layers": [],
+    }
+
+
+def test_that_inspect_counts_and_shapes_are_those_of_keras(cli: Run, samples: Path) -> None:
+    import keras
+
+    for name in ("digits_residual", "digits_vgg", "digits_nested"):
+        model = keras.saving.load_model(samples / f"{name}.keras")
+        answer = json.loads(cli("inspect", samples / f"{name}.keras", "--json")[1])
+        assert answer["params"] == model.count_params()
+        for layer in answer["layers"]:
+            if not layer["layers"]:
+                expected = [list(weight.shape) for weight in model.get_layer(layer["path"]).weights]
+                assert sorted(
+                    weight["shape"]
+                    for weight in layer["weights"]
+                    if weight["name"] != "seed_generator/seed_generator_state"
+                ) == sorted(expected)
+
+
+def test_that_nested_layers_are_listed_inside_their_model_with_full_paths(cli: Run, samples: Path) -> None:
+    answer = json.loads(cli("inspect", samples / "digits_nested.keras", "--json")[1])
+    backbone = next(layer for layer in answer["layers"] if layer["path"] == "backbone")
+    conv = next(layer for layer in backbone["layers"] if layer["class"] == "Conv2D")
+    assert conv["path"] == "backbone/conv1"
+    assert conv["inbound"] == ["backbone/backbone_image"]
+
+
+def test_that_inspect_for_people_names_layers_weights_and_shapes(cli: Run, samples: Path) -> None:
+    code, out, err = cli("inspect", samples / "digits_vgg.keras")
+    assert (code, err) == (0, "")
+    assert "block1_conv1" in out
+    assert "3 x 3 x 3 x 16" in out
+
+
+@pytest.mark.parametrize("command", ["inspect", "diff"])
+def test_that_describing_files_needs_neither_keras_nor_qt(command: str, samples: Path) -> None:
+    model = str(samples / "digits_vgg.keras")
+    arguments = [command, model, "--json"] if command == "inspect" else [command, model, model, "--json"]
+    done = run_blocked(f"import main; raise SystemExit(main.main({arguments!r}))", {"tensorflow", "keras", "PySide6"})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+
+
+# plan
+
+
+def test_that_plan_tells_a_fate_for_every_weight(cli: Run, recipe: Callable[..., Path], samples: Path) -> None:
+    code, out, err = cli("plan", samples / "digits_residual.keras", recipe(GRAY), "--json")
+    answer = json.loads(out)
+    assert (code, err) == (0, "")
+    assert list(answer) == [
+        "ok", "inputs", "outputs", "params", "trainable_params", "fates", "dropped", "findings",
+    ]  # fmt: skip
+    assert answer["ok"] is True
+    assert answer["inputs"] == [{"name": "image", "shape": [None, 32, 32, 1], "dtype": "float32"}]
+    fates = {fate["weight"]: fate for fate in answer["fates"]}
+    assert fates["stem_conv/kernel"] == {
+        "weight": "stem_conv/kernel",
+        "fate": "adapted",
+        "rule": "sum",
+        "from": "stem_conv/kernel",
+        "source_shape": [3, 3, 3, 16],
+        "shape": [3, 3, 1, 16],
+    }
+    assert {fate["fate"] for name, fate in fates.items() if name != "stem_conv/kernel"} == {"copied"}
+
+
+def test_that_a_mismatch_is_an_error_with_fixes_and_exit_code_1(
+    cli: Run, recipe: Callable[..., Path], samples: Path
+) -> None:
+    code, out, err = cli(
+        "plan", samples / "digits_vgg.keras", recipe({"do": "change_input", "shape": [48, 48, 3]}), "--json"
+    )
+    answer = json.loads(out)
+    assert code == 1
+    assert answer["ok"] is False
+    (finding,) = [one for one in answer["findings"] if one["severity"] == "error"]
+    assert finding["layer"] == "fc1"
+    assert finding["fixes"]
+    assert set(finding["fixes"][0]) == {"title", "edits"}
+    assert finding["fixes"][0]["edits"][0]["do"]
+    assert err.count("\n") == 1
+
+
+def test_that_a_fix_added_to_the_recipe_makes_the_plan_clean(
+    cli: Run, recipe: Callable[..., Path], samples: Path
+) -> None:
+    edit = {"do": "change_input", "shape": [48, 48, 3]}
+    answer = json.loads(cli("plan", samples / "digits_vgg.keras", recipe(edit), "--json")[1])
+    (finding,) = [one for one in answer["findings"] if one["severity"] == "error"]
+    for fix in finding["fixes"]:
+        code, out, _ = cli("plan", samples / "digits_vgg.keras", recipe(edit, *fix["edits"]), "--json")
+        assert (code, json.loads(out)["ok"]) == (0, True), fix["title"]
+
+
+# apply, verify, diff
+
+
+def test_that_apply_writes_what_keras_loads_and_equals_the_old_model_on_gray(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path
+) -> None:
+    import keras
+
+    source, out_path = samples / "digits_residual.keras", tmp_path / "gray.keras"
+    before = digest(source)
+    code, out, err = cli("apply", source, recipe(GRAY), "-o", out_path, "--verify", "--json")
+    answer = json.loads(out)
+    assert (code, err) == (0, "")
+    assert list(answer)[-3:] == ["written", "bytes", "verification"]
+    assert answer["written"] == str(out_path)
+    assert answer["bytes"] == out_path.stat().st_size
+    assert set(answer["verification"]) == {"reloaded", "forward", "copied_equal", "contracts"}
+    assert all(answer["verification"][name] for name in ("reloaded", "forward", "copied_equal"))
+    assert all(contract["drift"] < 1e-5 for contract in answer["verification"]["contracts"])
+    old, new = keras.saving.load_model(source), keras.saving.load_model(out_path)
+    gray = np.random.default_rng(3).uniform(0, 1, (4, 32, 32, 1)).astype("float32")
+    np.testing.assert_allclose(
+        new.predict(gray, verbose=0), old.predict(np.repeat(gray, 3, -1), verbose=0), rtol=1e-4, atol=1e-6
+    )
+    assert digest(source) == before
+
+
+def test_that_verify_judges_a_good_and_a_foreign_result(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path
+) -> None:
+    source, steps, out_path = samples / "digits_vgg.keras", recipe(GRAY), tmp_path / "gray.keras"
+    assert cli("apply", source, steps, "-o", out_path)[0] == 0
+    code, out, err = cli("verify", source, steps, out_path, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["copied_equal"] is True
+    code, out, err = cli("verify", source, steps, samples / "digits_residual.keras", "--json")
+    assert code == 1
+    assert err.count("\n") == 1
+
+
+def test_that_diff_tells_the_one_weight_that_surgery_changed(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path
+) -> None:
+    source, out_path = samples / "digits_vgg.keras", tmp_path / "gray.keras"
+    cli("apply", source, recipe(GRAY), "-o", out_path)
+    answer = json.loads(cli("diff", source, out_path, "--json")[1])
+    assert answer["only_a"] == answer["only_b"] == []
+    assert [one["weight"] for one in answer["weights"]] == ["block1_conv1/kernel"]
+    assert (answer["weights"][0]["a"], answer["weights"][0]["b"]) == ([3, 3, 3, 16], [3, 3, 1, 16])
+
+
+def test_that_diff_measures_how_far_values_are_apart(cli: Run, samples: Path, tmp_path: Path) -> None:
+    import keras
+
+    model = keras.saving.load_model(samples / "digits_vgg.keras")
+    bias = model.get_layer("fc1").bias
+    bias.assign(np.asarray(bias) + 0.25)
+    model.save(tmp_path / "moved.keras")
+    answer = json.loads(cli("diff", samples / "digits_vgg.keras", tmp_path / "moved.keras", "--json")[1])
+    (change,) = answer["weights"]
+    assert change["weight"] == "fc1/bias"
+    assert change["largest"] == pytest.approx(0.25)
+    assert answer["layers"] == []
+    assert "no difference" in cli("diff", samples / "digits_vgg.keras", samples / "digits_vgg.keras")[1]
+
+
+def test_that_schema_is_a_json_schema_with_every_edit(cli: Run) -> None:
+    code, out, _ = cli("schema")
+    assert code == 0
+    definitions = json.loads(out)["$defs"]
+    assert {"Recipe", "ChangeInput", "ReplaceFirstConv", "SetTrainable"} <= set(definitions)
+
+
+# what is refused
+
+
+def refused(answer: tuple[int, str, str], code: int = 2) -> str:
+    """Check that a command was refused in one sentence on standard error; returns it."""
+    assert answer[0] == code, answer
+    assert answer[1] == ""
+    assert answer[2].count("\n") == 1
+    assert "Traceback" not in answer[2]
+    return answer[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect"],
+        ["inspect", "a", "b"],
+        ["inspect", "--bogus", "a"],
+        ["fly", "a"],
+        ["apply", "a", "b"],
+        ["--nothing"],
+    ],
+)
+def test_that_bad_arguments_are_refused_in_one_sentence(cli: Run, arguments: list[str]) -> None:
+    assert "see 'suture --help'" in refused(cli(*arguments))
+
+
+def test_that_help_goes_to_standard_output(cli: Run) -> None:
+    code, out, err = cli("--help")
+    assert (code, err) == (0, "")
+    for command in main.COMMANDS:
+        assert command in out
+
+
+@pytest.mark.parametrize("make", ["missing", "empty", "text", "truncated", "folder"])
+def test_that_what_is_no_model_is_refused_in_one_sentence(cli: Run, samples: Path, tmp_path: Path, make: str) -> None:
+    path = tmp_path / "model.keras"
+    whole = (samples / "digits_vgg.keras").read_bytes()
+    match make:
+        case "empty":
+            path.touch()
+        case "text":
+            path.write_text("I am not a model")
+        case "truncated":
+            path.write_bytes(whole[: len(whole) // 2])
+        case "folder":
+            path.mkdir()
+    refused(cli("inspect", path))
+    refused(cli("inspect", path, "--json"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ({"do": "change_input", "shape": [32, 32, 1], "colour": "red"}, "colour"),
+        ({"do": "change_input", "shape": [0, 32, 1]}, "Edit 1"),
+        ({"do": "change_input", "shape": [-1, 32, 1]}, "Edit 1"),
+        ({"do": "change_input", "shape": ["wide", 32, 1]}, "Edit 1"),
+        ({"do": "change_input", "shape": [32, 1]}, "Edit 1"),
+        ({"do": "replace_first_conv", "layer": "nowhere", "filters": 8}, "nowhere"),
+        ({"do": "set_trainable", "layers": ["nowhere*"], "trainable": False}, "nowhere*"),
+        ({"do": "fly"}, "fly"),
+    ],
+)
+def test_that_a_bad_recipe_is_refused_and_nothing_is_written(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, edit: dict[str, Any], words: str
+) -> None:
+    out_path = tmp_path / "out" / "m.keras"
+    out_path.parent.mkdir()
+    assert words in refused(cli("apply", samples / "digits_residual.keras", recipe(edit), "-o", out_path))
+    assert list(out_path.parent.iterdir()) == []
+
+
+def test_that_a_recipe_that_is_no_recipe_is_refused(cli: Run, samples: Path, tmp_path: Path) -> None:
+    model = samples / "digits_vgg.keras"
+    assert "cannot be read" in refused(cli("plan", model, tmp_path / "none.json"))
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in refused(cli("plan", model, tmp_path / "bytes.json"))
+    assert "not JSON" in refused(cli("plan", model, model.parent / "digits.py"))
+
+
+def test_that_outputs_that_cannot_be_are_refused_and_the_source_stays(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source.keras"
+    source.write_bytes((samples / "digits_vgg.keras").read_bytes())
+    (tmp_path / "alias.keras").symlink_to(source)
+    before = digest(source)
+    for out in (tmp_path / "no" / "m.keras", source, tmp_path / "alias.keras", tmp_path / "m.exe", tmp_path):
+        refused(cli("apply", source, recipe(GRAY), "-o", out))
+    assert digest(source) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alias.keras", "recipe.json", "source.keras"]
+
+
+def test_that_our_own_fault_is_exit_code_3_with_a_report(
+    cli: Run, samples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr("core.readers.read_model", fail)
+    sentence = refused(cli("inspect", samples / "digits_vgg.keras"), code=3)
+    report = Path(sentence.rpartition(" is in ")[2].strip().rstrip("."))
+    assert "a fault of ours" in report.read_text()
+
+
+def test_that_an_interrupt_ends_quietly(cli: Run, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.readers.read_model", interrupt)
+    refused(cli("inspect", samples / "digits_vgg.keras"), code=130)
+
+
+# as a process of its own
+
+
+def test_that_tensorflow_says_nothing_on_either_stream(
+    recipe: Callable[..., Path], samples: Path, tmp_path: Path
+) -> None:
+    arguments = ["apply", samples / "digits_vgg.keras", recipe(GRAY), "-o", tmp_path / "m.h5", "--verify", "--json"]
+    done = subprocess.run(
+        [sys.executable, "main.py", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["verification"]["reloaded"] is True
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert "model_config" in file.attrs
+
+
+def test_that_a_reader_who_has_had_enough_is_no_error(samples: Path) -> None:
+    line = f"{sys.executable} main.py inspect {samples / 'digits_residual.keras'} | head -1"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are POSIX")
+def test_that_a_disk_that_fills_up_leaves_nothing_behind(
+    recipe: Callable[..., Path], samples: Path, tmp_path: Path
+) -> None:
+    out_folder = tmp_path / "out"
+    out_folder.mkdir()
+    program = (
+        "import resource, sys, main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "raise SystemExit(main.main(sys.argv[1:]))\n"
+    )
+    arguments = ["apply", samples / "digits_vgg.keras", recipe(GRAY), "-o", out_folder / "m.keras"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(out_folder.iterdir()) == []
+
+
+def test_that_a_word_that_is_neither_file_nor_command_opens_no_window(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["inspekt"]) == 2
+    assert "no file and no command 'inspekt'" in capsys.readouterr().err
