@@ -6,11 +6,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.edits.set_rule import SetRule
-from core.findings import Finding, Fix
 from core.graph import Graph, Layer, StoreKey, Weight
 from core.plan import Fate
-from core.rules import acts, axes_of, chain_name, refusal, rules_that_fit
+from core.rules import acts, axes_of, chain_name, refusal
 
 
 class Move(Struct, frozen=True):
@@ -80,30 +78,3 @@ def source_names(graph: Graph) -> dict[StoreKey, str]:
         if weight.source is not None:
             names.setdefault(weight.source, weight.name)
     return names
-
-
-def mismatch_finding(move: Move, layer: Layer) -> Finding:
-    """The finding for one mismatched weight, with every rule that fits as a one-click fix."""
-    fate = move.fate
-    assert fate.source_shape is not None
-    axes = axes_of(layer, move.name, fate.source_shape)
-    fixes = [
-        Fix(
-            f"Use the rule {' + '.join(one.name for one in chain)}", (SetRule(weight=fate.weight, rule=_single(chain)),)
-        )
-        for chain in rules_that_fit(fate.source_shape, fate.shape, axes)
-        if len(chain) == 1
-    ]
-    message = (
-        f"{fate.weight} is {_text(fate.source_shape)} in the source, but the model now needs {_text(fate.shape)}; "
-        "choose a rule, or initialise it anew."
-    )
-    return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
-
-
-def _single(chain: tuple[Any, ...]) -> Any:
-    return chain[0]
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(size) for size in shape) or "a scalar"

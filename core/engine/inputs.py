@@ -45,7 +45,9 @@ def concrete(shape: Shape | None, count: int, like: Shape | None = None) -> tupl
 
 
 def ordered(graph: Graph, arrays: dict[str, Array]) -> Any:
-    """The arrays in the nesting that the model is called with (`graph.inputs`)."""
+    """The arrays in the nesting that the model is called with (`graph.inputs`); a chain takes the array itself."""
+    if graph.is_sequential:
+        return arrays[graph.input_refs()[0].layer]
     return _place(graph.inputs, arrays)
 
 
@@ -53,8 +55,7 @@ def _place(structure: Any, arrays: dict[str, Array]) -> Any:
     if isinstance(structure, dict):
         return {key: _place(value, arrays) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
-        placed = [_place(value, arrays) for value in structure]
-        return placed[0] if len(placed) == 1 else placed
+        return [_place(value, arrays) for value in structure]
     return arrays[structure.layer]
 
 

@@ -15,9 +15,10 @@ from core.engine.problems import problem_findings
 from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
 from core.errors import EditError, RecipeError
-from core.fates import Move, layer_moves, mismatch_finding, source_names
+from core.fates import Move, layer_moves, source_names
 from core.findings import Finding
 from core.graph import Graph, Layer, TensorRef, TensorSpec, Weight
+from core.mismatches import mismatch_finding
 from core.plan import Contract, Cost, Plan, Port
 from core.readers.source import Source
 from core.recipe import Recipe
@@ -68,7 +69,11 @@ class Planner:
             needed = self._needed(shaped, path, layer)
             found = tuple(layer_moves(path, layer, needed, trainable, self._names))
             moves.extend(found)
-        findings += [mismatch_finding(move, layers[move.layer]) for move in moves if move.fate.fate == "mismatched"]
+        findings += [
+            mismatch_finding(move, layers[move.layer], shaped.graph, steps[0].shaped.graph)
+            for move in moves
+            if move.fate.fate == "mismatched"
+        ]
         used = {move.source for move in moves if move.source is not None}
         dropped = tuple(name for key, name in self._names.items() if key not in used and not _is_state(name))
         costs = self._costs(shaped)
