@@ -61,4 +61,6 @@ def _run(arguments: list[str], speech: Speech, tour: Callable[[str, Callable[[st
         fault = own_fault(error, f"running '{arguments[0] if arguments else ''}'")
         speech.problem(fault.message)
         return fault.exit_code
+    if code == INTERRUPTED:  # how typer itself ends after a KeyboardInterrupt
+        speech.problem("Cancelled; nothing was written.")
     return code if isinstance(code, int) else 0

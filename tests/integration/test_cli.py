@@ -83,13 +83,10 @@ def test_that_inspect_counts_and_shapes_are_those_of_keras(cli: Run, samples: Pa
         answer = json.loads(cli("inspect", samples / f"{name}.keras", "--json")[1])
         assert answer["params"] == model.count_params()
         for layer in answer["layers"]:
-            if not layer["layers"]:
+            if layer["class"] != "InputLayer" and not layer["layers"]:
                 expected = [list(weight.shape) for weight in model.get_layer(layer["path"]).weights]
-                assert sorted(
-                    weight["shape"]
-                    for weight in layer["weights"]
-                    if weight["name"] != "seed_generator/seed_generator_state"
-                ) == sorted(expected)
+                stored = [weight["shape"] for weight in layer["weights"] if "seed_generator" not in weight["name"]]
+                assert sorted(stored) == sorted(expected)
 
 
 def test_that_nested_layers_are_listed_inside_their_model_with_full_paths(cli: Run, samples: Path) -> None:
@@ -310,7 +307,9 @@ def test_that_a_bad_recipe_is_refused_and_nothing_is_written(
 ) -> None:
     out_path = tmp_path / "out" / "m.keras"
     out_path.parent.mkdir()
-    assert words in refused(cli("apply", samples / "digits_residual.keras", recipe(edit), "-o", out_path))
+    assert (
+        words.lower() in refused(cli("apply", samples / "digits_residual.keras", recipe(edit), "-o", out_path)).lower()
+    )
     assert list(out_path.parent.iterdir()) == []
 
 
