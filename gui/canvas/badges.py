@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from msgspec import structs
+
 from core.findings import Finding
 from core.graph import Graph
 from core.plan import FateName, Plan
@@ -43,6 +45,29 @@ def dominant(fates: Iterable[FateName]) -> FateName | None:
     return next((fate for fate in FATE_ORDER if fate in found), None)
 
 
+def source_paths(before: Graph, after: Graph) -> dict[str, str]:
+    """For each layer after that was there before: its path in the source.
+
+    A layer's origin is its path in the source, or its name in the source of the model around it.
+    """
+    known = {path for path, _ in before.walk()}
+    found: dict[str, str] = {}
+
+    def visit(level: Graph, prefix: str, source_prefix: str | None) -> None:
+        for layer in level.layers:
+            path, origin = prefix + layer.name, layer.origin
+            if origin is not None:
+                near = f"{source_prefix}{origin}" if source_prefix is not None else origin
+                match = near if near in known else origin if origin in known else None
+                if match is not None:
+                    found[path] = match
+            if layer.inner is not None:
+                visit(layer.inner, path + "/", found[path] + "/" if path in found else None)
+
+    visit(after, "", "")
+    return found
+
+
 def badges_after(plan: Plan) -> dict[str, Badge]:
     """Badges by path in the planned graph."""
     paths = {path: layer for path, layer in plan.graph.walk()}
@@ -55,33 +80,52 @@ def badges_after(plan: Plan) -> dict[str, Badge]:
 def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
     """Badges by path in the source: what will happen to the weights that each layer has now."""
     paths = {path: layer for path, layer in source.walk()}
-    origins = {path: layer.origin or path for path, layer in plan.graph.walk()}
+    origins = source_paths(source, plan.graph)
     fates: dict[str, set[FateName]] = {}
     for fate in plan.fates:
         if fate.source is not None:
             fates.setdefault(layer_of(fate.source, paths), set()).add(fate.fate)
     for weight in plan.dropped:
         fates.setdefault(layer_of(weight, paths), set()).add("dropped")
-    findings = [replace_layer(finding, origins) for finding in plan.findings]
+    findings = [structs.replace(finding, layer=origins.get(finding.layer, finding.layer)) for finding in plan.findings]
     return _collect(source, fates, findings)
 
 
-def replace_layer(finding: Finding, origins: Mapping[str, str]) -> tuple[str, Finding]:
-    """A finding with the source path of its layer."""
-    return origins.get(finding.layer, finding.layer), finding
+def frozen_paths(graph: Graph) -> set[str]:
+    """Layers with weights that training leaves as they are: by their own flag or a parent's; models: all inside."""
+    frozen: set[str] = set()
+
+    def visit(level: Graph, prefix: str, trainable: bool) -> tuple[bool, bool]:
+        """Whether the level has weights, and whether any of them moves."""
+        weighty = moving = False
+        for layer in level.layers:
+            path = prefix + layer.name
+            own = trainable and layer.trainable
+            has = any(not weight.state for weight in layer.weights)
+            moves = has and own
+            if layer.inner is not None:
+                inner_has, inner_moves = visit(layer.inner, path + "/", own)
+                has, moves = has or inner_has, moves or inner_moves
+            if has and not moves:
+                frozen.add(path)
+            weighty, moving = weighty or has, moving or moves
+        return weighty, moving
+
+    visit(graph, "", graph.trainable)
+    return frozen
 
 
 def _collect(
-    graph: Graph, fates: Mapping[str, set[FateName]], findings: Iterable[Finding | tuple[str, Finding]]
+    graph: Graph, fates: Mapping[str, set[FateName]], findings: Iterable[Finding]
 ) -> dict[str, Badge]:
     """One badge a layer; a nested model sums up its children."""
     notes: dict[str, list[Finding]] = {}
-    for item in findings:
-        path, finding = item if isinstance(item, tuple) else (item.layer, item)
-        notes.setdefault(path, []).append(finding)
+    for finding in findings:
+        notes.setdefault(finding.layer, []).append(finding)
     made: dict[str, Badge] = {}
     gathered: dict[str, set[FateName]] = {}
     order = list(graph.walk())
+    frozen = frozen_paths(graph)
     for path, layer in reversed(order):
         own = fates.get(path, set()) | gathered.get(path, set())
         parent = path[: -len(layer.name) - 1]
@@ -90,8 +134,7 @@ def _collect(
         here = notes.get(path, [])
         severities = {finding.severity for finding in here}
         severity: Marker | None = "error" if "error" in severities else "warning" if "warning" in severities else None
-        frozen = not layer.trainable and layer.num_params() > 0
-        badge = Badge(dominant(own), frozen, severity, messages=tuple(finding.message for finding in here))
+        badge = Badge(dominant(own), path in frozen, severity, messages=tuple(finding.message for finding in here))
         made[path] = badge
     for path, layer in reversed(order):
         parent = path[: -len(layer.name) - 1]

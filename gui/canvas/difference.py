@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace as with_fields
 
 from core.graph import Graph, Layer, TensorRef, map_leaves
-from gui.canvas.badges import NO_BADGE, Badge
+from gui.canvas.badges import NO_BADGE, Badge, source_paths
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,25 @@ class Difference:
 def difference(before: Graph, after: Graph) -> Difference:
     """Both graphs in one. Layers belong together by their origin."""
     was = dict(before.walk())
-    now = {layer.origin: path for path, layer in after.walk() if layer.origin is not None}
+    sources = source_paths(before, after)
+    now = {source: path for path, source in sources.items()}
     ghosts: dict[str, str] = {}
     graph = _union(before, after, "", "", now, ghosts)
-    added = frozenset(path for path, layer in after.walk() if layer.origin is None or layer.origin not in was)
-    changed = frozenset(
-        path
-        for path, layer in after.walk()
-        if layer.origin in was and _differs(was[layer.origin], layer)
-    )
-    return Difference(graph, ghosts, added, changed)
+    added, changed = set(), set()
+    for path, layer in after.walk():
+        if path not in sources:
+            added.add(path)
+        elif _differs(was[sources[path]], layer):
+            changed.add(path)
+    inside = added | changed | set(ghosts)
+    for path, layer in after.walk():
+        if layer.inner is not None and path not in added and any(other.startswith(path + "/") for other in inside):
+            changed.add(path)
+    return Difference(graph, ghosts, frozenset(added), frozenset(changed))
 
 
 def _differs(old: Layer, new: Layer) -> bool:
     """Whether a person would say that the layer changed: its arguments, code, weights' shapes or training."""
-    if old.inner is not new.inner and old.inner is not None and new.inner is not None:
-        return False
     return (
         old.config != new.config
         or old.class_name != new.class_name

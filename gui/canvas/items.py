@@ -1,6 +1,8 @@
 """Cards and containers as graphics items. Items only paint; what happens to them is the view's affair."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from html import escape
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QPainter, QPen, QPolygonF
@@ -11,6 +13,7 @@ from gui.canvas.badges import NO_BADGE, Badge
 from gui.canvas.describe import DOT, count_text
 from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
+from gui.theme import FATE_WORDS
 
 TEXT_ZOOM = 0.5
 WORD_ZOOM = 0.29
@@ -29,6 +32,11 @@ def display_name(node: Node) -> str:
     return node.path.rpartition("/")[2] if node.ghost else node.layer.name
 
 
+def _shown(badge: Badge, *, difference: bool) -> Badge:
+    """The badge without the mark of what is merely copied, where differences are what one looks for."""
+    return replace(badge, fate=None) if difference and badge.fate == "copied" and not badge.changed else badge
+
+
 class BlockItem(QGraphicsItem):
     """A run of nodes as one rounded card with a section for each."""
 
@@ -36,7 +44,7 @@ class BlockItem(QGraphicsItem):
         super().__init__()
         self.nodes = nodes
         self.look = look
-        self.badges = [badges.get(node.key, NO_BADGE) for node in nodes]
+        self.badges = [_shown(badges.get(node.key, NO_BADGE), difference=difference) for node in nodes]
         self.difference = difference
         first, last = nodes[0], nodes[-1]
         self.width = first.width
@@ -355,10 +363,6 @@ def paint_chevron(painter: QPainter, centre: QPointF, *, opened: bool) -> None:
 
 def tooltip(node: Node, badge: Badge) -> str:
     """All that is known of a node, as rich text."""
-    from html import escape
-
-    from gui.theme import FATE_WORDS
-
     layer = node.layer
     rows = [("Path", node.path), ("Output", node.shape or "unknown")]
     if node.detail:

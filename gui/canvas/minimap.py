@@ -12,6 +12,7 @@ MOST = QSize(150, 300)
 LEAST = QSize(60, 60)
 PADDING = 8.0
 STRETCH = 3.0
+SCALE_MOST = 0.12
 
 
 class Minimap(QWidget):
@@ -43,7 +44,7 @@ class Minimap(QWidget):
             return
         most = MOST.boundedTo(QSize(room.width() // 3, room.height() * 2 // 5))
         across, down = most.width() - 2 * PADDING, most.height() - 2 * PADDING
-        scale = min(across / bounds.width(), down / bounds.height())
+        scale = min(across / bounds.width(), down / bounds.height(), SCALE_MOST)
         if scale <= 0:
             return
         wide = max(LEAST.width() - 2 * PADDING, min(across, bounds.width() * scale * STRETCH))

@@ -147,6 +147,9 @@ class GraphView(QWidget):
             return
         middle = QPointF(self.view.viewport().rect().center())
         self.view.set_zoom(self.view.zoom)
+        if self.view.fit_zoom() >= self.view.zoom:
+            self.view.look_at(self.scene.bounds.center())
+            return
         self.view.look_at(QPointF(node.x + node.width / 2, node.y) - (place - middle) / self.view.zoom)
 
     # selection
