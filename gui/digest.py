@@ -1,7 +1,7 @@
 """A plan as the views show it: one fate for each layer and group, what is frozen, and numbers in words."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from msgspec import Struct
 
@@ -32,16 +32,21 @@ class Badge(Struct, frozen=True):
         return ", ".join(parts)
 
 
-def badges(fates: Iterable[Fate], dropped: Iterable[str] = ()) -> dict[str, Badge]:
+def layer_of(weight: str, paths: Container[str]) -> str:
+    """The layer that a weight such as `backbone/lstm/cell/kernel` belongs to; weights' names hold slashes too."""
+    head = weight.rpartition("/")[0]
+    while head and head not in paths:
+        head = head.rpartition("/")[0]
+    return head
+
+
+def badges(fates: Iterable[Fate], paths: Container[str]) -> dict[str, Badge]:
     """The badge of every layer that has weights, and of every group above one."""
     counts: dict[str, Counter[str]] = {}
     rules: dict[str, dict[str, None]] = {}
     layers: dict[tuple[str, str], Counter[str]] = {}
     for fate in fates:
-        path, _, _ = fate.weight.rpartition("/")
-        layers.setdefault((path, fate.rule or ""), Counter())[fate.fate] += 1
-    for weight in dropped:
-        layers.setdefault((weight.rpartition("/")[0], ""), Counter())["dropped"] += 1
+        layers.setdefault((layer_of(fate.weight, paths), fate.rule or ""), Counter())[fate.fate] += 1
     for (path, rule), counter in layers.items():
         at = path
         while at:

@@ -5,6 +5,7 @@ values takes the step out, so that a recipe says no more than what the person wa
 """
 
 from collections.abc import Iterable
+from glob import escape
 from typing import Any, get_args
 
 import msgspec
@@ -105,9 +106,21 @@ def set_stem(recipe: Recipe, layer: str | None, fields: dict[str, Any]) -> Recip
     return put(recipe, edit) if fields else take(recipe, edit)
 
 
-def set_frozen(recipe: Recipe, layers: Iterable[str], frozen: bool) -> Recipe:
-    """Freeze or unfreeze layers given by path or glob; earlier steps no longer mention these very addresses."""
+def toggle_frozen(recipe: Recipe, path: str, frozen: bool, *, is_batch_norm: bool = False) -> Recipe:
+    """Freeze or unfreeze one layer, or everything in one nested model. A BatchNormalization that is meant by itself
+    obeys, whatever the other steps say of BatchNormalization.
+    """
+    return set_frozen(recipe, [escape(path)], frozen, batch_norm="with_layer" if is_batch_norm else None)
+
+
+def set_frozen(recipe: Recipe, layers: Iterable[str], frozen: bool, batch_norm: str | None = None) -> Recipe:
+    """Freeze or unfreeze layers given by glob; earlier steps no longer mention these very addresses.
+
+    `batch_norm` is by default what the recipe's other freezing steps say.
+    """
     wanted = tuple(dict.fromkeys(layers))
+    modes = [edit.batch_norm for edit in recipe.edits if tag(edit) == "set_trainable"]
+    mode = batch_norm or (modes[-1] if modes else "with_layer")
     steps: list[Any] = []
     for edit in recipe.edits:
         if tag(edit) != "set_trainable":
@@ -115,14 +128,13 @@ def set_frozen(recipe: Recipe, layers: Iterable[str], frozen: bool) -> Recipe:
             continue
         kept = tuple(address for address in edit.layers if address not in wanted)
         if kept:
-            steps.append(edit if kept == tuple(edit.layers) else replace(edit, layers=type(edit.layers)(kept)))
+            steps.append(edit if kept == tuple(edit.layers) else replace(edit, layers=kept))
     last = steps[-1] if steps else None
-    if last is not None and tag(last) == "set_trainable" and last.trainable is (not frozen) and last.enabled:
-        steps[-1] = replace(last, layers=type(last.layers)((*last.layers, *wanted)))
+    alike = last is not None and tag(last) == "set_trainable" and last.enabled
+    if last is not None and alike and last.trainable is (not frozen) and last.batch_norm == mode:
+        steps[-1] = replace(last, layers=(*last.layers, *wanted))
     else:
-        mode = next((edit.batch_norm for edit in reversed(recipe.edits) if tag(edit) == "set_trainable"), None)
-        fields = {} if mode is None else {"batch_norm": mode}
-        steps.append(make_edit("set_trainable", layers=list(wanted), trainable=not frozen, **fields))
+        steps.append(make_edit("set_trainable", layers=list(wanted), trainable=not frozen, batch_norm=mode))
     return with_steps(recipe, steps)
 
 
@@ -143,3 +155,13 @@ def apply_fix(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
     for edit in edits:
         recipe = put(recipe, edit)
     return recipe
+
+
+def freeze_all(recipe: Recipe, kept: Iterable[str], *, frozen: bool) -> Recipe:
+    """Freeze (or unfreeze) every layer except some; earlier freezing steps go."""
+    modes = [edit.batch_norm for edit in recipe.edits if tag(edit) == "set_trainable"]
+    fields = {"batch_norm": modes[-1]} if modes else {}
+    everything = make_edit("set_trainable", layers=["*"], trainable=not frozen, **fields)
+    clean = take_all(recipe, "set_trainable").plus(everything)
+    but = [escape(path) for path in kept]
+    return clean.plus(make_edit("set_trainable", layers=but, trainable=frozen, **fields)) if but else clean

@@ -38,7 +38,7 @@ class ChangeRecipe(QUndoCommand):
         """Commands with an id are offered to the one before them for merging."""
         return 1 if self.burst else -1
 
-    def mergeWith(self, other: QUndoCommand) -> bool:  # noqa: N802
+    def mergeWith(self, other: QUndoCommand) -> bool:
         """Swallow a later command of the same burst; a burst that ends where it began is no step at all."""
         if not isinstance(other, ChangeRecipe) or other.burst != self.burst:
             return False
@@ -238,6 +238,20 @@ class Session(QObject):
         self.note.emit(f"opened {source.path} \u00b7 {source.format}")
         self._plan_id = self.engine.ask(SetSource(source=source), self._on_base, self._on_base_failed)
         self.planning_changed.emit(True)
+
+    def close_source(self) -> None:
+        """Back to no file at all."""
+        if self._plan_id is not None:
+            self.engine.drop(self._plan_id)
+        self._plan_id = self._planned = None
+        self.source = self.plan = self.base = self.refusal = None
+        self.recipe = Recipe()
+        self.selection = ""
+        self.undo_stack.clear()
+        for signal in (self.source_changed, self.recipe_changed, self.plan_changed):
+            signal.emit()
+        self.selection_changed.emit("")
+        self.planning_changed.emit(False)
 
     @Slot(object)
     def _on_base(self, plan: Plan) -> None:

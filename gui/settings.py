@@ -17,9 +17,7 @@ class Settings:
     def __init__(self, path: Path | None = None) -> None:
         """Without a path the user's own settings file serves."""
         if path is None:
-            self._store = QSettings(
-                QSettings.Format.IniFormat, QSettings.Scope.UserScope, "suture", "suture"
-            )
+            self._store = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "suture", "suture")
         else:
             self._store = QSettings(str(path), QSettings.Format.IniFormat)
 
@@ -27,7 +25,7 @@ class Settings:
     def theme(self) -> Choice:
         """`auto`, `light` or `dark`."""
         value = self._read("theme", "auto")
-        return cast(Choice, value) if value in ("auto", "light", "dark") else "auto"
+        return cast("Choice", value) if value in ("auto", "light", "dark") else "auto"
 
     @theme.setter
     def theme(self, value: Choice) -> None:

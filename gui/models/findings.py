@@ -33,7 +33,7 @@ class FindingsModel(QAbstractListModel):
         return sum(finding.severity == severity for finding in self.findings)
 
     @override
-    def rowCount(self, parent: QModelIndex | QPersistentModelIndex = QModelIndex()) -> int:  # noqa: B008, N802
+    def rowCount(self, parent: QModelIndex | QPersistentModelIndex = QModelIndex()) -> int:  # noqa: B008
         return 0 if parent.isValid() else len(self.findings)
 
     @override

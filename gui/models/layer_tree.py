@@ -224,13 +224,13 @@ class LayerTreeModel(QAbstractItemModel):
         return QModelIndex() if number < 0 else self.createIndex(self._rows[number], 0, number)
 
     @override
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         if not parent.isValid():
             return len(self._roots)
         return len(self._children[parent.internalId()]) if parent.column() == 0 else 0
 
     @override
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         return len(Column)
 
     @override
@@ -262,7 +262,7 @@ class LayerTreeModel(QAbstractItemModel):
         return None
 
     @override
-    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         if role != Qt.ItemDataRole.CheckStateRole or index.column() != Column.FROZEN:
             return False
         self.frozen_toggled.emit(self.path_of(index), Qt.CheckState(value) == Qt.CheckState.Checked)
@@ -278,9 +278,7 @@ class LayerTreeModel(QAbstractItemModel):
         return flags
 
     @override
-    def headerData(  # noqa: N802
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:

@@ -1,0 +1,92 @@
+"""Everything that can be commanded, in one table: text, keys, tip. Menus, buttons and tests read it."""
+
+from msgspec import Struct
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+
+class Command(Struct, frozen=True):
+    """One action. `keys` are portable key sequences, the first one is shown."""
+
+    name: str
+    text: str
+    keys: tuple[str, ...] = ()
+    tip: str = ""
+    checkable: bool = False
+
+
+COMMANDS = (
+    Command("open", "Open\u2026", ("Ctrl+O",), "Open a model file"),
+    Command("open_folder", "Open SavedModel folder\u2026", ("Ctrl+Alt+O",), "Open a SavedModel folder"),
+    Command(
+        "open_weights",
+        "Open weights with this architecture\u2026",
+        ("Ctrl+Shift+O",),
+        "Fill the opened architecture with the arrays of a weights file",
+    ),
+    Command("close", "Close model", ("Ctrl+W",)),
+    Command("export", "Export\u2026", ("Ctrl+E",), "Write the adapted model"),
+    Command(
+        "verify", "Verify a written file\u2026", ("Ctrl+Shift+E",), "Check a written file against source and recipe"
+    ),
+    Command("load_recipe", "Load recipe\u2026", ("Ctrl+L",)),
+    Command("save_recipe", "Save recipe\u2026", ("Ctrl+S",)),
+    Command("clear_recipe", "Clear recipe", ("Ctrl+Shift+Backspace",)),
+    Command("preferences", "Preferences\u2026", ("Ctrl+,",)),
+    Command("quit", "Quit", ("Ctrl+Q",)),
+    Command("find", "Find layer", ("Ctrl+F",)),
+    Command("before", "Before", ("Ctrl+1",), "The model as it is in the file"),
+    Command("after", "After", ("Ctrl+2",), "The model as the recipe makes it"),
+    Command("difference", "Difference", ("Ctrl+3",), "What the recipe changes"),
+    Command("zoom_in", "Zoom in", ("Ctrl++", "Ctrl+=")),
+    Command("zoom_out", "Zoom out", ("Ctrl+-",)),
+    Command("fit", "Fit graph to view", ("Ctrl+0",)),
+    Command("fold_all", "Fold nested models", ("Ctrl+[",)),
+    Command("unfold_all", "Unfold nested models", ("Ctrl+]",)),
+    Command("next_finding", "Next finding", ("F8",)),
+    Command("previous_finding", "Previous finding", ("Shift+F8",)),
+    Command("go_layers", "Go to layers", ("Alt+1",)),
+    Command("go_graph", "Go to graph", ("Alt+2",)),
+    Command("go_edit", "Go to edit panels", ("Alt+3",)),
+    Command("go_findings", "Go to findings", ("Alt+4",)),
+    Command("go_recipe", "Go to recipe", ("Alt+5",)),
+    Command("menu", "Menu", ("F10",)),
+)
+
+
+class Actions:
+    """The window's actions by name, added to it so that their keys work everywhere in it."""
+
+    def __init__(self, window: QWidget) -> None:
+        self._actions: dict[str, QAction] = {}
+        for command in COMMANDS:
+            action = QAction(command.text, window)
+            action.setObjectName(command.name)
+            action.setShortcuts([QKeySequence(keys) for keys in command.keys])
+            action.setCheckable(command.checkable)
+            if command.tip:
+                action.setToolTip(command.tip)
+                action.setStatusTip(command.tip)
+            window.addAction(action)
+            self._actions[command.name] = action
+
+    def adopt(self, name: str, action: QAction, *keys: str) -> None:
+        """Take in an action that somebody else made, such as the undo stack's."""
+        action.setObjectName(name)
+        action.setShortcuts([QKeySequence(sequence) for sequence in keys])
+        self._actions[name] = action
+
+    def __getitem__(self, name: str) -> QAction:
+        return self._actions[name]
+
+    def all(self) -> dict[str, QAction]:
+        """Every action by name."""
+        return dict(self._actions)
+
+    def fill(self, menu: QMenu, names: str) -> None:
+        """Fill a menu from names separated by spaces; `-` makes a separator."""
+        for name in names.split():
+            if name == "-":
+                menu.addSeparator()
+            else:
+                menu.addAction(self._actions[name])

@@ -1,0 +1,95 @@
+"""From arguments to an open window: the one place where the window's parts are put together."""
+
+import faulthandler
+import sys
+
+from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from gui import theme as themes
+from gui.crash import CrashWatch
+from gui.main_window import MainWindow
+from gui.panels.parts import Look
+from gui.service import Service, WorkerLike
+from gui.session import Session
+from gui.settings import Settings
+
+
+class Painter(QObject):
+    """Keeps the application in the chosen theme: palette, style sheet, fonts."""
+
+    def __init__(self, app: QApplication, settings: Settings) -> None:
+        super().__init__(app)
+        self._app, self._settings = app, settings
+        app.setStyle("Fusion")
+        self.look = Look(themes.resolve(settings.theme), self)
+        self._apply()
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
+
+    @Slot(str)
+    def choose(self, choice: str) -> None:
+        """Use the theme of a preference from now on."""
+        scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(choice, Qt.ColorScheme.Unknown)
+        QGuiApplication.styleHints().setColorScheme(scheme)
+        self.use(themes.resolve(self._settings.theme))
+
+    @Slot(Qt.ColorScheme)
+    def _on_scheme(self, scheme: Qt.ColorScheme) -> None:
+        self.use(themes.resolve(self._settings.theme, scheme))
+
+    def use(self, theme: themes.Theme) -> None:
+        """Paint everything in a theme."""
+        if theme is not self.look.theme:
+            self.look.set_theme(theme)
+            self._apply()
+
+    def _apply(self) -> None:
+        theme = self.look.theme
+        self._app.setPalette(themes.palette(theme))
+        self._app.setFont(themes.font(theme))
+        self._app.setStyleSheet(themes.stylesheet(theme))
+
+
+def make_worker(kind: str) -> WorkerLike:
+    """A helper process of the kind `reader` or `engine`."""
+    from core.service.client import Worker
+
+    return Worker("reader" if kind == "reader" else "engine")
+
+
+def build(settings: Settings, look: Look) -> MainWindow:
+    """The window with its session and its two helper processes, none of them started."""
+    reader = Service("reader", make_worker("reader"))
+    engine = Service("engine", make_worker("engine"))
+    session = Session(reader, engine)
+    window = MainWindow(session, settings, look)
+    for each in (reader, engine):
+        each.setParent(session)
+    session.setParent(window)
+    return window
+
+
+def run_window(path: str | None = None) -> int:
+    """Show the window, with a file if one is given, until it is closed. Returns the exit code."""
+    if sys.stderr is not None and not faulthandler.is_enabled():
+        faulthandler.enable()
+    QApplication.setApplicationName("suture")
+    QApplication.setApplicationDisplayName("Suture")
+    app = QApplication(sys.argv[:1])
+    settings = Settings()
+    painter = Painter(app, settings)
+    window = build(settings, painter.look)
+    window.theme_chosen.connect(painter.choose)
+    watch = CrashWatch(app)
+    watch.crashed.connect(window.show_crash)
+    watch.install()
+    window.first_painted.connect(window.session.start_processes)
+    if path is not None:
+        window.first_painted.connect(lambda: window.open_path(path))
+    window.show()
+    try:
+        return app.exec()
+    finally:
+        watch.remove()
+        window.session.stop_processes()

@@ -1,0 +1,53 @@
+"""Our own fault, said once: the window goes on; the report can be copied."""
+
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from gui.panels.parts import IconLabel, Look, label, named
+
+
+class CrashDialog(QDialog):
+    """Non-modal; later faults are added to the one that is open."""
+
+    def __init__(self, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("crashDialog")
+        self.setWindowTitle("Something went wrong")
+        self.setMinimumSize(560, 320)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 18)
+        column.setSpacing(10)
+        row = QHBoxLayout()
+        row.setSpacing(10)
+        row.addWidget(IconLabel(look, "error", "error", 20))
+        row.addWidget(label("Something went wrong on our side", "heading"), 1)
+        column.addLayout(row)
+        self.sentence = label("", "muted", wrap=True)
+        column.addWidget(self.sentence)
+        self.text = named(QPlainTextEdit(), "mono")
+        self.text.setReadOnly(True)
+        self.text.setAccessibleName("Details")
+        column.addWidget(self.text, 1)
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        copy = QPushButton("Copy details")
+        copy.clicked.connect(self._on_copy)
+        buttons.addWidget(copy)
+        close = named(QPushButton("Close"), "primary")
+        close.clicked.connect(self.hide)
+        buttons.addWidget(close)
+        column.addLayout(buttons)
+
+    @Slot(str, str)
+    def add(self, sentence: str, details: str) -> None:
+        """Show another fault."""
+        if not self.isVisible():
+            self.text.clear()
+        self.sentence.setText(sentence)
+        self.text.appendPlainText(details)
+        self.show()
+
+    @Slot()
+    def _on_copy(self) -> None:
+        QGuiApplication.clipboard().setText(f"{self.sentence.text()}\n\n{self.text.toPlainText()}")

@@ -1,0 +1,190 @@
+"""The sheet that goes with an export or a verification: progress with cancel, then what Keras says of the file."""
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from core.errors import Cancelled, SutureError
+from core.plan import Verification
+from gui.digest import size_words
+from gui.panels.parts import IconLabel, Look, clear_layout, divider, label, named
+from gui.session import Session, details
+
+EXACT = 1e-5
+
+
+class ExportSheet(QDialog):
+    """Non-modal: the window stays alive behind it. It listens to the session's export and verification."""
+
+    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("exportSheet")
+        self.setWindowTitle("Export")
+        self.setModal(False)
+        self.setMinimumWidth(460)
+        self._session, self._look = session, look
+        self._path = ""
+        self._details = ""
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 18)
+        column.setSpacing(10)
+        head = QHBoxLayout()
+        head.setSpacing(10)
+        self._icon = IconLabel(look, "export", "accent", 20)
+        head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        self.title = label("", "heading", wrap=True)
+        head.addWidget(self.title, 1)
+        column.addLayout(head)
+        self.subtitle = label("", "small", wrap=True)
+        self.subtitle.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column.addWidget(self.subtitle)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.setAccessibleName("Progress")
+        column.addWidget(self.bar)
+        self._results = QVBoxLayout()
+        self._results.setSpacing(7)
+        column.addLayout(self._results)
+        column.addStretch(1)
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        self.folder = QPushButton("Show folder")
+        self.folder.clicked.connect(self._on_folder)
+        self.copy = QPushButton("Copy details")
+        self.copy.clicked.connect(self._on_copy)
+        self.cancel = named(QPushButton("Cancel"), "cancelExport")
+        self.cancel.clicked.connect(self._on_cancel)
+        self.done_button = named(QPushButton("Close"), "primary")
+        self.done_button.clicked.connect(self.hide)
+        for button in (self.folder, self.copy, self.cancel, self.done_button):
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        session.export_progress.connect(self.on_progress)
+        session.export_finished.connect(self.on_finished)
+        session.export_failed.connect(self.on_failed)
+        session.verify_finished.connect(self.on_verified)
+        session.verify_failed.connect(self.on_failed)
+
+    def begin(self, path: str, verb: str) -> None:
+        """Show work on a file as begun; `verb` is `Writing` or `Verifying`."""
+        self._path = path
+        self._details = ""
+        clear_layout(self._results)
+        self.setWindowTitle(verb)
+        self.title.setText(f"{verb} {Path(path).name}")
+        self.subtitle.setText(str(Path(path).parent))
+        self._icon.set_icon("export" if verb == "Writing" else "verify", "accent")
+        self.bar.setValue(0)
+        self._show_buttons(running=True)
+        self.show()
+        self.raise_()
+
+    def _show_buttons(self, *, running: bool, failed: bool = False) -> None:
+        self.bar.setVisible(running)
+        self.cancel.setVisible(running)
+        self.folder.setVisible(not running and not failed)
+        self.copy.setVisible(failed)
+        self.done_button.setVisible(not running)
+        (self.cancel if running else self.done_button).setFocus()
+
+    @Slot(str, float)
+    def on_progress(self, stage: str, fraction: float) -> None:
+        """The engine's word of how far it is."""
+        self.subtitle.setText(stage)
+        self.bar.setValue(round(fraction * 1000))
+
+    @Slot(object)
+    def on_finished(self, written: Any) -> None:
+        """The file is written, and verified if that was asked."""
+        self._show_buttons(running=False)
+        verification = written.verification
+        good = verification is None or verification.ok
+        self._icon.set_icon("check" if good else "warning", "success" if good else "warning")
+        self.title.setText(f"{Path(self._path).name} is written" if good else "Written, but the check failed")
+        self.subtitle.setText(f"{size_words(written.bytes)} in {Path(self._path).parent}")
+        if verification is not None:
+            self._show_verification(verification)
+        self._settle()
+
+    @Slot(object)
+    def on_verified(self, verification: Verification) -> None:
+        """A file was checked again."""
+        self._show_buttons(running=False)
+        good = verification.ok
+        self._icon.set_icon("check" if good else "error", "success" if good else "error")
+        name = Path(self._path).name
+        self.title.setText(f"{name} holds what the plan says" if good else f"{name} is not what the plan says")
+        self.subtitle.setText(str(Path(self._path).parent))
+        self._show_verification(verification)
+        self._settle()
+
+    @Slot(object)
+    def on_failed(self, error: SutureError) -> None:
+        """Nothing was written; or the check could not be made."""
+        if isinstance(error, Cancelled):
+            self.hide()
+            return
+        self._show_buttons(running=False, failed=True)
+        self._details = details(error)
+        self._icon.set_icon("error", "error")
+        self.title.setText("Nothing was written" if self.windowTitle() == "Writing" else "The check was not made")
+        self.subtitle.setText(error.message)
+        self._settle()
+
+    def _settle(self) -> None:
+        self.adjustSize()
+
+    def _show_verification(self, verification: Verification) -> None:
+        clear_layout(self._results)
+        self._results.addWidget(divider())
+        facts = (
+            (verification.reloaded, "Keras loads the file", "Keras does not load the file"),
+            (
+                verification.forward,
+                "A forward pass gives finite outputs of the planned shapes",
+                "The forward pass failed",
+            ),
+            (verification.copied_equal, "Every copied weight is equal bit for bit", "Some copied weights differ"),
+        )
+        for good, yes, no in facts:
+            self._results.addLayout(self._fact(good, yes if good else no))
+        for result in verification.contracts:
+            words = drift_words(result.drift, exact=result.exact)
+            self._results.addLayout(self._fact(result.holds, result.name, words, exact=result.exact))
+        if verification.message:
+            self._results.addWidget(label(verification.message, "small", wrap=True))
+
+    def _fact(self, good: bool, text: str, note: str = "", *, exact: bool = True) -> QGridLayout:
+        row = QGridLayout()
+        row.setHorizontalSpacing(9)
+        row.setVerticalSpacing(0)
+        row.setColumnStretch(1, 1)
+        mark = ("check", "success") if good and exact else ("info", "info") if good else ("error", "error")
+        row.addWidget(IconLabel(self._look, *mark), 0, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(label(text, wrap=True), 0, 1)
+        if note:
+            row.addWidget(label(note, "small", wrap=True), 1, 1)
+        return row
+
+    @Slot()
+    def _on_cancel(self) -> None:
+        self._session.cancel_work()
+
+    @Slot()
+    def _on_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(self._path).parent)))
+
+    @Slot()
+    def _on_copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._details)
+
+
+def drift_words(drift: float, *, exact: bool) -> str:
+    """A contract's drift in words."""
+    if drift == 0:
+        return "exactly equal"
+    percent = f"{drift:.1e}" if drift < EXACT else f"{drift:.2%}"
+    return f"equal up to rounding ({percent} relative)" if exact else f"drifts by {percent} relative"

@@ -1,0 +1,73 @@
+"""Preferences: the few there are, in effect at once."""
+
+from typing import cast
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from gui.panels.fields import Choice
+from gui.panels.parts import label, named
+from gui.settings import Settings
+from gui.theme import Choice as ThemeChoice
+
+THEMES = (
+    ("auto", "Like the desktop", "Follows the desktop\u2019s light or dark mode."),
+    ("light", "Light", ""),
+    ("dark", "Dark", ""),
+)
+
+
+class Preferences(QDialog):
+    """Non-modal; what is picked is remembered at once."""
+
+    theme_chosen = Signal(str)
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("preferences")
+        self.setWindowTitle("Preferences")
+        self.setMinimumWidth(380)
+        self._settings = settings
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 18)
+        column.setSpacing(14)
+        column.addWidget(label("Preferences", "heading"))
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(10)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(label("Theme", "fieldLabel"), 0, 0)
+        self.theme = named(Choice("Theme", THEMES), "themeChoice")
+        self.theme.show_key(settings.theme)
+        self.theme.picked.connect(self._on_theme)
+        grid.addWidget(self.theme, 0, 1)
+        self.verify = QCheckBox("Verify every file right after it is written")
+        self.verify.setChecked(settings.verify_after_export)
+        self.verify.toggled.connect(self._on_verify)
+        grid.addWidget(self.verify, 1, 0, 1, 2)
+        column.addLayout(grid)
+        row = QHBoxLayout()
+        self.forget = QPushButton("Forget recent files")
+        self.forget.setEnabled(bool(settings.recent))
+        self.forget.clicked.connect(self._on_forget)
+        row.addWidget(self.forget)
+        row.addStretch(1)
+        close = named(QPushButton("Close"), "primary")
+        close.clicked.connect(self.close)
+        row.addWidget(close)
+        column.addStretch(1)
+        column.addLayout(row)
+
+    @Slot(str)
+    def _on_theme(self, key: str) -> None:
+        self._settings.theme = cast("ThemeChoice", key)
+        self.theme_chosen.emit(key)
+
+    @Slot(bool)
+    def _on_verify(self, on: bool) -> None:
+        self._settings.verify_after_export = on
+
+    @Slot()
+    def _on_forget(self) -> None:
+        self._settings.clear_recent()
+        self.forget.setEnabled(False)

@@ -1,0 +1,171 @@
+"""Commands that meet the file system: open, export, verify, recipes. Dialogs never block; the session does the work."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from core.errors import RecipeError
+from core.readers.source import Source
+from core.recipe import Recipe, to_json
+from gui.dialogs.export import ExportSheet
+from gui.panels.parts import Look
+from gui.session import Session
+from gui.settings import Settings
+
+MODELS = "Keras models (*.keras *.h5 *.hdf5 *.json *.weights.h5 *.npz);;All files (*)"
+WEIGHTS = "Weights (*.h5 *.hdf5 *.keras *.weights.h5 *.npz);;All files (*)"
+RESULTS = "Keras 3 (*.keras);;HDF5 (*.h5)"
+RECIPES = "Recipes (*.json);;All files (*)"
+
+
+class FileCommands(QObject):
+    """Owned by the window."""
+
+    def __init__(self, window: QWidget, session: Session, settings: Settings, look: Look) -> None:
+        super().__init__(window)
+        self._window, self._session, self._settings, self._look = window, session, settings, look
+        self._sheet: ExportSheet | None = None
+        self._last_out = ""
+
+    @property
+    def sheet(self) -> ExportSheet:
+        """The export sheet, made when first needed."""
+        if self._sheet is None:
+            self._sheet = ExportSheet(self._session, self._look, self._window)
+        return self._sheet
+
+    def _ask(self, title: str, filters: str, slot: str, *, mode: QFileDialog.FileMode, start: str = "") -> None:
+        dialog = QFileDialog(self._window, title, start or self._settings.folder, filters)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(mode)
+        if mode == QFileDialog.FileMode.AnyFile:
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.selectFile(start)
+        if mode == QFileDialog.FileMode.Directory:
+            dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(getattr(self, slot))
+        dialog.open()
+
+    @Slot()
+    def open(self) -> None:
+        """Ask for a model file."""
+        self._ask("Open a model", MODELS, "open_path", mode=QFileDialog.FileMode.ExistingFile)
+
+    @Slot()
+    def open_folder(self) -> None:
+        """Ask for a SavedModel folder."""
+        self._ask("Open a SavedModel folder", "", "open_path", mode=QFileDialog.FileMode.Directory)
+
+    @Slot()
+    def open_weights(self) -> None:
+        """Ask for the weights of the opened architecture."""
+        self._ask(
+            "Open weights with this architecture", WEIGHTS, "open_weights_path", mode=QFileDialog.FileMode.ExistingFile
+        )
+
+    @Slot(str)
+    def open_path(self, path: str) -> None:
+        """Open a file or folder."""
+        path = os.path.abspath(path)
+        if not os.path.exists(path):
+            self._session.problem.emit(f"There is no file {path}; choose another.", "")
+            return
+        self._session.open_path(path)
+
+    @Slot(str)
+    def open_weights_path(self, path: str) -> None:
+        """Open the current file again, with its arrays from another."""
+        source = self._session.source
+        if source is not None:
+            self._session.open_path(source.path, path)
+
+    @Slot()
+    def close(self) -> None:
+        """Close the model; the recipe goes with it."""
+        self._session.close_source()
+
+    @Slot()
+    def export(self) -> None:
+        """Ask where to write the result."""
+        source = self._session.source
+        if source is not None:
+            self._ask(
+                "Export the adapted model",
+                RESULTS,
+                "export_to",
+                mode=QFileDialog.FileMode.AnyFile,
+                start=str(Path(self._settings.folder) / suggested_name(source)),
+            )
+
+    @Slot(str)
+    def export_to(self, path: str) -> None:
+        """Write the result to a path; one without a known ending gets `.keras`."""
+        if Path(path).suffix.lower() not in (".keras", ".h5", ".hdf5"):
+            path += ".keras"
+        self._settings.folder = str(Path(path).parent)
+        self._last_out = path
+        self.sheet.begin(path, "Writing")
+        self._session.export(path, verify=self._settings.verify_after_export)
+
+    @Slot()
+    def verify(self) -> None:
+        """Ask for the written file to check."""
+        self._ask(
+            "Verify a written file",
+            RESULTS,
+            "verify_path",
+            mode=QFileDialog.FileMode.ExistingFile,
+            start=self._last_out,
+        )
+
+    @Slot(str)
+    def verify_path(self, path: str) -> None:
+        """Check a written file against source and recipe."""
+        self.sheet.begin(path, "Verifying")
+        self._session.verify(path)
+
+    @Slot()
+    def save_recipe(self) -> None:
+        """Ask where to save the recipe."""
+        start = str(Path(self._settings.folder) / "recipe.json")
+        self._ask("Save the recipe", RECIPES, "save_recipe_to", mode=QFileDialog.FileMode.AnyFile, start=start)
+
+    @Slot(str)
+    def save_recipe_to(self, path: str) -> None:
+        """Write the recipe as JSON."""
+        if not Path(path).suffix:
+            path += ".json"
+        try:
+            Path(path).write_text(to_json(self._session.recipe), encoding="utf-8")
+        except OSError as error:
+            self._session.problem.emit(f"{path} cannot be written: {error.strerror}; choose another place.", "")
+            return
+        self._session.note.emit(f"saved the recipe as {path}")
+
+    @Slot()
+    def load_recipe(self) -> None:
+        """Ask for a recipe."""
+        self._ask("Load a recipe", RECIPES, "load_recipe_from", mode=QFileDialog.FileMode.ExistingFile)
+
+    @Slot(str)
+    def load_recipe_from(self, path: str) -> None:
+        """Make a saved recipe the current one."""
+        try:
+            recipe = msgspec.json.decode(Path(path).read_bytes(), type=Recipe)
+        except OSError as error:
+            self._session.problem.emit(f"{path} cannot be read: {error.strerror}.", "")
+        except (msgspec.DecodeError, RecipeError) as error:
+            self._session.problem.emit(f"{Path(path).name} is not a recipe: {error}.", str(error))
+        else:
+            self._session.change_recipe(recipe, f"Load {Path(path).name}")
+
+
+def suggested_name(source: Source) -> str:
+    """A name beside the source's that is not the source's."""
+    stem = Path(source.path).name
+    for ending in (".keras", ".hdf5", ".h5", ".json"):
+        stem = stem.removesuffix(ending)
+    return f"{stem}-adapted.keras"

@@ -1,0 +1,222 @@
+"""Freezing: by pattern, by preset, BatchNormalization's own say, and the totals that follow."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QStringListModel, Qt, Slot
+from PySide6.QtWidgets import (
+    QCompleter,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.edits.set_trainable import matched
+from core.errors import EditError
+from core.graph import Graph
+from core.recipe import Recipe
+from gui import gestures
+from gui.digest import can_freeze, count_words
+from gui.panels.fields import Choice
+from gui.panels.parts import Look, Sentence, divider, label, named
+from gui.session import Session
+
+MODES = (
+    ("with_layer", "goes with its layer", "BatchNormalization is frozen or trained like any other layer named."),
+    (
+        "frozen",
+        "always frozen",
+        "BatchNormalization keeps its statistics and scale: the usual choice for small datasets.",
+    ),
+    ("trainable", "always trained", "BatchNormalization learns even in frozen parts."),
+)
+
+
+class FreezePanel(QWidget):
+    """Patterns and presets become `set_trainable` steps."""
+
+    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("freezePanel")
+        self._session = session
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 12, 14, 12)
+        column.setSpacing(8)
+        self.totals = label("Open a model first.", "heading")
+        column.addWidget(self.totals)
+        self.memory = label("", "small", wrap=True)
+        column.addWidget(self.memory)
+        column.addWidget(divider())
+        column.addWidget(label("Layers by name or pattern", "fieldLabel"))
+        self.pattern = named(QLineEdit(), "freezePattern")
+        self.pattern.setAccessibleName("Layers by name or pattern")
+        self.pattern.setPlaceholderText("block2_*  or  backbone/*")
+        self._names = QStringListModel(self)
+        completer = QCompleter(self._names, self)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.pattern.setCompleter(completer)
+        self.pattern.textChanged.connect(self._say_matches)
+        column.addWidget(self.pattern)
+        self.matches = Sentence("small")
+        column.addWidget(self.matches)
+        row = QHBoxLayout()
+        self.freeze = named(QPushButton("Freeze"), "freezeMatches")
+        self.freeze.clicked.connect(lambda: self.by_pattern(True))
+        self.unfreeze = named(QPushButton("Unfreeze"), "unfreezeMatches")
+        self.unfreeze.clicked.connect(lambda: self.by_pattern(False))
+        self.pattern.returnPressed.connect(lambda: self.by_pattern(True))
+        row.addWidget(self.freeze)
+        row.addWidget(self.unfreeze)
+        row.addStretch(1)
+        column.addLayout(row)
+        column.addWidget(divider())
+        column.addWidget(label("Presets", "fieldLabel"))
+        column.addLayout(self._presets())
+        column.addWidget(divider())
+        column.addWidget(label("BatchNormalization", "fieldLabel"))
+        self.mode = named(Choice("BatchNormalization", MODES), "batchNormMode")
+        self.mode.picked.connect(self._on_mode)
+        column.addWidget(self.mode)
+        self.explanation = Sentence("small")
+        column.addWidget(self.explanation)
+        column.addStretch(1)
+        session.plan_changed.connect(self.refresh)
+        session.recipe_changed.connect(self.refresh)
+        session.source_changed.connect(self.refresh)
+        self.refresh()
+
+    def _presets(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(6)
+        self.buttons: list[QPushButton] = []
+        presets: tuple[tuple[str, str, Callable[[], None]], ...] = (
+            ("All but the head", "Freezes everything except the last layer with weights", self.all_but_head),
+            ("All but BatchNormalization", "Freezes everything except BatchNormalization", self.all_but_batch_norm),
+            ("Unfreeze all", "Every layer is trained", self.unfreeze_all),
+        )
+        for number, (text, tip, action) in enumerate(presets):
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(action)
+            grid.addWidget(button, number, 0, 1, 2)
+            self.buttons.append(button)
+        self.last = named(QPushButton("All but the last"), "freezeLast")
+        self.last.setToolTip("Freezes everything except the last layers with weights")
+        self.last.clicked.connect(self.all_but_last)
+        self.count = named(QSpinBox(), "freezeLastCount")
+        self.count.setAccessibleName("How many layers stay trained")
+        self.count.setRange(1, 9999)
+        self.count.setValue(3)
+        self.count.setSuffix(" layers")
+        grid.addWidget(self.last, len(presets), 0)
+        grid.addWidget(self.count, len(presets), 1)
+        self.buttons.append(self.last)
+        return grid
+
+    @Slot()
+    def refresh(self) -> None:
+        """Totals from the plan, the mode from the recipe, names for completion."""
+        session = self._session
+        graph, plan = session.after_graph, session.plan
+        for widget in (self.freeze, self.unfreeze, self.pattern, self.count, *self.buttons):
+            widget.setEnabled(graph is not None)
+        steps = gestures.steps_of(session.recipe, "set_trainable")
+        self.mode.setEnabled(bool(steps))
+        self.mode.show_key(steps[-1].batch_norm if steps else "with_layer")
+        self.explanation.say(self.mode.tip if steps else "Takes effect once something is frozen or unfrozen.")
+        if graph is not None:
+            names = [path for path, _ in graph.walk()]
+            if names != self._names.stringList():
+                self._names.setStringList(names)
+        if plan is not None:
+            trained, everything = plan.after.trainable_params, plan.after.params
+            self.totals.setText(f"{count_words(trained)} of {count_words(everything)} trained")
+            adam = count_words(trained * 8)
+            self.memory.setText(f"{count_words(everything - trained)} frozen \u00b7 Adam keeps {adam}B for the rest")
+        else:
+            self.totals.setText("Open a model first." if session.source is None else "Waiting for the engine\u2026")
+            self.memory.setText("")
+        self._say_matches()
+
+    @Slot()
+    def _say_matches(self) -> None:
+        graph, pattern = self._session.after_graph, self.pattern.text().strip()
+        if graph is None or not pattern:
+            self.matches.say("")
+            return
+        found = with_weights(graph, pattern)
+        words = {0: "No layer with weights matches.", 1: f"Matches {found[0]}." if found else ""}
+        self.matches.say(words.get(len(found), f"Matches {len(found)} layers with weights."))
+
+    def by_pattern(self, frozen: bool) -> None:
+        """Freeze or unfreeze what the pattern names."""
+        pattern = self.pattern.text().strip()
+        graph = self._session.after_graph
+        if not pattern or graph is None:
+            return
+        if not with_weights(graph, pattern):
+            self.matches.say(f"No layer with weights is called \u201c{pattern}\u201d; nothing was changed.")
+            return
+        verb = "Freeze" if frozen else "Unfreeze"
+        self._change(lambda recipe: gestures.set_frozen(recipe, [pattern], frozen), f"{verb} {pattern}")
+
+    @Slot()
+    def all_but_head(self) -> None:
+        """Everything frozen except the last layer with weights."""
+        self._keep_last(1, "Freeze all but the head")
+
+    @Slot()
+    def all_but_last(self) -> None:
+        """Everything frozen except the last few layers with weights."""
+        self._keep_last(self.count.value(), f"Freeze all but the last {self.count.value()}")
+
+    @Slot()
+    def all_but_batch_norm(self) -> None:
+        """Everything frozen except BatchNormalization."""
+
+        def change(recipe: Recipe) -> Recipe:
+            clean = gestures.take_all(recipe, "set_trainable")
+            return clean.plus(
+                gestures.make_edit("set_trainable", layers=["*"], trainable=False, batch_norm="trainable")
+            )
+
+        self._change(change, "Freeze all but BatchNormalization")
+
+    @Slot()
+    def unfreeze_all(self) -> None:
+        """Every layer is trained."""
+        self._change(lambda recipe: gestures.freeze_all(recipe, [], frozen=False), "Unfreeze all")
+
+    def _keep_last(self, number: int, text: str) -> None:
+        graph = self._session.after_graph
+        if graph is not None:
+            kept = last_layers(graph, number)
+            self._change(lambda recipe: gestures.freeze_all(recipe, kept, frozen=True), text)
+
+    @Slot(str)
+    def _on_mode(self, mode: str) -> None:
+        self._change(
+            lambda recipe: gestures.set_batch_norm(recipe, mode), f"BatchNormalization {self.mode.currentText()}"
+        )
+
+    def _change(self, change: Callable[[Recipe], Recipe], text: str) -> None:
+        self._session.gesture(change, text)
+
+
+def last_layers(graph: Graph, number: int) -> list[str]:
+    """The last layers that hold weights, in the order of the graph, leaves only."""
+    found = [path for path, layer in graph.walk() if can_freeze(layer) and layer.inner is None]
+    return found[-number:]
+
+
+def with_weights(graph: Graph, pattern: str) -> list[str]:
+    """The layers with weights that a pattern means, in the order of the graph."""
+    try:
+        found = matched(graph, (pattern,))
+    except EditError:
+        return []
+    return [path for path, layer in graph.walk() if path in found and can_freeze(layer)]

@@ -1,0 +1,167 @@
+"""Edit the head: keep it, take it off, or put a new one in its place."""
+
+from typing import Any
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLineEdit, QRadioButton, QVBoxLayout, QWidget
+
+from gui import gestures
+from gui.panels.fields import Choice, Debounce, NumberField
+from gui.panels.parts import Look, Sentence, label, named, restyle
+from gui.session import Session
+
+POOLING = (
+    ("avg", "Average pooling", "One number per channel: the mean over the map."),
+    ("max", "Max pooling", "One number per channel: the largest in the map."),
+    ("none", "No pooling", "The whole last map."),
+)
+ACTIVATIONS = (
+    ("softmax", "softmax", "One class of several: the numbers add up to one."),
+    ("sigmoid", "sigmoid", "Any number of labels, each for itself."),
+    ("linear", "linear", "Plain numbers: regression, or a loss from logits."),
+)
+
+
+class HeadPanel(QWidget):
+    """`remove_head` and `attach_head`."""
+
+    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("headPanel")
+        self._session = session
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 12, 14, 12)
+        column.setSpacing(8)
+        self._group = QButtonGroup(self)
+        self.keep = named(QRadioButton("Keep the head"), "headKeep")
+        self.remove = named(QRadioButton("Remove it: a feature extractor"), "headRemove")
+        self.attach = named(QRadioButton("New head for another task"), "headAttach")
+        for button in (self.keep, self.remove, self.attach):
+            self._group.addButton(button)
+            button.clicked.connect(self._on_choice)
+            column.addWidget(button)
+        self.form = QWidget()
+        grid = QGridLayout(self.form)
+        grid.setContentsMargins(0, 6, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.setVerticalSpacing(7)
+        self.pooling = named(Choice("Pooling", POOLING), "headPooling")
+        self.classes = named(NumberField("Classes"), "headClasses")
+        self.hidden = named(QLineEdit(), "headHidden")
+        self.hidden.setAccessibleName("Hidden layers")
+        self.hidden.setToolTip("Units of each hidden Dense layer, such as 256, 128; empty for none")
+        self.dropout = named(QLineEdit(), "headDropout")
+        self.dropout.setAccessibleName("Dropout")
+        self.activation = named(Choice("Activation", ACTIVATIONS), "headActivation")
+        self._only_new: list[QWidget] = []
+        rows: tuple[tuple[str, QWidget], ...] = (
+            ("Pooling", self.pooling),
+            ("Classes", self.classes),
+            ("Hidden", self.hidden),
+            ("Dropout", self.dropout),
+            ("Activation", self.activation),
+        )
+        for number, (text, widget) in enumerate(rows):
+            caption = label(text, "fieldLabel")
+            grid.addWidget(caption, number, 0)
+            grid.addWidget(widget, number, 1)
+            if widget is not self.pooling:
+                self._only_new += [caption, widget]
+        column.addWidget(self.form)
+        self.problem = Sentence()
+        column.addWidget(self.problem)
+        self.explanation = Sentence("small")
+        column.addWidget(self.explanation)
+        column.addStretch(1)
+        self._debounce = Debounce(self)
+        self._debounce.fired.connect(self.apply)
+        for field in (self.classes, self.hidden, self.dropout):
+            field.textEdited.connect(self._debounce.poke)
+            field.editingFinished.connect(self._debounce.flush)
+            field.editingFinished.connect(session.end_burst)
+        for choice in (self.pooling, self.activation):
+            choice.picked.connect(self._on_choice)
+        session.source_changed.connect(self.refresh)
+        session.recipe_changed.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show what the recipe says of the head."""
+        steps = gestures.steps_of(self._session.recipe, "remove_head", "attach_head")
+        opened = self._session.source is not None
+        for button in (self.keep, self.remove, self.attach):
+            button.setEnabled(opened)
+        attached = next((edit for edit in steps if gestures.tag(edit) == "attach_head"), None)
+        removed = next((edit for edit in steps if gestures.tag(edit) == "remove_head"), None)
+        (self.attach if attached else self.remove if removed else self.keep).setChecked(True)
+        if removed is not None:
+            self.pooling.show_key(removed.pooling)
+        if not self.problem.text():
+            self.classes.show_value(attached.classes if attached else self.classes.value or 10)
+            self._show(self.hidden, ", ".join(map(str, attached.hidden if attached else (128,))))
+            self._show(self.dropout, f"{attached.dropout if attached else 0.5:g}")
+        if attached is not None:
+            self.activation.show_key(attached.activation)
+        self._show_form()
+
+    @staticmethod
+    def _show(field: QLineEdit, text: str) -> None:
+        if not field.hasFocus():
+            field.setText(text)
+
+    def _show_form(self) -> None:
+        self.form.setVisible(not self.keep.isChecked())
+        for widget in self._only_new:
+            widget.setVisible(self.attach.isChecked())
+        self.explanation.say("" if self.keep.isChecked() else self.pooling.tip)
+
+    @Slot()
+    def _on_choice(self) -> None:
+        self._session.end_burst()
+        self._show_form()
+        self.apply()
+        self._session.end_burst()
+
+    @Slot()
+    def apply(self) -> None:
+        """Make the recipe say what the form says."""
+        problem, hidden, dropout = self._check()
+        self.problem.say(problem if self.attach.isChecked() else "")
+        if self._session.source is None or (problem and self.attach.isChecked()):
+            return
+        edits: list[Any] = []
+        text = "Keep the head"
+        if not self.keep.isChecked():
+            edits.append(gestures.make_edit("remove_head", pooling=self.pooling.key))
+            text = "Remove the head"
+        if self.attach.isChecked():
+            new = {"classes": self.classes.value, "hidden": hidden, "dropout": dropout}
+            edits.append(gestures.make_edit("attach_head", activation=self.activation.key, **new))
+            text = f"New head, {self.classes.value} classes"
+        self._session.gesture(lambda recipe: gestures.set_head(recipe, edits), text, burst="head")
+
+    def _check(self) -> tuple[str, list[int], float]:
+        """What is wrong with the form (`""`: nothing), the hidden units and the dropout."""
+        problem = self.classes.problem or ("Say how many classes the new head has." if self.classes.blank else "")
+        hidden: list[int] = []
+        dropout = 0.0
+        wrong: set[QLineEdit] = set()
+        try:
+            hidden = [int(part) for part in self.hidden.text().replace(",", " ").split()]
+            if any(units < 1 for units in hidden):
+                raise ValueError
+        except ValueError:
+            wrong.add(self.hidden)
+            problem = problem or "Hidden layers are whole numbers from 1, such as 256, 128; empty for none."
+        try:
+            dropout = float(self.dropout.text().strip() or 0)
+            if not 0 <= dropout < 1:
+                raise ValueError
+        except ValueError:
+            wrong.add(self.dropout)
+            problem = problem or "Dropout is a number from 0 up to, not including, 1."
+        for field in (self.hidden, self.dropout):
+            field.setProperty("bad", field in wrong)
+            restyle(field)
+        return problem, hidden, dropout

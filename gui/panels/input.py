@@ -1,0 +1,235 @@
+"""Edit the model's inputs: sizes, channels, and how channels are adapted. One row of fields per input."""
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from core.edits.anatomy import channel_axis
+from core.errors import EditError
+from core.graph import Graph, Layer, Shape
+from gui import gestures
+from gui.digest import TIMES, output_shape, shape_words
+from gui.panels.fields import Choice, Debounce, NumberField, first_problem
+from gui.panels.parts import IconButton, Look, Sentence, clear_layout, divider, label
+from gui.session import Session
+
+RULES = (
+    ("auto", "Automatic", "Chooses by the model: fold where its mean and deviation are known, sum for one channel, "
+     "repeat for more. The plan says which."),
+    ("sum", "Sum", "Adds the kernels of the old channels. A gray image then gives exactly what it gave as RGB."),
+    ("mean", "Mean", "Averages the kernels of the old channels. Responses get weaker than before."),
+    ("repeat", "Repeat", "Repeats the old channels, each divided by its number of copies."),
+    ("zero_extra", "Keep and zero", "Keeps the old channels; new ones begin at zero, so the output does not change."),
+    ("fold", "Fold", "Like sum, with the model\u2019s own mean and deviation taken into the kernel and bias."),
+)  # fmt: skip
+
+
+class InputRow(QWidget):
+    """One input: a field per dimension and the rule for channels."""
+
+    def __init__(self, session: Session, look: Look, layer: Layer, shape: Shape, axis: int | None, many: bool) -> None:
+        super().__init__()
+        self._session = session
+        self.layer_name = layer.name
+        self.original = shape[1:]
+        self._channel = None if axis is None else axis - 1
+        self._address = layer.name if many else None
+        names = dim_names(len(self.original), self._channel)
+        self.fields = [NumberField(name, nullable=True) for name in names]
+        self._was_typed = False
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(self._heading(look, layer))
+        column.addLayout(self._dims(names))
+        self.problem = Sentence()
+        column.addWidget(self.problem)
+        self.rule = Choice(f"Channel rule of {layer.name}", RULES)
+        self.rule.setObjectName("channelRule")
+        self.explanation = Sentence("small")
+        self._rule_label = label("Channels are adapted by", "fieldLabel")
+        for widget in (self._rule_label, self.rule, self.explanation):
+            column.addWidget(widget)
+            widget.setVisible(self._channel is not None)
+        self._debounce = Debounce(self)
+        self._debounce.fired.connect(self.apply)
+        for field in self.fields:
+            field.textEdited.connect(self._on_typed)
+            field.editingFinished.connect(self._debounce.flush)
+            field.left.connect(session.end_burst)
+        self.rule.picked.connect(self._on_rule)
+
+    def _heading(self, look: Look, layer: Layer) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(label(layer.name), 1)
+        words = shape_words(self.original, batch=True)
+        row.addWidget(label(f"was {words}", "small"))
+        self.reset = IconButton(look, "reset", f"Back to {words}")
+        self.reset.clicked.connect(self._on_reset)
+        row.addWidget(self.reset)
+        return row
+
+    def _dims(self, names: list[str]) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(3)
+        for number, (name, field) in enumerate(zip(names, self.fields, strict=True)):
+            field.setObjectName(f"input_{self.layer_name}_{number}")
+            grid.addWidget(label(name, "fieldLabel"), 0, 2 * number)
+            grid.addWidget(field, 1, 2 * number)
+            grid.setColumnStretch(2 * number, 1)
+            if number < len(names) - 1:
+                times = label(TIMES, "faint")
+                times.setAlignment(Qt.AlignmentFlag.AlignCenter)
+                grid.addWidget(times, 1, 2 * number + 1)
+        return grid
+
+    @property
+    def typed(self) -> tuple[int | None, ...] | None:
+        """The shape that the fields say; `None` while one of them makes no sense."""
+        return None if first_problem(self.fields) else tuple(field.value for field in self.fields)
+
+    def show_recipe(self) -> None:
+        """Show what the recipe says of this input; text being typed that makes no sense stays."""
+        step = next(
+            (
+                edit
+                for edit in gestures.steps_of(self._session.recipe, "change_input")
+                if edit.input in (None, self.layer_name)
+            ),
+            None,
+        )
+        shape = tuple(step.shape) if step is not None else self.original
+        if len(shape) != len(self.fields):
+            shape = self.original
+        for field, value, was in zip(self.fields, shape, self.original, strict=True):
+            if not (field.problem and field.hasFocus()):
+                field.show_value(value)
+            field.mark_changed(value != was)
+        self.rule.show_key(step.channels if step is not None and isinstance(step.channels, str) else "auto")
+        self.reset.setEnabled(shape != self.original)
+        self.problem.say(first_problem(self.fields))
+        self._explain(shape)
+
+    def _explain(self, shape: tuple[int | None, ...]) -> None:
+        if self._channel is None:
+            return
+        changed = shape[self._channel] != self.original[self._channel]
+        self.rule.setEnabled(changed)
+        self.explanation.say(self.rule.tip if changed else "Used when the number of channels changes.")
+
+    @Slot()
+    def _on_typed(self) -> None:
+        self.problem.say(first_problem(self.fields))
+        self._debounce.poke()
+
+    @Slot()
+    def apply(self) -> None:
+        """Make the recipe say what the fields say."""
+        shape = self.typed
+        self.problem.say(first_problem(self.fields))
+        if shape is None:
+            return
+        key = self.rule.key or "auto"
+        self._session.gesture(
+            lambda recipe: gestures.set_input(recipe, self._address, shape, key, self.original),
+            f"Input {self.layer_name} {shape_words(shape, batch=True)}",
+            burst=f"input {self.layer_name}",
+        )
+
+    @Slot(str)
+    def _on_rule(self, _key: str) -> None:
+        self._session.end_burst()
+        self.apply()
+        self._session.end_burst()
+
+    @Slot()
+    def _on_reset(self) -> None:
+        self._debounce.cancel()
+        for field, value in zip(self.fields, self.original, strict=True):
+            field.setText("" if value is None else str(value))
+            field.mark()
+        self.problem.say("")
+        self._session.end_burst()
+        self.apply()
+
+
+class InputPanel(QWidget):
+    """All inputs of the opened model."""
+
+    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("inputPanel")
+        self._session, self._look = session, look
+        self.rows: list[InputRow] = []
+        self._shown: object = None
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(14, 12, 14, 12)
+        self._column.setSpacing(10)
+        session.source_changed.connect(self.rebuild)
+        session.plan_changed.connect(self.rebuild)
+        session.recipe_changed.connect(self.refresh)
+        self.rebuild()
+
+    @Slot()
+    def rebuild(self) -> None:
+        """One row per input of the source; only when the source's inputs are others than those shown."""
+        graph = self._session.before_graph
+        inputs = input_shapes(graph) if graph is not None else []
+        seen = (self._session.source and self._session.source.path, [(layer.name, shape) for layer, shape in inputs])
+        if seen == self._shown:
+            return
+        self._shown = seen
+        clear_layout(self._column)
+        self.rows = []
+        if graph is None or not inputs:
+            text = "The file names no inputs, so there is nothing to change here." if graph else "Open a model first."
+            self._column.addWidget(label(text, "muted", wrap=True))
+        for layer, shape in inputs:
+            if self.rows:
+                self._column.addWidget(divider())
+            assert graph is not None
+            row = InputRow(self._session, self._look, layer, shape, axis_of(graph, layer.name, shape), len(inputs) > 1)
+            self.rows.append(row)
+            self._column.addWidget(row)
+        self._column.addStretch(1)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show the recipe in the fields."""
+        for row in self.rows:
+            row.show_recipe()
+
+
+def input_shapes(graph: Graph) -> list[tuple[Layer, Shape]]:
+    """The InputLayers of a model with their shapes, those without a known shape left out."""
+    try:
+        layers = graph.input_layers()
+    except KeyError:
+        return []
+    found = []
+    for layer in layers:
+        declared = layer.config.get("batch_shape")
+        shape = output_shape(layer) or (tuple(declared) if declared else None)
+        if shape is not None and len(shape) > 1:
+            found.append((layer, shape))
+    return found
+
+
+def axis_of(graph: Graph, name: str, shape: Shape) -> int | None:
+    """The channel axis of an input, batch counted; `None` where there is none."""
+    try:
+        axis = channel_axis(graph, name)
+    except (EditError, KeyError):
+        return None
+    return None if axis is None else axis % len(shape)
+
+
+def dim_names(rank: int, channel: int | None) -> list[str]:
+    """What people call the dimensions of an input, batch left out."""
+    if channel is None:
+        return ["Length"] if rank == 1 else [f"Size {number + 1}" for number in range(rank)]
+    spatial = {0: [], 1: ["Steps"], 2: ["Height", "Width"], 3: ["Depth", "Height", "Width"]}.get(
+        rank - 1, [f"Size {number + 1}" for number in range(rank - 1)]
+    )
+    return [*spatial[:channel], "Channels" if rank > 1 else "Features", *spatial[channel:]]

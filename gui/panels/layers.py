@@ -1,0 +1,343 @@
+"""The layer tree: every layer with shapes, parameters, a checkbox for freezing and a badge for its weights' fate."""
+
+from math import prod
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Slot
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeView,
+    QWidget,
+)
+from typing_extensions import override
+
+from core.graph import Graph, Layer
+from core.plan import Plan
+from gui import gestures
+from gui import theme as themes
+from gui.digest import (
+    Badge,
+    badges,
+    count_words,
+    fate_totals,
+    frozen_layers,
+    layer_of,
+    output_shape,
+    shape_words,
+    worst_findings,
+)
+from gui.models.layer_tree import (
+    BadgeRole,
+    ChangedRole,
+    Column,
+    Extras,
+    LayerRole,
+    LayerTreeModel,
+    SeverityRole,
+)
+from gui.panels.parts import Card, IconButton, Look, clear_layout, label, named
+from gui.session import Session
+from gui.theme import FATE_LETTERS, FATE_WORDS, Theme
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class LayerDelegate(QStyledItemDelegate):
+    """Paints the family's colour beside the name, quiet numbers, and the fate's letter on its colour."""
+
+    def __init__(self, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._look = look
+
+    @override
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(super().sizeHint(option, index).width(), 26)
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        theme = self._look.theme
+        column = index.column()
+        if column == Column.FROZEN:
+            super().paint(painter, option, index)
+            return
+        self._ground(painter, option)
+        rect: QRect = option.rect  # type: ignore[attr-defined]
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)  # type: ignore[attr-defined]
+        if column == Column.NAME:
+            self._paint_name(painter, rect, index, selected, theme)
+        elif column == Column.FATE:
+            badge = index.data(BadgeRole)
+            if isinstance(badge, Badge):
+                paint_badge(painter, rect, badge.fate, theme)
+        else:
+            painter.setFont(themes.font(theme, theme.size_small))
+            changed = column == Column.OUTPUT and index.data(ChangedRole)
+            quiet = theme.selection_text if selected else theme.muted
+            painter.setPen(QColor(theme.adapted.ink if changed else quiet))
+            align = Qt.AlignmentFlag.AlignRight if column == Column.PARAMS else Qt.AlignmentFlag.AlignLeft
+            inner = rect.adjusted(6, 0, -6, 0)
+            text = QFontMetrics(painter.font()).elidedText(
+                str(index.data() or ""), Qt.TextElideMode.ElideRight, inner.width()
+            )
+            painter.drawText(inner, int(align | Qt.AlignmentFlag.AlignVCenter), text)
+
+    def _ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
+        view: QWidget = option.widget  # type: ignore[attr-defined]
+        view.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, view)
+
+    def _paint_name(self, painter: QPainter, rect: QRect, index: Index, selected: bool, theme: Theme) -> None:
+        layer = index.data(LayerRole)
+        assert isinstance(layer, Layer)
+        tone = theme.family(layer.class_name, nested=layer.inner is not None, opaque=layer.opaque)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(tone.ink))
+        painter.drawRoundedRect(QRectF(rect.left() + 2, rect.center().y() - 5, 3, 12), 1.5, 1.5)
+        painter.restore()
+        right = rect.right() - 4
+        severity = index.data(SeverityRole)
+        if severity in ("error", "warning"):
+            icon = themes.icon(themes.SEVERITY_ICONS[severity], theme, severity)
+            icon.paint(painter, QRect(right - 14, rect.center().y() - 6, 14, 14))
+            right -= 18
+        painter.setFont(themes.font(theme, bold=layer.inner is not None))
+        painter.setPen(QColor(theme.selection_text if selected else theme.text))
+        inner = QRect(rect.left() + 12, rect.top(), right - rect.left() - 12, rect.height())
+        text = QFontMetrics(painter.font()).elidedText(layer.name, Qt.TextElideMode.ElideMiddle, inner.width())
+        painter.drawText(inner, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
+
+
+def paint_badge(painter: QPainter, rect: QRect, fate: str, theme: Theme) -> None:
+    """A fate's letter on its colour, centred."""
+    tone = theme.fate(fate)
+    box = QRectF(rect.center().x() - 8, rect.center().y() - 7.5, 18, 17)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(tone.fill))
+    painter.drawRoundedRect(box, 5, 5)
+    painter.setPen(QColor(tone.ink))
+    painter.setFont(themes.font(theme, theme.size_tiny, bold=True))
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), FATE_LETTERS[fate])
+    painter.restore()
+
+
+class BadgeLabel(QWidget):
+    """A fate's badge with a number beside it, for legends."""
+
+    def __init__(self, look: Look, fate: str, text: str) -> None:
+        super().__init__()
+        self._look, self._fate = look, fate
+        row = QHBoxLayout(self)
+        row.setContentsMargins(22, 0, 0, 0)
+        row.addWidget(label(text, "small"))
+        self.setToolTip(f"{text} weights: {FATE_WORDS[fate]}")
+        self.setAccessibleName(f"{text} {fate}")
+        look.changed.connect(self.update)
+
+    @override
+    def paintEvent(self, event: object) -> None:
+        painter = QPainter(self)
+        paint_badge(painter, QRect(0, 0, 18, self.height()), self._fate, self._look.theme)
+
+
+class LayerTree(QTreeView):
+    """The view; Space toggles freezing of the current layer."""
+
+    @override
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        index = self.currentIndex()
+        if event.key() == Qt.Key.Key_Space and index.isValid():
+            cell = index.siblingAtColumn(Column.FROZEN)
+            state = cell.data(Qt.ItemDataRole.CheckStateRole)
+            if state is not None:
+                frozen = state == Qt.CheckState.Checked
+                wanted = Qt.CheckState.Unchecked if frozen else Qt.CheckState.Checked
+                self.model().setData(cell, wanted, Qt.ItemDataRole.CheckStateRole)
+            return
+        super().keyPressEvent(event)
+
+
+class LayersPanel(Card):
+    """The left side of the window: the tree of the shown graph, in step with the session's selection."""
+
+    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__("Layers", parent)
+        self._session = session
+        self._look = look
+        self._expanded: set[str] = set()
+        self._follow = True
+        self.model = LayerTreeModel(self)
+        self.model.frozen_toggled.connect(self._on_frozen_toggled)
+        self.tree = named(LayerTree(), "layerTree")
+        self._set_up_tree()
+        self.body.addWidget(self.tree, 1)
+        self._legend = QHBoxLayout()
+        self._legend.setContentsMargins(14, 6, 14, 8)
+        self._legend.setSpacing(12)
+        self.body.addLayout(self._legend)
+        fold = IconButton(look, "fold", "Fold all groups")
+        fold.clicked.connect(self.tree.collapseAll)
+        unfold = IconButton(look, "unfold", "Unfold all groups")
+        unfold.clicked.connect(self.tree.expandAll)
+        self.header.addWidget(unfold)
+        self.header.addWidget(fold)
+        session.source_changed.connect(self._on_source)
+        session.plan_changed.connect(self.refresh)
+        session.view_changed.connect(self.refresh)
+        session.selection_changed.connect(self._on_selection)
+        look.changed.connect(self.tree.viewport().update)
+
+    def _set_up_tree(self) -> None:
+        tree = self.tree
+        tree.setModel(self.model)
+        tree.setItemDelegate(LayerDelegate(self._look, tree))
+        tree.setAccessibleName("Layers")
+        tree.setUniformRowHeights(True)
+        tree.setIndentation(16)
+        tree.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        tree.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        tree.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header = tree.header()
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(28)
+        header.setSectionsMovable(False)
+        header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
+        for column, width in ((Column.OUTPUT, 84), (Column.WEIGHTS, 92), (Column.PARAMS, 52)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            tree.setColumnWidth(column, width)
+        for column in (Column.FROZEN, Column.FATE):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            tree.setColumnWidth(column, 28)
+        tree.expanded.connect(lambda index: self._expanded.add(self.model.path_of(index)))
+        tree.collapsed.connect(lambda index: self._expanded.discard(self.model.path_of(index)))
+        tree.selectionModel().currentChanged.connect(self._on_current)
+
+    @Slot()
+    def _on_source(self) -> None:
+        self._expanded = set()
+        self.refresh()
+        for path in self.model.groups():
+            if "/" not in path:
+                self.tree.expand(self.model.index_of(path))
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show what the session says."""
+        session = self._session
+        graph, plan = session.shown_graph, session.plan
+        only: set[str] | None = None
+        after = session.view != "before"
+        if session.view == "difference" and graph is not None:
+            only = changed_paths(session.before_graph, graph, plan)
+        expanded = set(self._expanded)
+        reset = self.model.set_graph(graph, self._extras(graph, plan if after else None), only)
+        if reset:
+            self._expanded = expanded
+            for path in sorted(expanded):
+                index = self.model.index_of(path)
+                if index.isValid():
+                    self.tree.expand(index)
+            if session.view == "difference":
+                self.tree.expandAll()
+            self._on_selection(session.selection)
+        self.set_count(str(len(self.model.paths())) if graph is not None else "")
+        self._refresh_legend(plan if after else None)
+
+    def _extras(self, graph: Graph | None, plan: Plan | None) -> Extras:
+        if graph is None:
+            return Extras()
+        frozen = frozenset(frozen_layers(graph))
+        if plan is None:
+            return Extras(frozen=frozen, severities=worst_findings(self._session.findings))
+        before = self._session.before_graph
+        paths = {path for path, _ in graph.walk()}
+        return Extras(
+            badges=badges(plan.fates, paths),
+            frozen=frozen,
+            severities=worst_findings(self._session.findings),
+            params={path: cost.params for path, cost in plan.costs.items()},
+            weights=main_shapes(plan, paths),
+            before=changed_shapes(before, graph) if before is not None and before is not graph else {},
+        )
+
+    def _refresh_legend(self, plan: Plan | None) -> None:
+        clear_layout(self._legend)
+        for fate, number in (fate_totals(plan) if plan is not None else {}).items():
+            self._legend.addWidget(BadgeLabel(self._look, fate, count_words(number)))
+        self._legend.addStretch(1)
+
+    @Slot(str)
+    def _on_selection(self, path: str) -> None:
+        index = self.model.index_of(path)
+        selection = self.tree.selectionModel()
+        self._follow = False
+        try:
+            if not index.isValid():
+                selection.clear()
+                return
+            if self.model.path_of(self.tree.currentIndex()) != path or not selection.isSelected(index):
+                flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+                selection.setCurrentIndex(index, flags)
+            self.tree.scrollTo(index)
+        finally:
+            self._follow = True
+
+    @Slot(QModelIndex, QModelIndex)
+    def _on_current(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if self._follow and current.isValid():
+            self._session.select(self.model.path_of(current))
+
+    @Slot(str, bool)
+    def _on_frozen_toggled(self, path: str, frozen: bool) -> None:
+        layer = self._session.layer(path)
+        alone = layer is not None and layer.class_name == "BatchNormalization"
+        verb = "Freeze" if frozen else "Unfreeze"
+        self._session.gesture(
+            lambda recipe: gestures.toggle_frozen(recipe, path, frozen, is_batch_norm=alone), f"{verb} {path}"
+        )
+
+
+def main_shapes(plan: Plan, paths: set[str]) -> dict[str, tuple[int, ...]]:
+    """The planned shape of each layer's largest weight."""
+    found: dict[str, tuple[int, tuple[int, ...]]] = {}
+    for fate in plan.fates:
+        path, size = layer_of(fate.weight, paths), prod(fate.shape)
+        if path not in found or (size, len(fate.shape)) > (found[path][0], len(found[path][1])):
+            found[path] = (size, fate.shape)
+    return {path: shape for path, (_, shape) in found.items()}
+
+
+def changed_shapes(before: Graph, after: Graph) -> dict[str, str]:
+    """Layers whose output shape is another than before, with the shape before in words."""
+    old = {path: output_shape(layer) for path, layer in before.walk()}
+    return {
+        path: shape_words(old[layer.origin or path])
+        for path, layer in after.walk()
+        if (layer.origin or path) in old and old[layer.origin or path] != output_shape(layer)
+    }
+
+
+def changed_paths(before: Graph | None, after: Graph, plan: Plan | None) -> set[str]:
+    """Layers that are new, or whose weights, output shape, config or freezing differ from the source."""
+    if before is None or plan is None or before is after:
+        return set()
+    old, new = dict(before.walk()), dict(after.walk())
+    found = {layer_of(fate.weight, new) for fate in plan.fates if fate.fate != "copied"}
+    for path, layer in new.items():
+        was = old.get(layer.origin or path)
+        if (
+            was is None
+            or was.trainable != layer.trainable
+            or was.config != layer.config
+            or output_shape(was) != output_shape(layer)
+        ):
+            found.add(path)
+    return found

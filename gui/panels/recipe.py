@@ -1,0 +1,124 @@
+"""The recipe: its steps with checkboxes, in their order; saved and loaded as JSON."""
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QListView, QStackedLayout, QWidget
+from typing_extensions import override
+
+from gui import gestures
+from gui.models.recipe import RecipeModel, step_words
+from gui.panels.parts import Card, IconButton, Look, label, named
+from gui.session import Session
+
+
+class StepList(QListView):
+    """Delete removes the current step, Alt+Up and Alt+Down move it."""
+
+    remove_pressed = Signal()
+    move_pressed = Signal(int)
+
+    @override
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        alt = event.modifiers() == Qt.KeyboardModifier.AltModifier
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.remove_pressed.emit()
+        elif alt and event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            self.move_pressed.emit(-1 if event.key() == Qt.Key.Key_Up else 1)
+        else:
+            super().keyPressEvent(event)
+
+
+class RecipePanel(Card):
+    """The list of steps with its controls."""
+
+    save_wanted = Signal()
+    load_wanted = Signal()
+
+    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__("Recipe", parent)
+        self._session = session
+        self.model = RecipeModel(self)
+        self.model.toggled.connect(self.toggle)
+        self.model.moved.connect(self.move_step)
+        self.view = named(StepList(), "recipeList")
+        self.view.setAccessibleName("Recipe steps")
+        self.view.setModel(self.model)
+        self.view.setWordWrap(True)
+        self.view.setSpacing(1)
+        self.view.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.view.remove_pressed.connect(self.remove)
+        self.view.move_pressed.connect(self.move_current)
+        self.calm = label("No steps yet. Every change you make becomes one.", "muted", wrap=True)
+        self.calm.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        self._stack.addWidget(self.view)
+        self._stack.addWidget(self.calm)
+        self.body.addWidget(holder, 1)
+        self.up = IconButton(look, "up", "Move step up")
+        self.down = IconButton(look, "down", "Move step down")
+        self.trash = IconButton(look, "trash", "Remove step")
+        self.load = IconButton(look, "open", "Load recipe")
+        self.save = IconButton(look, "save", "Save recipe")
+        self.up.clicked.connect(lambda: self.move_current(-1))
+        self.down.clicked.connect(lambda: self.move_current(1))
+        self.trash.clicked.connect(self.remove)
+        self.load.clicked.connect(self.load_wanted)
+        self.save.clicked.connect(self.save_wanted)
+        for button in (self.up, self.down, self.trash, self.load, self.save):
+            self.header.addWidget(button)
+        self.view.selectionModel().currentChanged.connect(self._refresh_buttons)
+        session.recipe_changed.connect(self.refresh)
+        session.source_changed.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show the session's recipe."""
+        row = self.view.currentIndex().row()
+        self.model.set_recipe(self._session.recipe)
+        count = self.model.rowCount()
+        self.set_count(str(count) if count else "")
+        self._stack.setCurrentIndex(0 if count else 1)
+        if count and row >= 0:
+            self.view.setCurrentIndex(self.model.index(min(row, count - 1)))
+        self._refresh_buttons()
+
+    @Slot()
+    def _refresh_buttons(self) -> None:
+        row, count = self.view.currentIndex().row(), self.model.rowCount()
+        self.up.setEnabled(row > 0)
+        self.down.setEnabled(0 <= row < count - 1)
+        self.trash.setEnabled(row >= 0)
+        self.load.setEnabled(self._session.source is not None)
+        self.save.setEnabled(count > 0)
+
+    @Slot(int, bool)
+    def toggle(self, row: int, enabled: bool) -> None:
+        """Switch a step on or off."""
+        verb = "Switch on" if enabled else "Switch off"
+        words = step_words(self.model.recipe.edits[row])
+        self._session.gesture(lambda recipe: gestures.toggle_step(recipe, row, enabled), f"{verb}: {words}")
+
+    @Slot(int, int)
+    def move_step(self, row: int, to: int) -> None:
+        """Move a step to another place."""
+        if 0 <= to < self.model.rowCount():
+            self._session.gesture(lambda recipe: gestures.move_step(recipe, row, to), "Move step")
+            self.view.setCurrentIndex(self.model.index(to))
+
+    @Slot(int)
+    def move_current(self, by: int) -> None:
+        """Move the current step up or down."""
+        row = self.view.currentIndex().row()
+        if row >= 0:
+            self.move_step(row, row + by)
+
+    @Slot()
+    def remove(self) -> None:
+        """Take out the current step."""
+        row = self.view.currentIndex().row()
+        if row >= 0:
+            words = step_words(self.model.recipe.edits[row])
+            self._session.gesture(lambda recipe: gestures.remove_step(recipe, row), f"Remove: {words}")

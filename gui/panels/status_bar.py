@@ -1,0 +1,107 @@
+"""The bottom line: the engine's state, numbers before and after, the file; progress and cancel while work is under way."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QColor, QPainter
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+from typing_extensions import override
+
+from gui.digest import count_words
+from gui.panels.parts import ElidedLabel, Look, label
+from gui.session import Session
+
+ARROW = "\u2192"
+ENGINE_WORDS = {
+    "off": "engine not started",
+    "warming": "engine warming up\u2026",
+    "ready": "engine ready",
+    "failed": "engine stopped",
+}
+
+
+class Lamp(QWidget):
+    """A small dot: hollow while the engine warms up, full when it is ready, a ring with a bar when it stopped."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self.state = "off"
+        self.setFixedSize(10, 10)
+        look.changed.connect(self.update)
+
+    @override
+    def paintEvent(self, event: object) -> None:
+        theme = self._look.theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        inks = {"ready": theme.success.ink, "failed": theme.error.ink, "warming": theme.warning.ink}
+        ink = QColor(inks.get(self.state, theme.faint))
+        painter.setPen(ink)
+        painter.setBrush(ink if self.state == "ready" else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(1, 1, 7, 7)
+        if self.state == "failed":
+            painter.drawLine(3, 5, 6, 5)
+
+
+class StatusBar(QWidget):
+    """Reads the session; nothing here can be clicked."""
+
+    def __init__(self, session: Session, look: Look) -> None:
+        super().__init__()
+        self.setObjectName("status")
+        self._session = session
+        row = QHBoxLayout(self)
+        row.setContentsMargins(6, 0, 6, 0)
+        row.setSpacing(6)
+        self.lamp = Lamp(look)
+        self.engine = label("")
+        self.planning = label("")
+        self.numbers = label("")
+        self.file = ElidedLabel()
+        self.file.setAlignment(Qt.AlignmentFlag.AlignRight)
+        for widget in (self.lamp, self.engine, self.planning):
+            row.addWidget(widget)
+        row.addSpacing(14)
+        row.addWidget(self.numbers)
+        row.addWidget(self.file, 1)
+        session.engine_changed.connect(self.refresh)
+        session.plan_changed.connect(self.refresh)
+        session.source_changed.connect(self.refresh)
+        session.planning_changed.connect(self.refresh)
+        session.opening_changed.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Say how things are."""
+        session = self._session
+        self.lamp.state = session.engine_state
+        self.lamp.update()
+        self.engine.setText(ENGINE_WORDS[session.engine_state])
+        busy = session.planning and session.engine_state == "ready"
+        self.planning.setText("\u00b7  planning\u2026" if busy else "")
+        self.numbers.setText(numbers(session))
+        if session.opening:
+            self.file.setText(f"Reading {Path(session.opening).name}\u2026")
+        else:
+            self.file.setText(Path(session.source.path).name if session.source else "")
+            self.file.setToolTip(session.source.path if session.source else "")
+
+
+def numbers(session: Session) -> str:
+    """Parameters, MACs and trained parameters, before and after where they differ."""
+    plan = session.plan
+    if plan is None:
+        return f"params {count_words(session.source.graph.num_params())}" if session.source else ""
+    parts = [f"params {change(plan.before.params, plan.after.params)}"]
+    if plan.before.macs is not None or plan.after.macs is not None:
+        parts.append(f"MACs {change(plan.before.macs, plan.after.macs)}")
+    parts.append(f"trainable {count_words(plan.after.trainable_params)}")
+    return "   \u00b7   ".join(parts)
+
+
+def change(before: int | None, after: int | None) -> str:
+    """`23.6M → 23.5M`, or one number where the two read the same."""
+    one, other = count_words(before), count_words(after)
+    return one if before == after else f"{one} {ARROW} {other}"

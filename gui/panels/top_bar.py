@@ -1,0 +1,117 @@
+"""The bar at the top: open, undo, what is shown, finding a layer, verify, export, and the menu."""
+
+from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
+
+from gui import theme as themes
+from gui.actions import Actions
+from gui.panels.parts import IconButton, Look, Segments, named
+from gui.theme import Theme
+
+VIEWS = (
+    ("before", "Before", "The model as it is in the file"),
+    ("after", "After", "The model as the recipe makes it"),
+    ("difference", "Difference", "What the recipe changes"),
+)
+
+
+class TopBar(QWidget):
+    """Buttons over the window's actions."""
+
+    view_chosen = Signal(str)
+    layer_wanted = Signal(str)
+
+    def __init__(self, actions: Actions, look: Look, open_menu: QMenu, main_menu: QMenu) -> None:
+        super().__init__()
+        self._look = look
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self.open = self._menu_button("Open", open_menu)
+        self.open.clicked.connect(actions["open"].trigger)
+        row.addWidget(self.open)
+        row.addSpacing(4)
+        row.addWidget(IconButton(look, "undo", "Undo", role="text").use(actions["undo"]))
+        row.addWidget(IconButton(look, "redo", "Redo", role="text").use(actions["redo"]))
+        row.addSpacing(4)
+        self.views = Segments(VIEWS)
+        self.views.chosen.connect(self.view_chosen)
+        row.addWidget(self.views)
+        row.addSpacing(4)
+        self.find = named(QLineEdit(), "find")
+        self.find.setAccessibleName("Find layer")
+        self.find.setPlaceholderText("Find layer\u2026")
+        self.find.setClearButtonEnabled(False)
+        self.find.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.find.setMinimumWidth(110)
+        self.find.setMaximumWidth(320)
+        self._glass = self.find.addAction(QIcon(), QLineEdit.ActionPosition.LeadingPosition)
+        self._names = QStringListModel(self)
+        self._completer = QCompleter(self._names, self)
+        self._completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self._completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self._completer.setMaxVisibleItems(14)
+        self._completer.activated.connect(self.layer_wanted)
+        self.find.setCompleter(self._completer)
+        self.find.returnPressed.connect(self._on_return)
+        row.addWidget(self.find, 1)
+        row.addStretch(1)
+        self.verify = QToolButton()
+        self.verify.setText("Verify")
+        self.verify.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.verify.setToolTip(f"Check a written file  ({actions['verify'].shortcut().toString()})")
+        self._follow(self.verify, actions, "verify")
+        row.addWidget(self.verify)
+        self.export = named(QToolButton(), "primary")
+        self.export.setText("Export")
+        self.export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.export.setToolTip(f"Write the adapted model  ({actions['export'].shortcut().toString()})")
+        self._follow(self.export, actions, "export")
+        row.addWidget(self.export)
+        self.menu = IconButton(look, "menu", "Menu", role="text")
+        self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu.setMenu(main_menu)
+        actions["menu"].triggered.connect(self.menu.showMenu)
+        row.addWidget(self.menu)
+        for widget in (self.open, self.verify, self.export, self.menu, self.find):
+            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        look.changed.connect(self._tint)
+        self._tint(look.theme)
+
+    def _menu_button(self, text: str, menu: QMenu) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip("Open a model file  (Ctrl+O)")
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        button.setMenu(menu)
+        return button
+
+    @staticmethod
+    def _follow(button: QToolButton, actions: Actions, name: str) -> None:
+        action = actions[name]
+        button.setEnabled(action.isEnabled())
+        action.enabledChanged.connect(button.setEnabled)
+        button.clicked.connect(action.trigger)
+
+    def set_names(self, names: list[str]) -> None:
+        """The layers that can be found."""
+        if names != self._names.stringList():
+            self._names.setStringList(names)
+
+    @Slot()
+    def _on_return(self) -> None:
+        wanted = self.find.text().strip().lower()
+        names = self._names.stringList()
+        best = next((name for name in names if name.lower() == wanted), "")
+        best = best or next((name for name in names if wanted and wanted in name.lower()), "")
+        if best:
+            self.layer_wanted.emit(best)
+
+    @Slot(object)
+    def _tint(self, theme: Theme) -> None:
+        self.open.setIcon(themes.icon("open", theme))
+        self.verify.setIcon(themes.icon("verify", theme))
+        self.export.setIcon(themes.icon("export", theme, "on_accent"))
+        self._glass.setIcon(themes.icon("search", theme, "faint"))

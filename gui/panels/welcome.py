@@ -1,0 +1,139 @@
+"""What a first-time user sees: a place to drop a model, recent files, samples."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from typing_extensions import override
+
+from gui import theme as themes
+from gui.panels.parts import IconLabel, Look, clear_layout, label, named, restyle
+from gui.settings import Settings
+
+SAMPLES = Path(__file__).resolve().parents[2] / "resources" / "samples"
+SAMPLE_WORDS = {".keras", ".h5"}
+
+
+def samples() -> list[Path]:
+    """The sample models that come with the program."""
+    return sorted(path for path in SAMPLES.glob("*") if path.suffix in SAMPLE_WORDS)
+
+
+def sample_title(path: Path) -> str:
+    """A sample's name for people."""
+    return path.stem.replace("_", " ").capitalize()
+
+
+class DropTarget(QFrame):
+    """A large area that takes a file, by dropping or by clicking its button."""
+
+    dropped = Signal(str)
+
+    def __init__(self, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dropTarget")
+        self.setAcceptDrops(True)
+        self.setMinimumHeight(210)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 24, 24, 24)
+        column.setSpacing(10)
+        column.addStretch(1)
+        column.addWidget(IconLabel(look, "drop", "accent", 36), 0, Qt.AlignmentFlag.AlignHCenter)
+        title = label("Drop a Keras model here", "heading")
+        title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(title)
+        kinds = label(".keras  \u00b7  .h5  \u00b7  .hdf5  \u00b7  .json  \u00b7  SavedModel folder", "muted")
+        kinds.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(kinds)
+        self.browse = named(QPushButton("Open a file\u2026"), "primary")
+        column.addSpacing(6)
+        column.addWidget(self.browse, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(1)
+
+    def _over(self, over: bool) -> None:
+        self.setProperty("over", over)
+        restyle(self)
+
+    @override
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+            self._over(True)
+
+    @override
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._over(False)
+
+    @override
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._over(False)
+        urls = event.mimeData().urls()
+        if urls and urls[0].isLocalFile():
+            event.acceptProposedAction()
+            self.dropped.emit(urls[0].toLocalFile())
+
+
+class Welcome(QWidget):
+    """The empty state."""
+
+    open_wanted = Signal()
+    chosen = Signal(str)
+
+    def __init__(self, settings: Settings, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("welcome")
+        self._settings = settings
+        self._look = look
+        outer = QHBoxLayout(self)
+        outer.addStretch(1)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        outer.addLayout(column, 6)
+        outer.addStretch(1)
+        column.addStretch(2)
+        column.addWidget(label("Suture", "hero"))
+        column.addSpacing(4)
+        column.addWidget(
+            label("Adapt pretrained Keras models: see every mismatch before anything is built.", "muted", wrap=True)
+        )
+        column.addSpacing(22)
+        self.target = DropTarget(look)
+        self.target.dropped.connect(self.chosen)
+        self.target.browse.clicked.connect(self.open_wanted)
+        column.addWidget(self.target, 3)
+        column.addSpacing(22)
+        lists = QHBoxLayout()
+        lists.setSpacing(32)
+        self._recent = QVBoxLayout()
+        self._samples = QVBoxLayout()
+        for layout in (self._recent, self._samples):
+            layout.setSpacing(2)
+            lists.addLayout(layout, 1)
+        column.addLayout(lists)
+        column.addStretch(3)
+        look.changed.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """List recent files and samples as they are now."""
+        clear_layout(self._recent)
+        clear_layout(self._samples)
+        recent = [Path(path) for path in self._settings.recent[:5]]
+        self._fill(self._recent, "Recent files", recent, "clock", "Files you open appear here.")
+        self._fill(self._samples, "Samples", samples()[:5], "spark", "No samples are installed.")
+
+    def _fill(self, layout: QVBoxLayout, title: str, paths: list[Path], icon: str, empty: str) -> None:
+        layout.addWidget(label(title.upper(), "cardTitle"))
+        layout.addSpacing(6)
+        for path in paths:
+            text = path.name if icon == "clock" else sample_title(path)
+            button = named(QPushButton(text), "listItem")
+            button.setIcon(themes.icon(icon, self._look.theme, "muted"))
+            button.setToolTip(str(path))
+            button.clicked.connect(lambda _=False, path=path: self.chosen.emit(str(path)))
+            layout.addWidget(button)
+        if not paths:
+            layout.addWidget(label(empty, "faint"))
+        layout.addStretch(1)

@@ -1,0 +1,104 @@
+"""Every window test runs offscreen, on its own settings file, with workers that need no process."""
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from core.readers.source import Source
+from gui.app import Painter
+from gui.main_window import MainWindow
+from gui.panels.parts import Look
+from gui.service import Service
+from gui.session import Session
+from gui.settings import Settings
+from tests.gui.hand_made import FakeWorker, source
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings on a file of this test."""
+    return Settings(tmp_path / "settings.ini")
+
+
+@pytest.fixture
+def reader() -> FakeWorker:
+    """The reader process's stand-in."""
+    return FakeWorker()
+
+
+@pytest.fixture
+def engine() -> FakeWorker:
+    """The engine process's stand-in."""
+    return FakeWorker()
+
+
+@pytest.fixture
+def session(qapp: QApplication, reader: FakeWorker, engine: FakeWorker) -> Iterator[Session]:
+    """A session over both stand-ins; afterwards nothing may be polled any more."""
+    services = Service("reader", reader), Service("engine", engine)
+    made = Session(*services)
+    yield made
+    made.stop_processes()
+    for service in services:
+        assert not [timer for timer in service.findChildren(QTimer) if timer.isActive()]
+    assert not reader.alive
+    assert not engine.alive
+
+
+@pytest.fixture
+def painter(qapp: QApplication, settings: Settings) -> Iterator[Painter]:
+    """The application in its theme."""
+    made = Painter(qapp, settings)
+    yield made
+    made.deleteLater()
+
+
+@pytest.fixture
+def look(painter: Painter) -> Look:
+    """The current theme."""
+    return painter.look
+
+
+@pytest.fixture
+def window(qtbot: QtBot, session: Session, settings: Settings, painter: Painter) -> MainWindow:
+    """A window with nothing open, shown, its stand-ins started."""
+    made = MainWindow(session, settings, painter.look)
+    made.theme_chosen.connect(painter.choose)
+    qtbot.addWidget(made)
+    made.resize(1440, 900)
+    made.show()
+    session.start_processes()
+    qtbot.waitUntil(lambda: session.engine_state == "ready")
+    return made
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, window: MainWindow) -> MainWindow:
+    """The window with the hand-made model open and planned."""
+    show(qtbot, window, source())
+    return window
+
+
+@pytest.fixture
+def open_source(qtbot: QtBot, window: MainWindow) -> Callable[[Source], MainWindow]:
+    """Opens a source in the window and waits for its plan."""
+
+    def opener(value: Source) -> MainWindow:
+        show(qtbot, window, value)
+        return window
+
+    return opener
+
+
+def show(qtbot: QtBot, window: MainWindow, value: Source) -> None:
+    """Open a source and wait for its plan."""
+    window.session.set_source(value)
+    qtbot.waitUntil(lambda: window.session.plan is not None and not window.session.planning)
