@@ -48,7 +48,7 @@ def read_keras(path: Path) -> Described:
         findings=findings,
         training=training or bool(config.get("compile_config")),
         assets=assets,
-        metadata={key: value for key, value in config.items() if key == "compile_config" and value},
+        metadata={key: config[key] for key in ("build_config", "compile_config") if config.get(key)},
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from core.findings import Severity
+
 Config = dict[str, Any]
 """A serialised layer: `{"class_name", "config", ...}`, as the file has it or as an earlier repair left it."""
 
@@ -34,6 +36,7 @@ class Repair(Struct, frozen=True):
     name: str
     title: str
     apply: Callable[[Config, Dialect], Change | None]
+    severity: Severity = "info"
 
 
 def with_config(layer: Config, config: Config) -> Config:

@@ -5,12 +5,39 @@ from typing import Any
 from msgspec import Struct
 
 from core.findings import Finding
-from core.repairs import input_shape, modules, sequential
+from core.repairs import (
+    activations,
+    axis,
+    dtypes,
+    groups,
+    initializers,
+    input_shape,
+    leftovers,
+    modules,
+    recurrent,
+    regularizers,
+    relus,
+    sequential,
+    spatial_dropout,
+    time_major,
+)
 from core.repairs.base import Config, Dialect, Repair, is_serialised, with_config
 
 REPAIRS: tuple[Repair, ...] = (
+    recurrent.REPAIR,
+    relus.REPAIR,
+    initializers.REPAIR,
+    regularizers.REPAIR,
+    activations.REPAIR,
     modules.REPAIR,
     input_shape.REPAIR,
+    dtypes.REPAIR,
+    axis.REPAIR,
+    groups.REPAIR,
+    time_major.REPAIR,
+    spatial_dropout.REPAIR,
+    leftovers.REPAIR,
+    leftovers.UNKNOWN,
 )
 
 BEFORE: tuple[Repair, ...] = (sequential.REPAIR,)
@@ -82,7 +109,7 @@ def _repair_inside(config: Config, dialect: Dialect, log: dict[str, list[tuple[s
 
 
 def _findings(log: dict[str, list[tuple[str, str]]]) -> list[Finding]:
-    titles = {repair.name: repair.title for repair in (*BEFORE, *REPAIRS)}
+    kinds = {repair.name: repair for repair in (*BEFORE, *REPAIRS)}
     found = []
     for name, entries in log.items():
         count = len({layer for layer, _ in entries})
@@ -90,7 +117,11 @@ def _findings(log: dict[str, list[tuple[str, str]]]) -> list[Finding]:
         detail = "\n".join(f"{layer}: {text}" for layer, text in entries)
         found.append(
             Finding(
-                "info", "legacy.repaired", entries[0][0], f"{titles[name]} {where}: {entries[0][1]}.", detail=detail
+                kinds[name].severity,
+                "legacy.repaired",
+                entries[0][0],
+                f"{kinds[name].title} {where}: {entries[0][1]}.",
+                detail=detail,
             )
         )
     return found
