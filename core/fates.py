@@ -31,6 +31,10 @@ def layer_moves(
     wanted = {need.name for need in needed}
     # A variable that its class left unnamed has another name in each run; its storage key says which it is.
     unnamed = {weight.key: weight for weight in held.values() if weight.name not in wanted}
+    if layer.module and not layer.module.startswith("keras") and not unnamed.keys() & {need.key for need in needed}:
+        # The class came from the person and the file is a legacy one: there, order is all the identity there is.
+        shapes = [need.shape for need in needed] == [weight.shape for weight in held.values()]
+        unnamed = {need.key: weight for need, weight in zip(needed, held.values(), strict=False)} if shapes else {}
     for need in needed:
         have = held.get(need.name) or unnamed.get(need.key)
         renamed = replace(need, name=have.name) if have is not None else need

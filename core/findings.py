@@ -19,7 +19,6 @@ Code = Literal[
     "file.damaged",
     "freeze.batch_norm",
     "adapt.lossy",
-    "training.dropped",
 ]
 
 

@@ -1,14 +1,16 @@
 """The engine's door: what the command line, the engine process and tests call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+from msgspec.structs import replace
 
 from core.engine.execute import Progress, execute, quiet
 from core.engine.planner import Planned, Planner
 from core.engine.specs import Specs
+from core.engine.trust import load_code, trust_layers
 from core.engine.verify import verify
 from core.errors import FileError
 from core.plan import Plan, Verification, Written
@@ -31,8 +33,16 @@ class Engine:
         self._planner: Planner | None = None
         self._others: dict[str, Source] = {}
 
-    def set_source(self, source: Source) -> Plan:
-        """Work on this source from now on; returns the plan of the empty recipe."""
+    def set_source(self, source: Source, code: Sequence[str] = (), trust: bool = False) -> Plan:
+        """Work on this source from now on; returns the plan of the empty recipe.
+
+        `code` are Python files the person named, which are run now; `trust` lets bytecode stored in the model run when
+        its Lambda layers are called. Raises `FileError` when a file of code does not run.
+        """
+        for path in code:
+            load_code(path)
+        if code or trust:
+            source = replace(source, graph=trust_layers(source.graph, trust))
         self._planner = Planner(source, self._specs, self._others)
         return self._planner.plan(Recipe())
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from core.engine.arrays import Arrays
-from core.engine.gate import UnknownCode, foreign_classes
+from core.engine.gate import UnknownCode, deserialize
 from core.engine.specs import recorded_variables, sentence
 from core.errors import FileError
 from core.fates import Move
@@ -39,10 +39,11 @@ def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> keras.M
 def bare_model(graph: Graph) -> keras.Model:
     """The model with Keras's own first values. Raises `FileError`."""
     config = model_config(graph)
+    missing = next((layer.class_name for _, layer in graph.walk() if layer.opaque), None)
     try:
-        for name in foreign_classes(config):
-            raise UnknownCode(name)
-        return keras.saving.deserialize_keras_object(config, safe_mode=True)
+        if missing is not None:
+            raise UnknownCode(missing)
+        return deserialize(config, any(layer.class_name == "Lambda" for _, layer in graph.walk()))
     except UnknownCode as error:
         raise FileError(
             f"The model uses {error.name}, whose code is not here, so it cannot be run.", layer=error.name

@@ -52,6 +52,7 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
     ending = output_format(out)
     check_destination(out, *(Path(source.path) for source in files.values()))
     refuse_errors(planned)
+    _check_opaque(planned, files[0], ending, out)
     with Arrays(planned.plan.graph, files) as arrays:
         try:
             if ending in {".h5", ".hdf5"}:
@@ -60,11 +61,27 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
             if ending == ".weights.h5":
                 return write_weights(out, layers, stored)
             assets = _assets(planned, files[0], arrays)
-            return write_keras(out, model_config(planned.plan.graph), _metadata(), layers, stored, assets)
+            config = {**files[0].metadata, **model_config(planned.plan.graph)} if planned.plan.graph.opaque else None
+            return write_keras(out, config or model_config(planned.plan.graph), _metadata(), layers, stored, assets)
         except SutureError:
             raise
         except MemoryError as error:
             raise FileError("There is not enough memory for the largest array of this model.", path=str(out)) from error
+
+
+def _check_opaque(planned: Planned, source: Source, ending: str, out: Path) -> None:
+    """Arrays of layers without code keep the order of their file, so they stay in its format. Raises `FileError`."""
+    legacy = "HDF5" in source.format
+    wanted = {".h5", ".hdf5"} if legacy else {".keras", ".weights.h5"}
+    graph = planned.plan.graph
+    carried = [path for path, layer in graph.walk() if layer.opaque and layer.weights]
+    if ending in wanted or not (carried or graph.opaque):
+        return
+    raise FileError(
+        f"The code of {carried[0] if carried else graph.class_name} is not here, so its arrays can only be carried into "
+        f"the format they came in; write {'an .h5' if legacy else 'a .keras'} file, or name the file that defines it.",
+        path=str(out),
+    )
 
 
 def _metadata() -> dict[str, Any]:
@@ -77,6 +94,8 @@ def storage_keys(planned: Planned) -> tuple[list[StoredLayer], dict[str, str]]:
     graph = planned.plan.graph
     layers = [StoredLayer("", graph.name)]
     prefixes: dict[str, str] = {}
+    if graph.opaque:
+        return layers, prefixes
     for path, prefix, layer in storage_prefixes(graph):
         layers.append(StoredLayer(prefix, layer.name))
         prefixes[path] = prefix
@@ -92,10 +111,18 @@ def _stored(planned: Planned, arrays: Arrays, progress: Progress) -> tuple[list[
         done = 0
         for move in moves:
             progress("writing", done / total)
-            yield StoredArray(f"{prefixes[move.layer]}/{move.key}", arrays.values(move), move.fate.dtype)
+            key = f"{prefixes[move.layer]}/{move.key}" if move.layer in prefixes else _own_key(move)
+            yield StoredArray(key, arrays.values(move), move.fate.dtype)
             done += _elements(move)
 
     return layers, stream()
+
+
+def _own_key(move: Move) -> str:
+    """Inside a model whose class is unknown, an array stays where it was."""
+    if move.source is None:
+        raise FileError(f"{move.fate.weight} is new, but where {move.layer} keeps its arrays is known only to its code.")
+    return move.source.key
 
 
 def _elements(move: Move) -> int:

@@ -15,8 +15,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 
-from core.graph import Layer
-from core.writers.config import layer_config, model_config
+from core.graph import Graph, Layer
+from core.writers.config import layer_config
 
 _SHARED_ID = re.compile(r'"shared_object_id": \d+(, )?')
 
@@ -30,23 +30,24 @@ class UnknownCode(Exception):
 
 
 def foreign_classes(config: Any) -> Iterator[str]:
-    """Class names in a serialised config that would need somebody else's code (registered and trusted ones excepted)."""
+    """Class names in a serialised config that need code which is neither Keras's nor registered by the person."""
     if isinstance(config, dict):
         if "class_name" in config and "config" in config:
-            module = config.get("module")
             name = str(config["class_name"])
-            registered = config.get("registered_name")
-            known = registered and keras.saving.get_registered_object(registered) is not None
-            if name in {"__lambda__", "function"} and not _is_keras(module):
-                if name == "__lambda__" or module != "builtins":
-                    yield name
-            elif module is not None and not _is_keras(module) and not known:
+            if name == "__lambda__":
+                yield name
+            elif config.get("module") is not None and not _is_keras(config["module"]) and not _registered(config):
                 yield name
         for value in config.values():
             yield from foreign_classes(value)
     elif isinstance(config, (list, tuple)):
         for value in config:
             yield from foreign_classes(value)
+
+
+def _registered(config: dict[str, Any]) -> bool:
+    names = (config.get("registered_name"), config.get("class_name"))
+    return any(name and keras.saving.get_registered_object(name) is not None for name in names)
 
 
 def _is_keras(module: Any) -> bool:
@@ -61,18 +62,16 @@ def config_key(layer: Layer) -> str:
 
 
 def make_layer(layer: Layer) -> Any:
-    """A fresh Keras layer or operation, unbuilt. Raises `UnknownCode`, or whatever Keras says of the config."""
-    entry = layer_config(layer, _NO_GRAPH) if layer.inner is None or layer.inner_key is None else _wrapper(layer)
+    """A fresh Keras layer or operation, unbuilt. Raises `UnknownCode`, or whatever Keras says of the config.
+
+    Bytecode is loaded only for a Lambda that was made buildable (`core.engine.trust`), never below it.
+    """
+    return deserialize(layer_config(layer, Graph("")), layer.class_name == "Lambda" and not layer.opaque)
+
+
+def deserialize(entry: dict[str, Any], bytecode: bool = False) -> Any:
+    """A Keras object from its serialised form. Raises `UnknownCode` if it needs code that is not here."""
     for name in foreign_classes(entry):
-        raise UnknownCode(name)
-    return keras.saving.deserialize_keras_object(entry, safe_mode=True)
-
-
-def _wrapper(layer: Layer) -> dict[str, Any]:
-    assert layer.inner is not None
-    entry = layer_config(layer, _NO_GRAPH)
-    entry["config"] = {**entry["config"], str(layer.inner_key): model_config(layer.inner)}
-    return entry
-
-
-_NO_GRAPH: Any = None
+        if not (bytecode and name == "__lambda__"):
+            raise UnknownCode(name)
+    return keras.saving.deserialize_keras_object(entry, safe_mode=not bytecode)

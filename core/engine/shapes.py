@@ -262,5 +262,5 @@ def _by_structure(
 ) -> tuple[TensorSpec, ...]:
     """The given tensors in the order of the nested model's inputs: by key where both are dicts, else as they come."""
     if isinstance(wanted, dict) and isinstance(given, dict) and set(wanted) <= set(given):
-        return tuple(tensors.get(ref, UNKNOWN) for key in wanted for ref in leaves(given[key]))
+        return tuple(tensors.get(ref, UNKNOWN) for key in sorted(wanted) for ref in leaves(given[key]))
     return flat

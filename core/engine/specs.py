@@ -14,7 +14,7 @@ from keras.src.saving import saving_lib
 from keras.src.utils.python_utils import is_default
 from msgspec import Struct
 
-from core.engine.gate import config_key, make_layer
+from core.engine.gate import config_key, deserialize, make_layer
 from core.graph import Call, Layer, TensorRef, TensorSpec, Weight, map_leaves
 
 _CHANNEL_ONLY = (
@@ -245,7 +245,7 @@ def symbolic_arguments(call: Call, specs: dict[TensorRef, TensorSpec]) -> tuple[
 def _constants(value: Any) -> Any:
     if isinstance(value, dict):
         if "class_name" in value and "config" in value:
-            return keras.saving.deserialize_keras_object(value, safe_mode=True)
+            return deserialize(value)
         return {key: _constants(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_constants(item) for item in value]

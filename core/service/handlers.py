@@ -15,7 +15,9 @@ Handlers = dict[type, Handler]
 
 def reader() -> Handlers:
     """Describe files and look at single arrays; never Keras."""
-    from core.readers import read_model
+    from core.graph import Graph
+    from core.readers import open_store, read_model
+    from core.readers.source import Source
     from core.service.preview import preview_weight
 
     def open_model(body: messages.OpenModel, progress: Progress) -> Any:
@@ -23,7 +25,8 @@ def reader() -> Handlers:
         return read_model(body.path, body.weights_path)
 
     def preview(body: messages.PreviewWeight, progress: Progress) -> Any:
-        return preview_weight(body)
+        with open_store(Source(path=body.path, format="", kind="weights", graph=Graph(name=""))) as store:
+            return preview_weight(store.read(body.key), body)
 
     return {messages.OpenModel: open_model, messages.PreviewWeight: preview}
 
@@ -46,7 +49,7 @@ def engine() -> Handlers:
         return api.warm()
 
     def set_source(body: messages.SetSource, progress: Progress) -> Any:
-        return the_engine().set_source(body.source)
+        return the_engine().set_source(body.source, body.code, body.trust)
 
     def make_plan(body: messages.MakePlan, progress: Progress) -> Any:
         return the_engine().plan(body.recipe)

@@ -48,9 +48,15 @@ class Warm(Struct, frozen=True, kw_only=True):
 
 
 class SetSource(Struct, frozen=True, kw_only=True):
-    """To the engine: this is the source that plans refer to. Answer: the plan of the empty recipe."""
+    """To the engine: this is the source that plans refer to. Answer: the plan of the empty recipe.
+
+    `code` are Python files the person named as defining the model's classes: the engine runs them. `trust` lets
+    bytecode that the model stores (Lambda layers) run.
+    """
 
     source: Source
+    code: tuple[str, ...] = ()
+    trust: bool = False
 
 
 class MakePlan(Struct, frozen=True, kw_only=True):

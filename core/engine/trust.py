@@ -1,0 +1,74 @@
+"""Code that is not Keras's: loaded only in this process, only when the person named the file or trusts the model.
+
+Nothing here runs by itself. `load_code` executes a Python file the person pointed at; `trust_layers` lets layers be
+built whose classes became known that way, or, for a file the person trusts, from the bytecode stored in it.
+"""
+
+import contextlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+
+import keras
+from msgspec.structs import replace
+
+from core.errors import FileError
+from core.graph import Graph, Layer
+
+_BYTECODE = frozenset({"Lambda"})
+
+
+def load_code(path: str | Path) -> tuple[str, ...]:
+    """Run a Python file and register the layers, models and functions it defines; returns the names of its classes.
+
+    Raises `FileError` with the reason when the file cannot be run or defines nothing that Keras could use.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileError(f"{file} does not exist; name the Python file that defines the classes.", path=str(file))
+    spec = importlib.util.spec_from_file_location(f"suture_code_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise FileError(f"{file.name} is not a Python file; name the one that defines the classes.", path=str(file))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        # What the file prints must not get between the answers of the command line.
+        with contextlib.redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[spec.name]
+        raise FileError(f"{file.name} does not run: {type(error).__name__}: {error}", path=str(file)) from error
+    found = [
+        (name, thing)
+        for name, thing in vars(module).items()
+        if (inspect.isclass(thing) and issubclass(thing, (keras.Layer, keras.Model, keras.initializers.Initializer)))
+        or (inspect.isfunction(thing) and thing.__module__ == module.__name__)
+    ]
+    own = [(name, thing) for name, thing in found if not thing.__module__.startswith("keras.")]
+    if not own:
+        raise FileError(f"{file.name} defines no Keras layer, model or function.", path=str(file))
+    for name, thing in own:
+        keras.saving.get_custom_objects()[name] = thing
+    return tuple(name for name, thing in own if inspect.isclass(thing))
+
+
+def registered(name: str | None) -> bool:
+    """Whether the person's code has defined this class."""
+    return bool(name) and keras.saving.get_registered_object(str(name)) is not None
+
+
+def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
+    """The graph with layers made buildable whose code is here; Lambda layers only where `bytecode` says so."""
+
+    def known(_: str, layer: Layer) -> Layer:
+        if not layer.opaque:
+            return layer
+        if layer.class_name in _BYTECODE:
+            return replace(layer, opaque=False) if bytecode else layer
+        if registered(layer.registered_name) or registered(layer.class_name):
+            name = layer.registered_name if registered(layer.registered_name) else layer.class_name
+            return replace(layer, opaque=False, registered_name=name)
+        return layer
+
+    return graph if graph.opaque else graph.replace_layers(known)
