@@ -7,6 +7,7 @@ from core.edits.anatomy import CONVOLUTIONS, first_convs
 from core.edits.base import Edit
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.splice import insert_after, new_layer
+from core.edits.widening import widen
 from core.errors import EditError, RuleError
 from core.findings import Finding
 from core.graph import Graph, Layer
@@ -63,9 +64,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         graph = graph.with_layer(path, new)
         graph = self._padding(graph, path, old, new)
         if wide is not None and self._filters_rule() == "widen":
-            from core.edits.widening import widen
-
-            graph = widen(graph, path, wide)
+            graph = widen(graph, path, int(old.config["filters"]), wide)
         elif wide is not None:
             graph = graph.with_layer(path, self._filter_rules(graph.find(path)))
         return self._followers(graph, path, old)
@@ -263,7 +262,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if width is not None and self._filters_rule() in ("slice", "initialize"):
             losses.append("later layers meet other filters")
         if self.kernel_size is not None and not self._kernel_exact(old):
-            losses.append("the kernel is not only surrounded by zeros")
+            losses.append(self._kernel_loss(old))
         if self.use_bias is False and old.config.get("use_bias", True):
             losses.append("the bias is given up")
         if self.strides is not None and _sizes(self.strides, old) != _sizes(old.config.get("strides", 1), old):
@@ -271,6 +270,13 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if self.padding is not None and self.padding != old.config.get("padding"):
             losses.append("other padding")
         return losses
+
+    def _kernel_loss(self, old: Layer) -> str:
+        assert self.kernel_size is not None
+        before, after = _sizes(old.config["kernel_size"], old), _sizes(self.kernel_size, old)
+        if any(large < small for small, large in zip(before, after, strict=True)):
+            return "a smaller kernel sees less"
+        return "the kernel is more than the old one with zeros around it"
 
     def _exact(self, graph: Graph, path: str, old: Layer) -> bool:
         if self._losses(old):

@@ -93,7 +93,7 @@ def _convolution(class_name: str, config: dict[str, Any], name: str, rank: int) 
 
 
 def _custom(layer: Layer, rank: int, shape: tuple[int, ...]) -> Axes:
-    if (layer.module or "").startswith("keras"):
+    if (layer.module or "").partition(".")[0] == "keras":
         return _OTHER
     if rank == 2:
         return Axes(kind="table", positions=0, filters=1)

@@ -72,7 +72,7 @@ def adapt(
     """
     reason = refusal(None if array is None else array.shape, target, axes, rules)
     if reason:
-        raise RuleError(reason[0].upper() + reason[1:])
+        raise RuleError(reason)
     result: Array = np.zeros(target, dtype) if array is None else array
     for rule, shape in zip(rules, _steps(result.shape, target, axes, rules), strict=True):
         result = rule.apply(result, shape, axes, siblings or {})

@@ -67,7 +67,8 @@ class Bench:
     def edited(self, *edits: Edit, sources: Any = None) -> Graph:
         graph = self.graph
         for edit in edits:
-            graph = shaped(edit.apply(graph, sources) if getattr(edit, "files", ()) else edit.apply(graph))
+            applied = edit.apply(graph, sources) if getattr(edit, "files", ()) else edit.apply(graph)
+            graph = shaped(applied)
         return graph
 
     def built(self, *edits: Edit, size: tuple[int | None, ...] | None = None, sources: Any = None) -> Built:
@@ -100,11 +101,14 @@ class Bench:
 
     def _fill_layer(self, layer: Layer, built: Any, path: str, fates: dict[str, str]) -> None:
         held = {weight.name: weight for weight in layer.weights}
+        by_key = {weight.key: weight for weight in layer.weights}
         others = {sibling_name(key): array for key, array in self.arrays.items()}
         own = {name: self.arrays[one.source] for name, one in held.items() if one.source in self.arrays}
         siblings = {**others, **own}
         for need, (_, variable) in _variables(built):
             have, rules = held.get(need.name), layer.rules_for(need.name)
+            if have is None and need.name.startswith("variable"):
+                have = by_key.get(need.key)  # unnamed variables are numbered anew by every model
             array = self.arrays.get(have.source) if have is not None and have.source is not None else None
             shape = have.shape if array is not None and have is not None else None
             name = f"{path}/{need.name}"
