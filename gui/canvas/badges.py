@@ -9,6 +9,7 @@ from msgspec import structs
 from core.findings import Finding
 from core.graph import Graph
 from core.plan import FateName, Plan
+from gui.digest import frozen_layers, layer_of
 from gui.theme import FATE_ORDER
 
 Marker = Literal["error", "warning"]
@@ -27,16 +28,6 @@ class Badge:
 
 
 NO_BADGE = Badge()
-
-
-def layer_of(weight: str, paths: Mapping[str, object]) -> str:
-    """The path of the layer that a weight path such as `backbone/conv1/cell/kernel` belongs to, or `""`."""
-    head = weight
-    while head:
-        head = head.rpartition("/")[0]
-        if head in paths:
-            return head
-    return ""
 
 
 def dominant(fates: Iterable[FateName]) -> FateName | None:
@@ -70,7 +61,7 @@ def source_paths(before: Graph, after: Graph) -> dict[str, str]:
 
 def badges_after(plan: Plan) -> dict[str, Badge]:
     """Badges by path in the planned graph."""
-    paths = {path: layer for path, layer in plan.graph.walk()}
+    paths = dict(plan.graph.walk())
     fates: dict[str, set[FateName]] = {}
     for fate in plan.fates:
         fates.setdefault(layer_of(fate.weight, paths), set()).add(fate.fate)
@@ -79,7 +70,7 @@ def badges_after(plan: Plan) -> dict[str, Badge]:
 
 def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
     """Badges by path in the source: what will happen to the weights that each layer has now."""
-    paths = {path: layer for path, layer in source.walk()}
+    paths = dict(source.walk())
     origins = source_paths(source, plan.graph)
     fates: dict[str, set[FateName]] = {}
     for fate in plan.fates:
@@ -91,33 +82,7 @@ def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
     return _collect(source, fates, findings)
 
 
-def frozen_paths(graph: Graph) -> set[str]:
-    """Layers with weights that training leaves as they are: by their own flag or a parent's; models: all inside."""
-    frozen: set[str] = set()
-
-    def visit(level: Graph, prefix: str, trainable: bool) -> tuple[bool, bool]:
-        """Whether the level has weights, and whether any of them moves."""
-        weighty = moving = False
-        for layer in level.layers:
-            path = prefix + layer.name
-            own = trainable and layer.trainable
-            has = any(not weight.state for weight in layer.weights)
-            moves = has and own
-            if layer.inner is not None:
-                inner_has, inner_moves = visit(layer.inner, path + "/", own)
-                has, moves = has or inner_has, moves or inner_moves
-            if has and not moves:
-                frozen.add(path)
-            weighty, moving = weighty or has, moving or moves
-        return weighty, moving
-
-    visit(graph, "", graph.trainable)
-    return frozen
-
-
-def _collect(
-    graph: Graph, fates: Mapping[str, set[FateName]], findings: Iterable[Finding]
-) -> dict[str, Badge]:
+def _collect(graph: Graph, fates: Mapping[str, set[FateName]], findings: Iterable[Finding]) -> dict[str, Badge]:
     """One badge a layer; a nested model sums up its children."""
     notes: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -125,7 +90,7 @@ def _collect(
     made: dict[str, Badge] = {}
     gathered: dict[str, set[FateName]] = {}
     order = list(graph.walk())
-    frozen = frozen_paths(graph)
+    frozen = frozen_layers(graph)
     for path, layer in reversed(order):
         own = fates.get(path, set()) | gathered.get(path, set())
         parent = path[: -len(layer.name) - 1]

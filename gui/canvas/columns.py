@@ -7,6 +7,7 @@ unit). Units are packed outwards from the longest way, which keeps skip connecti
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gui.canvas.ordering import Pair, Ranks
 
@@ -55,7 +56,7 @@ def _neighbours(ranks: Ranks, size: int, edges: Sequence[Pair]) -> tuple[list[li
         if pair in lanes:
             continue
         way = [pair[0], *ranks.chains.get(pair, ()), pair[1]]
-        for upper, lower in zip(way, way[1:], strict=False):
+        for upper, lower in pairwise(way):
             below[upper].append(lower)
             above[lower].append(upper)
     return above, below
@@ -81,9 +82,7 @@ def _spine(
     return spine
 
 
-def _units(
-    ranks: Ranks, size: int, above: list[list[int]], below: list[list[int]], spine: dict[int, int]
-) -> list[int]:
+def _units(ranks: Ranks, size: int, above: list[list[int]], below: list[list[int]], spine: dict[int, int]) -> list[int]:
     """Which vertical line each number belongs to, named by its topmost number. The spine's own are -1."""
     on_spine = set(spine.values())
     unit = list(range(size))
@@ -103,8 +102,8 @@ def _halves(
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Each rank's numbers left and right of the spine, from the inside out.
 
-    Branches that hang on the spine alone (those of an Inception module, a skip connection) may stand on either side: the
-    shortest are placed first, each where it comes nearer to the spine. Whatever else there is keeps its side.
+    Branches that hang on the spine alone (those of an Inception module, a skip connection) may stand on either side:
+    the shortest are placed first, each where it comes nearer to the spine. Whatever else there is keeps its side.
     """
     side, distance = _sides(ranks, spine)
     parts, bound = _parts(side, above, below)
@@ -154,9 +153,7 @@ def _sides(ranks: Ranks, spine: dict[int, int]) -> tuple[dict[int, int], dict[in
     return side, distance
 
 
-def _parts(
-    side: dict[int, int], above: list[list[int]], below: list[list[int]]
-) -> tuple[list[list[int]], set[int]]:
+def _parts(side: dict[int, int], above: list[list[int]], below: list[list[int]]) -> tuple[list[list[int]], set[int]]:
     """What hangs together on one side of the spine, and the numbers of parts that also reach to the other side."""
     parts: list[list[int]] = []
     bound: set[int] = set()

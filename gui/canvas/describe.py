@@ -3,34 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.graph import Layer, Shape, TensorSpec
+from core.graph import Layer, TensorSpec
+from gui.digest import TIMES, count_words, shape_words
 
-TIMES = "\u00d7"
 DOT = "\u2009\u00b7\u2009"
-
-
-def shape_text(shape: Shape | None) -> str:
-    """`(None, 112, 112, 64)` as `112x112x64`: without the batch, `?` for what is dynamic, `""` for what is unknown."""
-    if shape is None:
-        return ""
-    return TIMES.join("?" if size is None else str(size) for size in shape[1:]) or "scalar"
 
 
 def outputs_text(outputs: tuple[TensorSpec, ...] | None) -> str:
     """The shapes of a call's outputs, at most two of them written out."""
     if not outputs:
         return ""
-    texts = [shape_text(spec.shape) for spec in outputs]
+    texts = [shape_words(spec.shape) for spec in outputs]
     return texts[0] if len(texts) == 1 else f"{texts[0]}  +{len(texts) - 1}"
-
-
-def count_text(count: int) -> str:
-    """`23587712` as `23.6M`."""
-    for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
-        if count >= limit:
-            number = count / limit
-            return f"{number:.0f}{unit}" if number >= 100 else f"{number:.1f}{unit}"
-    return str(count)
 
 
 def _sizes(value: Any) -> str:
@@ -110,6 +94,11 @@ def _resize(config: Mapping[str, Any]) -> str:
     return _sizes(config.get("size") or [config.get("height", "?"), config.get("width", "?")])
 
 
+def _most(config: Mapping[str, Any]) -> str:
+    most = config.get("max_value")
+    return f"max {most:g}" if isinstance(most, (int, float)) else ""
+
+
 _RULES: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("GlobalAveragePooling", lambda config: ""),
     ("GlobalMaxPooling", lambda config: ""),
@@ -134,7 +123,7 @@ _RULES: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("RNN", _first("units")),
     ("Dense", _first("units")),
     ("LeakyReLU", _first("negative_slope", "alpha")),
-    ("ReLU", lambda config: f"max {config['max_value']:g}" if isinstance(config.get("max_value"), (int, float)) else ""),
+    ("ReLU", _most),
     ("Activation", _first("activation")),
 )
 
@@ -143,7 +132,7 @@ def detail_text(layer: Layer) -> str:
     """The most telling arguments of a layer, such as `64 . 7x7 /2` for a convolution; `""` if there are none."""
     if layer.inner is not None:
         count = sum(1 for _ in layer.inner.walk())
-        return f"{count} layers{DOT}{count_text(layer.num_params())}"
+        return f"{count} layers{DOT}{count_words(layer.num_params())}"
     config = layer.config
     text = next((rule(config) for word, rule in _RULES if word in layer.class_name), "")
     activation = named(config.get("activation"))

@@ -97,7 +97,8 @@ def _union(
         old = was.get(source_of.get(layer.name, ""))
         if old is not None:
             if old.inner is not None and layer.inner is not None and old.inner is not layer.inner:
-                inner = _union(old.inner, layer.inner, f"{was_prefix}{old.name}/", f"{prefix}{layer.name}/", now, ghosts)
+                was_inside, inside = f"{was_prefix}{old.name}/", f"{prefix}{layer.name}/"
+                inner = _union(old.inner, layer.inner, was_inside, inside, now, ghosts)
                 own = with_fields(own, inner=inner)
             own = _with_ghost_inputs(own, old, renamed, gone)
         layers.append(own)

@@ -5,9 +5,10 @@ against 3.8 ms at 1:1 for 10,000 edges).
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
@@ -134,7 +135,7 @@ def label_of(edge: Edge, look: Look) -> Label:
     """An edge's shape in the middle of its longest piece, along it if it is straight and long."""
     width = look.small_metrics.horizontalAdvance(edge.text) + 8
     points = edge.points
-    start, end = max(zip(points, points[1:], strict=False), key=lambda step: abs(step[1][1] - step[0][1]))
+    start, end = max(pairwise(points), key=lambda step: abs(step[1][1] - step[0][1]))
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     upright = start[0] == end[0] and abs(end[1] - start[1]) > width + 30
     rect = QRectF(x - 7, y - width / 2, 14, width) if upright else QRectF(x - width / 2, y - 7.5, width, 15)
@@ -177,7 +178,7 @@ def edge_cells(edges: Iterable[Edge], look: Look) -> list[EdgeCell]:
 def _pieces(points: Sequence[Point]) -> list[tuple[Point, Point]]:
     """Steps of an edge, with straight ones cut so that each stays near one cell."""
     pieces = []
-    for start, end in zip(points, points[1:], strict=False):
+    for start, end in pairwise(points):
         if start[0] != end[0] or end[1] - start[1] <= CELL:
             pieces.append((start, end))
             continue
@@ -205,7 +206,7 @@ class Highlight(QGraphicsItem):
         self.prepareGeometryChange()
         self.lines, self.heads, self.labels = QPainterPath(), QPainterPath(), []
         for edge in edges:
-            for start, end in zip(edge.points, edge.points[1:], strict=False):
+            for start, end in pairwise(edge.points):
                 add_piece(self.lines, start, end)
             if edge.points:
                 add_head(self.heads, edge.points[-1])

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.graph import Graph, Layer
-from gui.canvas.describe import detail_text, outputs_text, shape_text
+from gui.canvas.describe import detail_text, outputs_text
+from gui.digest import shape_words
 from gui.theme import family
 
 CARD_WIDTH = 228.0
@@ -134,7 +135,7 @@ def _edges(nodes: list[Node], by_call: Mapping[tuple[str, int], Node]) -> list[E
                 continue
             seen.add(source.key)
             outputs = source.layer.calls[ref.call].outputs if ref.call < len(source.layer.calls) else None
-            text = shape_text(outputs[ref.output].shape) if outputs and ref.output < len(outputs) else ""
+            text = shape_words(outputs[ref.output].shape) if outputs and ref.output < len(outputs) else ""
             node.shape_in = node.shape_in or text
             edges.append(Edge(source, node, text, source.ghost or node.ghost))
     return edges

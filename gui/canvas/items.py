@@ -5,25 +5,25 @@ from dataclasses import replace
 from html import escape
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QBrush, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
 
 from gui.canvas.badges import NO_BADGE, Badge
-from gui.canvas.describe import DOT, count_text
+from gui.canvas.describe import DOT
 from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
+from gui.canvas.marks import CHIP, NO_PEN, paint_chevron, paint_chip, paint_marker, paint_snow
+from gui.digest import count_words
 from gui.theme import FATE_WORDS
 
 TEXT_ZOOM = 0.5
 WORD_ZOOM = 0.29
-CHIP = 17.0
 PAD = 9.0
 LEFT = STRIPE + 9.0
 
 RIGHT_ALIGNED = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 LEFT_ALIGNED = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-NO_PEN = QPen(Qt.PenStyle.NoPen)
 NO_BRUSH = QBrush(Qt.BrushStyle.NoBrush)
 
 
@@ -237,7 +237,8 @@ class BlockItem(QGraphicsItem):
         painter.drawText(low, LEFT_ALIGNED, name)
         if shape:
             painter.drawText(low, RIGHT_ALIGNED, shape)
-        self._paint_chips(painter, badge, width - PAD + 1, top.center().y() + 0.5, 0, low.center().y() - top.center().y())
+        middle = top.center().y()
+        self._paint_chips(painter, badge, width - PAD + 1, middle + 0.5, 0, low.center().y() - middle)
 
     def _paint_chips(self, painter: QPainter, badge: Badge, right: float, middle: float, dx: float, dy: float) -> None:
         """The fate's letter, and a snowflake beside or below it."""
@@ -294,73 +295,6 @@ class GroupItem(QGraphicsItem):
             paint_marker(painter, look, self.badge.severity, QPointF(2, 2))
 
 
-def paint_chip(painter: QPainter, look: Look, fate: str, centre: QPointF) -> None:
-    """A fate's letter on its colour."""
-    chip = look.chips[fate]
-    rect = QRectF(centre.x() - CHIP / 2, centre.y() - CHIP / 2 + 0.5, CHIP, CHIP - 1)
-    painter.setPen(chip.border)
-    painter.setBrush(chip.back)
-    painter.drawRoundedRect(rect, 5, 5)
-    painter.setFont(look.letter)
-    painter.setPen(chip.pen)
-    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, chip.letter)
-
-
-_FLAKE = [
-    line
-    for x, y in ((0.0, 1.0), (0.866, 0.5), (0.866, -0.5))
-    for line in (
-        (QPointF(-5.2 * x, -5.2 * y), QPointF(5.2 * x, 5.2 * y)),
-        *((QPointF(s * 3.2 * x, s * 3.2 * y), QPointF(s * 3.2 * x + s * 1.9 * (x * 0.6 - t * y * 0.8), s * 3.2 * y + s * 1.9 * (y * 0.6 + t * x * 0.8)))
-          for s in (-1, 1) for t in (-1, 1)),
-    )
-]  # fmt: skip
-
-
-def paint_snow(painter: QPainter, look: Look, centre: QPointF) -> None:
-    """A snowflake: frozen."""
-    painter.setPen(NO_PEN)
-    painter.setBrush(look.snow_back)
-    painter.drawEllipse(centre, CHIP / 2, CHIP / 2)
-    painter.setPen(look.snow)
-    for start, end in _FLAKE:
-        painter.drawLine(centre + start, centre + end)
-
-
-def paint_marker(painter: QPainter, look: Look, severity: str, centre: QPointF) -> None:
-    """A finding: a disc for an error, a triangle for a warning, an exclamation mark in both."""
-    painter.setPen(NO_PEN)
-    x, y = centre.x(), centre.y()
-    if severity == "error":
-        painter.setBrush(look.error)
-        painter.drawEllipse(centre, 8.0, 8.0)
-        lift = 0.0
-    else:
-        painter.setBrush(look.warning)
-        painter.drawPolygon(QPolygonF([QPointF(x, y - 9), QPointF(x + 9.5, y + 7.5), QPointF(x - 9.5, y + 7.5)]))
-        lift = 1.2
-    painter.setPen(look.mark)
-    painter.drawLine(QPointF(x, y - 3.8 + lift), QPointF(x, y + 0.9 + lift))
-    painter.drawPoint(QPointF(x, y + 4.0 + lift))
-
-
-def paint_chevron(painter: QPainter, centre: QPointF, *, opened: bool) -> None:
-    """The sign that folds and unfolds, in the pen's colour."""
-    x, y = centre.x(), centre.y()
-    pen = QPen(painter.pen())
-    own = QPen(pen)
-    own.setWidthF(1.9)
-    own.setCapStyle(Qt.PenCapStyle.RoundCap)
-    own.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    painter.setPen(own)
-    if opened:
-        points = [QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)]
-    else:
-        points = [QPointF(x - 2, y - 4), QPointF(x + 2, y), QPointF(x - 2, y + 4)]
-    painter.drawPolyline(QPolygonF(points))
-    painter.setPen(pen)
-
-
 def tooltip(node: Node, badge: Badge) -> str:
     """All that is known of a node, as rich text."""
     layer = node.layer
@@ -368,7 +302,7 @@ def tooltip(node: Node, badge: Badge) -> str:
     if node.detail:
         rows.append(("Arguments" if not node.foldable else "Inside", node.detail))
     if layer.weights or node.foldable:
-        rows.append(("Parameters", f"{layer.num_params():,} ({count_text(layer.num_params())})"))
+        rows.append(("Parameters", f"{layer.num_params():,} ({count_words(layer.num_params())})"))
         rows.append(("Training", "trainable" if layer.trainable else "frozen"))
     if node.shared:
         rows.append(("Shared", f"call {node.call + 1} of {len(layer.calls)}, one set of weights"))

@@ -3,6 +3,8 @@
 Qt-free. Sizes are logical pixels. Each level is laid out by itself and then moved into its container.
 """
 
+from itertools import pairwise
+
 from gui.canvas.columns import Extents, columns
 from gui.canvas.flow import CARD_WIDTH, Edge, Level, Node
 from gui.canvas.ordering import Pair, acyclic, components, rank
@@ -100,10 +102,10 @@ def _place_part(
     gaps = [RANK_GAP] * len(ranks.ranks)
     for pair in edges:
         way = [pair[0], *ranks.chains.get(pair, ()), pair[1]]
-        for upper, lower in zip(way, way[1:], strict=False):
+        for upper, lower in pairwise(way):
             reach = abs(x[upper] - x[lower])
-            row = row_of[upper]
-            gaps[row] = max(gaps[row], min(RANK_GAP_MOST, RANK_GAP + 0.045 * reach))
+            place = row_of[upper]
+            gaps[place] = max(gaps[place], min(RANK_GAP_MOST, RANK_GAP + 0.045 * reach))
     tops, bottoms = [], []
     y = 0.0
     for index, row in enumerate(ranks.ranks):

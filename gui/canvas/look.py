@@ -1,6 +1,6 @@
 """Brushes, pens and fonts of the canvas, made once per theme: nothing is looked up by name while painting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from PySide6.QtCore import QRectF, Qt
@@ -41,7 +41,7 @@ def line(colour: QColor | str, width: float = 1.0, style: Qt.PenStyle = Qt.PenSt
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """One family's brushes: `fill` of a card, `slim` of a section, `stripe`, `far` without text, `text` of its class."""
+    """One family's brushes: `fill` of a card, `slim` of a section, its `stripe`, `far` away, `text`."""
 
     fill: QBrush
     slim: QBrush
@@ -67,9 +67,10 @@ class Look:
     def __init__(self, theme: Theme) -> None:
         self.theme = theme
         self.families = {name: self._paint(getattr(theme, name)) for name in FAMILIES}
-        self.neutral = self._paint(Tone(theme.faint, theme.hover))
-        self.neutral = Paint(
-            self.neutral.fill, self.neutral.slim, self.neutral.stripe, QBrush(QColor(theme.border_strong)), QPen(QColor(theme.muted))
+        self.neutral = replace(
+            self._paint(Tone(theme.faint, theme.hover)),
+            far=QBrush(QColor(theme.border_strong)),
+            text=QPen(QColor(theme.muted)),
         )
         self.chips = {name: self._chip(name) for name in FATE_LETTERS}
         self.canvas = QColor(theme.canvas)

@@ -37,7 +37,8 @@ class Overview:
             else:
                 add(node.family, look.families[node.family].far, rect)
             if badge.fate not in (None, "copied") and not badge.ghost:
-                marks.append((str(badge.fate), QRectF(node.x + node.width - BADGE_WIDTH, node.y, BADGE_WIDTH, node.height)))
+                end = QRectF(node.x + node.width - BADGE_WIDTH, node.y, BADGE_WIDTH, node.height)
+                marks.append((str(badge.fate), end))
         for fate, rect in marks:
             add(f"fate {fate}", look.chips[fate].edge.brush(), rect)
         self.groups = list(by_brush.values())

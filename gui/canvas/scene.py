@@ -111,8 +111,8 @@ class GraphScene(QGraphicsScene):
             self.addItem(cell)
         self.addItem(self._cards)
         for block in _blocks(level):
-            item = BlockItem(block, look, self.badges, difference=difference)
-            item.setParentItem(self._cards)
+            card = BlockItem(block, look, self.badges, difference=difference)
+            card.setParentItem(self._cards)
         self.overview = Overview(self.nodes, self.badges, look, difference=difference)
         self._far_item = OverviewItem(self.overview, self.bounds)
         self._far_item.setZValue(2)

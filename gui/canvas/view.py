@@ -5,9 +5,9 @@ from typing import cast
 from PySide6.QtCore import (
     QEasingCurve,
     QEvent,
-    QObject,
     QPoint,
     QPointF,
+    QRect,
     QRectF,
     QSize,
     Qt,
@@ -30,7 +30,16 @@ from PySide6.QtGui import (
     QTransform,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QApplication, QFrame, QGesture, QGestureEvent, QGraphicsView, QPinchGesture, QToolTip, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QGesture,
+    QGestureEvent,
+    QGraphicsView,
+    QPinchGesture,
+    QToolTip,
+    QWidget,
+)
 from typing_extensions import override
 
 from gui.canvas.badges import NO_BADGE
@@ -393,8 +402,8 @@ class CanvasView(QGraphicsView):
         super().leaveEvent(event)
 
     @override
-    def drawBackground(self, painter: QPainter, rect: QRectF | QObject) -> None:
-        area = cast("QRectF", rect)
+    def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:
+        area = QRectF(rect)
         painter.fillRect(area, self.background)
         zoom = self.zoom
         if zoom < 0.35:

@@ -1,7 +1,5 @@
 """Where the arrow keys lead: down and up along the edges, left and right to what stands beside."""
 
-from collections.abc import Iterable
-
 from PySide6.QtCore import Qt
 
 from gui.canvas.flow import Node
@@ -42,13 +40,11 @@ def _beside(scene: GraphScene, node: Node, *, right: bool) -> Node | None:
     """The nearest card on one side, rather on the same height than near."""
     level = scene.parent_of(node)
     x, y = _middle(node), node.y + node.height / 2
-    side: Iterable[Node] = (
+    side = (
         other for other in scene.nodes
         if scene.parent_of(other) is level and (_middle(other) - x > 1.0 if right else x - _middle(other) > 1.0)
     )  # fmt: skip
-    return min(
-        side, key=lambda other: abs(_middle(other) - x) + 3 * abs(other.y + other.height / 2 - y), default=None
-    )
+    return min(side, key=lambda other: abs(_middle(other) - x) + 3 * abs(other.y + other.height / 2 - y), default=None)
 
 
 def _middle(node: Node) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QObject, QPoint, QPointF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 from typing_extensions import override
@@ -166,9 +166,9 @@ class GraphView(QWidget):
         self._mark()
         nodes = self.scene.nodes_of(path)
         if nodes:
-            current = self.view.current if self.view.current in nodes else nodes[0]
+            current = next((node for node in nodes if node is self.view.current), nodes[0])
             self.view.current = current
-            self.view.glide_to(current or nodes[0])
+            self.view.glide_to(current)
         else:
             self.view.current = None
 
@@ -178,7 +178,7 @@ class GraphView(QWidget):
     def _mark(self) -> None:
         nodes = self.scene.nodes_of(self.selected) if self.selected else []
         self.scene.mark_selected(nodes)
-        if nodes and self.view.current not in nodes:
+        if nodes and all(node is not self.view.current for node in nodes):
             self.view.current = nodes[0]
 
     # zoom and folds
@@ -347,7 +347,3 @@ class _Controls(QFrame):
         parent: QObject | None = self.parent()
         if isinstance(parent, GraphView):
             parent.view.set_zoom(1.0)
-
-    @override
-    def event(self, event: QEvent) -> bool:
-        return super().event(event)
