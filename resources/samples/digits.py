@@ -25,7 +25,7 @@ def held_out(size: int = SIZE) -> tuple[Array, Array]:
 
 def gray(images: Array) -> Array:
     """The images with one channel: the mean of the three, `(n, size, size, 1)`."""
-    return images.mean(axis=-1, keepdims=True, dtype=np.float32)
+    return np.asarray(images.mean(axis=-1, keepdims=True, dtype=np.float32))
 
 
 def colour_images(digits: Array, generator: np.random.Generator, size: int = SIZE) -> Array:
@@ -33,7 +33,7 @@ def colour_images(digits: Array, generator: np.random.Generator, size: int = SIZ
     matrix = _enlarge(digits.shape[1], size)
     large = np.einsum("yi,nij,xj->nyx", matrix, digits.astype(np.float64) / LEVELS, matrix)
     tints = generator.uniform(WEAKEST, 1.0, (len(digits), 1, 1, 3))
-    return (large[..., None] * tints).astype(np.float32)
+    return np.asarray(large[..., None] * tints, np.float32)
 
 
 def _enlarge(old: int, new: int) -> Array:

@@ -1,0 +1,330 @@
+"""The tour: the real window goes through the whole job on the samples, and leaves pictures, models and numbers.
+
+It types and clicks like a person. Each step is a condition to wait for, so nothing here blocks the event loop.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QPoint, QRect, Qt, QTimer, Slot
+from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QPushButton
+
+from core.errors import FileError, SutureError
+from core.recipe import Recipe, to_json
+from gui import gestures
+from gui import theme as themes
+from gui.app import Painter, build
+from gui.main_window import SIZE, MainWindow
+from gui.panels.fields import Choice
+from gui.panels.welcome import samples
+from gui.settings import Settings
+
+Say = Callable[[str], None]
+Condition = Callable[[], bool]
+Steps = Generator[Condition, None, None]
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 180.0
+TURN_MS = 15
+SETTLE = 0.25
+
+
+class Runner(QObject):
+    """Goes on with the steps whenever the condition they wait for holds."""
+
+    def __init__(self, app: QApplication, steps: Steps) -> None:
+        super().__init__(app)
+        self._app, self._steps = app, steps
+        self.error: BaseException | None = None
+        self._condition: Condition = lambda: True
+        self._until = time.monotonic() + PATIENCE
+        self._timer = QTimer(self)
+        self._timer.setInterval(TURN_MS)
+        self._timer.timeout.connect(self._turn)
+        self._timer.start()
+
+    @Slot()
+    def _turn(self) -> None:
+        try:
+            if self._condition():
+                self._condition = next(self._steps)
+                self._until = time.monotonic() + PATIENCE
+            elif time.monotonic() > self._until:
+                self.error = SutureError(f"The tour waited {PATIENCE:.0f} seconds for the window in vain.")
+                self._end()
+        except StopIteration:
+            self._end()
+        except Exception as error:  # noqa: BLE001 - Qt would swallow it; the one who started the tour raises it
+            self.error = error
+            self._end()
+
+    def _end(self) -> None:
+        self._timer.stop()
+        self._app.quit()
+
+
+class Tour:
+    """The window in the hands of the tour."""
+
+    def __init__(self, folder: Path, say: Say, window: MainWindow, painter: Painter) -> None:
+        self.folder, self.say, self.window, self.painter = folder, say, window, painter
+        self.session = window.session
+        self.samples = {path.stem: path for path in samples()}
+        self._pictures = 0
+
+    def steps(self) -> Steps:
+        """The whole job."""
+        yield from self.look("welcome", "a window, before any model")
+        yield from self.open_sample("digits_residual")
+        self.session.select("stage2_conv1")
+        yield from self.look("opened", "a residual network with its layers, graph and weights")
+        yield from self.gray()
+        yield from self.stem()
+        yield from self.again()
+        yield from self.mismatch()
+        yield from self.nested()
+        yield from self.accuracy()
+
+    # the job
+
+    def gray(self) -> Steps:
+        """From colour to gray by summing, and out into a file."""
+        self.tab("Input")
+        row = self.window.workspace.input.rows[0]
+        self.choose(row.rule, "sum")
+        yield from self.type(row.fields[-1], "1")
+        self.choose(row.rule, "sum")
+        self.session.select("stem_conv")
+        yield from self.look("gray", "one input channel instead of three: the kernel is summed, the rest is copied")
+        yield from self.export("gray.keras")
+        yield from self.look("verified", "written, and checked by Keras")
+        self.click(self.window.files.sheet.done_button)
+        (self.folder / "recipe.json").write_text(to_json(self.session.recipe), encoding="utf-8")
+
+    def stem(self) -> Steps:
+        """Another first convolution, and freezing."""
+        self.tab("Stem")
+        panel = self.window.workspace.stem
+        yield from self.type(panel.filters, "24")
+        for field in panel.kernel[:2]:
+            yield from self.type(field, "5")
+        self.click(panel.batch_norm)
+        yield from self.look("stem", "24 filters of 5x5 and BatchNormalization, with a way back to the old width")
+        self.tab("Freeze")
+        self.click(self.button("All but the head"))
+        yield self.planned
+        yield from self.look("freeze", "everything frozen but the head")
+        self.window.actions_["difference"].trigger()
+        yield from self.look("difference", "what the recipe changes")
+        self.window.actions_["after"].trigger()
+        yield from self.export("adapted.keras")
+        self.click(self.window.files.sheet.done_button)
+
+    def again(self) -> Steps:
+        """The same first step with a first convolution that starts anew, to see what surgery is worth."""
+        undo = self.window.actions_["undo"]
+        while undo.isEnabled():
+            undo.trigger()
+        shape = [32, 32, 1]
+        edit = gestures.make_edit("change_input", shape=shape, channels="initialize")
+        self.session.gesture(lambda recipe: gestures.put(recipe, edit), "First convolution anew")
+        yield self.planned
+        yield from self.export("reinitialized.keras")
+        self.click(self.window.files.sheet.done_button)
+
+    def mismatch(self) -> Steps:
+        """A Dense that knows the image's size: seen before anything is built, settled with one click."""
+        yield from self.open_sample("digits_vgg")
+        self.tab("Input")
+        row = self.window.workspace.input.rows[0]
+        for field in row.fields[:2]:
+            yield from self.type(field, "48")
+        panel = self.window.workspace.findings
+        error = next((one for one in self.session.findings if one.severity == "error"), None)
+        if error is None or not panel.buttons:
+            raise SutureError("The tour expected a mismatch at the first Dense and found none.")
+        self.session.select(error.layer)
+        yield from self.look("mismatch", "48x48 does not fit the Dense after Flatten: seen before anything is built")
+        self.click(panel.buttons[0])
+        yield self.planned
+        if any(one.severity == "error" for one in self.session.findings):
+            raise SutureError("The tour took the first fix and the mismatch stayed.")
+        yield from self.look("fixed", f"one click: {panel_words(self.session.recipe)}")
+        yield from self.export("larger.keras")
+        self.click(self.window.files.sheet.done_button)
+
+    def nested(self) -> Steps:
+        """A backbone inside a Sequential: the edit goes through."""
+        yield from self.open_sample("digits_nested")
+        self.window.actions_["unfold_all"].trigger()
+        self.tab("Input")
+        yield from self.type(self.window.workspace.input.rows[0].fields[-1], "1")
+        self.session.select("backbone/conv1")
+        yield from self.look("nested", "inside a nested model, the first convolution follows")
+
+    def accuracy(self) -> Steps:
+        """What surgery is worth on digits that no model has seen. Keras runs in a process of its own."""
+        files = {
+            "before, in colour": self.samples["digits_residual"],
+            "gray, by sum": self.folder / "gray.keras",
+            "gray, first convolution anew": self.folder / "reinitialized.keras",
+        }
+        command = [sys.executable, "-m", "resources.samples.accuracy", *map(str, files.values())]
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+        )
+        yield lambda: process.poll() is not None
+        output = process.communicate()[0]
+        if process.returncode:
+            raise SutureError("Keras could not run the models that the tour exported.")
+        measured = dict(zip(files, json.loads(output.splitlines()[-1]), strict=True))
+        lines = [f"{share:7.2%}  {name}" for name, share in measured.items()]
+        self.say("Accuracy on 360 digits that were held out:")
+        for line in lines:
+            self.say(line)
+        (self.folder / "accuracy.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+
+    # hands and eyes
+
+    def planned(self) -> bool:
+        """Whether the screen shows the plan of the current recipe."""
+        session = self.session
+        if session.refusal is not None:
+            raise session.refusal
+        return session.source is not None and session.plan is not None and not session.planning
+
+    def open_sample(self, name: str) -> Steps:
+        """Open a sample: by its button on the welcome page, later by its path."""
+        path = self.samples.get(name)
+        if path is None:
+            raise FileError(f"The sample {name}.keras is missing.", path=name)
+        shown = [each for each in self.window.welcome.findChildren(QPushButton) if each.toolTip() == str(path)]
+        if shown and shown[-1].isVisible():
+            self.click(shown[-1])
+        else:
+            self.window.open_path(str(path))
+        yield lambda: self.session.source is not None and Path(self.session.source.path).samefile(path)
+        yield self.planned
+
+    def export(self, name: str) -> Steps:
+        """Write and verify a result; wait for the verdict."""
+        answers: list[Any] = []
+        self.session.export_finished.connect(answers.append)
+        self.session.export_failed.connect(answers.append)
+        self.window.export_to(str(self.folder / name))
+        yield lambda: bool(answers)
+        self.session.export_finished.disconnect(answers.append)
+        self.session.export_failed.disconnect(answers.append)
+        answer = answers[0]
+        if isinstance(answer, SutureError):
+            raise answer
+        if answer.verification is None or not answer.verification.ok:
+            raise SutureError(f"{name} did not pass verification.")
+        self.say(f"wrote {name}, {answer.bytes:,} bytes, verified")
+
+    def tab(self, title: str) -> None:
+        """Bring an edit panel to the front."""
+        self.window.workspace.show_tab(title)
+
+    def type(self, field: QLineEdit, text: str) -> Steps:
+        """Type over what a field says, and wait for the plan."""
+        field.setFocus()
+        field.selectAll()
+        QTest.keyClicks(field, text)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        yield self.planned
+
+    def click(self, button: QAbstractButton) -> None:
+        """Press and release the mouse on a button, on a check box's box."""
+        at = QPoint(8, button.height() // 2) if button.isCheckable() else QPoint()
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+
+    def choose(self, choice: Choice, key: str) -> None:
+        """Take an option of a combo box as the keyboard does."""
+        choice.setCurrentIndex(choice.findData(key))
+        choice.activated.emit(choice.currentIndex())
+
+    def button(self, text: str) -> QPushButton:
+        """The button with a text, in the panels around the model."""
+        return next(each for each in self.window.workspace.findChildren(QPushButton) if each.text() == text)
+
+    def look(self, name: str, words: str) -> Steps:
+        """Take a picture in light and in dark, once everything has come to rest."""
+        self._pictures += 1
+        self.say(f"{self._pictures:02} {name}: {words}")
+        for theme in (themes.DARK, themes.LIGHT):
+            self.painter.use(theme)
+            yield pause(SETTLE)
+            path = self.folder / f"{self._pictures:02}-{name}-{theme.name}.png"
+            if not self._picture(theme).save(str(path)):
+                raise FileError(f"{path} cannot be written; choose another folder.", path=str(path))
+
+    def _picture(self, theme: themes.Theme) -> QPixmap:
+        """The window, with the export sheet over it when it is open."""
+        picture = self.window.grab()
+        sheet = self.window.files.sheet
+        if sheet.isVisible():
+            at = QPoint((self.window.width() - sheet.width()) // 2, (self.window.height() - sheet.height()) // 3)
+            painter = QPainter(picture)
+            painter.fillRect(self.window.rect(), QColor(0, 0, 0, 70))
+            painter.drawPixmap(at, sheet.grab())
+            painter.setPen(QColor(theme.border_strong))
+            painter.drawRect(QRect(at, sheet.size()))
+            painter.end()
+        return picture
+
+
+def pause(seconds: float) -> Condition:
+    """A condition that holds after a while."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+def panel_words(recipe: Recipe) -> str:
+    """What the last step of a recipe does."""
+    return str(recipe.edits[-1].summary())
+
+
+def has_display(environment: Sequence[str] = ("DISPLAY", "WAYLAND_DISPLAY")) -> bool:
+    """Whether a window can be shown to somebody here."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in environment)
+
+
+def take_tour(folder: str, say: Say) -> None:
+    """Drive the window through the whole job; everything it leaves goes to `folder`. Raises `SutureError`."""
+    out = Path(folder).absolute()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"The folder {out} cannot be made ({error.strerror}).", path=str(out)) from error
+    if not has_display() and "QT_QPA_PLATFORM" not in os.environ:
+        say("There is no display, so the window is drawn offscreen.")
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(["suture"])
+    with tempfile.TemporaryDirectory() as private:
+        settings = Settings(Path(private, "settings.ini"))
+        painter = Painter(app, settings)
+        window = build(settings, painter.look)
+        window.resize(*SIZE)
+        window.session.problem.connect(say)
+        window.first_painted.connect(window.session.start_processes)
+        window.show()
+        runner = Runner(app, Tour(out, say, window, painter).steps())
+        try:
+            app.exec()
+        finally:
+            window.session.stop_processes()
+            window.close()
+    if runner.error is not None:
+        raise runner.error
+    say(f"The pictures, the models and recipe.json are in {out}.")
