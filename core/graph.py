@@ -250,12 +250,12 @@ class Graph(Struct, frozen=True):
 
 
 def leaves(structure: Any) -> Iterator[TensorRef]:
-    """Every `TensorRef` in nested lists, tuples and dicts, in order."""
+    """Every `TensorRef` in nested lists, tuples and dicts, in order; dicts by sorted key, as Keras flattens them."""
     if isinstance(structure, TensorRef):
         yield structure
     elif isinstance(structure, dict):
-        for value in structure.values():
-            yield from leaves(value)
+        for key in sorted(structure):
+            yield from leaves(structure[key])
     elif isinstance(structure, (list, tuple)):
         for value in structure:
             yield from leaves(value)
