@@ -84,9 +84,9 @@ def run_window(path: str | None = None) -> int:
     watch = CrashWatch(app)
     watch.crashed.connect(window.show_crash)
     watch.install()
-    window.first_painted.connect(window.session.start_processes)
     if path is not None:
         window.first_painted.connect(lambda: window.open_path(path))
+    window.first_painted.connect(window.session.start_processes)
     window.show()
     try:
         return app.exec()

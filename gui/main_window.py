@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from typing_extensions import override
 
 from gui.actions import Actions
-from gui.dialogs.crash import CrashDialog
+from gui.dialogs.crash import CrashSheet
+from gui.dialogs.preferences import Preferences
 from gui.file_commands import FileCommands
 from gui.opened import opened_words
 from gui.panels.banner import Banner
@@ -43,7 +44,8 @@ class MainWindow(QMainWindow):
         self._painted = False
         self._refused = False
         self._workspace: Workspace | None = None
-        self._crash: CrashDialog | None = None
+        self._crash: CrashSheet | None = None
+        self._preferences: Preferences | None = None
         self.actions_ = Actions(self)
         self._adopt_undo()
         self.files = FileCommands(self, session, settings, look)
@@ -104,7 +106,9 @@ class MainWindow(QMainWindow):
             column.addWidget(widget)
         column.addWidget(self.pages, 1)
         column.addWidget(self.status)
+        surface.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setCentralWidget(surface)
+        surface.setFocus()
 
     def _open_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -276,18 +280,17 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_preferences(self) -> None:
-        from gui.dialogs.preferences import Preferences
-
-        dialog = Preferences(self.settings, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.theme_chosen.connect(self.theme_chosen)
-        dialog.show()
+        if self._preferences is None:
+            self._preferences = Preferences(self.settings, self)
+            self._preferences.theme_chosen.connect(self.theme_chosen)
+        self._preferences.refresh()
+        self._preferences.open(self._preferences.theme)
 
     @Slot(str, str)
     def show_crash(self, sentence: str, details: str) -> None:
         """Say that we made a mistake; the window goes on."""
         if self._crash is None:
-            self._crash = CrashDialog(self.look, self)
+            self._crash = CrashSheet(self.look, self)
         self._crash.add(sentence, details)
 
     # Qt

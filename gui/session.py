@@ -98,6 +98,7 @@ class Session(QObject):
         self._plan_id: int | None = None
         self._planned: Recipe | None = None
         self._deaths = 0
+        self._want_engine = False
         engine.died.connect(self._on_engine_died)
 
     # what is shown
@@ -148,8 +149,16 @@ class Session(QObject):
     def start_processes(self) -> None:
         """Start both helpers; the engine begins to import Keras."""
         self.reader.start()
-        self.engine.start()
-        self._warm()
+        self._want_engine = True
+        if self._opening_id is None:
+            self._start_engine()
+
+    def _start_engine(self) -> None:
+        """Only after the first file is read: importing Keras keeps every core busy, and reading should not wait."""
+        if self._want_engine:
+            self._want_engine = False
+            self.engine.start()
+            self._warm()
 
     def stop_processes(self) -> None:
         """End both helpers for good."""
@@ -218,6 +227,7 @@ class Session(QObject):
         self._opening_id = None
         self.opening = ""
         self.opening_changed.emit("")
+        self._start_engine()
 
     def set_source(self, source: Source) -> None:
         """Begin with a file: an empty recipe, nothing to undo, its graph shown at once."""

@@ -100,7 +100,7 @@ class Workspace(QWidget):
 
     def default_sizes(self, width: int, height: int) -> dict[str, list[int]]:
         """Sizes for a window that nobody has arranged yet."""
-        side = 420 if width >= 1280 else 316
+        side = 436 if width >= 1280 else 316
         edit = 320 if width >= 1280 else 280
         low = 190 if height >= 800 else 150
         return {

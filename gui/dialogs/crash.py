@@ -2,22 +2,18 @@
 
 from PySide6.QtCore import Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QWidget
 
+from gui.dialogs.sheet import Sheet
 from gui.panels.parts import IconLabel, Look, label, named
 
 
-class CrashDialog(QDialog):
-    """Non-modal; later faults are added to the one that is open."""
+class CrashSheet(Sheet):
+    """Later faults are added to the one that is open."""
 
-    def __init__(self, look: Look, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("crashDialog")
-        self.setWindowTitle("Something went wrong")
-        self.setMinimumSize(560, 320)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 18)
-        column.setSpacing(10)
+    def __init__(self, look: Look, parent: QWidget) -> None:
+        super().__init__(parent, "crash", "Something went wrong", 560)
+        column = self.column
         row = QHBoxLayout()
         row.setSpacing(10)
         row.addWidget(IconLabel(look, "error", "error", 20))
@@ -28,6 +24,7 @@ class CrashDialog(QDialog):
         self.text = named(QPlainTextEdit(), "mono")
         self.text.setReadOnly(True)
         self.text.setAccessibleName("Details")
+        self.text.setMinimumHeight(180)
         column.addWidget(self.text, 1)
         buttons = QHBoxLayout()
         buttons.addStretch(1)
@@ -35,7 +32,7 @@ class CrashDialog(QDialog):
         copy.clicked.connect(self._on_copy)
         buttons.addWidget(copy)
         close = named(QPushButton("Close"), "primary")
-        close.clicked.connect(self.hide)
+        close.clicked.connect(self.leave)
         buttons.addWidget(close)
         column.addLayout(buttons)
 
@@ -46,7 +43,7 @@ class CrashDialog(QDialog):
             self.text.clear()
         self.sentence.setText(sentence)
         self.text.appendPlainText(details)
-        self.show()
+        self.open()
 
     @Slot()
     def _on_copy(self) -> None:

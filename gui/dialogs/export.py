@@ -5,10 +5,11 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
 from core.plan import Verification
+from gui.dialogs.sheet import Sheet
 from gui.digest import size_words
 from gui.panels.parts import IconLabel, Look, clear_layout, divider, label, named
 from gui.session import Session, details
@@ -16,21 +17,16 @@ from gui.session import Session, details
 EXACT = 1e-5
 
 
-class ExportSheet(QDialog):
+class ExportSheet(Sheet):
     """Non-modal: the window stays alive behind it. It listens to the session's export and verification."""
 
-    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("exportSheet")
-        self.setWindowTitle("Export")
-        self.setModal(False)
-        self.setMinimumWidth(460)
+    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+        super().__init__(parent, "export", "Export", 440)
         self._session, self._look = session, look
         self._path = ""
+        self._verb = "Writing"
         self._details = ""
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 18)
-        column.setSpacing(10)
+        column = self.column
         head = QHBoxLayout()
         head.setSpacing(10)
         self._icon = IconLabel(look, "export", "accent", 20)
@@ -58,7 +54,7 @@ class ExportSheet(QDialog):
         self.cancel = named(QPushButton("Cancel"), "cancelExport")
         self.cancel.clicked.connect(self._on_cancel)
         self.done_button = named(QPushButton("Close"), "primary")
-        self.done_button.clicked.connect(self.hide)
+        self.done_button.clicked.connect(self.leave)
         for button in (self.folder, self.copy, self.cancel, self.done_button):
             buttons.addWidget(button)
         column.addLayout(buttons)
@@ -73,14 +69,13 @@ class ExportSheet(QDialog):
         self._path = path
         self._details = ""
         clear_layout(self._results)
-        self.setWindowTitle(verb)
+        self._verb = verb
         self.title.setText(f"{verb} {Path(path).name}")
         self.subtitle.setText(str(Path(path).parent))
         self._icon.set_icon("export" if verb == "Writing" else "verify", "accent")
         self.bar.setValue(0)
         self._show_buttons(running=True)
-        self.show()
-        self.raise_()
+        self.open(self.cancel)
 
     def _show_buttons(self, *, running: bool, failed: bool = False) -> None:
         self.bar.setVisible(running)
@@ -88,7 +83,8 @@ class ExportSheet(QDialog):
         self.folder.setVisible(not running and not failed)
         self.copy.setVisible(failed)
         self.done_button.setVisible(not running)
-        (self.cancel if running else self.done_button).setFocus()
+        if not running and self.cancel.hasFocus():
+            self.done_button.setFocus()
 
     @Slot(str, float)
     def on_progress(self, stage: str, fraction: float) -> None:
@@ -107,7 +103,7 @@ class ExportSheet(QDialog):
         self.subtitle.setText(f"{size_words(written.bytes)} in {Path(self._path).parent}")
         if verification is not None:
             self._show_verification(verification)
-        self._settle()
+        self.settle()
 
     @Slot(object)
     def on_verified(self, verification: Verification) -> None:
@@ -119,23 +115,20 @@ class ExportSheet(QDialog):
         self.title.setText(f"{name} holds what the plan says" if good else f"{name} is not what the plan says")
         self.subtitle.setText(str(Path(self._path).parent))
         self._show_verification(verification)
-        self._settle()
+        self.settle()
 
     @Slot(object)
     def on_failed(self, error: SutureError) -> None:
         """Nothing was written; or the check could not be made."""
         if isinstance(error, Cancelled):
-            self.hide()
+            self.leave()
             return
         self._show_buttons(running=False, failed=True)
         self._details = details(error)
         self._icon.set_icon("error", "error")
-        self.title.setText("Nothing was written" if self.windowTitle() == "Writing" else "The check was not made")
+        self.title.setText("Nothing was written" if self._verb == "Writing" else "The check was not made")
         self.subtitle.setText(error.message)
-        self._settle()
-
-    def _settle(self) -> None:
-        self.adjustSize()
+        self.settle()
 
     def _show_verification(self, verification: Verification) -> None:
         clear_layout(self._results)

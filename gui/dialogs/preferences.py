@@ -3,8 +3,9 @@
 from typing import cast
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QDialog, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
 
+from gui.dialogs.sheet import Sheet
 from gui.panels.fields import Choice
 from gui.panels.parts import label, named
 from gui.settings import Settings
@@ -17,19 +18,15 @@ THEMES = (
 )
 
 
-class Preferences(QDialog):
+class Preferences(Sheet):
     """Non-modal; what is picked is remembered at once."""
 
     theme_chosen = Signal(str)
 
-    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("preferences")
-        self.setWindowTitle("Preferences")
-        self.setMinimumWidth(380)
+    def __init__(self, settings: Settings, parent: QWidget) -> None:
+        super().__init__(parent, "preferences", "Preferences", 380)
         self._settings = settings
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 18)
+        column = self.column
         column.setSpacing(14)
         column.addWidget(label("Preferences", "heading"))
         grid = QGridLayout()
@@ -53,10 +50,16 @@ class Preferences(QDialog):
         row.addWidget(self.forget)
         row.addStretch(1)
         close = named(QPushButton("Close"), "primary")
-        close.clicked.connect(self.close)
+        close.clicked.connect(self.leave)
         row.addWidget(close)
         column.addStretch(1)
         column.addLayout(row)
+
+    def refresh(self) -> None:
+        """Show the preferences as they are now."""
+        self.theme.show_key(self._settings.theme)
+        self.verify.setChecked(self._settings.verify_after_export)
+        self.forget.setEnabled(bool(self._settings.recent))
 
     @Slot(str)
     def _on_theme(self, key: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QIcon
 from typing_extensions import override
 
 from core.graph import Graph, Layer
@@ -29,7 +30,7 @@ class Column(IntEnum):
     FATE = 5
 
 
-HEADERS = ("Layer", "Output", "Weights", "Params", "", "")
+HEADERS = ("Layer", "Output", "Weights", "Params", "", "Fate")
 HINTS = (
     "The layer's name; its class in the tip",
     "Shape of the output, without the batch",
@@ -73,6 +74,12 @@ class LayerTreeModel(QAbstractItemModel):
         self._roots: list[int] = []
         self._numbers: dict[str, int] = {}
         self._extras = Extras()
+        self._frozen_icon: QIcon | None = None
+
+    def set_frozen_icon(self, icon: QIcon) -> None:
+        """The picture above the checkboxes."""
+        self._frozen_icon = icon
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.FROZEN, Column.FROZEN)
 
     def set_graph(self, graph: Graph | None, extras: Extras | None = None, only: set[str] | None = None) -> bool:
         """Show a graph. `only` keeps these paths and the groups above them.
@@ -283,6 +290,8 @@ class LayerTreeModel(QAbstractItemModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return HEADERS[section]
+        if role == Qt.ItemDataRole.DecorationRole and section == Column.FROZEN:
+            return self._frozen_icon
         if role == Qt.ItemDataRole.ToolTipRole:
             return HINTS[section]
         if role == Qt.ItemDataRole.AccessibleTextRole:

@@ -3,7 +3,7 @@
 from math import prod
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -45,6 +45,8 @@ from gui.session import Session
 from gui.theme import FATE_LETTERS, FATE_WORDS, Theme
 
 Index = QModelIndex | QPersistentModelIndex
+
+WIDE, NARROW = 390, 330
 
 
 class LayerDelegate(QStyledItemDelegate):
@@ -148,7 +150,14 @@ class BadgeLabel(QWidget):
 
 
 class LayerTree(QTreeView):
-    """The view; Space toggles freezing of the current layer."""
+    """The view; Space toggles freezing of the current layer. A narrow tree keeps names and leaves out numbers."""
+
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        width = self.viewport().width()
+        self.setColumnHidden(Column.WEIGHTS, width < WIDE)
+        self.setColumnHidden(Column.PARAMS, width < NARROW)
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -193,6 +202,9 @@ class LayersPanel(Card):
         session.view_changed.connect(self.refresh)
         session.selection_changed.connect(self._on_selection)
         look.changed.connect(self.tree.viewport().update)
+        look.changed.connect(self._tint)
+        self._tint()
+        self._on_source()
 
     def _set_up_tree(self) -> None:
         tree = self.tree
@@ -210,15 +222,19 @@ class LayersPanel(Card):
         header.setMinimumSectionSize(28)
         header.setSectionsMovable(False)
         header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((Column.OUTPUT, 84), (Column.WEIGHTS, 92), (Column.PARAMS, 52)):
+        for column, width in ((Column.OUTPUT, 80), (Column.WEIGHTS, 90), (Column.PARAMS, 50)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             tree.setColumnWidth(column, width)
-        for column in (Column.FROZEN, Column.FATE):
+        for column, width in ((Column.FROZEN, 28), (Column.FATE, 38)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            tree.setColumnWidth(column, 28)
+            tree.setColumnWidth(column, width)
         tree.expanded.connect(lambda index: self._expanded.add(self.model.path_of(index)))
         tree.collapsed.connect(lambda index: self._expanded.discard(self.model.path_of(index)))
         tree.selectionModel().currentChanged.connect(self._on_current)
+
+    @Slot()
+    def _tint(self) -> None:
+        self.model.set_frozen_icon(themes.icon("snowflake", self._look.theme, "muted"))
 
     @Slot()
     def _on_source(self) -> None:

@@ -23,6 +23,8 @@ from typing_extensions import override
 from gui import theme as themes
 from gui.theme import Theme
 
+HEADER_HEIGHT = 30
+
 W = TypeVar("W", bound=QWidget)
 
 
@@ -101,15 +103,17 @@ class Card(QFrame):
         self.body.setContentsMargins(1, 1, 1, 1)
         self.body.setSpacing(0)
         self.header = QHBoxLayout()
-        self.header.setContentsMargins(14, 8, 8, 6)
+        self.header.setContentsMargins(14, 6, 8, 4)
         self.header.setSpacing(8)
         self._count = named(QLabel(), "cardCount")
         self._count.hide()
         if title:
             heading = named(QLabel(title.upper()), "cardTitle")
             self.header.addWidget(heading)
-            self.header.addWidget(self._count)
+            self.header.addWidget(self._count, 0, Qt.AlignmentFlag.AlignVCenter)
             self.header.addStretch(1)
+            self.header.addSpacing(1)
+            self.header.addStrut(HEADER_HEIGHT)
             self.body.addLayout(self.header)
             self.setAccessibleName(title)
 
@@ -139,6 +143,7 @@ class Segments(QWidget):
             button.setCheckable(True)
             button.setToolTip(tip)
             button.setAccessibleName(text)
+            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(text) + 40)
             button.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
             self._group.addButton(button)
             self._buttons[key] = button

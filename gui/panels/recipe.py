@@ -1,8 +1,15 @@
 """The recipe: its steps with checkboxes, in their order; saved and loaded as JSON."""
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QListView, QStackedLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QStackedLayout,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 from typing_extensions import override
 
 from gui import gestures
@@ -28,6 +35,15 @@ class StepList(QListView):
             super().keyPressEvent(event)
 
 
+class StepDelegate(QStyledItemDelegate):
+    """Rows tall enough to be clicked without aiming."""
+
+    @override
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        hint = super().sizeHint(option, index)
+        return QSize(hint.width(), hint.height() + 10)
+
+
 class RecipePanel(Card):
     """The list of steps with its controls."""
 
@@ -44,7 +60,10 @@ class RecipePanel(Card):
         self.view.setAccessibleName("Recipe steps")
         self.view.setModel(self.model)
         self.view.setWordWrap(True)
-        self.view.setSpacing(1)
+        self.view.setSpacing(0)
+        self.view.setItemDelegate(StepDelegate(self.view))
+        self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.view.remove_pressed.connect(self.remove)

@@ -1,12 +1,11 @@
 """The bar at the top: open, undo, what is shown, finding a layer, verify, export, and the menu."""
 
 from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
-from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
 
 from gui import theme as themes
 from gui.actions import Actions
-from gui.panels.parts import IconButton, Look, Segments, named
+from gui.panels.parts import IconButton, IconLabel, Look, Segments, named
 from gui.theme import Theme
 
 VIEWS = (
@@ -28,7 +27,7 @@ class TopBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
-        self.open = self._menu_button("Open", open_menu)
+        self.open = self._menu_button(" Open", open_menu)
         self.open.clicked.connect(actions["open"].trigger)
         row.addWidget(self.open)
         row.addSpacing(4)
@@ -46,7 +45,12 @@ class TopBar(QWidget):
         self.find.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.find.setMinimumWidth(110)
         self.find.setMaximumWidth(320)
-        self._glass = self.find.addAction(QIcon(), QLineEdit.ActionPosition.LeadingPosition)
+        glass = IconLabel(look, "search", "faint")
+        inside = QHBoxLayout(self.find)
+        inside.setContentsMargins(9, 0, 9, 0)
+        inside.addWidget(glass)
+        inside.addStretch(1)
+        self.find.setTextMargins(22, 0, 0, 0)
         self._names = QStringListModel(self)
         self._completer = QCompleter(self._names, self)
         self._completer.setFilterMode(Qt.MatchFlag.MatchContains)
@@ -58,13 +62,15 @@ class TopBar(QWidget):
         row.addWidget(self.find, 1)
         row.addStretch(1)
         self.verify = QToolButton()
-        self.verify.setText("Verify")
+        self.verify.setText(" Verify")
+        self.verify.setAccessibleName("Verify")
         self.verify.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.verify.setToolTip(f"Check a written file  ({actions['verify'].shortcut().toString()})")
         self._follow(self.verify, actions, "verify")
         row.addWidget(self.verify)
         self.export = named(QToolButton(), "primary")
-        self.export.setText("Export")
+        self.export.setText(" Export")
+        self.export.setAccessibleName("Export")
         self.export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.export.setToolTip(f"Write the adapted model  ({actions['export'].shortcut().toString()})")
         self._follow(self.export, actions, "export")
@@ -82,6 +88,7 @@ class TopBar(QWidget):
     def _menu_button(self, text: str, menu: QMenu) -> QToolButton:
         button = QToolButton()
         button.setText(text)
+        button.setAccessibleName("Open")
         button.setToolTip("Open a model file  (Ctrl+O)")
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
@@ -114,4 +121,3 @@ class TopBar(QWidget):
         self.open.setIcon(themes.icon("open", theme))
         self.verify.setIcon(themes.icon("verify", theme))
         self.export.setIcon(themes.icon("export", theme, "on_accent"))
-        self._glass.setIcon(themes.icon("search", theme, "faint"))

@@ -86,11 +86,11 @@ class Welcome(QWidget):
         self._settings = settings
         self._look = look
         outer = QHBoxLayout(self)
-        outer.addStretch(1)
-        column = QVBoxLayout()
+        holder = QWidget()
+        holder.setMaximumWidth(820)
+        column = QVBoxLayout(holder)
         column.setSpacing(0)
-        outer.addLayout(column, 6)
-        outer.addStretch(1)
+        outer.addWidget(holder)
         column.addStretch(2)
         column.addWidget(label("Suture", "hero"))
         column.addSpacing(4)
