@@ -31,8 +31,8 @@ def _flake() -> list[tuple[QPointF, QPointF]]:
         across = QPointF(-along.y(), along.x())
         strokes.append((along * -5.2, along * 5.2))
         for end in (-1, 1):
-            for turn in (-1, 1):
-                strokes.append((along * (3.2 * end), along * (4.4 * end) + across * (1.5 * turn)))
+            root, tip = along * (3.2 * end), along * (4.4 * end)
+            strokes += [(root, tip + across * 1.5), (root, tip - across * 1.5)]
     return strokes
 
 

@@ -1,0 +1,192 @@
+"""Where one looks: zoom, place, the first look at a graph, and gliding from node to node."""
+
+from typing import cast
+
+from PySide6.QtCore import QEasingCurve, QPointF, QRect, QRectF, Qt, QVariantAnimation, Signal, Slot
+from PySide6.QtGui import QColor, QHideEvent, QPainter, QPen, QPolygonF, QResizeEvent, QTransform
+from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
+from typing_extensions import override
+
+from gui.canvas.flow import Node
+from gui.canvas.scene import FAR_ZOOM, MARGIN, GraphScene
+
+ZOOM_MOST = 4.0
+ZOOM_LEAST = 0.01
+STEP = 1.25
+READABLE = 0.6
+DOTS = 26.0
+ROAM = 100_000.0
+ANIMATION_MS = 180
+
+
+class Camera(QGraphicsView):
+    """A view without scroll bars that can look anywhere on the graph. `moved` follows every change of place or zoom."""
+
+    moved = Signal()
+
+    def __init__(self, scene: GraphScene, parent: QWidget | None = None) -> None:
+        super().__init__(scene, parent)
+        self.graph_scene = scene
+        self.background = QColor("#ffffff")
+        self.dots = QPen()
+        self._at_home = True
+        self._slide = QVariantAnimation(self)
+        self._slide.setDuration(ANIMATION_MS)
+        self._slide.setEasingCurve(QEasingCurve.Type.OutCubic)
+        self._slide.valueChanged.connect(self._on_slide)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing)
+        self.setOptimizationFlags(QGraphicsView.OptimizationFlag.DontSavePainterState)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTransformationAnchor(QGraphicsView.ViewportAnchor.NoAnchor)
+        self.setResizeAnchor(QGraphicsView.ViewportAnchor.AnchorViewCenter)
+        self.setSceneRect(-ROAM, -ROAM, 2 * ROAM, 2 * ROAM)
+
+    @property
+    def zoom(self) -> float:
+        """Screen pixels per scene pixel."""
+        return self.transform().m11()
+
+    def visible_rect(self) -> QRectF:
+        """The part of the scene in the window."""
+        return self.mapToScene(self.viewport().rect()).boundingRect()
+
+    def centre(self) -> QPointF:
+        """The scene point in the middle of the window."""
+        return self.mapToScene(self.viewport().rect().center())
+
+    def extend_roaming(self) -> None:
+        """Make room around the graph for panning, after it changed."""
+        bounds = self.graph_scene.bounds
+        self.setSceneRect(bounds.adjusted(-ROAM, -ROAM, ROAM, ROAM))
+
+    def look_at(self, point: QPointF) -> None:
+        """Put a scene point, or the nearest one on the graph, in the middle."""
+        bounds = self.graph_scene.bounds
+        if bounds.isEmpty():
+            return
+        x = min(max(point.x(), bounds.left()), bounds.right())
+        y = min(max(point.y(), bounds.top()), bounds.bottom())
+        self.centerOn(x, y)
+        self.moved.emit()
+
+    def set_zoom(self, zoom: float, anchor: QPointF | None = None) -> None:
+        """Zoom, with the scene under `anchor` (a viewport point; default: the middle) staying where it is."""
+        zoom = max(self._least_zoom(), min(ZOOM_MOST, zoom))
+        middle = QPointF(self.viewport().rect().center())
+        place = middle if anchor is None else anchor
+        fixed = self.mapToScene(place.toPoint())
+        self.setTransform(QTransform.fromScale(zoom, zoom))
+        self.graph_scene.set_far(far=zoom < FAR_ZOOM)
+        self.look_at(fixed - (place - middle) / zoom)
+
+    def _least_zoom(self) -> float:
+        return max(ZOOM_LEAST, min(FAR_ZOOM, 0.5 * self.fit_zoom()))
+
+    def fit_zoom(self) -> float:
+        """The zoom at which the whole graph is in the window, at most 1.25."""
+        bounds = self.graph_scene.bounds.adjusted(-MARGIN, -MARGIN, MARGIN, MARGIN)
+        size = self.viewport().size()
+        if bounds.isEmpty() or size.isEmpty():
+            return 1.0
+        return min(1.25, size.width() / bounds.width(), size.height() / bounds.height())
+
+    @Slot()
+    def fit(self) -> None:
+        """Show the whole graph."""
+        self._slide.stop()
+        self._at_home = False
+        self.set_zoom(self.fit_zoom())
+        self.look_at(self.graph_scene.bounds.center())
+
+    @Slot()
+    def zoom_in(self) -> None:
+        """One step nearer."""
+        self._at_home = False
+        self.set_zoom(self.zoom * STEP)
+
+    @Slot()
+    def zoom_out(self) -> None:
+        """One step away."""
+        self._at_home = False
+        self.set_zoom(self.zoom / STEP)
+
+    def go_home(self) -> None:
+        """The first look at a graph: all of it if it can be read, else its beginning."""
+        self._slide.stop()
+        self._at_home = True
+        bounds = self.graph_scene.bounds
+        size = self.viewport().size()
+        fitting = self.fit_zoom()
+        if fitting >= READABLE:
+            self.set_zoom(min(1.0, fitting))
+            self.look_at(bounds.center())
+            return
+        across = size.width() / (bounds.width() + 2 * MARGIN)
+        self.set_zoom(max(READABLE, min(1.0, across)))
+        first = self.graph_scene.nodes[0] if self.graph_scene.nodes else None
+        x = bounds.center().x()
+        if first is not None and across < READABLE:
+            x = first.x + first.width / 2
+        self.look_at(QPointF(x, bounds.top() - MARGIN + size.height() / 2 / self.zoom))
+
+    def glide_to(self, node: Node) -> None:
+        """Bring a node into the middle, unless it is well in sight."""
+        rect = QRectF(node.x, node.y, node.width, min(node.height, 200.0))
+        visible = self.visible_rect()
+        slack = min(visible.width(), visible.height()) * 0.12
+        self._at_home = False
+        if self.zoom < READABLE:
+            self.set_zoom(0.9)
+        elif visible.adjusted(slack, slack, -slack, -slack).contains(rect):
+            return
+        if not self.isVisible():
+            self.look_at(rect.center())
+            return
+        self._slide.stop()
+        self._slide.setStartValue(self.centre())
+        self._slide.setEndValue(rect.center())
+        self._slide.start()
+
+    @Slot(object)
+    def _on_slide(self, point: QPointF) -> None:
+        self.look_at(point)
+
+    def settle(self) -> None:
+        """End a running movement at its goal."""
+        if self._slide.state() == QVariantAnimation.State.Running:
+            goal = self._slide.endValue()
+            self._slide.stop()
+            self.look_at(cast("QPointF", goal))
+
+    def stop(self) -> None:
+        """Stop moving, before the window closes."""
+        self._slide.stop()
+
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._at_home and self.graph_scene.nodes:
+            self.go_home()
+        self.moved.emit()
+
+    @override
+    def hideEvent(self, event: QHideEvent) -> None:
+        self.settle()
+        super().hideEvent(event)
+
+    @override
+    def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:
+        area = QRectF(rect)
+        painter.fillRect(area, self.background)
+        zoom = self.zoom
+        if zoom < 0.35:
+            return
+        step = DOTS if zoom >= 0.7 else DOTS * 2
+        left, top = int(area.left() // step), int(area.top() // step)
+        across, down = int(area.width() // step) + 2, int(area.height() // step) + 2
+        painter.setPen(self.dots)
+        painter.drawPoints(
+            QPolygonF([QPointF((left + i) * step, (top + j) * step) for j in range(down) for i in range(across)])
+        )
