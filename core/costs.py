@@ -55,7 +55,7 @@ def _macs(
     if layer.class_name == "EinsumDense":
         width = prod(kernels[0].shape)
         out = _elements(outputs[0])
-        shared = out and prod(size for size in kernels[0].shape if size in after) or 1
+        shared = (out and prod(size for size in kernels[0].shape if size in after)) or 1
         return None if out is None else width * max(out // shared, 1)
     lead = after[:-1]
     return None if None in lead else total * prod(size for size in lead if size is not None)

@@ -61,7 +61,9 @@ def _move(
         fresh = tuple(rule for rule in rules if rule.name == "initialize")
         return Move(Fate(fate="initialized", rule=chain_name(fresh) or None, **common), *place, None, fresh)
     shape = have.shape if have else None
-    origin = {"source": names.get(have.source, have.name), "source_shape": have.shape} if have and have.source else {}
+    origin: dict[str, Any] = {}
+    if have is not None and have.source is not None:
+        origin = {"source": names.get(have.source, have.name), "source_shape": have.shape}
     source = have.source if have else None
     if not acts(shape, need.shape, rules):
         return Move(Fate(fate="copied", **common, **origin), *place, source)

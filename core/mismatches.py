@@ -3,7 +3,7 @@
 from math import prod
 from typing import Any
 
-from core.edits import EDITS, SetRule
+from core.edits import EDITS, ChangeInput, SetRule
 from core.edits.recording import owner
 from core.errors import EditError
 from core.fates import Move
@@ -18,7 +18,7 @@ _POOLS = {2: "GlobalAveragePooling1D", 3: "GlobalAveragePooling2D", 4: "GlobalAv
 
 
 def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> Finding:
-    """The finding for one mismatched weight. `before` is the source's graph, `after` the edited one, both with shapes."""
+    """The finding for one mismatched weight. `before` is the source's graph, `after` the edited one, with shapes."""
     fate = move.fate
     shape = fate.source_shape or ()
     message = (
@@ -63,23 +63,25 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
     replace_layer, adapter = EDITS.get("replace_layer"), EDITS.get("insert_adapter")
     if replace_layer is not None and layout == "channels_last" and len(sizes) in _POOLS:
         pool = {"class_name": _POOLS[len(sizes)], "config": {}}
-        swap: Any = replace_layer
+        make: Any = replace_layer
         edits = (
-            swap(layer=flatten, config=pool),
-            SetRule(weight=move.fate.weight, rule=PoolFlat(old=old[1], layout=layout)),
+            make(layer=flatten, config=pool),
+            SetRule(weight=move.fate.weight, rule=PoolFlat(old=old[1])),
         )
         fixes.append(Fix("Average over all places instead of flattening: any size fits from then on", edits))
     back = _old_input(after, before)
     if adapter is not None and back is not None:
-        insert: Any = adapter
-        fixes.append(Fix("Resize images to the old size before the model, and change nothing in it", insert_only(insert, back)))
+        make = adapter
+        fixes.append(
+            Fix("Resize images to the old size before the model, and change nothing in it", _resized_before(make, back))
+        )
     return fixes
 
 
-def insert_only(adapter: Any, back: tuple[str, list[int | None], list[int | None]]) -> tuple[Any, ...]:
+def _resized_before(adapter: Any, back: tuple[str, list[int | None], list[int | None]]) -> tuple[Any, ...]:
     """Edits that undo a change of size and put a resizing adapter before the old input instead."""
     name, old, new = back
-    return (EDITS["change_input"](input=name, shape=tuple(old)), adapter(input=name, shape=tuple(new), fit="resize"))
+    return (ChangeInput(input=name, shape=tuple(old)), adapter(input=name, shape=tuple(new), fit="resize"))
 
 
 def _old_input(after: Graph, before: Graph) -> tuple[str, list[int | None], list[int | None]] | None:
@@ -93,7 +95,7 @@ def _old_input(after: Graph, before: Graph) -> tuple[str, list[int | None], list
 
 
 def flattened_map(graph: Graph, path: str) -> tuple[str, tuple[int, ...], str] | None:
-    """The Flatten before a layer: its path, the shape of the map it flattens (spatial first, channels last), its layout.
+    """The Flatten before a layer: its path, the shape of the map it flattens (channels last), its layout.
 
     `None` where there is none, or where the map's size is not known.
     """

@@ -48,6 +48,27 @@ class Cost(Struct, frozen=True, gc=False):
     activations: int | None = None
 
 
+class LegalSizes(Struct, frozen=True, gc=False):
+    """Sizes an input may have: from `smallest` on, every multiple of `step`; or `only` one size (`step` is `None`).
+
+    `forbids` names the layer that a wanted size fails at, with its reason; empty when nothing does.
+    """
+
+    input: str
+    smallest: int | None
+    step: int | None
+    only: int | None
+    forbids: str
+
+
+class RuleDrift(Struct, frozen=True):
+    """A rule that fits, and how far the new model's outputs are from the old one's with it (relative; `inf`: fails)."""
+
+    title: str
+    drift: float
+    edits: tuple[Any, ...] = ()
+
+
 class Contract(Struct, frozen=True):
     """What must stay equal after the edits. `name` says it (`new(gray) == old(gray, gray, gray)`), `kind` picks the check.
 

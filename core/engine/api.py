@@ -1,23 +1,25 @@
 """The engine's door: what the command line, the engine process and tests call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 from msgspec.structs import replace
 
+from core.engine.compare import compare, variants
 from core.engine.execute import Progress, execute, quiet
+from core.engine.legal import legal_sizes
+from core.engine.own_inputs import load_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import Specs
 from core.engine.trust import load_code, trust_layers
 from core.engine.verify import verify
 from core.errors import FileError
-from core.plan import Plan, Verification, Written
+from core.plan import LegalSizes, Plan, RuleDrift, Verification, Written
 from core.readers import read_model
 from core.readers.source import Source
 from core.recipe import Recipe
-from core.rules.base import Array
 
 
 def warm() -> dict[str, str]:
@@ -77,13 +79,33 @@ class Engine:
         recipe: Recipe,
         out: str | Path,
         progress: Progress = quiet,
-        own_inputs: Mapping[str, Array] | None = None,
+        inputs: Sequence[str] = (),
     ) -> Verification:
-        """Check a file that was written before. Raises `FileError` if it is not there."""
+        """Check a file that was written before, on random inputs or on the person's own files.
+
+        Raises `FileError` if something is not there or does not fit.
+        """
         if not Path(out).exists():
             raise FileError(f"{out} does not exist; apply the recipe first.", path=str(out))
-        return verify(self.planner, self.planned(recipe), self._files(), Path(out), progress, own_inputs)
+        planned = self.planned(recipe)
+        own = load_inputs(inputs, planned.plan.graph) if inputs else None
+        return verify(self.planner, planned, self._files(), Path(out), progress, own)
+
+    def compare(
+        self, recipe: Recipe, number: int | None = None, weight: str | None = None, inputs: Sequence[str] = ()
+    ) -> tuple[RuleDrift, ...]:
+        """The drift of every rule that fits edit `number`, or the mismatched `weight`; smallest first.
+
+        `inputs` are files with the person's own data. Raises `EditError`, `RecipeError`, `FileError`.
+        """
+        plan = self.plan(recipe)
+        own = load_inputs(inputs, plan.graph) if inputs else None
+        return compare(self.planner, variants(self.planner, recipe, number, weight), self._files(), own)
+
+    def legal_sizes(self, recipe: Recipe, name: str, axes: tuple[int, ...], wanted: int | None = None) -> LegalSizes:
+        """Which sizes the input `name` may have along `axes` (batch counted), with the recipe applied."""
+        return legal_sizes(self.planner.shaper, self.plan(recipe).graph, name, axes, wanted)
 
     def _files(self) -> dict[int, Source]:
         """Sources by `StoreKey.file`: 0 is the model, 1 and up the recipe's files in the order they were opened."""
-        return {0: self.planner.source, **{number: source for number, source in enumerate(self._others.values(), 1)}}
+        return {0: self.planner.source, **dict(enumerate(self._others.values(), 1))}

@@ -17,7 +17,7 @@ from core.rules.base import Array, sibling_name
 
 
 class Arrays:
-    """Values of moves. A context manager that holds the source files open; `files` are the sources by `StoreKey.file`."""
+    """Values of moves. A context manager; `files` are the sources by `StoreKey.file`, opened on demand."""
 
     def __init__(self, graph: Graph, files: Mapping[int, Source]) -> None:
         self._sources = files
@@ -83,7 +83,7 @@ class Arrays:
 
 
 class _Siblings(Mapping[str, Array]):
-    """The source arrays of a move's layer by name, and arrays of other layers that its rules ask for; read on demand."""
+    """The source arrays of a move's layer by name, and arrays of other layers its rules ask for; read on demand."""
 
     def __init__(self, arrays: Arrays, layer: Layer, move: Move) -> None:
         self._arrays = arrays

@@ -40,16 +40,18 @@ def bare_model(graph: Graph) -> keras.Model:
     """The model with Keras's own first values. Raises `FileError`."""
     config = model_config(graph)
     missing = next((layer.class_name for _, layer in graph.walk() if layer.opaque), None)
+    if missing is not None:
+        raise _no_code(missing)
     try:
-        if missing is not None:
-            raise UnknownCode(missing)
         return deserialize(config, any(layer.class_name == "Lambda" for _, layer in graph.walk()))
     except UnknownCode as error:
-        raise FileError(
-            f"The model uses {error.name}, whose code is not here, so it cannot be run.", layer=error.name
-        ) from None
+        raise _no_code(error.name) from None
     except Exception as error:
         raise FileError(f"Keras cannot build this model: {sentence(error)}", graph=graph.name) from error
+
+
+def _no_code(name: str) -> FileError:
+    return FileError(f"The model uses {name}, whose code is not here, so it cannot be run.", layer=name)
 
 
 def live_layers(graph: Graph, model: Any, prefix: str = "") -> Iterator[tuple[str, Layer, Any]]:

@@ -83,12 +83,12 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
     """`(x_old, x_new)` by input name."""
     x_new = {**random_inputs(new_graph, like=pair.old_graph), **pair.own_inputs}
     x_old = {**random_inputs(pair.old_graph, like=new_graph)}
-    for name in set(x_old) & set(x_new):
-        if x_old[name].shape == x_new[name].shape:
-            x_old[name] = x_new[name]
+    for both in set(x_old) & set(x_new):
+        if x_old[both].shape == x_new[both].shape:
+            x_old[both] = x_new[both]
     kind, fields = contract.kind, contract.fields
-    name = fields.get("input")
-    if name is None or kind in {"same_input", "features", "classes"}:
+    name: str = fields.get("input") or ""
+    if not name or kind in {"same_input", "features", "classes"}:
         return x_old, x_new
     axis = int(fields.get("axis", -1))
     shape = _at(fields, x_new[name].shape)

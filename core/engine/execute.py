@@ -78,8 +78,8 @@ def _check_opaque(planned: Planned, source: Source, ending: str, out: Path) -> N
     if ending in wanted or not (carried or graph.opaque):
         return
     raise FileError(
-        f"The code of {carried[0] if carried else graph.class_name} is not here, so its arrays can only be carried into "
-        f"the format they came in; write {'an .h5' if legacy else 'a .keras'} file, or name the file that defines it.",
+        f"The code of {carried[0] if carried else graph.class_name} is not here, so its arrays can only be carried "
+        f"into the format they came in; write {'an .h5' if legacy else 'a .keras'} file, or name the file that defines it.",
         path=str(out),
     )
 
@@ -121,7 +121,9 @@ def _stored(planned: Planned, arrays: Arrays, progress: Progress) -> tuple[list[
 def _own_key(move: Move) -> str:
     """Inside a model whose class is unknown, an array stays where it was."""
     if move.source is None:
-        raise FileError(f"{move.fate.weight} is new, but where {move.layer} keeps its arrays is known only to its code.")
+        raise FileError(
+            f"{move.fate.weight} is new, but where {move.layer} keeps its arrays is known only to its code."
+        )
     return move.source.key
 
 
@@ -160,11 +162,10 @@ def _assets(planned: Planned, source: Source, arrays: Arrays) -> list[tuple[str,
     if not source.assets:
         return []
     old = {path: prefix for path, prefix, _ in storage_prefixes(source.graph)}
-    found = []
+    found: list[tuple[str, bytes]] = []
     for _, prefix, layer in storage_prefixes(planned.plan.graph):
         before = old.get(layer.origin or "")
         start = f"assets/{before}/"
-        for name in source.assets:
-            if before and name.startswith(start):
-                found.append((f"assets/{prefix}/{name[len(start) :]}", arrays.asset(name)))
+        names = [name for name in source.assets if before and name.startswith(start)]
+        found += [(f"assets/{prefix}/{name[len(start) :]}", arrays.asset(name)) for name in names]
     return found

@@ -34,9 +34,9 @@ def foreign_classes(config: Any) -> Iterator[str]:
     if isinstance(config, dict):
         if "class_name" in config and "config" in config:
             name = str(config["class_name"])
-            if name == "__lambda__":
-                yield name
-            elif config.get("module") is not None and not _is_keras(config["module"]) and not _registered(config):
+            if name == "__lambda__" or (
+                config.get("module") is not None and not _is_keras(config["module"]) and not _registered(config)
+            ):
                 yield name
         for value in config.values():
             yield from foreign_classes(value)
@@ -55,7 +55,7 @@ def _is_keras(module: Any) -> bool:
 
 
 def config_key(layer: Layer) -> str:
-    """What of a layer decides shapes and arrays: everything but its name and flags. The same text, the same behaviour."""
+    """What of a layer decides shapes and arrays: everything but its name and flags."""
     config = {key: value for key, value in layer.config.items() if key not in {"name", "trainable"}}
     text = json.dumps([layer.module, layer.class_name, config], sort_keys=True, default=repr)
     return _SHARED_ID.sub("", text)

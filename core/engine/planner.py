@@ -5,6 +5,7 @@ asks again only about that step.
 """
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -108,8 +109,8 @@ class Planner:
 
     def _step(self, edit: AnyEdit, before: Graph, number: int) -> Step:
         try:
-            needs_files = getattr(edit, "files", ())
-            after = edit.apply(before, self.others) if needs_files else edit.apply(before)
+            needs_files, apply = getattr(edit, "files", ()), cast("Any", edit.apply)
+            after = apply(before, self.others) if needs_files else apply(before)
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
         shaped = self.shaper.shape(after)

@@ -8,6 +8,7 @@ from core.findings import Finding
 from core.graph import Graph, Layer, TensorSpec
 
 _TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
+_JOINS = frozenset({"Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot"})
 
 
 def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Finding]:
@@ -43,6 +44,12 @@ def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper
         hint = f" The smallest input that works is {smallest}." if smallest else ""
         message = f"{problem.layer} ({kind}) would shrink its input {arrived} to nothing.{hint}"
         return Finding("error", "shape.too_small", problem.layer, message, detail=problem.error)
+    if kind in _JOINS or (layer is not None and layer.is_operation and len(problem.inputs) > 1):
+        reason = (
+            "they must be the same in everything but the joined axis" if kind == "Concatenate" else "they must match"
+        )
+        message = f"{problem.layer} ({kind}) joins {arrived}; {reason}."
+        return Finding("error", "shape.incompatible", problem.layer, message, detail=problem.error)
     message = f"{problem.layer} ({kind}) does not fit what reaches it: {arrived}. {_reason(problem.error)}"
     return Finding("error", "shape.incompatible", problem.layer, message, detail=problem.error)
 
@@ -70,13 +77,14 @@ def smallest_size(graph: Graph, layer: str, shaper: Shaper) -> str | None:
         found = shaper.shape(graph, fed).problems
         return not any(_TOO_SMALL.search(problem.error) for problem in found)
 
-    size = _smallest(at)
+    size = smallest(at)
     if size is None:
         return None
     return " x ".join(str(size if axis in axes else value) for axis, value in enumerate(shape) if axis > 0)
 
 
-def _smallest(works: Callable[[int], bool], limit: int = 4096) -> int | None:
+def smallest(works: Callable[[int], bool], limit: int = 4096) -> int | None:
+    """The smallest size that works, for what works from some size on; `None` if nothing up to `limit` does."""
     high = 1
     while not works(high):
         high *= 2

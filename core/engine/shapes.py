@@ -120,10 +120,10 @@ class _Pass:
     def _call(self, layer: Layer, number: int, call: Call) -> tuple[TensorSpec, ...]:
         refs = call.inputs()
         inputs = tuple(self.tensors.get(ref, UNKNOWN) for ref in refs)
-        known = {ref: spec for ref, spec in zip(refs, inputs, strict=True)}
+        known = dict(zip(refs, inputs, strict=True))
         if any(spec.shape is None for spec in inputs):
             self._skip(layer)
-            return call.outputs and tuple(UNKNOWN for _ in call.outputs) or (UNKNOWN,)
+            return (call.outputs and tuple(UNKNOWN for _ in call.outputs)) or (UNKNOWN,)
         if layer.opaque:
             self._skip(layer)
             return self._unchanged(layer, number, call, inputs)
@@ -132,7 +132,7 @@ class _Pass:
         answer = self.shaper.specs.outputs(layer, call, known)
         if answer.error is not None:
             self.problems.append(Problem(layer.name, number, answer.error, inputs, answer.bad_config))
-            return call.outputs and tuple(UNKNOWN for _ in call.outputs) or (UNKNOWN,)
+            return (call.outputs and tuple(UNKNOWN for _ in call.outputs)) or (UNKNOWN,)
         if layer.inner is not None:
             self._wrapped(layer, number, inputs)
         else:

@@ -17,11 +17,21 @@ from msgspec import Struct
 from core.engine.gate import config_key, deserialize, make_layer
 from core.graph import Call, Layer, TensorRef, TensorSpec, Weight, map_leaves
 
-_CHANNEL_ONLY = (
-    "Conv1D Conv2D Conv3D SeparableConv1D SeparableConv2D DepthwiseConv1D DepthwiseConv2D Conv1DTranspose "
-    "Conv2DTranspose Conv3DTranspose BatchNormalization GroupNormalization"
-).split()
-_LAST_ONLY = "Dense LSTM GRU SimpleRNN Bidirectional Embedding RMSNormalization".split()
+_CHANNEL_ONLY = [
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+    "BatchNormalization",
+    "GroupNormalization",
+]
+_LAST_ONLY = ["Dense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "Embedding", "RMSNormalization"]
 
 
 class LayerAnswer(Struct, frozen=True):
@@ -127,7 +137,7 @@ class Specs:
         return known[1]
 
     def instance(self, layer: Layer) -> Any:
-        """An unbuilt Keras layer with this config, shared by all layers of the same config. Raises what Keras raises."""
+        """An unbuilt Keras layer with this config, shared by all of the same config. Raises what Keras raises."""
         key = self.key(layer)
         if key not in self._layers:
             try:

@@ -58,10 +58,19 @@ def engine() -> Handlers:
         return the_engine().apply(body.recipe, body.out, body.verify, progress)
 
     def verify(body: messages.Verify, progress: Progress) -> Any:
-        return the_engine().verify(body.recipe, body.out, progress)
+        return the_engine().verify(body.recipe, body.out, progress, body.inputs)
+
+    def compare(body: messages.CompareRules, progress: Progress) -> Any:
+        progress("running every rule", 0.0)
+        return the_engine().compare(body.recipe, body.number, body.weight, body.inputs)
+
+    def sizes(body: messages.AskSizes, progress: Progress) -> Any:
+        return the_engine().legal_sizes(body.recipe, body.input, body.axes, body.wanted)
 
     return {
         messages.Warm: warm,
+        messages.CompareRules: compare,
+        messages.AskSizes: sizes,
         messages.SetSource: set_source,
         messages.MakePlan: make_plan,
         messages.Apply: apply,

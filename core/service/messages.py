@@ -78,6 +78,28 @@ class Verify(Struct, frozen=True, kw_only=True):
 
     recipe: Recipe
     out: str
+    inputs: tuple[str, ...] = ()
+
+
+class CompareRules(Struct, frozen=True, kw_only=True):
+    """To the engine: run every rule that fits edit `number` or the mismatched `weight`. Answer: `RuleDrift`s, best first.
+
+    `inputs` are files with the person's own data; empty means seeded random inputs.
+    """
+
+    recipe: Recipe
+    number: int | None = None
+    weight: str | None = None
+    inputs: tuple[str, ...] = ()
+
+
+class AskSizes(Struct, frozen=True, kw_only=True):
+    """To the engine: which sizes may the input have along `axes` (batch counted)? Answer: `LegalSizes`."""
+
+    recipe: Recipe
+    input: str
+    axes: tuple[int, ...]
+    wanted: int | None = None
 
 
 class Request(Struct, frozen=True):

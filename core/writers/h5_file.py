@@ -30,7 +30,7 @@ class PlacedArray(NamedTuple):
     layer: str
     name: str
     trainable: bool
-    index: int
+    number: int
 
 
 def write_h5(
@@ -89,7 +89,7 @@ def _write_layer(group: Any, arrays: Iterable[PlacedArray], values: Values) -> N
         while name in names:
             name += "_"
         names.append(name)
-        group.create_dataset(name, data=np.asarray(values(array.index)))
+        group.create_dataset(name, data=np.asarray(values(array.number)))
     _names(group, "weight_names", names)
 
 

@@ -56,8 +56,7 @@ def write_keras(
         with partial.open("r+b") as raw:
             member = _finish_member(raw)
             _add_directory(raw, member, config, metadata, assets)
-        size = partial.stat().st_size
-    return size
+        return partial.stat().st_size
 
 
 def write_weights(out: Path, layers: Iterable[StoredLayer], arrays: Iterable[StoredArray]) -> int:
@@ -65,8 +64,7 @@ def write_weights(out: Path, layers: Iterable[StoredLayer], arrays: Iterable[Sto
     with replacing(out) as partial:
         with h5py.File(partial, "w", libver="earliest") as file:
             write_arrays(file, layers, arrays)
-        size = partial.stat().st_size
-    return size
+        return partial.stat().st_size
 
 
 def write_arrays(file: Any, layers: Iterable[StoredLayer], arrays: Iterable[StoredArray]) -> None:

@@ -105,7 +105,7 @@ def snake_case(class_name: str) -> str:
 
 
 def storage_prefixes(graph: Graph, prefix: str = "", path: str = "") -> Iterator[tuple[str, str, Layer]]:
-    """`(layer path, storage prefix, layer)` for every stored layer: where Keras 3 keeps its arrays in a weights file."""
+    """`(layer path, storage prefix, layer)` for every stored layer: where Keras 3 keeps its arrays."""
     used: dict[str, int] = {}
     for position, layer in enumerate(keras_order(graph)):
         if layer.is_operation or (position == 0 and graph.is_sequential and layer.is_input):
