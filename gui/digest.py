@@ -64,7 +64,7 @@ def _badge(counter: Counter[str], rules: tuple[str, ...]) -> Badge:
 
 def fate_totals(plan: Plan) -> dict[str, int]:
     """How many weights meet each fate, in the order of urgency."""
-    counter = Counter(fate.fate for fate in plan.fates)
+    counter: Counter[str] = Counter(fate.fate for fate in plan.fates)
     counter["dropped"] += len(plan.dropped)
     return {fate: counter[fate] for fate in FATE_ORDER if counter[fate]}
 
@@ -119,7 +119,7 @@ def output_shape(layer: Layer) -> Shape | None:
 
 
 def shape_words(shape: Iterable[int | None] | None, *, batch: bool = False) -> str:
-    """A shape in words, without its batch dimension unless `batch` says that there is none: `224×224×3`."""
+    """A shape in words, such as 224x224x3 with times signs. The first dimension is left out; `batch`: there is none."""
     if shape is None:
         return ""
     dims = tuple(shape)
@@ -128,7 +128,7 @@ def shape_words(shape: Iterable[int | None] | None, *, batch: bool = False) -> s
 
 
 def count_words(number: int | None) -> str:
-    """A count as people read it: `812`, `23.6K`, `25.6M`, `4.1G`; `–` when unknown."""
+    """A count as people read it: `812`, `23.6K`, `25.6M`, `4.1G`, or a dash when unknown."""
     if number is None:
         return "\u2013"
     for unit, size in (("G", 10**9), ("M", 10**6), ("K", 10**3)):

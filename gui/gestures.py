@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec.structs import replace
 
-from core.edits import AnyEdit
+from core.edits import AnyEdit, SetTrainable
 from core.recipe import Recipe
 
 Steps = tuple[AnyEdit, ...]
@@ -119,19 +119,19 @@ def set_frozen(recipe: Recipe, layers: Iterable[str], frozen: bool, batch_norm: 
     `batch_norm` is by default what the recipe's other freezing steps say.
     """
     wanted = tuple(dict.fromkeys(layers))
-    modes = [edit.batch_norm for edit in recipe.edits if tag(edit) == "set_trainable"]
+    modes = [edit.batch_norm for edit in recipe.edits if isinstance(edit, SetTrainable)]
     mode = batch_norm or (modes[-1] if modes else "with_layer")
     steps: list[Any] = []
     for edit in recipe.edits:
-        if tag(edit) != "set_trainable":
+        if not isinstance(edit, SetTrainable):
             steps.append(edit)
             continue
         kept = tuple(address for address in edit.layers if address not in wanted)
         if kept:
             steps.append(edit if kept == tuple(edit.layers) else replace(edit, layers=kept))
     last = steps[-1] if steps else None
-    alike = last is not None and tag(last) == "set_trainable" and last.enabled
-    if last is not None and alike and last.trainable is (not frozen) and last.batch_norm == mode:
+    alike = isinstance(last, SetTrainable) and last.enabled and last.batch_norm == mode
+    if isinstance(last, SetTrainable) and alike and last.trainable is (not frozen):
         steps[-1] = replace(last, layers=(*last.layers, *wanted))
     else:
         steps.append(make_edit("set_trainable", layers=list(wanted), trainable=not frozen, batch_norm=mode))
@@ -141,7 +141,7 @@ def set_frozen(recipe: Recipe, layers: Iterable[str], frozen: bool, batch_norm: 
 def set_batch_norm(recipe: Recipe, mode: str) -> Recipe:
     """How BatchNormalization goes with every freezing step: `with_layer`, `frozen` or `trainable`."""
     return with_steps(
-        recipe, (replace(edit, batch_norm=mode) if tag(edit) == "set_trainable" else edit for edit in recipe.edits)
+        recipe, (replace(edit, batch_norm=mode) if isinstance(edit, SetTrainable) else edit for edit in recipe.edits)
     )
 
 
@@ -159,7 +159,7 @@ def apply_fix(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
 
 def freeze_all(recipe: Recipe, kept: Iterable[str], *, frozen: bool) -> Recipe:
     """Freeze (or unfreeze) every layer except some; earlier freezing steps go."""
-    modes = [edit.batch_norm for edit in recipe.edits if tag(edit) == "set_trainable"]
+    modes = [edit.batch_norm for edit in recipe.edits if isinstance(edit, SetTrainable)]
     fields = {"batch_norm": modes[-1]} if modes else {}
     everything = make_edit("set_trainable", layers=["*"], trainable=not frozen, **fields)
     clean = take_all(recipe, "set_trainable").plus(everything)

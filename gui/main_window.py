@@ -1,5 +1,6 @@
 """The one window: welcome or workspace below a bar, above a line of status. It turns commands into session calls."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class MainWindow(QMainWindow):
     def _sample_menu(self) -> QMenu:
         menu = QMenu("Samples", self)
         for path in samples():
-            menu.addAction(sample_title(path), lambda path=path: self.open_path(str(path)))
+            menu.addAction(sample_title(path), partial(self.open_path, str(path)))
         menu.setEnabled(not menu.isEmpty())
         return menu
 
@@ -139,7 +140,7 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self._recent_menu.clear()
         for path in self.settings.recent:
-            self._recent_menu.addAction(Path(path).name, lambda path=path: self.open_path(path)).setToolTip(path)
+            self._recent_menu.addAction(Path(path).name, partial(self.open_path, path)).setToolTip(path)
         if self._recent_menu.isEmpty():
             self._recent_menu.addAction("None yet").setEnabled(False)
 
@@ -260,7 +261,7 @@ class MainWindow(QMainWindow):
         ]:
             actions[name].setEnabled(opened)
         self.top.views.setEnabled(opened)
-        self.top.find.setEnabled(opened)
+        self.top.finder.setEnabled(opened)
         actions["open_weights"].setEnabled(opened and model)
         actions["save_recipe"].setEnabled(bool(session.recipe.edits))
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
@@ -271,12 +272,12 @@ class MainWindow(QMainWindow):
     def _on_layer_wanted(self, path: str) -> None:
         self.session.select(path)
         self.workspace.layers.tree.setFocus()
-        self.top.find.clear()
+        self.top.finder.clear()
 
     @Slot()
     def _go_find(self) -> None:
-        self.top.find.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.top.find.selectAll()
+        self.top.finder.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.top.finder.selectAll()
 
     @Slot()
     def _show_preferences(self) -> None:

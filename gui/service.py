@@ -81,7 +81,7 @@ class Service(QObject):
         self._worker.start()
 
     def ask(self, body: Any, answer: Answer, failure: Failure, progress: Progress | None = None) -> int:
-        """Send a request; exactly one of `answer` and `failure` is called later, unless it is dropped. Returns its id."""
+        """Send a request; one of `answer` and `failure` is called later, unless it is dropped. Returns its id."""
         number = self._worker.send(body)
         self._asked[number] = _Asked(answer, failure, progress)
         if not self._timer.isActive():

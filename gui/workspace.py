@@ -1,4 +1,4 @@
-"""Everything around an open model: layers, graph, edit panels, inspector, findings, recipe, log; one selection for all."""
+"""Everything around an open model: layers, graph, edit panels, findings, recipe, log; one selection for all."""
 
 from PySide6.QtCore import QByteArray, Qt, Slot
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
@@ -21,9 +21,14 @@ from gui.settings import Settings
 try:
     from gui.panels.inspector import Inspector
 except ImportError:
+
     class Inspector(QWidget):
-        def set_theme(self, theme): pass
-        def show_layer(self, *a): pass
+        def set_theme(self, theme):
+            pass
+
+        def show_layer(self, *a):
+            pass
+
 
 GAP = 8
 

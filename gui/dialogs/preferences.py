@@ -1,6 +1,6 @@
 """Preferences: the few there are, in effect at once."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
@@ -9,7 +9,9 @@ from gui.dialogs.sheet import Sheet
 from gui.panels.fields import Choice
 from gui.panels.parts import label, named
 from gui.settings import Settings
-from gui.theme import Choice as ThemeChoice
+
+if TYPE_CHECKING:
+    from gui.theme import Choice as ThemeChoice
 
 THEMES = (
     ("auto", "Like the desktop", "Follows the desktop\u2019s light or dark mode."),

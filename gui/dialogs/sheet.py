@@ -21,6 +21,7 @@ class Sheet(QFrame):
         self.setAccessibleName(title)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._width = width
+        self._area = parent
         self._before: QWidget | None = None
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(22, 18, 22, 16)
@@ -39,7 +40,7 @@ class Sheet(QFrame):
 
     def settle(self) -> None:
         """Find size and place again after the content has changed."""
-        area = self.parentWidget()
+        area = self._area
         width = min(self._width, area.width() - 2 * MARGIN)
         self.column.activate()
         height = self.column.totalHeightForWidth(width) if self.column.hasHeightForWidth() else -1
@@ -56,6 +57,13 @@ class Sheet(QFrame):
                 self._before.setFocus()
             self._before = None
             self.closed.emit()
+
+    @override
+    def event(self, event: QEvent) -> bool:
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self.settle()
+        return handled
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:

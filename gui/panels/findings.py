@@ -65,11 +65,11 @@ class FindingDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         theme = self._look.theme
         finding = index.data(FindingRole)
-        rect: QRect = option.rect  # type: ignore[attr-defined]
+        rect: QRect = option.rect
         self._view.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, self._view)
         icon = themes.icon(themes.SEVERITY_ICONS[finding.severity], theme, finding.severity)
         icon.paint(painter, QRect(rect.left() + 10, rect.top() + PAD, 16, 16))
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)  # type: ignore[attr-defined]
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
         left, width = rect.left() + TEXT_LEFT, rect.width() - TEXT_LEFT - PAD
         height = self.text_height(finding.message, width)
         painter.setFont(themes.font(theme))

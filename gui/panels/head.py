@@ -147,18 +147,17 @@ class HeadPanel(QWidget):
         hidden: list[int] = []
         dropout = 0.0
         wrong: set[QLineEdit] = set()
-        try:
-            hidden = [int(part) for part in self.hidden.text().replace(",", " ").split()]
-            if any(units < 1 for units in hidden):
-                raise ValueError
-        except ValueError:
+        words = self.hidden.text().replace(",", " ").split()
+        if all(word.isdecimal() and int(word) > 0 for word in words):
+            hidden = [int(word) for word in words]
+        else:
             wrong.add(self.hidden)
             problem = problem or "Hidden layers are whole numbers from 1, such as 256, 128; empty for none."
         try:
             dropout = float(self.dropout.text().strip() or 0)
-            if not 0 <= dropout < 1:
-                raise ValueError
         except ValueError:
+            dropout = -1.0
+        if not 0 <= dropout < 1:
             wrong.add(self.dropout)
             problem = problem or "Dropout is a number from 0 up to, not including, 1."
         for field in (self.hidden, self.dropout):

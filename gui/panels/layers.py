@@ -2,6 +2,7 @@
 
 from math import prod
 
+from msgspec.structs import replace
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
@@ -20,6 +21,7 @@ from core.graph import Graph, Layer
 from core.plan import Plan
 from gui import gestures
 from gui import theme as themes
+from gui.canvas.difference import difference
 from gui.digest import (
     Badge,
     badges,
@@ -68,8 +70,8 @@ class LayerDelegate(QStyledItemDelegate):
             super().paint(painter, option, index)
             return
         self._ground(painter, option)
-        rect: QRect = option.rect  # type: ignore[attr-defined]
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)  # type: ignore[attr-defined]
+        rect: QRect = option.rect
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
         if column == Column.NAME:
             self._paint_name(painter, rect, index, selected, theme)
         elif column == Column.FATE:
@@ -89,7 +91,7 @@ class LayerDelegate(QStyledItemDelegate):
             painter.drawText(inner, int(align | Qt.AlignmentFlag.AlignVCenter), text)
 
     def _ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
-        view: QWidget = option.widget  # type: ignore[attr-defined]
+        view: QWidget = option.widget
         view.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, view)
 
     def _paint_name(self, painter: QPainter, rect: QRect, index: Index, selected: bool, theme: Theme) -> None:
@@ -181,6 +183,7 @@ class LayersPanel(Card):
         self._session = session
         self._look = look
         self._expanded: set[str] = set()
+        self._ghosts: dict[str, str] = {}
         self._follow = True
         self.model = LayerTreeModel(self)
         self.model.frozen_toggled.connect(self._on_frozen_toggled)
@@ -248,13 +251,20 @@ class LayersPanel(Card):
     def refresh(self) -> None:
         """Show what the session says."""
         session = self._session
-        graph, plan = session.shown_graph, session.plan
+        graph, plan, before = session.shown_graph, session.plan, session.before_graph
         only: set[str] | None = None
         after = session.view != "before"
-        if session.view == "difference" and graph is not None:
-            only = changed_paths(session.before_graph, graph, plan)
+        self._ghosts = {}
+        extras = self._extras(graph, plan if after else None)
+        if session.view == "difference" and graph is not None and before is not None:
+            both = difference(before, graph)
+            self._ghosts = dict(both.ghosts)
+            only = {*both.added, *both.changed, *both.ghosts, *extras.before}
+            only |= {path for path, badge in extras.badges.items() if badge.fate != "copied"}
+            extras = replace(extras, badges={**extras.badges, **dict.fromkeys(both.ghosts, Badge("dropped"))})
+            graph = both.graph
         expanded = set(self._expanded)
-        reset = self.model.set_graph(graph, self._extras(graph, plan if after else None), only)
+        reset = self.model.set_graph(graph, extras, only)
         if reset:
             self._expanded = expanded
             for path in sorted(expanded):
@@ -292,14 +302,15 @@ class LayersPanel(Card):
 
     @Slot(str)
     def _on_selection(self, path: str) -> None:
-        index = self.model.index_of(path)
+        shown = next((ghost for ghost, source in self._ghosts.items() if source == path), path)
+        index = self.model.index_of(shown)
         selection = self.tree.selectionModel()
         self._follow = False
         try:
             if not index.isValid():
                 selection.clear()
                 return
-            if self.model.path_of(self.tree.currentIndex()) != path or not selection.isSelected(index):
+            if self.model.path_of(self.tree.currentIndex()) != shown or not selection.isSelected(index):
                 flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
                 selection.setCurrentIndex(index, flags)
             self.tree.scrollTo(index)
@@ -309,7 +320,8 @@ class LayersPanel(Card):
     @Slot(QModelIndex, QModelIndex)
     def _on_current(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if self._follow and current.isValid():
-            self._session.select(self.model.path_of(current))
+            path = self.model.path_of(current)
+            self._session.select(self._ghosts.get(path, path))
 
     @Slot(str, bool)
     def _on_frozen_toggled(self, path: str, frozen: bool) -> None:
@@ -339,21 +351,3 @@ def changed_shapes(before: Graph, after: Graph) -> dict[str, str]:
         for path, layer in after.walk()
         if (layer.origin or path) in old and old[layer.origin or path] != output_shape(layer)
     }
-
-
-def changed_paths(before: Graph | None, after: Graph, plan: Plan | None) -> set[str]:
-    """Layers that are new, or whose weights, output shape, config or freezing differ from the source."""
-    if before is None or plan is None or before is after:
-        return set()
-    old, new = dict(before.walk()), dict(after.walk())
-    found = {layer_of(fate.weight, new) for fate in plan.fates if fate.fate != "copied"}
-    for path, layer in new.items():
-        was = old.get(layer.origin or path)
-        if (
-            was is None
-            or was.trainable != layer.trainable
-            or was.config != layer.config
-            or output_shape(was) != output_shape(layer)
-        ):
-            found.add(path)
-    return found

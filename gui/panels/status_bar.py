@@ -1,4 +1,4 @@
-"""The bottom line: the engine's state, numbers before and after, the file; progress and cancel while work is under way."""
+"""The bottom line: the engine's state, numbers before and after, the file."""
 
 from pathlib import Path
 

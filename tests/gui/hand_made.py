@@ -1,4 +1,4 @@
-"""Hand-made values for the window's tests: a small nested model, a planner of a few lines, a worker without a process."""
+"""Hand-made values for the window's tests: a nested model, a planner of a few lines, a worker without a process."""
 
 from typing import Any
 

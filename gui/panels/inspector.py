@@ -1,0 +1,228 @@
+"""Everything about the selected layer: what it is, its weights and what happens to them, its arguments, its neighbours."""
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
+from typing_extensions import override
+
+from core.graph import Graph, Layer
+from core.plan import Plan
+from core.readers.source import Source
+from core.service.messages import WeightPreview
+from gui.canvas.badges import dominant, source_paths
+from gui.digest import count_words, frozen_layers, output_shape, shape_words
+from gui.panels.config_table import ConfigTable
+from gui.panels.connections import Connections, level_of
+from gui.panels.parts import ElidedLabel, label, named, scrolling
+from gui.panels.weights import WeightsPanel, rows_of
+from gui.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, Tone, font
+
+
+class Inspector(QWidget):
+    """Shows one layer. Emits `layer_selected(path)` from its links and `preview_requested(key, weight)`."""
+
+    layer_selected = Signal(str)
+    preview_requested = Signal(str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Selected layer")
+        self._theme: Theme = LIGHT
+        self._source: Source | None = None
+        self._path = ""
+        self.class_name = label("", "heading")
+        self.path = named(ElidedLabel(), "muted")
+        self.facts = label("", "small", wrap=True)
+        self.chips = _Chips()
+        self._stripe = _Stripe()
+        self.weights = WeightsPanel()
+        self.config = ConfigTable()
+        self.connections = Connections()
+        self.tabs = named(QTabWidget(), "inspectorTabs")
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName("Details of the layer")
+        self.tabs.addTab(scrolling(self.weights), "Weights")
+        self.tabs.addTab(self.config, "Arguments")
+        self.tabs.addTab(scrolling(self.connections), "Connections")
+        self.nothing = label("Select a layer in the graph or in the list to see what is inside.", "small", wrap=True)
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack = QStackedLayout(self)
+        empty = QWidget()
+        inside = QVBoxLayout(empty)
+        inside.setContentsMargins(24, 12, 24, 12)
+        inside.addWidget(self.nothing)
+        self._stack.addWidget(empty)
+        self._stack.addWidget(self._page())
+        self.weights.preview_requested.connect(self.preview_requested)
+        self.connections.layer_selected.connect(self.layer_selected)
+
+    def _page(self) -> QWidget:
+        page = QWidget()
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(self.class_name)
+        words.addWidget(self.path)
+        words.addWidget(self.facts)
+        words.addWidget(self.chips)
+        head = QHBoxLayout()
+        head.setContentsMargins(14, 2, 12, 6)
+        head.setSpacing(10)
+        head.addWidget(self._stripe)
+        head.addLayout(words, 1)
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self.tabs, 1)
+        return page
+
+    @Slot(object)
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in another theme."""
+        self._theme = theme
+        self.chips.theme = theme
+        self.chips.update()
+        self._stripe.retint(theme)
+        self.weights.set_theme(theme)
+        self.config.set_theme(theme)
+
+    def show_layer(self, path: str, layer: Layer | None, plan: Plan | None, source: Source | None) -> None:
+        """Show the layer at `path`, as planned if there is a plan; `None` for no selection."""
+        if source is None or self._source is None or source.path != self._source.path:
+            self.weights.forget()
+        self._source = source
+        self._path = path
+        self._stack.setCurrentIndex(0 if layer is None else 1)
+        if layer is None:
+            return
+        self._show_header(path, layer, plan, source)
+        rows = rows_of(path, layer, plan)
+        self.weights.show_rows(rows)
+        if not rows:
+            inner = layer.inner
+            said = "This layer has no weights."
+            if inner is not None:
+                total = sum(len(one.weights) for _, one in inner.walk())
+                said = f"{total:,} weights in the {sum(1 for _ in inner.walk()):,} layers inside."
+            self.weights.preview.say(said)
+        self.config.show_config(layer.config, self._config_before(path, plan, source))
+        self.connections.show_layer(path, layer, self._graph_with(path, plan, source))
+
+    def _show_header(self, path: str, layer: Layer, plan: Plan | None, source: Source | None) -> None:
+        self.class_name.setText(layer.class_name)
+        self.path.setText(path)
+        self._stripe.show_family(layer.class_name, nested=layer.inner is not None, opaque=layer.opaque)
+        shape = shape_words(output_shape(layer))
+        params = layer.num_params()
+        if plan is not None and path in plan.costs:
+            params = max(params if layer.inner is not None else 0, plan.costs[path].params)
+        facts = [f"output {shape}"] if shape else []
+        facts.append(f"{count_words(params)} parameters" if params else "no parameters")
+        if len(layer.calls) > 1:
+            facts.append(f"shared by {len(layer.calls)} calls")
+        if layer.opaque:
+            facts.append("code missing: carried through as it is")
+        self.facts.setText("  \u00b7  ".join(facts))
+        self.facts.setToolTip(f"{params:,} parameters")
+        chips = []
+        if plan is not None:
+            fate = dominant(one.fate for one in plan.fates if one.weight.startswith(path + "/"))
+            removed = any(weight.startswith(path + "/") for weight in plan.dropped)
+            if fate is not None or removed:
+                chips.append(fate or "dropped")
+        graph = self._graph_with(path, plan, source)
+        if graph is not None and path in frozen_layers(graph):
+            chips.append("frozen")
+        self.chips.show_chips(chips)
+
+    def _graph_with(self, path: str, plan: Plan | None, source: Source | None) -> Graph | None:
+        """The graph that has a layer at `path`: the planned one, else the source's."""
+        graphs = [plan.graph if plan is not None else None, source.graph if source is not None else None]
+        return next((graph for graph in graphs if graph is not None and level_of(graph, path) is not None), None)
+
+    def _config_before(self, path: str, plan: Plan | None, source: Source | None) -> dict[str, object] | None:
+        """The arguments that the layer had in the source, if it was there."""
+        if plan is None or source is None or level_of(plan.graph, path) is None:
+            return None
+        was = source_paths(source.graph, plan.graph).get(path)
+        return source.graph.find(was).config if was is not None else None
+
+    def show_preview(self, preview: WeightPreview) -> None:
+        """The answer to `preview_requested`."""
+        self.weights.show_preview(preview)
+
+    def show_preview_failure(self, weight: str, message: str) -> None:
+        """The answer to `preview_requested` when the values could not be read."""
+        self.weights.show_failure(weight, message)
+
+
+class _Stripe(QWidget):
+    """A bar in the colour of the layer's family."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedWidth(5)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self._theme: Theme = LIGHT
+        self._what: tuple[str, bool, bool] = ("", False, False)
+
+    def retint(self, theme: Theme) -> None:
+        """Another theme."""
+        self._theme = theme
+        self.update()
+
+    def show_family(self, class_name: str, *, nested: bool, opaque: bool) -> None:
+        """Another layer."""
+        self._what = (class_name, nested, opaque)
+        self.update()
+
+    @override
+    def paintEvent(self, event: QPaintEvent) -> None:
+        name, nested, opaque = self._what
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._theme.family(name, nested=nested, opaque=opaque).ink))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0, 2, 0, -2), 2.5, 2.5)
+
+
+class _Chips(QWidget):
+    """Fate and freezing in colour, letter and word."""
+
+    HEIGHT = 22
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theme: Theme = LIGHT
+        self.names: list[str] = []
+        self.setFixedHeight(self.HEIGHT)
+
+    def show_chips(self, names: list[str]) -> None:
+        """Show these fates."""
+        self.names = names
+        self.setAccessibleName(", ".join(names))
+        self.setToolTip("\n".join(f"{name}: {FATE_WORDS[name]}" for name in names))
+        self.setVisible(bool(names))
+        self.update()
+
+    @override
+    def sizeHint(self) -> QSize:
+        return QSize(60, self.HEIGHT)
+
+    @override
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font(self.theme, self.theme.size_small, bold=True))
+        x = 0.0
+        for name in self.names:
+            tone: Tone = self.theme.fate(name)
+            text = f"{FATE_LETTERS[name]}  {name}"
+            width = painter.fontMetrics().horizontalAdvance(text) + 16
+            rect = QRectF(x, 3, width, self.HEIGHT - 4)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(tone.fill))
+            painter.drawRoundedRect(rect, 9, 9)
+            painter.setPen(QPen(QColor(tone.ink)))
+            painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+            x += width + 6

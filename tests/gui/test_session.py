@@ -1,0 +1,228 @@
+"""The session: one source, one recipe, undo, and plans that are never older than the recipe."""
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from core.errors import Cancelled, FileError, OwnFault, RecipeError
+from core.recipe import Recipe
+from core.service.messages import Apply, MakePlan, OpenModel, SetSource, Warm
+from gui import gestures
+from gui.session import Session
+from tests.gui.hand_made import FakeWorker, source
+
+ORIGINAL = (96, 96, 3)
+
+
+def resize(session: Session, size: int, burst: str = "") -> None:
+    session.gesture(
+        lambda recipe: gestures.set_input(recipe, None, (size, size, 3), "auto", ORIGINAL), f"Size {size}", burst
+    )
+
+
+@pytest.fixture
+def ready(qtbot: QtBot, session: Session) -> Session:
+    session.start_processes()
+    session.set_source(source())
+    qtbot.waitUntil(lambda: session.plan is not None)
+    return session
+
+
+def test_that_a_source_is_shown_before_the_engine_has_answered(session: Session, engine: FakeWorker) -> None:
+    engine.hold = True
+    session.set_source(source())
+    assert session.shown_graph == source().graph
+    assert session.planning
+
+
+def test_that_opening_asks_the_reader_and_then_the_engine(
+    qtbot: QtBot, session: Session, reader: FakeWorker, engine: FakeWorker
+) -> None:
+    session.start_processes()
+    with qtbot.waitSignal(session.source_changed):
+        session.open_path("some.keras")
+    assert reader.bodies(OpenModel) == [OpenModel(path="some.keras")]
+    qtbot.waitUntil(lambda: session.plan is not None)
+    assert [body.source.path for body in engine.bodies(SetSource)] == ["some.keras"]
+
+
+def test_that_the_engine_waits_until_the_first_file_is_read(
+    qtbot: QtBot, session: Session, reader: FakeWorker, engine: FakeWorker
+) -> None:
+    reader.hold = True
+    session.open_path("some.keras")
+    session.start_processes()
+    assert not engine.alive
+    reader.hold = False
+    qtbot.waitUntil(lambda: session.engine_state == "ready")
+    assert isinstance(engine.sent[0], Warm)
+
+
+def test_that_a_file_that_cannot_be_read_is_one_sentence_and_the_old_one_stays(
+    qtbot: QtBot, ready: Session, reader: FakeWorker
+) -> None:
+    reader.files["bad.keras"] = FileError("bad.keras is not a model.", code="file.damaged")
+    with qtbot.waitSignal(ready.problem) as said:
+        ready.open_path("bad.keras")
+    assert said.args is not None
+    assert said.args[0] == "bad.keras is not a model."
+    assert ready.source == source()
+
+
+def test_that_a_gesture_makes_a_plan_and_undo_takes_it_back(qtbot: QtBot, ready: Session) -> None:
+    resize(ready, 64)
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert ready.plan is not None
+    assert ready.plan.inputs[0].shape == (None, 64, 64, 3)
+    ready.undo_stack.undo()
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert ready.recipe == Recipe()
+    assert ready.plan == ready.base
+    ready.undo_stack.redo()
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert ready.plan.inputs[0].shape == (None, 64, 64, 3)
+
+
+def test_that_only_the_newest_recipe_waits_while_a_plan_is_made(
+    qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
+    engine.hold = True
+    for size in (64, 65, 66, 67):
+        resize(ready, size)
+    assert len(engine.bodies(MakePlan)) == 1
+    engine.hold = False
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert [body.recipe.edits[0].shape[0] for body in engine.bodies(MakePlan)] == [64, 67]
+    assert ready.plan is not None
+    assert ready.plan.inputs[0].shape == (None, 67, 67, 3)
+
+
+def test_that_no_plan_older_than_the_recipe_is_ever_shown(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:
+    shown: list[object] = []
+    ready.plan_changed.connect(lambda: shown.append((ready.plan, ready.recipe)))
+    engine.hold = True
+    resize(ready, 64)
+    resize(ready, 128)
+    engine.hold = False
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert len(shown) == 1
+
+
+def test_that_a_burst_of_typing_is_one_step_of_undo(ready: Session) -> None:
+    for size in (1, 12, 128):
+        resize(ready, size, burst="input")
+    assert ready.undo_stack.count() == 1
+    ready.undo_stack.undo()
+    assert ready.recipe == Recipe()
+
+
+def test_that_a_burst_that_ends_where_it_began_is_no_step(ready: Session) -> None:
+    resize(ready, 12, burst="input")
+    resize(ready, 96, burst="input")
+    assert ready.undo_stack.count() == 0
+    assert ready.recipe == Recipe()
+
+
+def test_that_typing_after_an_undo_is_a_step_of_its_own(ready: Session) -> None:
+    resize(ready, 64, burst="input")
+    ready.end_burst()
+    resize(ready, 128, burst="input")
+    ready.undo_stack.undo()
+    resize(ready, 160, burst="input")
+    assert ready.undo_stack.count() == 2
+    ready.undo_stack.undo()
+    assert ready.recipe.edits[0].shape[0] == 64
+
+
+def test_that_a_refused_recipe_is_kept_and_its_sentence_known(
+    qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
+    engine.refuse = RecipeError("Edit 1: no such input.", edit=1)
+    resize(ready, 64)
+    qtbot.waitUntil(lambda: ready.refusal is not None)
+    assert ready.refusal is not None
+    assert ready.refusal.message == "Edit 1: no such input."
+    assert ready.plan == ready.base
+    engine.refuse = None
+    resize(ready, 65)
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert ready.refusal is None
+
+
+def test_that_an_engine_that_dies_is_started_again_and_says_so(
+    qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
+    engine.hold = True
+    resize(ready, 64)
+    engine.die(OwnFault("The engine process ended unexpectedly."))
+    engine.hold = False
+    qtbot.waitUntil(lambda: ready.refusal is not None)
+    assert engine.alive
+    assert ready.recipe.edits
+    qtbot.waitUntil(lambda: ready.engine_state == "ready")
+
+
+def test_that_an_engine_that_dies_again_and_again_is_left_alone(
+    qtbot: QtBot, session: Session, engine: FakeWorker
+) -> None:
+    engine.hold = True
+    session.start_processes()
+    for _ in range(5):
+        engine.die(OwnFault("The engine process ended unexpectedly."))
+        session.engine.poll()
+    assert session.engine_state == "failed"
+    assert len(engine.bodies(Warm)) == 3
+
+
+def test_that_a_cancelled_export_ends_the_engine_and_a_new_one_warms_up(
+    qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
+    engine.hold = True
+    ready.export("out.keras", verify=True)
+    with qtbot.waitSignal(ready.export_failed) as failed:
+        ready.cancel_work()
+    assert failed.args is not None
+    assert isinstance(failed.args[0], Cancelled)
+    assert engine.restarts == 1
+    engine.hold = False
+    qtbot.waitUntil(lambda: ready.engine_state == "ready")
+    assert not ready.exporting
+
+
+def test_that_an_export_reports_progress_and_its_end(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:
+    engine.hold = True
+    heard: list[tuple[str, float]] = []
+    ready.export_progress.connect(lambda stage, fraction: heard.append((stage, fraction)))
+    ready.export("out.keras", verify=False)
+    engine.progress("writing", 0.5)
+    qtbot.waitUntil(lambda: heard == [("writing", 0.5)])
+    engine.hold = False
+    with qtbot.waitSignal(ready.export_finished):
+        pass
+    assert engine.bodies(Apply) == [Apply(recipe=Recipe(), out="out.keras", verify=False)]
+
+
+def test_that_a_change_during_an_export_is_planned_afterwards(
+    qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
+    engine.hold = True
+    ready.export("out.keras", verify=False)
+    resize(ready, 64)
+    assert engine.bodies(MakePlan) == []
+    engine.hold = False
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert ready.plan is not None
+    assert ready.plan.inputs[0].shape == (None, 64, 64, 3)
+
+
+def test_that_closing_forgets_the_model_and_its_recipe(ready: Session) -> None:
+    resize(ready, 64)
+    ready.close_source()
+    assert ready.source is None
+    assert ready.plan is None
+    assert ready.recipe == Recipe()
+    assert ready.undo_stack.count() == 0
+
+
+def test_that_an_idle_session_polls_nothing(qtbot: QtBot, ready: Session) -> None:
+    qtbot.waitUntil(lambda: not ready.planning and not ready.engine.busy)
+    qtbot.waitUntil(lambda: not ready.engine._timer.isActive())
