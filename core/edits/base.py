@@ -23,6 +23,13 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         """The edited graph. Raises `EditError` with one sentence when it cannot apply."""
         raise NotImplementedError
 
+    def settle(self, before: Graph, after: Graph) -> Graph:
+        """`after`, which now carries shapes, with what depends on them put right; the same object when nothing does.
+
+        The planner follows the shapes again and asks again until the answer is the same object.
+        """
+        return after
+
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """What must stay equal after this edit."""
         return ()

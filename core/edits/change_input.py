@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from core.edits import contracts
 from core.edits.anatomy import Trace, channel_axis, find_input, trace_input
+from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
 from core.edits.channels import Change, apply_change, choose, describe
 from core.edits.recording import configured
@@ -45,6 +46,10 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         calls = tuple(replace(call, outputs=None) for call in fresh.calls)
         return graph.with_layer(layer.name, replace(fresh, calls=calls))
 
+    def settle(self, before: Graph, after: Graph) -> Graph:
+        """Constants that the model froze at its old size, recomputed where the right value follows."""
+        return rebaked(before, after)
+
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Channels: `gray`, `old_bands` or `mapped`; size alone: `old_size`."""
         layer, old = self._before(before)
@@ -66,8 +71,9 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         """What is only nearly kept, and where channels could not be followed."""
         layer, old = self._before(before)
         change = self._change(before, layer, old)
+        baked = baked_findings(before, after)
         if change is None:
-            return ()
+            return baked
         trace = trace_input(before, layer.name)
         found = [
             Finding(
@@ -81,7 +87,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         ]
         if not change.exact:
             found.append(_lossy(layer, trace, change))
-        return tuple(found)
+        return (*found, *baked)
 
     def summary(self) -> str:
         """For the recipe list."""

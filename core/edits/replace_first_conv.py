@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS, first_convs
+from core.edits.baked import rebaked
 from core.edits.base import Edit
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.splice import insert_after, new_layer
@@ -68,6 +69,10 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         elif wide is not None:
             graph = graph.with_layer(path, self._filter_rules(graph.find(path)))
         return self._followers(graph, path, old)
+
+    def settle(self, before: Graph, after: Graph) -> Graph:
+        """Other strides let other sizes arrive later: padding by size parity follows."""
+        return rebaked(before, after)
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """The same input gives the same output where nothing but room was added."""

@@ -68,7 +68,10 @@ class Bench:
         graph = self.graph
         for edit in edits:
             applied = edit.apply(graph, sources) if getattr(edit, "files", ()) else edit.apply(graph)
-            graph = shaped(applied)
+            after = shaped(applied)
+            while (settled := edit.settle(graph, after)) is not after:
+                after = shaped(settled)
+            graph = after
         return graph
 
     def built(self, *edits: Edit, size: tuple[int | None, ...] | None = None, sources: Any = None) -> Built:

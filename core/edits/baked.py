@@ -1,0 +1,233 @@
+"""Numbers that a model froze when it was built: padding by size parity, Reshape targets. Recomputed where known.
+
+Keras Applications pad before strided convolutions by `correct_pad` (`keras.src.applications.imagenet_utils`): with
+`k` the kernel and `size` what arrives, `(k // 2 - (1 - size % 2), k // 2)`. MobileNetV2 and V3, EfficientNet and NASNet
+do so; built for 224 and used at 161 they would otherwise lose a row (measured: 5x5 instead of 6x6).
+"""
+
+import re
+from math import prod
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.edits.recording import configured
+from core.findings import Finding
+from core.graph import Graph, Layer, Shape, TensorRef
+
+# Names under which Keras Applications use `correct_pad`; elsewhere symmetric padding is taken as meant.
+_PARITY_NAMES = re.compile(
+    r"(^Conv1_pad|^block_\d+_pad|stem_conv_pad|dwconv_pad|depthwise_?/?_?pad|^expanded_conv.*pad|"
+    r"separable_conv_\d_pad.*|adjust_.*pad.*|^reduction_pad.*|^stem_pad)$"
+)
+_PADS = {"ZeroPadding1D": 1, "ZeroPadding2D": 2, "ZeroPadding3D": 3}
+
+
+class Padding(Struct, frozen=True):
+    """A padding layer that follows size parity, with the kernel it pads for."""
+
+    path: str
+    kernel: tuple[int, ...]
+
+
+def rebaked(before: Graph, after: Graph) -> Graph:
+    """`after` with the constants of `before` recomputed for the shapes that now arrive. The same object if none differ.
+
+    Both graphs carry shapes. Changing an early padding changes what arrives later, so the caller follows the shapes
+    again and asks until the answer is the same object.
+    """
+    known = parity_paddings(before)
+    old_layers = dict(before.walk())
+
+    def level(graph: Graph, prefix: str) -> Graph:
+        layers = []
+        for layer in graph.layers:
+            path = prefix + layer.name
+            if layer.inner is not None:
+                inner = level(layer.inner, path + "/")
+                layers.append(layer if inner is layer.inner else replace(layer, inner=inner))
+                continue
+            new = layer
+            if path in known:
+                new = _repadded(layer, graph, known[path])
+            elif layer.class_name == "Reshape" and path in old_layers:
+                new = _reshaped(layer, graph, before, path)
+            layers.append(new)
+        if all(new is old for new, old in zip(layers, graph.layers, strict=True)):
+            return graph
+        return replace(graph, layers=tuple(layers))
+
+    return level(after, "")
+
+
+def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
+    """What was recomputed, and what could not be."""
+    old_layers = dict(before.walk())
+    found = []
+    for path, layer in after.walk():
+        old = old_layers.get(path)
+        if old is None or layer.class_name != old.class_name:
+            continue
+        if layer.class_name in _PADS and layer.config.get("padding") != old.config.get("padding"):
+            text = f"{path} pads by size parity: {old.config['padding']} became {layer.config['padding']}."
+            found.append(Finding("info", "baked.constant", path, text))
+        elif layer.class_name == "Reshape" and target_of(layer) != target_of(old):
+            text = f"{path} reshapes to {target_of(layer)} instead of {target_of(old)}, as its input's size changed."
+            found.append(Finding("info", "baked.constant", path, text))
+        elif layer.class_name == "Reshape" and _stuck(layer, after, path):
+            text = (
+                f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; what now reaches it "
+                "has another number of elements and nothing says how they should be arranged."
+            )
+            found.append(Finding("warning", "baked.constant", path, text))
+    return tuple(found)
+
+
+def parity_paddings(graph: Graph) -> dict[str, Padding]:
+    """Padding layers that follow `correct_pad`: they pad a strided valid convolution as it would at their size."""
+    candidates: dict[str, tuple[Padding, bool]] = {}
+    asymmetric = False
+
+    def level(inner: Graph, prefix: str) -> None:
+        nonlocal asymmetric
+        users = inner.consumers()
+        layers = inner.by_name()
+        for layer in inner.layers:
+            if layer.inner is not None:
+                level(layer.inner, f"{prefix}{layer.name}/")
+            if layer.class_name != "ZeroPadding2D" or not layer.calls:
+                continue
+            consumers = [layers[name] for name, _ in users.get(TensorRef(layer.name), ())]
+            kernel = _strided_kernel(consumers)
+            size = _sizes(inner, layer)
+            if kernel is None or size is None:
+                continue
+            pads = _pads(layer)
+            if pads == correct_pad(size, kernel):
+                uneven = any(left != right for left, right in pads)
+                asymmetric = asymmetric or uneven
+                candidates[prefix + layer.name] = (Padding(prefix + layer.name, kernel), uneven)
+
+    level(graph, "")
+    return {
+        path: padding
+        for path, (padding, uneven) in candidates.items()
+        if uneven or asymmetric or _PARITY_NAMES.search(path.rpartition("/")[2])
+    }
+
+
+def correct_pad(sizes: tuple[int | None, ...], kernel: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Padding before a strided valid convolution, per axis, as Keras Applications compute it."""
+    unknown = any(size is None for size in sizes)
+    adjust = [1 if unknown or size is None else 1 - size % 2 for size in sizes]
+    return [(taps // 2 - less, taps // 2) for taps, less in zip(kernel, adjust, strict=True)]
+
+
+def _strided_kernel(consumers: list[Layer]) -> tuple[int, ...] | None:
+    kernels = set()
+    for layer in consumers:
+        config = layer.config
+        pools = "Pooling" in layer.class_name
+        if not (pools or "Conv" in layer.class_name) or config.get("padding") != "valid":
+            return None
+        strides = config.get("strides") or 1
+        if (max(strides) if isinstance(strides, (list, tuple)) else strides) < 2:
+            return None
+        size = config.get("pool_size" if pools else "kernel_size")
+        kernels.add((size, size) if isinstance(size, int) else tuple(size or ()))
+    return kernels.pop() if len(kernels) == 1 else None
+
+
+def _sizes(level: Graph, layer: Layer) -> tuple[int | None, ...] | None:
+    inputs = layer.calls[0].inputs()
+    shape: Shape | None = level.spec(inputs[0]).shape if inputs else None
+    if shape is None or len(shape) != 4:
+        return None
+    return shape[2:] if layer.config.get("data_format") == "channels_first" else shape[1:3]
+
+
+def _pads(layer: Layer) -> list[tuple[int, int]]:
+    value = layer.config.get("padding", 1)
+    if isinstance(value, int):
+        return [(value, value)] * 2
+    return [(one, one) if isinstance(one, int) else (int(one[0]), int(one[1])) for one in value]
+
+
+def _repadded(layer: Layer, level: Graph, padding: Padding) -> Layer:
+    size = _sizes(level, layer)
+    if size is None:
+        return layer
+    pads = correct_pad(size, padding.kernel)
+    return layer if pads == _pads(layer) else configured(layer, padding=[list(pair) for pair in pads])
+
+
+def target_of(layer: Layer) -> list[Any]:
+    """The target of a Reshape layer or operation, as its config has it."""
+    return list(layer.config.get("target_shape") or layer.config.get("newshape") or ())
+
+
+def _arrives(graph: Graph, path: str) -> Shape | None:
+    prefix, _, name = path.rpartition("/")
+    level = graph.find(prefix).inner if prefix else graph
+    if level is None:
+        return None
+    inputs = level.layer(name).calls[0].inputs() if level.layer(name).calls else ()
+    return level.spec(inputs[0]).shape if inputs else None
+
+
+def _reshaped(layer: Layer, level: Graph, before: Graph, path: str) -> Layer:
+    inputs = layer.calls[0].inputs() if layer.calls else ()
+    new = level.spec(inputs[0]).shape if inputs else None
+    old = _arrives(before, path)
+    target = target_of(before.find(path))
+    if new is None or old is None or new == old or None in new[1:] or None in old[1:]:
+        return layer
+    key = "target_shape" if "target_shape" in layer.config else "newshape"
+    whole = not layer.is_operation
+    arrived = [int(size or 0) for size in (old[1:])]
+    arrives = [int(size or 0) for size in (new[1:])]
+    wanted = target if whole else target[1:]
+    found = retarget(arrived, arrives, wanted)
+    if found is None:
+        return layer
+    fresh = found if whole else [target[0], *found]
+    return layer if fresh == target_of(layer) else configured(layer, **{key: fresh})
+
+
+def retarget(old: list[int], new: list[int], target: list[int]) -> list[int] | None:
+    """The target that means for `new` what `target` means for `old`, when it merges neighbouring axes; else `None`.
+
+    `(7, 7, 512)` to `(49, 512)` becomes `(64, 512)` for `(8, 8, 512)`. A `-1` takes care of itself.
+    """
+    if any(size == -1 for size in target) and prod(new) % max(1, -prod(target)) == 0:
+        known = [size for size in target if size != -1]
+        if all(size in new or size == 1 for size in known):
+            return list(target)
+    groups: list[int] = []
+    at = 0
+    for size in target:
+        if size == 1 and (at >= len(old) or old[at] != 1):
+            groups.append(1)
+            continue
+        take, product = at, 1
+        while take < len(old) and (product < size or take == at):
+            product *= old[take]
+            take += 1
+        if product != size:
+            return None
+        groups.append(prod(new[at:take]))
+        at = take
+    if any(size != 1 for size in old[at:]):
+        return None
+    return groups
+
+
+def _stuck(layer: Layer, graph: Graph, path: str) -> bool:
+    arrives = _arrives(graph, path)
+    target = target_of(layer)
+    target = target if not layer.is_operation else target[1:]
+    if arrives is None or None in arrives[1:] or -1 in target or not all(isinstance(size, int) for size in target):
+        return False
+    count = prod(int(size or 0) for size in arrives[1:])
+    return count != prod(int(size) for size in target)
