@@ -44,7 +44,11 @@ class Engine:
         for path in code:
             load_code(path)
         if code or trust:
-            source = replace(source, graph=trust_layers(source.graph, trust))
+            graph = trust_layers(source.graph, trust)
+            live = {path for path, layer in graph.walk() if not layer.opaque}
+            settled = {"layer.unknown", "code.custom", "code.lambda"}
+            kept = (one for one in source.findings if one.code not in settled or one.layer not in live)
+            source = replace(source, graph=graph, findings=tuple(kept))
         self._planner = Planner(source, self._specs, self._others)
         return self._planner.plan(Recipe())
 

@@ -15,7 +15,8 @@ from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import recorded_variables, sentence
 from core.errors import FileError, SutureError
-from core.graph import Shape
+from core.fates import Move
+from core.graph import Layer, Shape, StoreKey
 from core.plan import ContractResult, Verification
 from core.readers import open_store, read_model
 from core.readers.source import Source
@@ -64,18 +65,23 @@ def verify(
 def _read_back(planned: Planned, files: Mapping[int, Source], out: Path) -> bool:
     """Whether the written file, opened by Suture's own reader, holds every planned array bit for bit."""
     written = read_model(out)
-    held = {
-        f"{path}/{weight.key}": weight.source
-        for path, layer in written.graph.walk()
-        for weight in layer.weights
-        if weight.source is not None
-    }
+    held = dict(written.graph.walk())
+    places: dict[str, int] = {}
     with Arrays(planned.plan.graph, files) as arrays, open_store(written) as store:
         for move in planned.moves:
-            found = move.source if planned.plan.graph.opaque else held.get(f"{move.layer}/{move.key}")
+            place = places[move.layer] = places.get(move.layer, -1) + 1
+            found = _held(held.get(move.layer), move, place)
             if found is None or not values_equal(store.read(found.key), arrays.values(move)):
                 return False
     return True
+
+
+def _held(layer: Layer | None, move: Move, place: int) -> StoreKey | None:
+    """Where the written file has a move's array: by key, or by place in a layer whose arrays only its code could name."""
+    weights = layer.weights if layer is not None else ()
+    if layer is not None and layer.opaque:
+        return weights[place].source if place < len(weights) else None
+    return next((weight.source for weight in weights if weight.key == move.key), None)
 
 
 def _load(planned: Planned, out: Path) -> Any:
