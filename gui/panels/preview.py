@@ -8,20 +8,23 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from typing_extensions import override
 
 from core.rules.base import Array
 from core.service.messages import WeightPreview
+from gui.canvas.look import blend
 from gui.panels.parts import label
 from gui.theme import LIGHT, Theme, font
 
-HISTOGRAM_HEIGHT = 128
-PICTURES_HEIGHT = 210
+HISTOGRAM_HEIGHT = 112
+PICTURES_LEAST = 40
+PICTURES_MOST = 300
 GAP = 1
 
 
-def mosaic(images: Array, theme: Theme, shape: float = 1.4) -> Array:
+def mosaic(images: Array, theme: Theme, shape: float = 1.7) -> Array:
     """All pictures side by side as one RGBA image `(h, w, 4)` uint8, about `shape` times as wide as high.
 
     Colour kernels are scaled to their own range, with 0 as middle gray. Others are drawn on one scale for all:
@@ -68,6 +71,7 @@ class PreviewPanel(QWidget):
         self.setAccessibleName("Values of the weight")
         self.shown: WeightPreview | None = None
         self._theme: Theme = LIGHT
+        self._ratio = 1.0
         self._plot: Any = None
         self._pictures: Any = None
         self.message = label("", "small", wrap=True)
@@ -142,7 +146,7 @@ class PreviewPanel(QWidget):
 
         self._plot = _bare_plot(pyqtgraph, "Histogram of the values", HISTOGRAM_HEIGHT)
         self._plot.hideAxis("left")
-        self._pictures = _bare_plot(pyqtgraph, "Pictures of the kernels", PICTURES_HEIGHT)
+        self._pictures = _bare_plot(pyqtgraph, "Pictures of the kernels", PICTURES_LEAST)
         self._pictures.hideAxis("left")
         self._pictures.hideAxis("bottom")
         self._pictures.setAspectLocked(True)
@@ -151,6 +155,17 @@ class PreviewPanel(QWidget):
         self._column.addWidget(self.caption)
         self._column.addWidget(self._pictures)
 
+    def _fit_pictures(self) -> None:
+        """As high as the pictures are at full width."""
+        if self._pictures is not None:
+            width = max(self.width() - 28, 120)
+            self._pictures.setFixedHeight(round(min(PICTURES_MOST, max(PICTURES_LEAST, width * self._ratio))))
+
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_pictures()
+
     def _draw_histogram(self, preview: WeightPreview) -> None:
         import pyqtgraph
 
@@ -158,7 +173,7 @@ class PreviewPanel(QWidget):
         counts, edges = np.asarray(preview.counts, float), np.asarray(preview.edges, float)
         self._plot.clear()
         bars = pyqtgraph.BarGraphItem(
-            x0=edges[:-1], x1=edges[1:], height=counts, pen=None, brush=QColor(theme.conv.ink)
+            x0=edges[:-1], x1=edges[1:], height=counts, pen=None, brush=blend(theme.conv.ink, theme.conv.fill, 0.6)
         )
         self._plot.addItem(bars)
         if edges[0] < 0 < edges[-1]:
@@ -170,14 +185,16 @@ class PreviewPanel(QWidget):
         axis.setStyle(tickFont=font(theme, theme.size_tiny), tickLength=4)
         self._plot.setXRange(edges[0], edges[-1], padding=0.01)
         self._plot.setYRange(0, max(counts.max(initial=0.0), 1.0), padding=0.02)
-        self._plot.setToolTip(f"{int(counts.sum()):,} values in {len(counts)} bins; the highest has {int(counts.max(initial=0)):,}")
+        most = int(counts.max(initial=0))
+        self._plot.setToolTip(f"{int(counts.sum()):,} values in {len(counts)} bins; the highest has {most:,}")
 
     def _draw_pictures(self, preview: WeightPreview, images: Array) -> None:
         import pyqtgraph
 
-        width = max(self.width() - 28, 200)
-        picture = mosaic(images, self._theme, width / PICTURES_HEIGHT)
+        picture = mosaic(images, self._theme)
         self._pictures.clear()
+        self._ratio = picture.shape[0] / picture.shape[1]
+        self._fit_pictures()
         item = pyqtgraph.ImageItem(picture, axisOrder="row-major")
         self._pictures.addItem(item)
         self._pictures.setRange(xRange=(0, picture.shape[1]), yRange=(0, picture.shape[0]), padding=0.0)

@@ -98,14 +98,20 @@ def _own_name(weight: str, path: str, layer: Layer) -> str | None:
 
 def _planned(name: str, fate: Fate, weight: Weight | None) -> WeightRow:
     return WeightRow(
-        name, fate.weight, fate.shape, fate.source_shape, fate.dtype, fate.fate, fate.rule or "", fate.note, _key(weight)
+        name,
+        fate.weight,
+        fate.shape,
+        fate.source_shape,
+        fate.dtype,
+        fate.fate,
+        fate.rule or "",
+        fate.note,
+        _key(weight),
     )
 
 
 def _plain(path: str, weight: Weight, fate: FateName | None = None) -> WeightRow:
-    return WeightRow(
-        weight.name, f"{path}/{weight.name}", weight.shape, None, weight.dtype, fate, "", "", _key(weight)
-    )
+    return WeightRow(weight.name, f"{path}/{weight.name}", weight.shape, None, weight.dtype, fate, "", "", _key(weight))
 
 
 def _key(weight: Weight | None) -> str | None:
@@ -236,13 +242,14 @@ class _RowDelegate(QStyledItemDelegate):
             painter.setBrush(QColor(theme.selection if selected else theme.hover))
             painter.drawRoundedRect(rect, 6, 6)
         inner = rect.adjusted(8, 4, -8, -4)
+        room = inner.width()
         if row.fate is not None:
-            inner.setRight(inner.right() - self._paint_fate(painter, row.fate, inner) - 8)
+            room -= self._paint_fate(painter, row.fate, inner) + 8
         title, small = font(theme, bold=True), font(theme, theme.size_small)
         painter.setFont(title)
         painter.setPen(QPen(QColor(theme.text)))
         top, middle = Qt.AlignmentFlag.AlignTop, Qt.TextElideMode.ElideMiddle
-        painter.drawText(inner, top, QFontMetricsF(title).elidedText(row.name, middle, inner.width()))
+        painter.drawText(inner, top, QFontMetricsF(title).elidedText(row.name, middle, room))
         painter.setFont(small)
         painter.setPen(QPen(QColor(theme.muted)))
         below = QFontMetricsF(small).elidedText(row.below, Qt.TextElideMode.ElideRight, inner.width())
@@ -255,10 +262,10 @@ class _RowDelegate(QStyledItemDelegate):
         small = font(self.theme, self.theme.size_tiny, bold=True)
         text = f"{FATE_LETTERS[fate]}  {fate}"
         width = QFontMetricsF(small).horizontalAdvance(text) + 14
-        chip = QRectF(inner.right() - width, inner.center().y() - 9, width, 18)
+        chip = QRectF(inner.right() - width, inner.top() - 1, width, 17)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(tone.fill))
-        painter.drawRoundedRect(chip, 9, 9)
+        painter.drawRoundedRect(chip, 8.5, 8.5)
         painter.setFont(small)
         painter.setPen(QPen(QColor(tone.ink)))
         painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, text)
