@@ -70,14 +70,14 @@ def _read_back(planned: Planned, files: Mapping[int, Source], out: Path) -> bool
     with Arrays(planned.plan.graph, files) as arrays, open_store(written) as store:
         for move in planned.moves:
             place = places[move.layer] = places.get(move.layer, -1) + 1
-            found = _held(held.get(move.layer), move, place)
+            found = move.source if planned.plan.graph.opaque else _held(held.get(move.layer), move, place)
             if found is None or not values_equal(store.read(found.key), arrays.values(move)):
                 return False
     return True
 
 
 def _held(layer: Layer | None, move: Move, place: int) -> StoreKey | None:
-    """Where the written file has a move's array: by key, or by place in a layer whose arrays only its code could name."""
+    """Where the written file has a move's array: by key, or by place where only the code could name it."""
     weights = layer.weights if layer is not None else ()
     if layer is not None and layer.opaque:
         return weights[place].source if place < len(weights) else None
