@@ -1,4 +1,4 @@
-"""A layer's arguments as a table that reads like the constructor's call: nested objects summed up, what changed marked."""
+"""A layer's arguments as a table: nested objects summed up, what changed marked."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -98,7 +98,7 @@ class ConfigTable(QWidget):
         for key, value in entries(config):
             self.tree.addTopLevelItem(self._item(key, value, before))
         if before is not None:
-            for key, value in entries(before):
+            for key, _ in entries(before):
                 if key not in config:
                     self.tree.addTopLevelItem(self._item(key, None, before))
         empty = self.tree.topLevelItemCount() == 0

@@ -1,4 +1,4 @@
-"""Everything about the selected layer: what it is, its weights and what happens to them, its arguments, its neighbours."""
+"""Everything about the selected layer: what it is, what happens to its weights, its arguments, its neighbours."""
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
@@ -124,7 +124,7 @@ class Inspector(QWidget):
             facts.append("code missing: carried through as it is")
         self.facts.setText("  \u00b7  ".join(facts))
         self.facts.setToolTip(f"{params:,} parameters")
-        chips = []
+        chips: list[str] = []
         if plan is not None:
             fate = dominant(one.fate for one in plan.fates if one.weight.startswith(path + "/"))
             removed = any(weight.startswith(path + "/") for weight in plan.dropped)
