@@ -155,7 +155,11 @@ class GraphView(QWidget):
     # selection
 
     def select(self, path: str) -> None:
-        """Show a layer as selected, unfolding the models around it; `""` for none. Emits nothing."""
+        """Show a layer as selected, unfolding the models around it; `""` for none. Emits nothing.
+
+        The view moves when another layer is selected, not when the same one is selected again after an edit.
+        """
+        again = path == self.selected
         self.selected = path
         if path and not self.scene.nodes_of(path):
             parts = path.split("/")
@@ -168,7 +172,8 @@ class GraphView(QWidget):
         if nodes:
             current = next((node for node in nodes if node is self.view.current), nodes[0])
             self.view.current = current
-            self.view.glide_to(current)
+            if not again:
+                self.view.glide_to(current)
         else:
             self.view.current = None
 

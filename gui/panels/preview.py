@@ -35,7 +35,7 @@ def mosaic(images: Array, theme: Theme, shape: float = 1.7) -> Array:
     rows = ceil(number / columns)
     if images.ndim == 4:
         peak = np.abs(images).max(axis=(1, 2, 3), keepdims=True)
-        tiles = np.uint8(np.clip(0.5 + images / (2 * np.where(peak > 0, peak, 1)), 0, 1) * 255)
+        tiles = np.asarray(np.clip(0.5 + images / (2 * np.where(peak > 0, peak, 1)), 0, 1) * 255, np.uint8)
     else:
         tiles = _diverging(images, theme)
     made = np.zeros((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
@@ -50,12 +50,14 @@ def _diverging(images: Array, theme: Theme) -> Array:
     """Numbers as colours: `activation` for negative, `conv` for positive, the panel's for 0."""
     scale = float(np.percentile(np.abs(images), 99.5)) or float(np.abs(images).max()) or 1.0
     share = np.clip(images / scale, -1, 1)[..., None]
-    middle, low, high = (
-        np.array(QColor(colour).getRgb()[:3], np.float32)
-        for colour in (theme.hover, theme.activation.ink, theme.conv.ink)
-    )
+    middle, low, high = _rgb(theme.hover), _rgb(theme.activation.ink), _rgb(theme.conv.ink)
     mixed = np.where(share < 0, middle + (low - middle) * -share, middle + (high - middle) * share)
     return np.asarray(mixed, np.uint8)
+
+
+def _rgb(name: str) -> Array:
+    colour = QColor(name)
+    return np.array([colour.red(), colour.green(), colour.blue()], np.float32)
 
 
 def number_words(value: float) -> str:

@@ -98,15 +98,15 @@ def _own_name(weight: str, path: str, layer: Layer) -> str | None:
 
 def _planned(name: str, fate: Fate, weight: Weight | None) -> WeightRow:
     return WeightRow(
-        name,
-        fate.weight,
-        fate.shape,
-        fate.source_shape,
-        fate.dtype,
-        fate.fate,
-        fate.rule or "",
-        fate.note,
-        _key(weight),
+        name=name,
+        path=fate.weight,
+        shape=fate.shape,
+        source_shape=fate.source_shape,
+        dtype=fate.dtype,
+        fate=fate.fate,
+        rule=fate.rule or "",
+        note=fate.note,
+        key=_key(weight),
     )
 
 
@@ -158,7 +158,8 @@ class WeightsPanel(QWidget):
         rows = list(rows)
         if rows == self._rows:
             return
-        chosen = self.current().path if self.current() is not None else None  # type: ignore[union-attr]
+        current = self.current()
+        chosen = current.path if current is not None else None
         self._rows = rows
         self.list.blockSignals(True)
         self.list.clear()
@@ -232,8 +233,8 @@ class _RowDelegate(QStyledItemDelegate):
     ) -> None:
         row: WeightRow = index.data(Qt.ItemDataRole.UserRole)
         theme = self.theme
-        state = option.state  # type: ignore[attr-defined]
-        rect = QRectF(option.rect).adjusted(6, 1, -6, -1)  # type: ignore[attr-defined]
+        state = option.state
+        rect = QRectF(option.rect).adjusted(6, 1, -6, -1)
         selected = bool(state & QStyle.StateFlag.State_Selected)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
