@@ -16,7 +16,7 @@ from core.graph import Graph, Layer
 from core.plan import Plan
 from core.readers.source import Source
 from core.recipe import Recipe
-from core.service.messages import Apply, MakePlan, OpenModel, SetSource, Verify, Warm
+from core.service.messages import Apply, MakePlan, OpenModel, PreviewWeight, SetSource, Verify, Warm
 from gui.gestures import with_steps
 from gui.service import Service
 
@@ -75,6 +75,8 @@ class Session(QObject):
     export_failed = Signal(object)
     verify_finished = Signal(object)
     verify_failed = Signal(object)
+    preview_ready = Signal(object)
+    preview_failed = Signal(str, str)
 
     def __init__(self, reader: Service, engine: Service, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -360,6 +362,18 @@ class Session(QObject):
         self._deaths = 0
         self.planning_changed.emit(False)
         self.plan_changed.emit()
+
+    # looking at arrays
+
+    @Slot(str, str)
+    def preview(self, key: str, weight: str) -> None:
+        """Ask the reader for a look at one array; `preview_ready` or `preview_failed` follows."""
+        if self.source is None:
+            return
+        body = PreviewWeight(path=self.source.weights_path or self.source.path, key=key, weight=weight)
+        self.reader.ask(
+            body, self.preview_ready.emit, lambda error: self.preview_failed.emit(weight, error.message)
+        )
 
     # selection and view
 

@@ -10,6 +10,7 @@ from gui.panels.findings import FindingsPanel
 from gui.panels.freeze import FreezePanel
 from gui.panels.head import HeadPanel
 from gui.panels.input import InputPanel
+from gui.panels.inspector import Inspector
 from gui.panels.layers import LayersPanel
 from gui.panels.log import LogPanel
 from gui.panels.parts import Card, Look, named, scrolling
@@ -17,18 +18,6 @@ from gui.panels.recipe import RecipePanel
 from gui.panels.stem import StemPanel
 from gui.session import Session
 from gui.settings import Settings
-
-try:
-    from gui.panels.inspector import Inspector
-except ImportError:
-
-    class Inspector(QWidget):
-        def set_theme(self, theme):
-            pass
-
-        def show_layer(self, *a):
-            pass
-
 
 GAP = 8
 
@@ -102,6 +91,10 @@ class Workspace(QWidget):
         self._look.changed.connect(self.inspector.set_theme)
         self.canvas.layer_selected.connect(session.select)
         self.canvas.layer_activated.connect(session.select)
+        self.inspector.layer_selected.connect(session.select)
+        self.inspector.preview_requested.connect(session.preview)
+        session.preview_ready.connect(self.inspector.show_preview)
+        session.preview_failed.connect(self.inspector.show_preview_failure)
 
     def default_sizes(self, width: int, height: int) -> dict[str, list[int]]:
         """Sizes for a window that nobody has arranged yet."""
@@ -138,6 +131,7 @@ class Workspace(QWidget):
     def refresh(self) -> None:
         """Show the session's graph on the canvas and its layer in the inspector."""
         session = self._session
+        self._show_inspected()
         if session.source is None:
             return
         before = session.before_graph
@@ -152,7 +146,6 @@ class Workspace(QWidget):
         self.canvas.set_plan(plan, before, session.view)
         if session.selection:
             self.canvas.select(session.selection)
-        self._show_inspected()
 
     @Slot(str)
     def _on_selection(self, path: str) -> None:
@@ -162,7 +155,8 @@ class Workspace(QWidget):
 
     def _show_inspected(self) -> None:
         session = self._session
-        self.inspector.show_layer(session.selection, session.layer(session.selection), session.plan, session)
+        plan = session.plan if session.view != "before" else None
+        self.inspector.show_layer(session.selection, session.layer(session.selection), plan, session.source)
 
     def show_tab(self, title: str) -> None:
         """Bring an edit panel to the front by its title."""

@@ -1,0 +1,76 @@
+"""The stem panel: the first convolution is found, and what differs from it becomes one step."""
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from core.recipe import Recipe
+from gui.main_window import MainWindow
+from gui.panels.stem import StemPanel
+
+
+@pytest.fixture
+def panel(opened: MainWindow) -> StemPanel:
+    opened.workspace.show_tab("Stem")
+    return opened.workspace.stem
+
+
+def test_that_the_first_convolution_inside_a_nested_model_is_found(opened: MainWindow, panel: StemPanel) -> None:
+    assert panel.found.text() == "backbone/stem_conv"
+    assert "7\u00d77\u00d73\u00d732" in panel.shape_line.text()
+    assert [field.placeholderText() for field in (panel.filters, *panel.kernel[:2])] == ["32", "7", "7"]
+
+
+def test_that_its_name_leads_to_the_layer(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
+    qtbot.mouseClick(panel.found, Qt.MouseButton.LeftButton)
+    assert opened.session.selection == "backbone/stem_conv"
+
+
+def test_that_only_what_was_changed_is_in_the_step(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
+    panel.filters.setFocus()
+    qtbot.keyClicks(panel.filters, "128")
+    qtbot.keyClicks(panel.kernel[0], "5")
+    qtbot.waitUntil(lambda: len(opened.session.recipe.edits) == 1)
+    qtbot.mouseClick(panel.batch_norm, Qt.MouseButton.LeftButton, pos=panel.batch_norm.rect().center() / 8)
+    panel._debounce.flush()
+    (edit,) = opened.session.recipe.edits
+    assert (edit.filters, edit.kernel_size, edit.batch_norm, edit.strides, edit.activation) == (
+        128,
+        (5, 7),
+        True,
+        None,
+        None,
+    )
+
+
+def test_that_rules_count_only_where_something_changes(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
+    assert not panel.kernel_rule.isEnabled()
+    qtbot.keyClicks(panel.kernel[0], "5")
+    panel._debounce.flush()
+    assert panel.kernel_rule.isEnabled()
+    assert not panel.filters_rule.isEnabled()
+
+
+def test_that_a_bad_number_is_one_sentence(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
+    panel.filters.setFocus()
+    qtbot.keyClicks(panel.filters, "many")
+    qtbot.waitUntil(panel.problem.isVisible)
+    assert panel.problem.text().startswith("Filters must be a whole number from 1")
+    assert panel.filters.text() == "many"
+    assert opened.session.recipe == Recipe()
+
+
+def test_that_undo_empties_the_form(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
+    qtbot.keyClicks(panel.filters, "64")
+    panel._debounce.flush()
+    opened.session.undo_stack.undo()
+    assert panel.filters.text() == ""
+    assert not panel.reset.isEnabled()
+
+
+def test_that_reset_takes_the_step_out(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
+    qtbot.keyClicks(panel.filters, "64")
+    panel._debounce.flush()
+    qtbot.mouseClick(panel.reset, Qt.MouseButton.LeftButton)
+    assert opened.session.recipe == Recipe()
+    assert panel.filters.text() == ""
