@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
+from core.readers.opaque import opaque_findings
 from core.readers.shapes import fill_shapes
 from core.readers.source import Source, WeightStore
 
@@ -29,6 +30,7 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     file = Path(path)
     try:
         described = _describe(sniff(file), file)
+        described = replace(described, findings=(*described.findings, *opaque_findings(described.graph)))
         if weights is not None:
             described = _paired(described, Path(weights))
         status = file.stat()
@@ -55,7 +57,7 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
 def _paired(described: "Described", weights: Path) -> "Described":
     from core.readers.pairing import with_weights
 
-    graph, findings = with_weights(described.graph, weights)
+    graph, findings = with_weights(described.graph, weights, described.notes)
     kept = tuple(finding for finding in described.findings if finding.code != "weight.unmatched")
     return replace(
         described,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from core.readers.array_notes import take_notes
 from core.readers.config_graph import build_graph
 from core.readers.described import Described
 from core.readers.fault import damaged, unreadable
@@ -30,13 +31,15 @@ def read_architecture(path: Path) -> Described:
     if model is None:
         raise damaged(path, "is JSON but describes no Keras model", "Expected the text that `model.to_json()` writes.")
     repaired = repair_model(model, version or _guess_version(model), backend)
-    graph = build_graph(repaired.model, str(path))
+    described, notes = take_notes(repaired.model)
+    graph = build_graph(described, str(path))
     return Described(
         format=f"Keras {(version or '').split('.', 1)[0]} architecture (JSON)".replace("  ", " "),
         kind="architecture",
         graph=graph,
         keras_version=version,
         findings=repaired.findings,
+        notes=notes,
         training=bool(model.get("compile_config")),
     )
 

@@ -11,17 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer, StoreKey, Weight
-from core.readers.hdf5 import ArrayInfo
+from core.readers.array_notes import Notes
+from core.readers.legacy_arrays import StoredWeight, modern, old_slots
 from core.readers.names import leaf
-from core.readers.weight_table import Slot, legacy_order, slots
-
-
-class StoredWeight(Struct, frozen=True):
-    """One array of a legacy group: the name it was saved under, the store's key, shape and dtype."""
-
-    name: str
-    key: str
-    info: ArrayInfo
+from core.readers.weight_table import Slot, slots
 
 
 class Place(Struct, frozen=True):
@@ -41,7 +34,9 @@ class LegacyAssignment:
     unused: list[str] = field(default_factory=list)
 
 
-def assign_legacy(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> LegacyAssignment:
+def assign_legacy(
+    graph: Graph, groups: Mapping[str, Sequence[StoredWeight]], notes: Notes | None = None
+) -> LegacyAssignment:
     """Give every layer its arrays; `groups` are the file's, by layer name in the file's order."""
     result = LegacyAssignment(graph)
     left = dict(groups)
@@ -50,7 +45,7 @@ def assign_legacy(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) ->
     layers = []
     for layer in graph.layers:
         stored = left.pop(names.get(layer.name, layer.name), None)
-        layers.append(_fill(layer, tuple(stored or ()), result))
+        layers.append(_fill(layer, tuple(stored or ()), result, notes or {}))
     own = tuple(
         Weight(leaf(item.name), item.info.shape, item.info.dtype, key=f"vars/{index}", source=StoreKey(item.key))
         for index, item in enumerate(top)
@@ -70,44 +65,60 @@ def _group_names(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> 
     return dict(zip(owners, filled, strict=True))
 
 
-def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignment) -> Layer:
+def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignment, notes: Notes) -> Layer:
     if layer.opaque:
         return replace(layer, weights=opaque_weights(stored, layer.name))
-    places = list(_places(layer, (), layer.trainable))
+    places = _places(layer, (), layer.trainable, notes, len(stored))
     ordered = sorted(places, key=lambda place: not place.live)
     pairs = deal(ordered, stored)
-    matched = {id(place): item for place, item in pairs}
     used = {item.key for _, item in pairs}
     result.unused.extend(item.key for item in stored if item.key not in used)
-    by_path: dict[tuple[str, ...], list[Weight]] = {}
-    for place in places:
-        item = matched.get(id(place))
-        if item is None:
-            result.missing.append("/".join((layer.name, *place.path, place.slot.name)))
-            continue
-        slot = place.slot
-        weight = Weight(
-            slot.name, item.info.shape, item.info.dtype, slot.trainable, slot.key, source=StoreKey(item.key)
-        )
-        by_path.setdefault(place.path, []).append(weight)
-    return _with_weights(layer, (), by_path)
+    found: dict[tuple[str, ...], dict[str, StoredWeight]] = {}
+    for place, item in pairs:
+        found.setdefault(place.path, {})[place.slot.name] = item
+    return _with_weights(layer, (), layer.name, found, notes, result)
 
 
-def _places(layer: Layer, path: tuple[str, ...], live: bool) -> list[Place]:
+def _places(
+    layer: Layer, path: tuple[str, ...], live: bool, notes: Notes | None = None, count: int = -1, top: str = ""
+) -> list[Place]:
+    """Slots of a layer and everything inside it, in the order of Keras's `weights`, as the saving version had them."""
+    top = top or layer.name
     if layer.inner is None:
-        return [Place(path, slot, live and slot.trainable) for slot in slots(layer.class_name, layer.config)]
+        listed = slots(layer.class_name, layer.config)
+        if notes and not path:
+            listed = old_slots(listed, notes.get((top,), ()), count)
+        return [Place(path, slot, live and slot.trainable) for slot in listed]
     found: list[Place] = []
     inner_live = live and layer.inner.trainable
     for child in layer.inner.layers:
-        found.extend(_places(child, (*path, child.name), inner_live and child.trainable))
+        found.extend(_places(child, (*path, child.name), inner_live and child.trainable, notes, -1, top))
     return found
 
 
-def _with_weights(layer: Layer, path: tuple[str, ...], weights: dict[tuple[str, ...], list[Weight]]) -> Layer:
-    if layer.inner is None:
-        return replace(layer, weights=tuple(weights.get(path, ())))
-    inner = tuple(_with_weights(child, (*path, child.name), weights) for child in layer.inner.layers)
-    return replace(layer, inner=replace(layer.inner, layers=inner))
+def _with_weights(
+    layer: Layer,
+    path: tuple[str, ...],
+    top: str,
+    found: dict[tuple[str, ...], dict[str, StoredWeight]],
+    notes: Notes,
+    result: LegacyAssignment,
+) -> Layer:
+    if layer.inner is not None:
+        inner = tuple(
+            _with_weights(child, (*path, child.name), top, found, notes, result) for child in layer.inner.layers
+        )
+        return replace(layer, inner=replace(layer.inner, layers=inner))
+    named = modern(found.get(path, {}), notes.get((top, *path), ()))
+    weights = []
+    for slot in slots(layer.class_name, layer.config):
+        item = named.get(slot.name)
+        if item is None:
+            result.missing.append("/".join((top, *path, slot.name)))
+            continue
+        info = item.info
+        weights.append(Weight(slot.name, info.shape, info.dtype, slot.trainable, slot.key, source=StoreKey(item.key)))
+    return replace(layer, weights=tuple(weights))
 
 
 def deal(places: Sequence[Place], stored: Sequence[StoredWeight]) -> list[tuple[Place, StoredWeight]]:
@@ -188,6 +199,3 @@ def opaque_weights(stored: Sequence[StoredWeight], layer_name: str) -> tuple[Wei
             )
         )
     return tuple(weights)
-
-
-__all__ = ["LegacyAssignment", "Place", "StoredWeight", "assign_legacy", "deal", "legacy_order", "opaque_weights"]

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer, StoreKey, Weight
+from core.readers.array_notes import Note, Notes
 from core.readers.hdf5 import ArrayInfo
+from core.readers.legacy_arrays import StoredWeight, modern
 from core.readers.names import snake_case
 from core.readers.weight_table import slots
 
@@ -88,14 +90,33 @@ class Assignment:
     unused: list[str] = field(default_factory=list)
 
 
-def assign(graph: Graph, root: StoredGroup) -> Assignment:
+def assign(graph: Graph, root: StoredGroup, notes: Notes | None = None) -> Assignment:
     """Give every layer of the graph its arrays. Shared models stored once are found at their first place."""
     result = Assignment(graph)
     used: set[str] = set()
     result.graph = _model(graph, root, "", result, used)
     extra = [key for key, store_key, _ in root.flat() if store_key not in used and not _is_training(key)]
     result.unused = extra
+    if notes:
+        result.graph = result.graph.replace_layers(
+            lambda path, layer: _noted(layer, notes.get(tuple(path.split("/")), ()))
+        )
     return result
+
+
+def _noted(layer: Layer, notes: tuple[Note, ...]) -> Layer:
+    if not notes:
+        return layer
+    sources = {item.name: item for item in layer.weights if item.source is not None}
+    stored = {
+        name: StoredWeight(name, w.source.key, ArrayInfo(w.shape, w.dtype)) for name, w in sources.items() if w.source
+    }
+    done = modern(stored, notes)
+    weights = tuple(
+        replace(w, shape=done[w.name].info.shape, source=StoreKey(done[w.name].key)) if w.name in done else w
+        for w in layer.weights
+    )
+    return replace(layer, weights=weights)
 
 
 def _is_training(key: str) -> bool:

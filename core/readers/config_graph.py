@@ -73,13 +73,16 @@ def _functional(base: Graph, config: dict[str, Any], path: str) -> Graph:
         drafts[layer.name] = _Draft(layer, [read_node(node, specs) for node in nodes], any(map(is_legacy_node, nodes)))
     inputs, outputs = read_ports(config.get("input_layers", [])), read_ports(config.get("output_layers", []))
     shifts = _shifts(drafts, outputs)
+    known: dict[str, dict[RawRef, TensorSpec]] = {}
+    for ref, spec in specs.items():
+        known.setdefault(ref[0], {})[ref] = spec
     layers = []
     for draft in drafts.values():
         calls = [
             replace(call, args=map_leaves(shifts.inbound, call.args), kwargs=map_leaves(shifts.inbound, call.kwargs))
             for call in draft.nodes
         ]
-        layers.append(replace(draft.layer, calls=_with_specs(draft, calls, specs, shifts)))
+        layers.append(replace(draft.layer, calls=_with_specs(draft, calls, known.get(draft.layer.name, {}), shifts)))
     graph = replace(
         base,
         layers=tuple(layers),
@@ -93,13 +96,13 @@ def _functional(base: Graph, config: dict[str, Any], path: str) -> Graph:
 def _with_specs(
     draft: _Draft, calls: list[Call], specs: dict[RawRef, TensorSpec], shifts: "_Shifts"
 ) -> tuple[Call, ...]:
+    """The calls with what is known of their outputs; `specs` are those of this layer."""
     layer = draft.layer
     if layer.is_input and not calls:
         return (Call(outputs=(_input_spec(layer),)),)
     found: dict[int, dict[int, TensorSpec]] = {}
     for (name, node, output), spec in specs.items():
-        if name == layer.name:
-            found.setdefault(shifts.inbound(TensorRef(name, node)).call, {})[output] = spec
+        found.setdefault(shifts.inbound(TensorRef(name, node)).call, {})[output] = spec
     return tuple(
         replace(
             call,

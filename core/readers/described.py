@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from core.findings import Finding
 from core.graph import Graph
+from core.readers.array_notes import Notes
 from core.readers.source import Kind
 
 
@@ -20,3 +21,4 @@ class Described(Struct, frozen=True):
     training: bool = False
     assets: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
+    notes: Notes = {}

@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 
 from core.readers.archive import find_member, open_archive, open_member, read_member
+from core.readers.array_notes import take_notes
 from core.readers.assign_v3 import StoredGroup, assign, tree_of
 from core.readers.config_graph import build_graph
 from core.readers.described import Described
@@ -35,8 +36,9 @@ def read_keras(path: Path) -> Described:
         raise damaged(path, "is a zip archive but no Keras model: its config.json describes no model")
     version = metadata.get("keras_version")
     repaired = repair_model(config, str(version) if version else None)
-    graph = build_graph(repaired.model, str(path))
-    assignment = assign(graph, root)
+    model, notes = take_notes(repaired.model)
+    graph = build_graph(model, str(path))
+    assignment = assign(graph, root, notes)
     shared, missing = share_weights(assignment.graph, assignment.missing)
     findings = (*repaired.findings, *weights_findings(missing, assignment.unused))
     name = "Keras 3" if not str(version or "3").startswith("2") else "Keras 2"
@@ -44,6 +46,7 @@ def read_keras(path: Path) -> Described:
         format=f"{name} (.keras)",
         kind="model",
         graph=shared,
+        notes=notes,
         keras_version=str(version) if version else None,
         findings=findings,
         training=training or bool(config.get("compile_config")),

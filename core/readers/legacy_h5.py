@@ -5,12 +5,14 @@ from typing import Any
 
 import h5py
 
-from core.readers.assign_legacy import StoredWeight, assign_legacy
+from core.readers.array_notes import take_notes
+from core.readers.assign_legacy import assign_legacy
 from core.readers.config_graph import build_graph
 from core.readers.described import Described
 from core.readers.fault import damaged
 from core.readers.hdf5 import Hdf5Index, index_hdf5, name_list, open_hdf5, text_attribute
 from core.readers.jsontext import parse_json
+from core.readers.legacy_arrays import StoredWeight
 from core.readers.notes import weights_findings
 from core.readers.shared import share_weights
 from core.repairs import repair_model
@@ -37,14 +39,16 @@ def read_hdf5_model(path: Path) -> Described:
     if not isinstance(config, dict):
         raise damaged(path, "is damaged: its model config describes no model")
     repaired = repair_model(config, version or "1", backend)
-    graph = build_graph(repaired.model, str(path))
-    assignment = assign_legacy(graph, groups)
+    model, notes = take_notes(repaired.model)
+    graph = build_graph(model, str(path))
+    assignment = assign_legacy(graph, groups, notes)
     shared, missing = share_weights(assignment.graph, assignment.missing)
     extra = [key for key in assignment.unused if not key.startswith("optimizer_weights")]
     return Described(
         format=f"Keras {_major(version)} (HDF5)",
         kind="model",
         graph=shared,
+        notes=notes,
         keras_version=version,
         findings=(*repaired.findings, *weights_findings(missing, extra)),
         training=training is not None or "optimizer_weights" in index.groups,

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from core.findings import Finding
 from core.graph import Graph, Layer
 from core.readers.archive import open_archive
+from core.readers.array_notes import Notes
 from core.readers.assign_legacy import assign_legacy
 from core.readers.assign_v3 import assign, tree_of
 from core.readers.fault import damaged
@@ -18,23 +19,23 @@ from core.readers.sniff import Format, sniff
 from core.readers.weights_file import weight_groups
 
 
-def with_weights(graph: Graph, path: Path) -> tuple[Graph, tuple[Finding, ...]]:
+def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[Finding, ...]]:
     """The graph with the arrays of a weight file (or whole model). Raises `FileError`."""
     bare = graph.replace_layers(_without_weights)
     kind = sniff(path)
     if kind in (Format.HDF5_MODEL, Format.HDF5_WEIGHTS):
         with open_hdf5(path, path) as file:
             index = index_hdf5(file, path)
-            legacy = assign_legacy(bare, weight_groups(file, index, path))
+            legacy = assign_legacy(bare, weight_groups(file, index, path), notes)
         filled, missing, unused = legacy.graph, legacy.missing, legacy.unused
     elif kind is Format.KERAS_WEIGHTS:
         with open_hdf5(path, path) as file:
             index = index_hdf5(file, path)
-            done = assign(bare, tree_of(index.arrays, group_names(file, index), index.groups))
+            done = assign(bare, tree_of(index.arrays, group_names(file, index), index.groups), notes)
         filled, missing, unused = done.graph, done.missing, done.unused
     elif kind is Format.KERAS:
         with open_archive(path) as archive:
-            done = assign(bare, archive_weights(archive, path)[0])
+            done = assign(bare, archive_weights(archive, path)[0], notes)
         filled, missing, unused = done.graph, done.missing, done.unused
     else:
         raise damaged(path, "holds no weights", "Choose an .h5, .hdf5, .weights.h5 or .keras file.")

@@ -1,8 +1,10 @@
 """Shapes of `keras.ops` operation nodes that are common in saved models; `None` for the others."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from core.graph import Call, Shape, TensorRef, TensorSpec
+from core.readers import shape_moves
 from core.readers.shape_merges import broadcast, concatenated
 from core.readers.shape_others import reshaped
 
@@ -58,6 +60,13 @@ _ELEMENTWISE = frozenset(
         "Roll",
         "Cumsum",
         "Normalize",
+        "ZerosLike",
+        "OnesLike",
+        "LogicalNot",
+        "Isnan",
+        "Isfinite",
+        "Identity",
+        "Cumprod",
     ]
 )
 _BROADCAST = frozenset(
@@ -73,6 +82,8 @@ _BROADCAST = frozenset(
         "Mod",
         "FloorDivide",
         "Arctan2",
+        "DivideNoNan",
+        "Where",
     ]
 )
 _COMPARE = frozenset(
@@ -84,19 +95,49 @@ _REDUCE = frozenset(["Mean", "Sum", "Max", "Min", "Prod", "Std", "Var", "Any", "
 def outputs(name: str, config: Config, call: Call, specs: dict[TensorRef, TensorSpec]) -> tuple[TensorSpec, ...] | None:
     """The output tensors of one operation call; `None` when unknown."""
     inputs = [specs.get(ref, TensorSpec(None)) for ref in call.inputs()]
-    shapes = [spec.shape for spec in inputs if spec.shape is not None]
-    if not inputs or len(shapes) != len(inputs):
+    if not inputs or any(spec.shape is None for spec in inputs):
         return None
-    shape, dtype = _shape(name, config, call, shapes), inputs[0].dtype
-    if shape is None:
+    shapes = list(_shapes((call.args, call.kwargs), specs))
+    moved = shape_moves.RULES.get(name)
+    found = moved(config, shapes) if moved else _shape(name, config, call, shapes)
+    if found is None:
         return None
-    if name in _COMPARE:
-        dtype = "bool"
-    elif name == "Cast":
-        dtype = str(config.get("dtype") or argument(call, 1, "dtype") or dtype)
-    elif name == "OneHot":
-        dtype = str(config.get("dtype") or "float32")
-    return (TensorSpec(shape, dtype),)
+    dtype = _dtype(name, config, call, [spec.dtype for spec in inputs])
+    return tuple(TensorSpec(shape, dtype) for shape in (found if isinstance(found, list) else [found]))
+
+
+def _shapes(value: Any, specs: dict[TensorRef, TensorSpec]) -> Iterator[Shape]:
+    """Shapes of the tensors and constant arrays among a call's arguments, in order."""
+    if isinstance(value, TensorRef):
+        yield specs[value].shape or ()
+    elif isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
+        yield _depth(value.get("config", {}).get("value"))
+    elif isinstance(value, dict) and "class_name" not in value:
+        for item in value.values():
+            yield from _shapes(item, specs)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _shapes(item, specs)
+
+
+def _depth(value: Any) -> Shape:
+    shape: list[int | None] = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    return tuple(shape)
+
+
+def _dtype(name: str, config: Config, call: Call, dtypes: list[str]) -> str:
+    if name in _COMPARE or name in ("LogicalNot", "Isnan", "Isfinite", "Any", "All"):
+        return "bool"
+    if name == "Cast":
+        return str(config.get("dtype") or argument(call, 1, "dtype") or dtypes[0])
+    if name == "OneHot":
+        return str(config.get("dtype") or "float32")
+    if name in ("Argmax", "Argmin"):
+        return "int32"
+    return dtypes[-1] if name == "Where" else dtypes[0]
 
 
 def argument(call: Call, position: int, name: str, config: Config | None = None) -> Any:

@@ -6,7 +6,6 @@ So a weight's shape in the graph is already Keras 3's, and whoever reads it need
 
 import json
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -73,31 +72,26 @@ def _flip(arrays: list[Array], fields: dict[str, Any]) -> Array:
     return np.flip(arrays[0], axis=tuple(fields["axes"]))
 
 
-def _rows(arrays: list[Array], fields: dict[str, Any]) -> Array:
-    """Rows of a Dense kernel behind a Flatten, from channels-first order to channels-last."""
-    array = arrays[0]
-    grid = tuple(int(length) for length in fields["grid"])
-    channels = prod(array.shape[:1]) // max(1, prod(grid))
-    view = array.reshape(channels, *grid, array.shape[1])
-    return np.moveaxis(view, 0, -2).reshape(array.shape)
-
-
-def _blocks(arrays: list[Array], fields: dict[str, Any]) -> Array:
-    """Gates in another order: the last axis cut into equal blocks, taken in `order`; `transposed` turns each block."""
+def _cudnn(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """Each gate's block from CuDNN's layout: input kernels are read column by column, recurrent ones transposed."""
     parts = np.split(arrays[0], int(fields["count"]), axis=-1)
-    turned = [part.T if fields.get("transposed") else part for part in parts]
-    return np.concatenate([turned[int(index)] for index in fields["order"]], axis=-1)
+    if fields["recurrent"]:
+        return np.concatenate([part.T for part in parts], axis=-1)
+    return np.concatenate([part.T.reshape(part.shape, order="F") for part in parts], axis=-1)
+
+
+def _scale_blocks(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """Some of the equal blocks of the last axis, times a factor."""
+    parts = np.split(arrays[0], int(fields["count"]), axis=-1)
+    factor = arrays[0].dtype.type(fields["factor"])
+    chosen = set(fields["blocks"])
+    return np.concatenate([part * factor if index in chosen else part for index, part in enumerate(parts)], axis=-1)
 
 
 def _sum_halves(arrays: list[Array], fields: dict[str, Any]) -> Array:
     """The two halves of a CuDNN bias, added."""
     first, second = np.split(arrays[0], 2, axis=-1)
     return first + second
-
-
-def _square(arrays: list[Array], fields: dict[str, Any]) -> Array:
-    squared: Array = np.square(arrays[0])
-    return squared
 
 
 def _slice(arrays: list[Array], fields: dict[str, Any]) -> Array:
@@ -111,9 +105,8 @@ _TRANSFORMS: dict[str, Callable[[list[Array], dict[str, Any]], Array]] = {
     "reshape": _reshape,
     "concatenate": _concatenate,
     "flip": _flip,
-    "rows": _rows,
-    "blocks": _blocks,
+    "cudnn": _cudnn,
+    "scale_blocks": _scale_blocks,
     "sum_halves": _sum_halves,
-    "square": _square,
     "slice": _slice,
 }

@@ -6,11 +6,12 @@ import h5py
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer
-from core.readers.assign_legacy import StoredWeight, opaque_weights
+from core.readers.assign_legacy import opaque_weights
 from core.readers.assign_v3 import assign, tree_of
 from core.readers.described import Described
 from core.readers.hdf5 import Hdf5Index, index_hdf5, open_hdf5, text_attribute
 from core.readers.keras_zip import group_names
+from core.readers.legacy_arrays import StoredWeight
 from core.readers.legacy_h5 import stored_groups
 
 UNKNOWN = "Unknown"

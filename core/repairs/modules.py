@@ -63,12 +63,17 @@ def _standard_value(value: Any) -> Any:
     return value
 
 
-def forget_sharing(value: Any) -> Any:
-    """The value without `shared_object_id`, which only makes sense inside the file it came from."""
+def plain(value: Any) -> Any:
+    """The value without `shared_object_id`, which means nothing outside its file, and with tuples as lists."""
     if isinstance(value, dict):
-        return {key: forget_sharing(item) for key, item in value.items() if key != "shared_object_id"}
+        if value.get("class_name") in ("__tuple__", "TensorShape"):
+            fields = value.get("config")
+            items = value.get("items", fields.get("value") if isinstance(fields, dict) else None)
+            if isinstance(items, list):
+                return [plain(item) for item in items]
+        return {key: plain(item) for key, item in value.items() if key != "shared_object_id"}
     if isinstance(value, list):
-        return [forget_sharing(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

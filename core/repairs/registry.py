@@ -10,8 +10,13 @@ from core.repairs import (
     axis,
     dtypes,
     groups,
+    hard_sigmoid,
     initializers,
     input_shape,
+    keras1_fields,
+    keras1_merge,
+    keras1_recurrent,
+    lambdas,
     leftovers,
     modules,
     recurrent,
@@ -19,12 +24,18 @@ from core.repairs import (
     relus,
     sequential,
     spatial_dropout,
+    tf_ops,
+    th_ordering,
     time_major,
 )
 from core.repairs.base import Config, Dialect, Repair, is_serialised, with_config
 
 REPAIRS: tuple[Repair, ...] = (
+    keras1_merge.REPAIR,
+    keras1_fields.REPAIR,
+    lambdas.REPAIR,
     recurrent.REPAIR,
+    keras1_recurrent.REPAIR,
     relus.REPAIR,
     initializers.REPAIR,
     regularizers.REPAIR,
@@ -36,11 +47,13 @@ REPAIRS: tuple[Repair, ...] = (
     groups.REPAIR,
     time_major.REPAIR,
     spatial_dropout.REPAIR,
+    th_ordering.REPAIR,
+    hard_sigmoid.REPAIR,
     leftovers.REPAIR,
     leftovers.UNKNOWN,
 )
 
-BEFORE: tuple[Repair, ...] = (sequential.REPAIR,)
+BEFORE: tuple[Repair, ...] = (sequential.REPAIR, tf_ops.REPAIR)
 """Repairs of models that look at their layers as the file has them, so they come before the walk goes inside."""
 
 _LAYER_FIELDS = ("layer", "backward_layer", "forward_layer", "cell")
@@ -58,7 +71,7 @@ def repair_model(model: Config, version: str | None, backend: str | None = None)
     """Apply every repair to a serialised model and all layers inside it. `version` is what the file says wrote it."""
     dialect = dialect_of(model, version, backend)
     log: dict[str, list[tuple[str, str]]] = {}
-    repaired = _repair(modules.forget_sharing(model), dialect, log, "")
+    repaired = _repair(modules.plain(model), dialect, log, "")
     return Repaired(repaired, tuple(_findings(log)))
 
 
@@ -66,21 +79,22 @@ def dialect_of(model: Config, version: str | None, backend: str | None) -> Diale
     """Who wrote a file, as far as it says."""
     text = version or ""
     major = int(text[0]) if text[:1].isdigit() else 3
-    return Dialect(major, text, backend or "tensorflow")
+    ordering = keras1_fields.ordering_of(model) if major == 1 else None
+    return Dialect(major, text, backend or "tensorflow", ordering or "tf")
 
 
 def _repair(layer: Config, dialect: Dialect, log: dict[str, list[tuple[str, str]]], path: str) -> Config:
-    outer: list[str] = []
+    outer: list[tuple[Repair, str]] = []
     for repair in BEFORE:
         change = repair.apply(layer, dialect)
         if change is not None:
             layer = change.layer
-            outer.append(change.text)
+            outer.append((repair, change.text))
     if not is_serialised(layer):
         return layer
     name = str(layer.get("name") or layer["config"].get("name") or layer["class_name"])
     own = f"{path}/{name}" if path else name
-    for repair, text in zip(BEFORE, outer, strict=False):
+    for repair, text in outer:
         if text:
             log.setdefault(repair.name, []).append((own, text))
     inner = with_config(

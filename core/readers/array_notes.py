@@ -1,0 +1,74 @@
+"""What repairs leave for the reader of arrays: which layer's arrays must be turned, joined or scaled.
+
+A repair puts steps under the key `arrays` of a serialised layer. They are collected here by layer path and taken out
+of the config. A step inside a wrapper carries the wrapped layer's attribute as prefix (`forward_layer`).
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from core.readers.config_graph import is_model_config
+
+Config = dict[str, Any]
+
+
+class Note(Struct, frozen=True):
+    """One step for the arrays of a layer whose names begin with `prefix` (`""` for the layer's own)."""
+
+    prefix: str
+    step: Config
+
+
+Notes = dict[tuple[str, ...], tuple[Note, ...]]
+"""Notes by layer path."""
+
+
+def take_notes(model: Config) -> tuple[Config, Notes]:
+    """The model's config without steps, and the steps by layer path."""
+    notes: Notes = {}
+    return _model(model, (), notes), notes
+
+
+def _model(model: Config, path: tuple[str, ...], notes: Notes) -> Config:
+    config = model.get("config")
+    if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
+        return model
+    layers = [_layer(item, path, notes) if isinstance(item, dict) else item for item in config["layers"]]
+    return {**model, "config": {**config, "layers": layers}}
+
+
+def _layer(item: Config, path: tuple[str, ...], notes: Notes) -> Config:
+    config = item.get("config")
+    if not isinstance(config, dict):
+        return item
+    own = (*path, str(item.get("name") or config.get("name") or ""))
+    if is_model_config(item):
+        return _model(item, own, notes)
+    found: list[Note] = []
+    clean = _wrapped(item, "", own, found, notes)
+    if found:
+        notes[own] = tuple(found)
+    return clean
+
+
+_ATTRIBUTES = {"RNN": {"cell": "cell"}, "Bidirectional": {"layer": "forward_layer", "backward_layer": "backward_layer"}}
+
+
+def _wrapped(item: Config, prefix: str, own: tuple[str, ...], found: list[Note], notes: Notes) -> Config:
+    found.extend(Note(prefix, step) for step in item.get("arrays", ()))
+    clean = {key: value for key, value in item.items() if key != "arrays"}
+    config = dict(clean["config"])
+    names = _ATTRIBUTES.get(str(item.get("class_name")), {})
+    for field, value in config.items():
+        if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
+            continue
+        if is_model_config(value):
+            config[field] = _model(value, own, notes)
+            continue
+        attribute = names.get(field, field)
+        config[field] = _wrapped(value, f"{prefix}/{attribute}".lstrip("/"), own, found, notes)
+        if item.get("class_name") == "Bidirectional" and field == "layer" and not config.get("backward_layer"):
+            # The backward layer is a copy that only exists once Keras builds it.
+            _wrapped(value, f"{prefix}/backward_layer".lstrip("/"), own, found, notes)
+    return {**clean, "config": config}

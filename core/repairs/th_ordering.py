@@ -1,0 +1,36 @@
+"""Kernels in Keras 1's order `(filters, channels, rows, columns)`, and Theano's, which are turned round.
+
+The repair leaves a note to the reader of arrays; the config stays `channels_first`, which Keras 3 still knows.
+"""
+
+from core.repairs.base import Change, Config, Dialect, Repair
+
+_RANKS = {"Conv1D": 1, "Conv2D": 2, "Conv3D": 3, "Conv2DTranspose": 2, "ConvLSTM2D": 2}
+
+
+def _apply(layer: Config, dialect: Dialect) -> Change | None:
+    rank = _RANKS.get(layer["class_name"])
+    if rank is None or dialect.major > 2 or any(step["do"] == "kernel" for step in layer.get("arrays", [])):
+        return None
+    old = dialect.major == 1
+    first = old and layer["config"].get("data_format") == "channels_first"
+    flipped = dialect.backend == "theano"
+    if not (first or flipped or (old and rank == 1)):
+        return None
+    step = {
+        "do": "kernel",
+        "rank": rank,
+        "first": first,
+        "keras1": old,
+        "flipped": flipped,
+        "recurrent": layer["class_name"] == "ConvLSTM2D",
+    }
+    said = [
+        "its kernel's axes are turned from (filters, channels, rows, columns)" if first and rank > 1 else "",
+        "its kernel is turned round, because Theano convolves" if flipped else "",
+    ]
+    text = " and ".join(part for part in said if part)
+    return Change({**layer, "arrays": [*layer.get("arrays", []), step]}, text)
+
+
+REPAIR = Repair("th ordering", "Old orders of kernels", _apply)
