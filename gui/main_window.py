@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
@@ -21,7 +21,9 @@ from gui.panels.top_bar import TopBar
 from gui.panels.welcome import Welcome, sample_title, samples
 from gui.session import Session
 from gui.settings import Settings
-from gui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gui.workspace import Workspace
 
 SIZE = (1440, 900)
 SMALLEST = (880, 560)
@@ -44,7 +46,7 @@ class MainWindow(QMainWindow):
         self.session, self.settings, self.look = session, settings, look
         self._painted = False
         self._refused = False
-        self._workspace: Workspace | None = None
+        self._workspace: "Workspace | None" = None
         self._crash: CrashSheet | None = None
         self._preferences: Preferences | None = None
         self.actions_ = Actions(self)
@@ -67,9 +69,12 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
 
     @property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> "Workspace":
         """The panels around a model, made when first needed: the welcome page is up without them."""
         if self._workspace is None:
+            # not at the top: with the canvas it is a third of all imports, and the first page needs none of it
+            from gui.workspace import Workspace
+
             self._workspace = Workspace(self.session, self.settings, self.look)
             self.pages.addWidget(self._workspace)
             self._workspace.arrange(self.width() - 24, self.height() - 100)
