@@ -288,5 +288,12 @@ _FIELDS = {
     "CustomScaleLayer": "scale",
 }
 
-FIELDS = {name: frozenset(fields.split()) | COMMON for name, fields in _FIELDS.items()}
+_NARROW = {
+    "Discretization": COMMON - {"trainable", "activity_regularizer", "autocast"},
+    "Pipeline": frozenset({"name"}),
+    **{f"SpatialDropout{n}D": frozenset({"name", "dtype"}) for n in (1, 2, 3)},
+}
+"""Classes that take fewer of the common fields."""
+
+FIELDS = {name: frozenset(fields.split()) | _NARROW.get(name, COMMON) for name, fields in _FIELDS.items()}
 """Constructor fields by class name."""

@@ -47,6 +47,9 @@ _HARMLESS: dict[str, tuple[Any, ...]] = {
     "num_bins": (None,),
     "sparse_update": (),
     "_use_v2_behavior": (),
+    "trainable": (),
+    "autocast": (),
+    "activity_regularizer": (None,),
     "attention_axes": (None,),
     "gate_activation": (),
 }

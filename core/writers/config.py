@@ -4,7 +4,10 @@ from typing import Any
 
 from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves
 
-_NO_TRAINABLE = frozenset({"InputLayer"})
+_NO_TRAINABLE = frozenset(
+    {"InputLayer", "Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
+)
+"""Classes whose constructor takes no `trainable`."""
 
 
 def model_config(graph: Graph) -> dict[str, Any]:
