@@ -55,7 +55,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         layer, old = self._before(before)
         change = self._change(before, layer, old)
         resized = any(mine != new for axis, (mine, new) in self._sizes(before, layer, old))
-        if resized and size_matters(after):
+        if resized and size_matters(before, after):
             return ()
         if change is None:
             return (contracts.old_size(layer.name, old[1:], True),) if resized else ()
@@ -128,9 +128,24 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         return describe(trace, before, new, choose(trace, before, new, self.channels))
 
 
-def size_matters(graph: Graph) -> bool:
-    """Whether some layer's weights or constants depend on the map's size (Flatten, Reshape, position tables)."""
-    return any(layer.class_name in _CHANGES_WITH_SIZE for _, layer in graph.walk())
+def size_matters(before: Graph, after: Graph) -> bool:
+    """Whether some layer's weights or constants depend on the map's size: a Flatten or Reshape that meets another one.
+
+    Squeeze-and-excitation blocks reshape what was pooled, which is of the same shape at every size.
+    """
+    old = _reshaped_shapes(before)
+    return any(old.get(path, shape) != shape for path, shape in _reshaped_shapes(after).items())
+
+
+def _reshaped_shapes(graph: Graph, prefix: str = "") -> dict[str, Any]:
+    """What arrives at each Flatten and Reshape, by path."""
+    found: dict[str, Any] = {}
+    for layer in graph.layers:
+        if layer.inner is not None:
+            found.update(_reshaped_shapes(layer.inner, f"{prefix}{layer.name}/"))
+        elif layer.class_name in _CHANGES_WITH_SIZE:
+            found[prefix + layer.name] = [[graph.spec(ref).shape for ref in call.inputs()] for call in layer.calls]
+    return found
 
 
 def _lossy(layer: Layer, trace: Trace, change: Change) -> Finding:

@@ -8,13 +8,14 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.edits.baked import rebaked
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.inputs import concrete, ordered, random_inputs
-from core.engine.planner import Planned
 from core.engine.shapes import Shaper
 from core.engine.specs import sentence
 from core.errors import SutureError
+from core.fates import Move
 from core.graph import Graph
 from core.plan import Contract, ContractResult
 from core.rules.base import Array
@@ -30,8 +31,9 @@ class Pair(Struct, frozen=True):
 
     old_graph: Graph
     old: Any
-    planned: Planned
+    new_graph: Graph
     new: Any
+    moves: tuple[Move, ...]
     arrays: Arrays
     shaper: Shaper
     own_inputs: Mapping[str, Array]
@@ -66,7 +68,7 @@ def relative(new: Array, old: Array) -> float:
 
 def _new_model(contract: Contract, pair: Pair) -> tuple[Any, Graph]:
     """The new model, at the size that the contract names if that is another than the planned one."""
-    graph = pair.planned.plan.graph
+    graph = pair.new_graph
     name, shape = contract.fields.get("input"), contract.fields.get("shape")
     if name is None or shape is None or contract.kind == "adapted":
         return pair.new, graph
@@ -75,8 +77,13 @@ def _new_model(contract: Contract, pair: Pair) -> tuple[Any, Graph]:
     if list(now[1:]) == list(shape) or all(mine in (None, given) for mine, given in zip(now[1:], shape, strict=False)):
         return pair.new, graph
     resized = graph.with_layer(name, replace(layer, config={**layer.config, "batch_shape": [now[0], *shape]}))
-    shaped = pair.shaper.shape(resized)
-    return live_model(shaped.graph, pair.planned.moves, pair.arrays), shaped.graph
+    fresh = pair.shaper.shape(resized).graph
+    for _ in range(len(graph.layers)):
+        settled = rebaked(graph, fresh)
+        if settled is fresh:
+            break
+        fresh = pair.shaper.shape(settled).graph
+    return live_model(fresh, pair.moves, pair.arrays), fresh
 
 
 def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) -> tuple[Inputs, Inputs]:

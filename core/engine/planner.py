@@ -15,23 +15,17 @@ from core.edits import AnyEdit
 from core.engine.problems import problem_findings
 from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
+from core.engine.stages import Stage, Step, stages
 from core.errors import EditError, RecipeError
 from core.fates import Move, layer_moves, source_names
 from core.findings import Finding
 from core.graph import Graph, Layer, TensorRef, TensorSpec, Weight
 from core.mismatches import mismatch_finding
-from core.plan import Contract, Cost, Plan, Port
+from core.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipe import Recipe
 
-
-class Step(Struct, frozen=True):
-    """The graph after an edit, and what that edit has to say."""
-
-    edit: AnyEdit | None
-    shaped: Shaped
-    contracts: tuple[Contract, ...] = ()
-    findings: tuple[Finding, ...] = ()
+_ROUNDS = 64
 
 
 class Planned(Struct, frozen=True):
@@ -40,6 +34,7 @@ class Planned(Struct, frozen=True):
     plan: Plan
     moves: tuple[Move, ...]
     shaped: Shaped
+    stages: tuple[Stage, ...] = ()
 
 
 class Planner:
@@ -51,7 +46,7 @@ class Planner:
         self.shaper = Shaper(specs or Specs())
         first = self.shaper.shape(source.graph)
         self._names = source_names(source.graph)
-        self._steps: list[Step] = [Step(None, first)]
+        self._steps: list[Step] = [Step(None, "", first, self._moves(first))]
         self.before = total(self._costs(first).values())
 
     def plan(self, recipe: Recipe) -> Plan:
@@ -63,13 +58,9 @@ class Planner:
         steps = self._apply(recipe)
         shaped = steps[-1].shaped
         layers = dict(shaped.graph.walk())
-        moves: list[Move] = []
+        moves = steps[-1].moves
         findings = [*self.source.findings, *(finding for step in steps for finding in step.findings)]
         findings += problem_findings(shaped, steps[0].shaped, self.shaper)
-        for path, layer, trainable in trainable_walk(shaped.graph):
-            needed = self._needed(shaped, path, layer)
-            found = tuple(layer_moves(path, layer, needed, trainable, self._names))
-            moves.extend(found)
         findings += [
             mismatch_finding(move, layers[move.layer], shaped.graph, steps[0].shaped.graph)
             for move in moves
@@ -78,6 +69,7 @@ class Planner:
         used = {move.source for move in moves if move.source is not None}
         dropped = tuple(name for key, name in self._names.items() if key not in used and not _is_state(name))
         costs = self._costs(shaped)
+        found = stages(steps)
         ok = not any(finding.severity == "error" for finding in findings)
         plan = Plan(
             ok=ok,
@@ -89,10 +81,10 @@ class Planner:
             fates=tuple(move.fate for move in moves),
             dropped=dropped,
             findings=tuple(findings),
-            contracts=tuple(contract for step in steps for contract in step.contracts),
+            contracts=tuple(contract for stage in found for contract in stage.contracts),
             costs=costs,
         )
-        return Planned(plan, tuple(moves), shaped)
+        return Planned(plan, moves, shaped, found)
 
     def _apply(self, recipe: Recipe) -> list[Step]:
         """The steps of the recipe, reusing those that begin like the last recipe did."""
@@ -113,9 +105,27 @@ class Planner:
             after = apply(before, self.others) if needs_files else apply(before)
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
-        shaped = self.shaper.shape(after)
+        shaped = self._settled(edit, before, self.shaper.shape(after))
         contracts = edit.contracts(before, shaped.graph)
-        return Step(edit, shaped, contracts, edit.findings(before, shaped.graph))
+        findings = edit.findings(before, shaped.graph)
+        return Step(edit, _kind(edit), shaped, self._moves(shaped), contracts, findings)
+
+    def _moves(self, shaped: Shaped) -> tuple[Move, ...]:
+        """What happens to each weight of a graph."""
+        return tuple(
+            move
+            for path, layer, trainable in trainable_walk(shaped.graph)
+            for move in layer_moves(path, layer, self._needed(shaped, path, layer), trainable, self._names)
+        )
+
+    def _settled(self, edit: AnyEdit, before: Graph, shaped: Shaped) -> Shaped:
+        """Constants that depend on shapes, put right until nothing changes; each round moves at most one layer on."""
+        for _ in range(_ROUNDS):
+            graph = edit.settle(before, shaped.graph)
+            if graph is shaped.graph:
+                break
+            shaped = self.shaper.shape(graph)
+        return shaped
 
     def _needed(self, shaped: Shaped, path: str, layer: Layer) -> tuple[Weight, ...]:
         """What a layer needs: Keras's answer, or what the source has where Keras was not asked."""

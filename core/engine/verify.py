@@ -14,13 +14,13 @@ from core.engine.execute import Progress, output_format, quiet
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import recorded_variables, sentence
+from core.engine.stages import Step
 from core.errors import FileError, SutureError
 from core.fates import Move
 from core.graph import Layer, Shape, StoreKey
 from core.plan import ContractResult, Verification
 from core.readers import open_store, read_model
 from core.readers.source import Source
-from core.recipe import Recipe
 from core.rules.base import Array
 
 
@@ -54,7 +54,7 @@ def verify(
         by_layer: tuple[tuple[str, float], ...] = ()
         if forward and planned.plan.contracts:
             progress("checking contracts", 0.5)
-            results, by_layer, trouble = _contracts(planner, planned, files, model, arrays, own_inputs)
+            results, by_layer, trouble = _contracts(planner, planned, files, model, own_inputs)
             message = message or trouble
     if wrong:
         message = f"{wrong[0]} does not hold the planned values ({len(wrong)} arrays differ)."
@@ -143,20 +143,28 @@ def _contracts(
     planned: Planned,
     files: Mapping[int, Source],
     model: Any,
-    arrays: Arrays,
     own_inputs: Mapping[str, Array] | None,
 ) -> tuple[list[ContractResult], tuple[tuple[str, float], ...], str]:
-    before = planner.planned(Recipe())
-    with Arrays(before.plan.graph, files) as old_arrays:
-        try:
-            old = live_model(before.plan.graph, before.moves, old_arrays)
-        except FileError as error:
-            return [], (), f"The contracts were not checked: {error.message}"
-    pair = Pair(before.plan.graph, old, planned, model, arrays, planner.shaper, own_inputs or {})
-    results = []
+    """Every stage's contracts, between the models before and after it; the last one's is the written model."""
+    results: list[ContractResult] = []
     by_layer: tuple[tuple[str, float], ...] = ()
-    for contract in planned.plan.contracts:
-        result, layers = check_contract(contract, pair)
-        results.append(result)
-        by_layer = by_layer or layers
+    built: tuple[Step, Any] | None = None
+    for stage in planned.stages:
+        before, after = stage.before, stage.after
+        with Arrays(before.shaped.graph, files) as old_arrays, Arrays(after.shaped.graph, files) as new_arrays:
+            try:
+                known = built is not None and built[0] is before
+                old = built[1] if known and built else live_model(before.shaped.graph, before.moves, old_arrays)
+                last = after.shaped is planned.shaped
+                new = model if last else live_model(after.shaped.graph, after.moves, new_arrays)
+            except FileError as error:
+                return results, by_layer, f"The contracts were not checked: {error.message}"
+            built = (after, new)
+            graphs = before.shaped.graph, after.shaped.graph
+            inputs = (own_inputs or {}) if last else {}  # the person's arrays have the shapes of the result
+            pair = Pair(graphs[0], old, graphs[1], new, after.moves, new_arrays, planner.shaper, inputs)
+            for contract in stage.contracts:
+                result, layers = check_contract(contract, pair)
+                results.append(result)
+                by_layer = by_layer or layers
     return results, by_layer, ""

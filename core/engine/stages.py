@@ -1,0 +1,62 @@
+"""Between which two graphs each edit's contract is checked.
+
+A contract speaks of the model before its edit and the one after it. Neither need be the source or the result: a head
+that was replaced says nothing against a gray input that was folded in before. So a recipe is cut into stages, at the
+steps whose every weight is settled; rules and flags set by hand belong to the edit that they follow.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.engine.shapes import Shaped
+from core.fates import Move
+from core.findings import Finding
+from core.plan import Contract
+
+_FOLLOWERS = frozenset({"set_rule", "set_trainable"})
+
+
+class Step(Struct, frozen=True):
+    """The graph after an edit, its weights' fates, and what that edit has to say. `kind` is `""` for the source."""
+
+    edit: object
+    kind: str
+    shaped: Shaped
+    moves: tuple[Move, ...]
+    contracts: tuple[Contract, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def settled(self) -> bool:
+        """Whether a model could be built from this step."""
+        return not self.shaped.problems and all(move.fate.fate != "mismatched" for move in self.moves)
+
+
+class Stage(Struct, frozen=True):
+    """Contracts that hold between two steps."""
+
+    before: Step
+    after: Step
+    contracts: tuple[Contract, ...]
+
+
+def stages(steps: Sequence[Step]) -> tuple[Stage, ...]:
+    """The stages of a recipe that have contracts. `steps[0]` is the source.
+
+    Where edits can only be built together, none of their contracts is about both ends, so there is none. A rule set by
+    hand after an edit makes its contract a measurement.
+    """
+    found = []
+    start = 0
+    for end in range(1, len(steps)):
+        last = end == len(steps) - 1
+        if not last and (steps[end + 1].kind in _FOLLOWERS or not steps[end].settled()):
+            continue
+        edits = [step for step in steps[start + 1 : end + 1] if step.kind not in _FOLLOWERS]
+        if len(edits) == 1 and edits[0].contracts:
+            overruled = any(step.kind == "set_rule" for step in steps[start + 1 : end + 1])
+            contracts = tuple(replace(one, exact=one.exact and not overruled) for one in edits[0].contracts)
+            found.append(Stage(steps[start], steps[end], contracts))
+        start = end
+    return tuple(found)
