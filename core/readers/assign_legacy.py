@@ -56,11 +56,13 @@ def assign_legacy(
 
 
 def _group_names(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> dict[str, str]:
-    """Which group is whose: by name; by order where no name fits and the counts agree, as Keras itself does."""
+    """Which group is whose: by name; by order where not all names fit and the counts agree, as Keras itself does.
+
+    Some names may fit by accident: `lstm_3` is the second LSTM of one session and the first of another.
+    """
     owners = [layer.name for layer in graph.layers if _places(layer, (), True) or layer.opaque]
     filled = [name for name, stored in groups.items() if stored]
-    known = [name for name in owners if name in groups]
-    if known or len(owners) != len(filled):
+    if set(owners) <= set(groups) or len(owners) != len(filled):
         return {}
     return dict(zip(owners, filled, strict=True))
 
