@@ -78,8 +78,8 @@ def test_that_a_keras_3_file_is_rebuilt_with_its_own_outputs(name: str, tmp_path
 
 
 @pytest.mark.parametrize("weights", ["model.h5", "model.weights.h5"])
-def test_that_an_architecture_and_its_weights_opened_together_give_what_keras_gives(weights: str, tmp_path: Path) -> None:
+def test_that_an_architecture_and_its_weights_give_what_keras_gives(weights: str, tmp_path: Path) -> None:
     folder = "Kumaryasarla-Emoji-prediction"
     oracle = keras.models.model_from_json(corpus_file(f"{folder}/model.json").read_text())
-    oracle.load_weights(corpus_file(f"{folder}/model.weights.h5"))
+    oracle.load_weights(corpus_file(f"{folder}/{weights}"))
     assert_same_outputs(rebuilt(f"{folder}/model.json", tmp_path, f"{folder}/{weights}"), oracle)
