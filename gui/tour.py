@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, QRect, Qt, QTimer, Slot
+from PySide6.QtCore import QModelIndex, QObject, QPoint, QRect, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QPushButton
+from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLineEdit, QPushButton
 
 from core.errors import FileError, SutureError
 from core.recipe import Recipe, to_json
@@ -35,7 +35,8 @@ Steps = Generator[Condition, None, None]
 ROOT = Path(__file__).parents[1]
 PATIENCE = 180.0
 TURN_MS = 15
-SETTLE = 0.25
+REST = 0.6
+SETTLE = 0.2
 
 
 class Runner(QObject):
@@ -86,6 +87,9 @@ class Tour:
         yield from self.look("welcome", "a window, before any model")
         yield from self.open_sample("digits_residual")
         self.session.select("stage2_conv1")
+        weights = self.window.workspace.inspector.weights
+        weights.choose("kernel")
+        yield pause(REST)
         yield from self.look("opened", "a residual network with its layers, graph and weights")
         yield from self.gray()
         yield from self.stem()
@@ -134,9 +138,11 @@ class Tour:
         undo = self.window.actions_["undo"]
         while undo.isEnabled():
             undo.trigger()
-        shape = [32, 32, 1]
-        edit = gestures.make_edit("change_input", shape=shape, channels="initialize")
-        self.session.gesture(lambda recipe: gestures.put(recipe, edit), "First convolution anew")
+        edits = (
+            gestures.make_edit("change_input", shape=[32, 32, 1], channels="sum"),
+            gestures.make_edit("set_rule", weight="stem_conv/kernel", rule="initialize"),
+        )
+        self.session.gesture(lambda recipe: recipe.plus(*edits), "First convolution anew")
         yield self.planned
         yield from self.export("reinitialized.keras")
         self.click(self.window.files.sheet.done_button)
@@ -152,7 +158,8 @@ class Tour:
         error = next((one for one in self.session.findings if one.severity == "error"), None)
         if error is None or not panel.buttons:
             raise SutureError("The tour expected a mismatch at the first Dense and found none.")
-        self.session.select(error.layer)
+        row = self.session.findings.index(error)
+        self.point(panel.view, panel.model.index(row))
         yield from self.look("mismatch", "48x48 does not fit the Dense after Flatten: seen before anything is built")
         self.click(panel.buttons[0])
         yield self.planned
@@ -174,9 +181,12 @@ class Tour:
     def accuracy(self) -> Steps:
         """What surgery is worth on digits that no model has seen. Keras runs in a process of its own."""
         files = {
-            "before, in colour": self.samples["digits_residual"],
-            "gray, by sum": self.folder / "gray.keras",
-            "gray, first convolution anew": self.folder / "reinitialized.keras",
+            "residual, as trained, on colour images": self.samples["digits_residual"],
+            "residual, gray by sum": self.folder / "gray.keras",
+            "residual, gray by sum, 24 filters of 5x5 and BatchNormalization": self.folder / "adapted.keras",
+            "residual, gray, first convolution initialized anew": self.folder / "reinitialized.keras",
+            "vgg, as trained": self.samples["digits_vgg"],
+            "vgg, at 48x48 with the one-click fix": self.folder / "larger.keras",
         }
         command = [sys.executable, "-m", "resources.samples.accuracy", *map(str, files.values())]
         process = subprocess.Popen(
@@ -248,6 +258,11 @@ class Tour:
         at = QPoint(8, button.height() // 2) if button.isCheckable() else QPoint()
         QTest.mouseClick(button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
 
+    def point(self, view: QAbstractItemView, index: QModelIndex) -> None:
+        """Click on the beginning of an item of a list or tree."""
+        at = view.visualRect(index).topLeft() + QPoint(40, 10)
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+
     def choose(self, choice: Choice, key: str) -> None:
         """Take an option of a combo box as the keyboard does."""
         choice.setCurrentIndex(choice.findData(key))
@@ -261,6 +276,7 @@ class Tour:
         """Take a picture in light and in dark, once everything has come to rest."""
         self._pictures += 1
         self.say(f"{self._pictures:02} {name}: {words}")
+        yield pause(REST)
         for theme in (themes.DARK, themes.LIGHT):
             self.painter.use(theme)
             yield pause(SETTLE)

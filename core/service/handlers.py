@@ -3,10 +3,15 @@
 Each factory runs inside the child, so what it imports stays out of the window's process.
 """
 
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from core.errors import FileError
 from core.service import messages
+
+if TYPE_CHECKING:
+    from core.readers.source import WeightStore
 
 Progress = Callable[[str, float], None]
 Handler = Callable[[Any, Progress], Any]
@@ -14,21 +19,48 @@ Handlers = dict[type, Handler]
 
 
 def reader() -> Handlers:
-    """Describe files and look at single arrays; never Keras."""
-    from core.graph import Graph
-    from core.readers import open_store, read_model
-    from core.readers.source import Source
+    """Describe files and look at single arrays; never Keras. The file last looked into stays open."""
+    from core.readers import read_model
     from core.service.preview import preview_weight
+
+    stores = OpenStores()
 
     def open_model(body: messages.OpenModel, progress: Progress) -> Any:
         progress("reading", 0.0)
         return read_model(body.path, body.weights_path)
 
     def preview(body: messages.PreviewWeight, progress: Progress) -> Any:
-        with open_store(Source(path=body.path, format="", kind="weights", graph=Graph(name=""))) as store:
-            return preview_weight(store.read(body.key), body)
+        return preview_weight(stores.store(body.path).read(body.key), body)
 
     return {messages.OpenModel: open_model, messages.PreviewWeight: preview}
+
+
+class OpenStores:
+    """The store of one file at a time; opened anew when the file is another, or is not what it was."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[str, int, int] | None = None
+        self._store: WeightStore | None = None
+
+    def store(self, path: str) -> "WeightStore":
+        """The arrays of a file. Raises `FileError`."""
+        from core.graph import Graph
+        from core.readers import open_store
+        from core.readers.source import Source
+
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise FileError(f"{path} is no longer there ({error.strerror}).", path=path) from error
+        seen = (path, status.st_mtime_ns, status.st_size)
+        if self._store is None or seen != self._seen:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+            # a store needs to know where the arrays are, and nothing else of a source
+            self._store = open_store(Source(path=path, format="", kind="weights", graph=Graph("")))
+            self._seen = seen
+        return self._store
 
 
 def engine() -> Handlers:
