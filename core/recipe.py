@@ -79,14 +79,14 @@ def _edit(number: int, data: Any) -> AnyEdit:
     known = {str(kind.__struct_config__.tag): kind for kind in (get_args(AnyEdit) or (AnyEdit,))}
     if not isinstance(do, str) or do not in known:
         what = f"there is no edit {do!r}" if do is not None else "'do' is missing"
-        hint = _near(do, known) or f"; the edits are {', '.join(sorted(known))}"
-        raise RecipeError(f"Edit {number}: {what}{hint}.", edit=number)
+        hint = _near(do, known) or f"; the edits are {', '.join(sorted(known))}."
+        raise RecipeError(f"Edit {number}: {what}{hint}", edit=number)
     kind = known[do]
     data = _nested_rule(data) if do == "set_rule" else data
     unknown = next((name for name in data if name not in (*kind.__struct_fields__, "do")), None)
     if unknown is not None:
-        hint = _near(unknown, kind.__struct_fields__) or f"; it has {', '.join(sorted(kind.__struct_fields__))}"
-        raise RecipeError(f"Edit {number} ({do}): object contains unknown field `{unknown}`{hint}.", edit=number)
+        hint = _near(unknown, kind.__struct_fields__) or f"; it has {', '.join(sorted(kind.__struct_fields__))}."
+        raise RecipeError(f"Edit {number} ({do}): object contains unknown field `{unknown}`{hint}", edit=number)
     try:
         edit: AnyEdit = msgspec.convert(data, kind)
         edit.check()
@@ -101,7 +101,7 @@ def _edit(number: int, data: Any) -> AnyEdit:
 def _near(name: Any, known: Any) -> str:
     """A hint at the nearest known name, or nothing."""
     close = difflib.get_close_matches(str(name), [str(one) for one in known], n=1)
-    return f"; did you mean {close[0]!r}" if close else ""
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _nested_rule(data: dict[str, Any]) -> dict[str, Any]:

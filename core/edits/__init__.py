@@ -1,12 +1,58 @@
 """One edit a file; `AnyEdit` is the union that recipes are made of."""
 
+from core.edits.attach_head import AttachHead
 from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
+from core.edits.cut_at import CutAt
+from core.edits.insert_adapter import InsertAdapter
+from core.edits.insert_front import InsertFront
+from core.edits.insert_layer import InsertLayer
+from core.edits.remove_head import RemoveHead
+from core.edits.remove_layer import RemoveLayer
+from core.edits.rename_layer import RenameLayer
 from core.edits.replace_first_conv import ReplaceFirstConv
+from core.edits.replace_layer import ReplaceLayer
+from core.edits.set_dtype import SetDtype
 from core.edits.set_rule import SetRule
 from core.edits.set_trainable import SetTrainable
+from core.edits.transfer_weights import TransferWeights
 
-AnyEdit = ChangeInput | ReplaceFirstConv | SetTrainable | SetRule
+AnyEdit = (
+    ChangeInput
+    | ReplaceFirstConv
+    | InsertAdapter
+    | InsertFront
+    | RemoveHead
+    | AttachHead
+    | CutAt
+    | SetTrainable
+    | InsertLayer
+    | ReplaceLayer
+    | RemoveLayer
+    | RenameLayer
+    | SetRule
+    | TransferWeights
+    | SetDtype
+)
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
-__all__ = ["EDITS", "AnyEdit", "ChangeInput", "Edit", "ReplaceFirstConv", "SetRule", "SetTrainable"]
+__all__ = [
+    "EDITS",
+    "AnyEdit",
+    "AttachHead",
+    "ChangeInput",
+    "CutAt",
+    "Edit",
+    "InsertAdapter",
+    "InsertFront",
+    "InsertLayer",
+    "RemoveHead",
+    "RemoveLayer",
+    "RenameLayer",
+    "ReplaceFirstConv",
+    "ReplaceLayer",
+    "SetDtype",
+    "SetRule",
+    "SetTrainable",
+    "TransferWeights",
+]

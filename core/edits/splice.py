@@ -1,12 +1,14 @@
 """Layers put into and taken out of one level of a graph, every call of the layer they follow included."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
+from core.edits.recording import free_name
 from core.errors import EditError
 from core.graph import Call, Graph, Layer, TensorRef, map_leaves
+from core.writers.order import snake_case
 
 
 def new_layer(class_name: str, name: str, **config: Any) -> Layer:
@@ -104,3 +106,29 @@ def pruned(graph: Graph) -> Graph:
         replace(layer, calls=tuple(_swapped(call, swap) for call in layer.calls)) for layer in graph.layers
     )
     return replace(graph, layers=renumbered, outputs=map_leaves(swap, graph.outputs))
+
+
+def as_functional(graph: Graph) -> Graph:
+    """A Sequential as a Functional model of the same layers; others as they are."""
+    if not graph.is_sequential:
+        return graph
+    config = {key: value for key, value in graph.config.items() if key != "build_input_shape"}
+    return replace(graph, class_name="Functional", module="keras", registered_name="Functional", config=config)
+
+
+def layer_from(entry: dict[str, Any], taken: Iterable[str]) -> Layer:
+    """A new layer from `{"class_name", "config"}`, or from its class name and its arguments side by side.
+
+    Raises `EditError` when it names no class.
+    """
+    class_name = entry.get("class_name")
+    if not isinstance(class_name, str) or not class_name:
+        raise EditError('A layer is given as {"class_name": "Conv2D", "config": {"filters": 16, ...}}.')
+    beside = {key: value for key, value in entry.items() if key not in _ENTRY}
+    config = {**(entry.get("config") or {}), **beside}
+    wanted = str(config.pop("name", None) or entry.get("name") or snake_case(class_name))
+    layer = new_layer(class_name, free_name(taken, wanted), **config)
+    return replace(layer, module=entry.get("module") or "keras.layers", trainable=bool(config.get("trainable", True)))
+
+
+_ENTRY = frozenset({"class_name", "config", "module", "name", "registered_name", "build_config", "inbound_nodes"})

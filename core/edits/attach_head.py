@@ -1,0 +1,163 @@
+"""A new head for a new task: hidden Dense layers, Dropout, a Dense per class. Or an old one with some classes kept."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.edits.anatomy import CONVOLUTIONS
+from core.edits.base import Edit
+from core.edits.heads import classifier
+from core.edits.recording import configured, free_name, record
+from core.edits.remove_head import RemoveHead, appended
+from core.edits.splice import new_layer
+from core.errors import EditError
+from core.findings import Finding, Fix
+from core.graph import Graph, TensorRef
+from core.plan import Contract
+from core.rules import SliceFilters
+from core.rules.axes import axes_of
+
+_ACTIVATIONS = ("softmax", "sigmoid", "linear")
+
+
+class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
+    """`classes` outputs behind `hidden` Dense layers (ReLU), each followed by Dropout; maps are averaged first.
+
+    With `keep` the old classifier stays and hands its classes over: numbers, or names out of `labels` (the old
+    classes in order) become the first classes in that order, the rest start afresh; `hidden` must then be empty.
+    """
+
+    classes: int
+    hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.5
+    activation: str = "softmax"
+    keep: tuple[int | str, ...] | None = None
+    labels: tuple[str, ...] = ()
+    seed: int = 0
+
+    def check(self) -> None:
+        """Numbers in range."""
+        if self.classes < 1:
+            raise EditError(f"classes must be a whole number from 1, not {self.classes}.")
+        if any(size < 1 for size in self.hidden):
+            raise EditError(f"hidden must be whole numbers from 1, not {list(self.hidden)}.")
+        if not 0.0 <= self.dropout < 1.0:
+            raise EditError(f"dropout must lie in 0 to 1 (1 left out), not {self.dropout}.")
+        if self.activation not in _ACTIVATIONS:
+            raise EditError(f"activation must be {', '.join(_ACTIVATIONS)}, not {self.activation!r}.")
+        if self.keep is not None and len(self.keep) > self.classes:
+            raise EditError(f"keep names {len(self.keep)} classes, more than the {self.classes} there will be.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph with the new head, or with its classifier changed."""
+        self.check()
+        return self._kept(graph) if self.keep is not None else self._fresh(graph)
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """Kept classes answer as before (before the activation, which looks at all of them)."""
+        if self.keep is None:
+            return ()
+        indices = self._indices(before)
+        fields = {"new": list(range(len(indices))), "old": indices, "layer": classifier(before)[0]}
+        return (Contract("kept classes answer as before", "classes", True, fields),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """A head on top of another."""
+        if self.keep is not None:
+            return ()
+        try:
+            path, layer = classifier(before)
+        except EditError:
+            return ()
+        if layer.config.get("activation") not in ("softmax", "sigmoid"):
+            return ()
+        text = f"The new head takes the probabilities of the old one ({path}); remove the old head before this step."
+        fix = Fix("Remove the old head first", (RemoveHead(), self))
+        return (Finding("warning", "adapt.lossy", path, text, (fix,)),)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        if self.keep is not None:
+            return f"{self.classes} classes, {len(self.keep)} of them kept"
+        hidden = " + ".join(str(size) for size in self.hidden)
+        return f"New head: {hidden + ', ' if hidden else ''}{self.classes} classes, {self.activation}"
+
+    def _fresh(self, graph: Graph) -> Graph:
+        outputs = graph.output_refs()
+        if len(outputs) != 1:
+            raise EditError(f"The model has {len(outputs)} outputs; a head goes behind one. Use cut_at first.")
+        shape = graph.spec(outputs[0]).shape
+        if shape is None:
+            raise EditError("The shape of the model's output is not known, so no head can be attached.")
+        first = any(layer.config.get("data_format") == "channels_first" for _, layer in graph.walk())
+        data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
+        parts: list[tuple[str, str, dict[str, Any]]] = []
+        if len(shape) > 2:
+            parts.append((f"GlobalAveragePooling{len(shape) - 2}D", "head_pool", data))
+        for number, size in enumerate(self.hidden, 1):
+            suffix = f"_{number}" if len(self.hidden) > 1 else ""
+            parts.append(("Dense", f"head_hidden{suffix}", {"units": size, "activation": "relu"}))
+            if self.dropout:
+                parts.append(("Dropout", f"head_dropout{suffix}", {"rate": self.dropout}))
+        if not self.hidden and self.dropout:
+            parts.append(("Dropout", "head_dropout", {"rate": self.dropout}))
+        # Probabilities stay in float32 under mixed precision, as Keras's guide asks for.
+        last = {"units": self.classes, "activation": self.activation, "dtype": "float32"}
+        parts.append(("Dense", "predictions", last))
+        ref = outputs[0]
+        for class_name, wanted, config in parts:
+            name = free_name([layer.name for layer in graph.layers], wanted)
+            graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config))
+            ref = TensorRef(name)
+        return graph
+
+    def _indices(self, graph: Graph) -> list[int]:
+        _, layer = classifier(graph)
+        count = int(layer.config.get("units") or layer.config.get("filters") or 0)
+        if self.labels and len(self.labels) != count:
+            raise EditError(f"labels names {len(self.labels)} classes; the old classifier has {count}.")
+        found = []
+        for one in self.keep or ():
+            if isinstance(one, str) and one not in self.labels:
+                raise EditError(f"keep names {one!r}, which is not among labels.")
+            index = self.labels.index(one) if isinstance(one, str) else one
+            if not 0 <= index < count:
+                raise EditError(f"keep names class {index}; the old classifier has classes 0 to {count - 1}.")
+            found.append(index)
+        return found
+
+    def _kept(self, graph: Graph) -> Graph:
+        if self.hidden not in ((), (128,)):
+            raise EditError("keep hands over the old classifier's weights, so hidden must be empty.")
+        path, layer = classifier(graph)
+        indices = tuple(self._indices(graph))
+        old = int(layer.config.get("units") or layer.config.get("filters") or 0)
+        field = "filters" if layer.class_name in CONVOLUTIONS else "units"
+        fields: dict[str, Any] = {field: self.classes}
+        if layer.config.get("activation") in _ACTIVATIONS[:2]:
+            fields["activation"] = self.activation
+        layer = configured(layer, **fields)
+        rule = SliceFilters(keep=indices, seed=self.seed)
+        for weight in layer.weights:
+            if axes_of(layer, weight.name, weight.shape).filters is not None:
+                layer = record(layer, weight.name, rule)
+        graph = graph.with_layer(path, layer)
+        return self._after(graph, path, old)
+
+    def _after(self, graph: Graph, path: str, old: int) -> Graph:
+        """Activation and Reshape layers behind the classifier follow."""
+        prefix = path.rpartition("/")[0]
+        level = graph.find(prefix).inner if prefix else graph
+        if level is None:
+            return graph
+        for layer in level.layers:
+            target = layer.config.get("target_shape")
+            if layer.class_name == "Reshape" and list(target or ())[-1:] == [old]:
+                moved = configured(layer, target_shape=[*list(target or ())[:-1], self.classes])
+                graph = graph.with_layer(f"{prefix}/{layer.name}" if prefix else layer.name, moved)
+            elif layer.class_name == "Activation" and layer.config.get("activation") in ("softmax", "sigmoid"):
+                if TensorRef(layer.name) not in level.output_refs():
+                    continue
+                moved = configured(layer, activation=self.activation)
+                graph = graph.with_layer(f"{prefix}/{layer.name}" if prefix else layer.name, moved)
+        return replace(graph)

@@ -1,0 +1,200 @@
+"""Adapt what arrives and leave the model as it is: resize, pad, crop, letterbox, project or repeat in front of it."""
+
+from math import ceil
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from core.edits.anatomy import channel_axis, find_input
+from core.edits.base import Edit
+from core.edits.contracts import batch_shape
+from core.edits.recording import configured, free_name
+from core.edits.splice import as_functional, insert_after, new_layer
+from core.errors import EditError
+from core.findings import Finding
+from core.graph import Call, Graph, Layer, Shape, TensorRef
+from core.plan import Contract
+from core.rules import Initialize
+
+Fit = Literal["resize", "pad", "crop", "letterbox", "project", "repeat"]
+_CHANNELS = ("project", "repeat")
+
+
+class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
+    """`shape` (without batch) is what will arrive at `input`; the model behind keeps its size, channels and weights.
+
+    `resize`, `letterbox` (keeps the aspect ratio, fills with zeros), `pad` and `crop` change sizes; `project` (a
+    trainable 1x1 convolution) and `repeat` (gray to every channel) change channels. With `multiple` the model is not
+    kept at its size: what arrives is padded to the next multiple (a U-Net's 32), and `crop_back` cuts outputs of the
+    padded size back to what arrived.
+    """
+
+    shape: tuple[int | None, ...]
+    fit: Fit
+    input: str | None = None
+    interpolation: Literal["bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5"] = "bilinear"
+    multiple: int | None = None
+    crop_back: bool = True
+
+    def check(self) -> None:
+        """Sizes from 1; `multiple` goes with `pad`."""
+        for size in self.shape:
+            if size is not None and size < 1:
+                raise EditError(f"shape holds {size}; every size must be a whole number from 1, or null for any.")
+        if self.multiple is not None and (self.multiple < 1 or self.fit != "pad"):
+            raise EditError("multiple is a whole number from 1 and goes with fit pad.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The input at its new shape, the adapter behind it, the old consumers behind that."""
+        self.check()
+        layer = find_input(graph, self.input)
+        old = batch_shape(layer)
+        if old is None or len(old) != len(self.shape) + 1:
+            count = "an unknown number of" if old is None else str(len(old) - 1)
+            raise EditError(f"The input {layer.name!r} has {count} sizes; shape gives {len(self.shape)}.")
+        axis = channel_axis(graph, layer.name)
+        if axis is None or len(old) < 3:
+            raise EditError(f"The input {layer.name!r} is no image or sequence with channels to adapt.")
+        first = axis == 1
+        wanted, arriving = self._split(old[1:], first), self._split(self.shape, first)
+        if self.multiple is not None:
+            wanted = (self._padded(arriving[0]), wanted[1])
+        self._must_match(wanted, arriving)
+        if self.fit == "repeat":
+            graph = as_functional(graph)
+        fresh = self._layers(graph, layer, wanted, arriving, first)
+        resized = configured(layer, batch_shape=[old[0], *self.shape])
+        graph = graph.with_layer(layer.name, replace(resized, calls=(Call(),)))
+        graph = insert_after(graph, layer.name, fresh)
+        if self.fit == "repeat":
+            graph = _concatenating(graph, fresh[0].name, TensorRef(layer.name), wanted[1])
+        if self.multiple is not None and self.crop_back:
+            graph = self._cropped(graph, arriving[0], wanted[0], first)
+        return graph
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """The model behind the adapter answers as it did to what the adapter hands it."""
+        layer = find_input(before, self.input)
+        if self.multiple is not None:
+            return ()
+        added = {one.name for one in after.layers} - {one.name for one in before.layers}
+        last = next(one.name for one in reversed(after.layers) if one.name in added)
+        fields = {"input": layer.name, "layer": last, "shape": list(self.shape)}
+        return (Contract(f"new(x) == old({self.fit}(x))", "adapted", True, fields),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """What an adapter loses."""
+        name = find_input(before, self.input).name
+        texts = {
+            "resize": "resizing changes the image's aspect ratio where the two shapes differ in it",
+            "crop": "cropping discards the border of what arrives",
+        }
+        if self.fit not in texts:
+            return ()
+        return (Finding("info", "adapt.lossy", name, f"{texts[self.fit][0].upper()}{texts[self.fit][1:]}."),)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        shape = " x ".join("any" if size is None else str(size) for size in self.shape)
+        multiple = f" to a multiple of {self.multiple}" if self.multiple else ""
+        return f"Take {shape} and {self.fit}{multiple} it for the model"
+
+    def _split(self, shape: Shape, first: bool) -> tuple[Shape, int | None]:
+        return (shape[1:], shape[0]) if first else (shape[:-1], shape[-1])
+
+    def _padded(self, sizes: Shape) -> Shape:
+        assert self.multiple is not None
+        if any(size is None for size in sizes):
+            raise EditError("Padding to a multiple needs sizes that are known; give whole numbers in shape.")
+        return tuple(ceil(int(size or 0) / self.multiple) * self.multiple for size in sizes)
+
+    def _must_match(self, wanted: tuple[Shape, int | None], arriving: tuple[Shape, int | None]) -> None:
+        sizes, channels = self.fit not in _CHANNELS, self.fit in _CHANNELS
+        if sizes and wanted[1] != arriving[1]:
+            raise EditError(
+                f"{self.fit} changes sizes, not channels: the model takes {wanted[1]}, shape gives {arriving[1]}; "
+                "add a second adapter with project or repeat."
+            )
+        if channels and wanted[0] != arriving[0]:
+            raise EditError(
+                f"{self.fit} changes channels, not sizes: the model takes {list(wanted[0])}, shape gives "
+                f"{list(arriving[0])}; add a second adapter with resize, pad or crop."
+            )
+        if sizes and any(size is None for size in wanted[0]):
+            raise EditError("The model takes any size already; there is nothing to adapt to.")
+
+    def _layers(
+        self,
+        graph: Graph,
+        layer: Layer,
+        wanted: tuple[Shape, int | None],
+        arriving: tuple[Shape, int | None],
+        first: bool,
+    ) -> list[Layer]:
+        taken = [one.name for one in graph.layers]
+        name = free_name(taken, f"{layer.name}_{self.fit}")
+        rank = len(wanted[0])
+        data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
+        sizes = [int(size or 0) for size in wanted[0]]
+        if self.fit in ("resize", "letterbox"):
+            if rank != 2:
+                raise EditError(f"{self.fit} works on images (two sizes and channels), not on {rank} sizes.")
+            ratio = {"pad_to_aspect_ratio": True, "fill_mode": "constant", "fill_value": 0.0}
+            extra = ratio if self.fit == "letterbox" else {}
+            return [
+                new_layer(
+                    "Resizing", name, height=sizes[0], width=sizes[1], interpolation=self.interpolation, **extra, **data
+                )
+            ]
+        if self.fit in ("pad", "crop"):
+            return [self._border(name, sizes, arriving[0], rank, data)]
+        old, new = wanted[1], arriving[1]
+        if old is None or new is None:
+            raise EditError(f"{self.fit} needs numbers of channels that are known.")
+        if self.fit == "repeat":
+            if new != 1:
+                raise EditError(f"repeat makes {old} channels of one; shape gives {new}, use project.")
+            return [new_layer("Concatenate", name, axis=1 if first else -1)]
+        start = Initialize(initializer="constant", value=1.0) if new == 1 else Initialize(initializer="identity")
+        project = new_layer(f"Conv{rank}D", name, filters=old, kernel_size=[1] * rank, use_bias=False, **data)
+        return [project.with_rules("kernel", (start,))]
+
+    def _border(self, name: str, sizes: list[int], arriving: Shape, rank: int, data: dict[str, Any]) -> Layer:
+        if any(size is None for size in arriving):
+            raise EditError(f"{self.fit} needs sizes that are known; give whole numbers in shape, or use resize.")
+        gaps = []
+        for size, here in zip(sizes, arriving, strict=True):
+            gap = size - int(here or 0) if self.fit == "pad" else int(here or 0) - size
+            if gap < 0:
+                other = "crop" if self.fit == "pad" else "pad"
+                raise EditError(f"{self.fit} cannot make {size} of {here}; use {other} or resize.")
+            gaps.append([gap // 2, gap - gap // 2])
+        kind = "ZeroPadding" if self.fit == "pad" else "Cropping"
+        field = {"padding" if self.fit == "pad" else "cropping": gaps if rank > 1 else gaps[0]}
+        return new_layer(f"{kind}{rank}D", name, **field, **data)
+
+    def _cropped(self, graph: Graph, arriving: Shape, padded: Shape, first: bool) -> Graph:
+        """Outputs that are maps of the old size get a crop that undoes the padding."""
+        rank = len(padded)
+        layer = find_input(graph, self.input)
+        old = padded
+        for ref in dict.fromkeys(graph.output_refs()):
+            shape = graph.spec(ref).shape
+            if shape is None or len(shape) != rank + 2:
+                continue
+            gaps = []
+            for small, large in zip(arriving, old, strict=True):
+                gap = int(large or 0) - int(small or 0)
+                gaps.append([gap // 2, gap - gap // 2])
+            data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
+            name = free_name([one.name for one in graph.layers], f"{layer.name}_crop_back")
+            crop = new_layer(f"Cropping{rank}D", name, cropping=gaps if rank > 1 else gaps[0], **data)
+            if graph.layer(ref.layer).is_model or len(graph.layer(ref.layer).calls) != 1 or ref.output:
+                raise EditError(f"The output {ref.layer} cannot be cropped back here; set crop_back to false.")
+            graph = insert_after(graph, ref.layer, [crop])
+        return graph
+
+
+def _concatenating(graph: Graph, name: str, ref: TensorRef, times: int | None) -> Graph:
+    layer = graph.layer(name)
+    return graph.with_layer(name, replace(layer, calls=(Call(args=([ref] * int(times or 1),)),)))

@@ -1,0 +1,72 @@
+"""New trainable layers before a body: a convolution and a pooling, say, in front of a frozen model."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.edits.anatomy import channel_axis, find_input
+from core.edits.base import Edit
+from core.edits.contracts import batch_shape
+from core.edits.recording import configured
+from core.edits.splice import insert_after, layer_from
+from core.errors import EditError
+from core.findings import Finding
+from core.graph import Call, Graph, Layer, TensorRef
+
+
+class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
+    """`shape` (without batch) arrives at `input` and goes through `layers` (Keras layer configs) into the body."""
+
+    shape: tuple[int | None, ...]
+    layers: tuple[dict[str, Any], ...]
+    input: str | None = None
+
+    def check(self) -> None:
+        """Sizes from 1, at least one layer."""
+        for size in self.shape:
+            if size is not None and size < 1:
+                raise EditError(f"shape holds {size}; every size must be a whole number from 1, or null for any.")
+        if not self.layers:
+            raise EditError('layers is empty; give a list such as [{"class_name": "Conv2D", "config": {...}}].')
+
+    def apply(self, graph: Graph) -> Graph:
+        """The input at its new shape, the new layers behind it, the body behind them."""
+        self.check()
+        layer = find_input(graph, self.input)
+        old = batch_shape(layer)
+        taken = [one.name for one in graph.layers]
+        fresh: list[Layer] = []
+        for entry in self.layers:
+            one = layer_from(entry, [*taken, *(other.name for other in fresh)])
+            if one.is_input:
+                raise EditError("layers holds an InputLayer; the shape of the input is given by shape.")
+            fresh.append(one)
+        batch = old[0] if old else None
+        resized = replace(configured(layer, batch_shape=[batch, *self.shape]), calls=(Call(),))
+        return insert_after(graph.with_layer(layer.name, resized), layer.name, fresh)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """Whether the front hands over what the body takes."""
+        layer = find_input(before, self.input)
+        added = {one.name for one in after.layers} - {one.name for one in before.layers}
+        last = next(one for one in reversed(after.layers) if one.name in added)
+        gives, takes = after.spec(TensorRef(last.name)).shape, batch_shape(layer)
+        if gives is None or takes is None:
+            return ()
+        axis = channel_axis(before, layer.name)
+        wrong = len(gives) != len(takes) or (axis is not None and takes[axis] not in (None, gives[axis]))
+        fits = wrong or all(want in (None, have) for have, want in zip(gives[1:], takes[1:], strict=True))
+        if fits and not wrong:
+            return ()
+        text = f"The front gives {_text(gives[1:])}; the body was made for {_text(takes[1:])}."
+        severity: Any = "error" if wrong else "warning"
+        return (Finding(severity, "shape.incompatible", last.name, text),)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        names = ", ".join(str(entry.get("class_name")) for entry in self.layers)
+        return f"New front: {names}"
+
+
+def _text(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if size is None else str(size) for size in shape)

@@ -1,0 +1,77 @@
+"""Take the head off: what stays is a feature extractor, as `include_top=False` would have made it."""
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from core.edits.base import Edit
+from core.edits.heads import Head, find_head
+from core.edits.recording import free_name
+from core.edits.splice import insert_after, new_layer, pruned
+from core.errors import EditError
+from core.graph import Call, Graph, Layer, TensorRef
+from core.plan import Contract
+
+
+class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
+    """Everything after the last map goes; `pooling` makes a vector of it: `avg`, `max`, or `none` to keep the map."""
+
+    pooling: Literal["avg", "max", "none"] = "avg"
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph up to its features, pooled as asked."""
+        head = find_head(graph)
+        return pruned(self._cut(graph, head))
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """The features are those the old model computed inside."""
+        head = find_head(before)
+        if self.pooling != "none" or head.prefix:
+            return ()
+        fields = {"outputs": [[0, head.features.layer]]}
+        return (Contract(f"new(x) == {head.features.layer} of old(x)", "features", True, fields),)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        words = {"avg": "average pooling", "max": "max pooling", "none": "no pooling"}
+        return f"Remove the head, {words[self.pooling]}"
+
+    def _cut(self, graph: Graph, head: Head) -> Graph:
+        if head.prefix:
+            name, _, rest = head.prefix.partition("/")
+            layer = graph.layer(name)
+            if layer.inner is None:
+                raise EditError(f"{name} holds no layers to cut.")
+            inner = pruned(self._cut(layer.inner, replace(head, prefix=rest)))
+            graph = graph.with_layer(name, replace(layer, inner=inner))
+            return replace(graph, outputs=TensorRef(name))
+        return self._pooled(graph, head)
+
+    def _pooled(self, graph: Graph, head: Head) -> Graph:
+        shape = graph.spec(head.features).shape
+        if shape is None and self.pooling != "none" and head.pool is None:
+            raise EditError(f"The shape of {head.features.layer} is not known, so nothing says how to pool it.")
+        plain = replace(graph, outputs=head.features)
+        rank = len(shape) if shape is not None else 4
+        if self.pooling == "none" or rank < 3:
+            return plain
+        kind = f"Global{'Average' if self.pooling == 'avg' else 'Max'}Pooling{rank - 2}D"
+        if head.pool is not None:
+            old = graph.layer(head.pool)
+            if old.class_name == kind and not old.config.get("keepdims"):
+                return replace(graph, outputs=TensorRef(head.pool))
+        feeder = graph.layer(head.features.layer)
+        cut = pruned(plain)
+        name = free_name([layer.name for layer in cut.layers], f"{self.pooling}_pool")
+        first = any(layer.config.get("data_format") == "channels_first" for _, layer in graph.walk())
+        pool = new_layer(kind, name, **({"data_format": "channels_first"} if first else {}))
+        return appended(cut, feeder, head.features, pool)
+
+
+def appended(graph: Graph, feeder: Layer, ref: TensorRef, layer: Layer) -> Graph:
+    """`layer` behind the output `ref`, and the model's output from it."""
+    if len(feeder.calls) <= 1 and not ref.output:
+        return replace(insert_after(graph, feeder.name, [layer]), outputs=TensorRef(layer.name))
+    fresh = replace(layer, calls=(Call(args=(ref,)),))
+    return replace(graph, layers=(*graph.layers, fresh), outputs=TensorRef(layer.name))
+

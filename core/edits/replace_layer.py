@@ -1,0 +1,62 @@
+"""Give a layer another config, or put a layer of another class in its place."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.edits.base import Edit
+from core.errors import EditError
+from core.graph import Graph
+
+
+class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
+    """`config` is `{"class_name": ..., "config": {...}}` for a layer of another class, or only arguments to change.
+
+    Connections and name stay. Weights are carried over by name; where shapes differ a rule is asked for.
+    """
+
+    layer: str
+    config: dict[str, Any]
+
+    def check(self) -> None:
+        """Something to change."""
+        if not self.config:
+            raise EditError('config is empty; give arguments such as {"activation": "relu"}.')
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph with the layer changed."""
+        self.check()
+        try:
+            layer = graph.find(self.layer)
+        except KeyError:
+            raise EditError(f"There is no layer {self.layer!r}.") from None
+        if layer.is_input or layer.is_operation or layer.inner is not None:
+            raise EditError(f"{self.layer} is a {layer.class_name}; only single layers can be replaced.")
+        class_name = self.config.get("class_name", layer.class_name)
+        given = self.config.get("config") if "class_name" in self.config else None
+        fields = {**(given or {}), **{k: v for k, v in self.config.items() if k not in _ENTRY}}
+        calls = tuple(replace(call, outputs=None) for call in layer.calls)
+        if class_name == layer.class_name:
+            fields.pop("name", None)
+            return graph.with_layer(self.layer, replace(layer, config={**layer.config, **fields}, calls=calls))
+        kept = {key: layer.config[key] for key in ("dtype", "trainable") if key in layer.config}
+        fresh = replace(
+            layer,
+            class_name=class_name,
+            module=self.config.get("module") or "keras.layers",
+            registered_name=None,
+            build_config=None,
+            opaque=False,
+            config={**kept, **fields, "name": layer.name},
+            calls=calls,
+        )
+        return graph.with_layer(self.layer, fresh)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        if "class_name" in self.config:
+            return f"{self.layer} becomes {self.config['class_name']}"
+        return f"{self.layer}: {', '.join(sorted(self.config))} changed"
+
+
+_ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})
