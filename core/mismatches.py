@@ -27,11 +27,11 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
     )
     axes = axes_of(layer, move.name, shape)
     fixes = _flat_fixes(move, layer, axes, after, before) or [
-        Fix(f"Carry it over by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),))
+        Fix(f"Adapt by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),))
         for chain in rules_that_fit(shape, fate.shape, axes)
         if chain[0].name != "initialize"
     ]
-    fixes.append(Fix("Start this weight anew", (SetRule(weight=fate.weight, rule=Initialize()),)))
+    fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=Initialize()),)))
     return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
 
 
@@ -52,8 +52,8 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
     flatten, sizes, layout = new
     fields: dict[str, Any] = {"old": old[1], "new": sizes, "layout": layout}
     rules = (
-        (SpatialResize(**fields), f"Resize the kernel from a {_text(old[1])} map to {_text(sizes)}"),
-        (SpatialMean(**fields), "Share the kernel's sum over all places (right for maps that are constant)"),
+        (SpatialResize(**fields), "Resize the kernel over the map"),
+        (SpatialMean(**fields), "Spread it evenly over the map"),
     )
     fixes = [
         Fix(title, (SetRule(weight=move.fate.weight, rule=rule),))
@@ -68,12 +68,12 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
             make(layer=flatten, config=pool),
             SetRule(weight=move.fate.weight, rule=PoolFlat(old=old[1])),
         )
-        fixes.append(Fix("Average over all places instead of flattening: any size fits from then on", edits))
+        fixes.append(Fix("Pool instead of flattening", edits))
     back = _old_input(after, before)
     if adapter is not None and back is not None:
         make = adapter
         fixes.append(
-            Fix("Resize images to the old size before the model, and change nothing in it", _resized_before(make, back))
+            Fix(f"Resize inputs to {_text(tuple(size or 0 for size in back[1][:-1]))} first", _resized_before(make, back))
         )
     return fixes
 
@@ -134,4 +134,4 @@ def _channels_first(graph: Graph) -> bool:
 
 
 def _text(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(size) for size in shape) or "a scalar"
+    return " \N{MULTIPLICATION SIGN} ".join(str(size) for size in shape) or "a scalar"
