@@ -87,10 +87,10 @@ class Tour:
         yield from self.look("welcome", "a window, before any model")
         yield from self.open_sample("digits_residual")
         self.session.select("stage2_conv1")
-        weights = self.window.workspace.inspector.weights
-        weights.choose("kernel")
-        yield pause(REST)
+        self.window.workspace.splitters["right"].setSizes([190, 400])
+        self.window.workspace.inspector.weights.choose("kernel")
         yield from self.look("opened", "a residual network with its layers, graph and weights")
+        self.window.workspace.splitters["right"].setSizes([400, 190])
         yield from self.gray()
         yield from self.stem()
         yield from self.again()
@@ -158,8 +158,7 @@ class Tour:
         error = next((one for one in self.session.findings if one.severity == "error"), None)
         if error is None or not panel.buttons:
             raise SutureError("The tour expected a mismatch at the first Dense and found none.")
-        row = self.session.findings.index(error)
-        self.point(panel.view, panel.model.index(row))
+        self.point(panel.view, panel.model.index(self.session.findings.index(error)))
         yield from self.look("mismatch", "48x48 does not fit the Dense after Flatten: seen before anything is built")
         self.click(panel.buttons[0])
         yield self.planned
