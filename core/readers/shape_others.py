@@ -49,6 +49,17 @@ def _embedding(config: Config, shapes: list[Shape]) -> Shape:
     return (*shapes[0], int(config["output_dim"]))
 
 
+def _category(config: Config, shapes: list[Shape]) -> Shape | None:
+    """Tokens as vectors: one for each sample, or one for each token with `one_hot`."""
+    tokens = config.get("num_tokens")
+    if tokens is None:
+        return None
+    shape = shapes[0]
+    if config.get("output_mode", "multi_hot") == "one_hot":
+        return (*(shape if shape[-1] != 1 else shape[:-1]), int(tokens))
+    return (*shape[:-1], int(tokens)) if len(shape) > 1 else (int(tokens),)
+
+
 def _einsum(config: Config, shapes: list[Shape]) -> Shape:
     """Letters of the output: from the input where it has them, from `output_shape` counted from the right."""
     left, output = str(config["equation"]).replace(" ", "").split("->")
@@ -135,4 +146,5 @@ RULES: dict[str, Callable[[Config, list[Shape]], Any]] = {
     "Embedding": _embedding,
     "ReversibleEmbedding": _embedding,
     "EinsumDense": _einsum,
+    "CategoryEncoding": _category,
 }
