@@ -21,6 +21,8 @@ _PARITY_NAMES = re.compile(
     r"(^Conv1_pad|^block_\d+_pad|stem_conv_pad|dwconv_pad|depthwise_?/?_?pad|^expanded_conv.*pad|"
     r"separable_conv_\d_pad.*|adjust_.*pad.*|^reduction_pad.*|^stem_pad)$"
 )
+# MobileNet (the first) pads by a constant ((0, 1), (0, 1)) under these names, whatever the size.
+_CONSTANT_NAMES = re.compile(r"^conv_pad_\d+$")
 _PADS = {"ZeroPadding1D": 1, "ZeroPadding2D": 2, "ZeroPadding3D": 3}
 
 
@@ -96,7 +98,7 @@ def parity_paddings(graph: Graph) -> dict[str, Padding]:
         for layer in inner.layers:
             if layer.inner is not None:
                 level(layer.inner, f"{prefix}{layer.name}/")
-            if layer.class_name != "ZeroPadding2D" or not layer.calls:
+            if layer.class_name != "ZeroPadding2D" or not layer.calls or _CONSTANT_NAMES.search(layer.name):
                 continue
             consumers = [layers[name] for name, _ in users.get(TensorRef(layer.name), ())]
             kernel = _strided_kernel(consumers)

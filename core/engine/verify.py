@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -14,7 +14,6 @@ from core.engine.execute import Progress, output_format, quiet
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import recorded_variables, sentence
-from core.engine.stages import Step
 from core.errors import FileError, SutureError
 from core.fates import Move
 from core.graph import Layer, Shape, StoreKey
@@ -22,6 +21,9 @@ from core.plan import ContractResult, Verification
 from core.readers import open_store, read_model
 from core.readers.source import Source
 from core.rules.base import Array
+
+if TYPE_CHECKING:
+    from core.engine.stages import Step
 
 
 def verify(

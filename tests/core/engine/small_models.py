@@ -1,4 +1,4 @@
-"""Small models of every structure that a file may hold, built by Keras: what the writers and the engine must get right."""
+"""Small models of every structure that a file may hold, built by Keras: what writers and engine must get right."""
 
 from collections.abc import Callable
 from typing import Any
