@@ -22,7 +22,8 @@ class Painter(QObject):
     def __init__(self, app: QApplication, settings: Settings) -> None:
         super().__init__(app)
         self._app, self._settings = app, settings
-        app.setStyle("Fusion")
+        if app.style().name().lower() != "fusion":
+            app.setStyle("Fusion")
         self.look = Look(themes.resolve(settings.theme), self)
         self._apply()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
@@ -46,9 +47,12 @@ class Painter(QObject):
 
     def _apply(self) -> None:
         theme = self.look.theme
-        self._app.setPalette(themes.palette(theme))
-        self._app.setFont(themes.font(theme))
-        self._app.setStyleSheet(themes.stylesheet(theme))
+        sheet = themes.stylesheet(theme)
+        # each of the three makes Qt look at every widget again
+        if self._app.styleSheet() != sheet:
+            self._app.setPalette(themes.palette(theme))
+            self._app.setFont(themes.font(theme))
+            self._app.setStyleSheet(sheet)
 
 
 def make_worker(kind: str) -> WorkerLike:

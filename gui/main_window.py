@@ -46,7 +46,7 @@ class MainWindow(QMainWindow):
         self.session, self.settings, self.look = session, settings, look
         self._painted = False
         self._refused = False
-        self._workspace: "Workspace | None" = None
+        self._workspace: Workspace | None = None
         self._crash: CrashSheet | None = None
         self._preferences: Preferences | None = None
         self.actions_ = Actions(self)
@@ -58,6 +58,7 @@ class MainWindow(QMainWindow):
         self.banner = Banner(look)
         self.welcome = Welcome(settings, look)
         self.status = StatusBar(session, look)
+        self.status.cancel.clicked.connect(session.cancel_opening)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
         self._lay_out()
@@ -158,8 +159,7 @@ class MainWindow(QMainWindow):
         session.engine_changed.connect(self._refresh_actions)
         session.problem.connect(self._on_problem)
         session.export_finished.connect(self.export_finished)
-        session.export_finished.connect(self._refresh_actions)
-        session.export_failed.connect(self._refresh_actions)
+        session.work_changed.connect(self._refresh_actions)
         session.recipe_changed.connect(self._on_recipe)
         self.top.views.set_current(session.view)
         self.top.view_chosen.connect(session.set_view)
@@ -230,7 +230,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _on_recipe(self) -> None:
-        if self.banner.tone in ("info", "success"):
+        if self.session.recipe.edits and self.banner.tone in ("info", "success"):
             self.banner.dismiss()
         self._refresh_actions()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoStack
 
 from core.errors import Cancelled, SutureError
 from core.findings import Finding
@@ -16,48 +16,16 @@ from core.graph import Graph, Layer
 from core.plan import Plan
 from core.readers.source import Source
 from core.recipe import Recipe
-from core.service.messages import Apply, MakePlan, OpenModel, PreviewWeight, SetSource, Verify, Warm
+from core.service.messages import Apply, MakePlan, OpenModel, PreviewWeight, SetSource, Verify
 from gui.gestures import with_steps
+from gui.helpers import Helpers, details
 from gui.service import Service
+from gui.undo import ChangeRecipe
 
 View = Literal["before", "after", "difference"]
-EngineState = Literal["off", "warming", "ready", "failed"]
 
 
-class ChangeRecipe(QUndoCommand):
-    """The one undo command: the recipe before, the recipe after. Commands of the same `burst` melt into one."""
-
-    def __init__(self, session: "Session", after: Recipe, text: str, burst: str = "") -> None:
-        super().__init__(text)
-        self._session = session
-        self.before = session.recipe
-        self.after = after
-        self.burst = burst
-
-    def id(self) -> int:
-        """Commands with an id are offered to the one before them for merging."""
-        return 1 if self.burst else -1
-
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        """Swallow a later command of the same burst; a burst that ends where it began is no step at all."""
-        if not isinstance(other, ChangeRecipe) or other.burst != self.burst:
-            return False
-        self.after = other.after
-        self.setText(other.text())
-        self.setObsolete(self.after == self.before)
-        return True
-
-    def redo(self) -> None:
-        """To the recipe after."""
-        self._session.take_recipe(self.after)
-
-    def undo(self) -> None:
-        """To the recipe before."""
-        self._session.end_burst()
-        self._session.take_recipe(self.before)
-
-
-class Session(QObject):
+class Session(Helpers):
     """Source, recipe, undo stack, plan and selection of the one window."""
 
     source_changed = Signal()
@@ -66,10 +34,8 @@ class Session(QObject):
     planning_changed = Signal(bool)
     selection_changed = Signal(str)
     view_changed = Signal(str)
-    engine_changed = Signal(str)
     opening_changed = Signal(str)
-    problem = Signal(str, str)
-    note = Signal(str)
+    work_changed = Signal()
     export_progress = Signal(str, float)
     export_finished = Signal(object)
     export_failed = Signal(object)
@@ -79,9 +45,7 @@ class Session(QObject):
     preview_failed = Signal(str, str)
 
     def __init__(self, reader: Service, engine: Service, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.reader = reader
-        self.engine = engine
+        super().__init__(reader, engine, parent)
         self.undo_stack = QUndoStack(self)
         self.source: Source | None = None
         self.recipe = Recipe()
@@ -91,7 +55,6 @@ class Session(QObject):
         self.view: View = "after"
         self._burst = ""
         self._bursts = 0
-        self.engine_state: EngineState = "off"
         self.opening = ""
         self.exporting = ""
         self.verifying = ""
@@ -99,9 +62,6 @@ class Session(QObject):
         self._opening_id: int | None = None
         self._plan_id: int | None = None
         self._planned: Recipe | None = None
-        self._deaths = 0
-        self._want_engine = False
-        engine.died.connect(self._on_engine_died)
 
     # what is shown
 
@@ -145,58 +105,6 @@ class Session(QObject):
                 except KeyError:
                     continue
         return None
-
-    # processes
-
-    def start_processes(self) -> None:
-        """Start both helpers; the engine begins to import Keras."""
-        self.reader.start()
-        self._want_engine = True
-        if self._opening_id is None:
-            self._start_engine()
-
-    def _start_engine(self) -> None:
-        """Only after the first file is read: importing Keras keeps every core busy, and reading should not wait."""
-        if self._want_engine:
-            self._want_engine = False
-            self.engine.start()
-            self._warm()
-
-    def stop_processes(self) -> None:
-        """End both helpers for good."""
-        self.reader.stop()
-        self.engine.stop()
-        self._plan_id = self._opening_id = None
-
-    def _warm(self) -> None:
-        self._set_engine("warming")
-        self.engine.ask(Warm(), self._on_warm, self._on_warm_failed)
-
-    @Slot(object)
-    def _on_warm(self, versions: Any) -> None:
-        self._deaths = 0
-        self._set_engine("ready")
-        words = ", ".join(f"{key} {value}" for key, value in (versions or {}).items())
-        self.note.emit(f"engine ready{': ' + words if words else ''}")
-
-    @Slot(object)
-    def _on_warm_failed(self, error: SutureError) -> None:
-        if not isinstance(error, Cancelled):
-            self._set_engine("failed")
-            self.problem.emit(error.message, details(error))
-
-    @Slot(str)
-    def _on_engine_died(self, _kind: str) -> None:
-        self._deaths += 1
-        if self._deaths < 3:
-            self._warm()
-        else:
-            self._set_engine("failed")
-
-    def _set_engine(self, state: EngineState) -> None:
-        if state != self.engine_state:
-            self.engine_state = state
-            self.engine_changed.emit(state)
 
     # opening
 
@@ -359,7 +267,7 @@ class Session(QObject):
         self.plan = plan
         self.refusal = None
         self._planned = recipe
-        self._deaths = 0
+        self._survived()
         self.planning_changed.emit(False)
         self.plan_changed.emit()
 
@@ -371,9 +279,7 @@ class Session(QObject):
         if self.source is None:
             return
         body = PreviewWeight(path=self.source.weights_path or self.source.path, key=key, weight=weight)
-        self.reader.ask(
-            body, self.preview_ready.emit, lambda error: self.preview_failed.emit(weight, error.message)
-        )
+        self.reader.ask(body, self.preview_ready.emit, lambda error: self.preview_failed.emit(weight, error.message))
 
     # selection and view
 
@@ -394,6 +300,7 @@ class Session(QObject):
     def export(self, out: str, *, verify: bool) -> None:
         """Write the result; `export_finished` carries the engine's answer, `export_failed` the error."""
         self.exporting = out
+        self.work_changed.emit()
         body = Apply(recipe=self.recipe, out=out, verify=verify)
         self.engine.ask(body, self._on_exported, self._on_export_failed, self.export_progress.emit)
 
@@ -401,6 +308,7 @@ class Session(QObject):
     def _on_exported(self, written: Any) -> None:
         self.note.emit(f"wrote {self.exporting}")
         self.exporting = ""
+        self.work_changed.emit()
         self.undo_stack.setClean()
         self.export_finished.emit(written)
         self._catch_up()
@@ -408,6 +316,7 @@ class Session(QObject):
     @Slot(object)
     def _on_export_failed(self, error: SutureError) -> None:
         self.exporting = ""
+        self.work_changed.emit()
         self.note.emit(error.message)
         self.export_failed.emit(error)
         self._catch_up()
@@ -415,18 +324,21 @@ class Session(QObject):
     def verify(self, out: str) -> None:
         """Check a written file again; `verify_finished` carries a `Verification`."""
         self.verifying = out
+        self.work_changed.emit()
         body = Verify(recipe=self.recipe, out=out)
         self.engine.ask(body, self._on_verified, self._on_verify_failed, self.export_progress.emit)
 
     @Slot(object)
     def _on_verified(self, verification: Any) -> None:
         self.verifying = ""
+        self.work_changed.emit()
         self.verify_finished.emit(verification)
         self._catch_up()
 
     @Slot(object)
     def _on_verify_failed(self, error: SutureError) -> None:
         self.verifying = ""
+        self.work_changed.emit()
         self.verify_failed.emit(error)
         self._catch_up()
 
@@ -443,9 +355,3 @@ class Session(QObject):
 
 def _finding_key(finding: Finding) -> tuple[str, str, str]:
     return finding.code, finding.layer, finding.message
-
-
-def details(error: SutureError) -> str:
-    """What "copy details" copies for an error."""
-    fields = "\n".join(f"{key}: {value}" for key, value in error.fields.items())
-    return f"{type(error).__name__}: {error.message}" + (f"\n{fields}" if fields else "")

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QListView,
     QPushButton,
+    QSizePolicy,
     QStackedLayout,
     QStyle,
     QStyledItemDelegate,
@@ -26,7 +27,9 @@ from gui.session import Session
 Index = QModelIndex | QPersistentModelIndex
 
 PAD = 8
-BUTTONS = 32
+BUTTONS = 28
+BUTTON_PADDING = 24
+BUTTON_GAP = 6
 TEXT_LEFT = 34
 FIX_ROWS = 200
 """Rows beyond this one keep their text but get no buttons; nobody clicks the 201st."""
@@ -50,6 +53,21 @@ class FindingDelegate(QStyledItemDelegate):
         bounds = body.boundingRect(QRect(0, 0, width, 10_000), int(Qt.TextFlag.TextWordWrap), message)
         return min(bounds.height(), body.lineSpacing() * 3)
 
+    def button_rows(self, finding: Finding) -> list[list[Fix]]:
+        """The fixes as rows of buttons that fit into the view's width."""
+        metrics = QFontMetrics(themes.font(self._look.theme, self._look.theme.size_small, bold=True))
+        room = self._view.viewport().width() - TEXT_LEFT - PAD
+        rows: list[list[Fix]] = []
+        left = 0
+        for fix in finding.fixes:
+            width = metrics.horizontalAdvance(fix.title) + BUTTON_PADDING + BUTTON_GAP
+            if not rows or width > left:
+                rows.append([])
+                left = room
+            rows[-1].append(fix)
+            left -= width
+        return rows
+
     @override
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         finding = index.data(FindingRole)
@@ -58,7 +76,7 @@ class FindingDelegate(QStyledItemDelegate):
         if finding.layer:
             height += self._metrics()[1].lineSpacing() + 1
         if finding.fixes and index.row() < FIX_ROWS:
-            height += BUTTONS
+            height += BUTTONS * len(self.button_rows(finding)) + 4
         return QSize(width, height)
 
     @override
@@ -92,7 +110,8 @@ class FindingsPanel(Card):
         self.view = named(QListView(), "findingsList")
         self.view.setAccessibleName("Findings")
         self.view.setModel(self.model)
-        self.view.setItemDelegate(FindingDelegate(look, self.view))
+        self._delegate = FindingDelegate(look, self.view)
+        self.view.setItemDelegate(self._delegate)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setResizeMode(QListView.ResizeMode.Adjust)
@@ -100,7 +119,7 @@ class FindingsPanel(Card):
         self.view.selectionModel().currentChanged.connect(self._on_current)
         self.view.clicked.connect(self._go)
         self.view.activated.connect(self._go)
-        self.calm = named(label("", "muted", wrap=True), "calm")
+        self.calm = label("", "muted", wrap=True)
         self.calm.setAlignment(Qt.AlignmentFlag.AlignCenter)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
@@ -136,20 +155,30 @@ class FindingsPanel(Card):
     def _fix_row(self, finding: Finding) -> QWidget:
         holder = QWidget()
         column = QVBoxLayout(holder)
-        column.setContentsMargins(TEXT_LEFT, 0, PAD, 6)
+        column.setContentsMargins(TEXT_LEFT, 0, PAD, 4)
+        column.setSpacing(0)
         column.addStretch(1)
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        for fix in finding.fixes:
-            button = named(QPushButton(fix.title), "fix")
-            button.setAccessibleName(f"{fix.title}, fixes: {finding.message}")
-            button.setToolTip(fix.title)
-            button.clicked.connect(lambda _=False, fix=fix: self.take(fix))
-            self.buttons.append(button)
-            row.addWidget(button)
-        row.addStretch(1)
-        column.addLayout(row)
+        for fixes in self._delegate.button_rows(finding):
+            line = QWidget()
+            line.setFixedHeight(BUTTONS)
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(BUTTON_GAP)
+            for fix in fixes:
+                row.addWidget(self._fix_button(finding, fix))
+            row.addStretch(1)
+            column.addWidget(line)
         return holder
+
+    def _fix_button(self, finding: Finding, fix: Fix) -> QPushButton:
+        button = named(QPushButton(fix.title), "fix")
+        button.setAccessibleName(f"{fix.title}, fixes: {finding.message}")
+        button.setToolTip(fix.title)
+        button.clicked.connect(lambda _=False: self.take(fix))
+        button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        button.setMinimumWidth(40)
+        self.buttons.append(button)
+        return button
 
     def step(self, by: int) -> None:
         """Make the next (or previous) finding the current one and go to its layer."""
@@ -178,4 +207,6 @@ class FindingsPanel(Card):
     @override
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._place_buttons()
         self.view.scheduleDelayedItemsLayout()

@@ -93,16 +93,21 @@ class FreezePanel(QWidget):
         grid = QGridLayout()
         grid.setSpacing(6)
         self.buttons: list[QPushButton] = []
-        presets: tuple[tuple[str, str, Callable[[], None]], ...] = (
-            ("All but the head", "Freezes everything except the last layer with weights", self.all_but_head),
-            ("All but BatchNormalization", "Freezes everything except BatchNormalization", self.all_but_batch_norm),
-            ("Unfreeze all", "Every layer is trained", self.unfreeze_all),
+        presets: tuple[tuple[str, str, Callable[[], None], tuple[int, int, int]], ...] = (
+            ("All but the head", "Freezes everything except the last layer with weights", self.all_but_head, (0, 0, 1)),
+            ("Unfreeze all", "Every layer is trained", self.unfreeze_all, (0, 1, 1)),
+            (
+                "All but BatchNormalization",
+                "Freezes everything except BatchNormalization",
+                self.all_but_batch_norm,
+                (1, 0, 2),
+            ),
         )
-        for number, (text, tip, action) in enumerate(presets):
+        for text, tip, action, (row, place, span) in presets:
             button = QPushButton(text)
             button.setToolTip(tip)
             button.clicked.connect(action)
-            grid.addWidget(button, number, 0, 1, 2)
+            grid.addWidget(button, row, place, 1, span)
             self.buttons.append(button)
         self.last = named(QPushButton("All but the last"), "freezeLast")
         self.last.setToolTip("Freezes everything except the last layers with weights")
@@ -112,8 +117,8 @@ class FreezePanel(QWidget):
         self.count.setRange(1, 9999)
         self.count.setValue(3)
         self.count.setSuffix(" layers")
-        grid.addWidget(self.last, len(presets), 0)
-        grid.addWidget(self.count, len(presets), 1)
+        grid.addWidget(self.last, 2, 0)
+        grid.addWidget(self.count, 2, 1)
         self.buttons.append(self.last)
         return grid
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QColor, QPainter
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from typing_extensions import override
 
 from gui.digest import count_words
-from gui.panels.parts import ElidedLabel, Look, label
+from gui.panels.parts import ElidedLabel, Look, label, named
 from gui.session import Session
 
 ARROW = "\u2192"
@@ -45,7 +45,7 @@ class Lamp(QWidget):
 
 
 class StatusBar(QWidget):
-    """Reads the session; nothing here can be clicked."""
+    """Reads the session; while a file is read, it can be cancelled here."""
 
     def __init__(self, session: Session, look: Look) -> None:
         super().__init__()
@@ -65,6 +65,10 @@ class StatusBar(QWidget):
         row.addSpacing(14)
         row.addWidget(self.numbers)
         row.addWidget(self.file, 1)
+        self.cancel = named(QPushButton("Cancel"), "link")
+        self.cancel.setAccessibleName("Cancel reading")
+        self.cancel.hide()
+        row.addWidget(self.cancel)
         session.engine_changed.connect(self.refresh)
         session.plan_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)
@@ -82,6 +86,7 @@ class StatusBar(QWidget):
         busy = session.planning and session.engine_state == "ready"
         self.planning.setText("\u00b7  planning\u2026" if busy else "")
         self.numbers.setText(numbers(session))
+        self.cancel.setVisible(bool(session.opening))
         if session.opening:
             self.file.setText(f"Reading {Path(session.opening).name}\u2026")
         else:

@@ -133,9 +133,7 @@ def test_that_typing_after_an_undo_is_a_step_of_its_own(ready: Session) -> None:
     assert ready.recipe.edits[0].shape[0] == 64
 
 
-def test_that_a_refused_recipe_is_kept_and_its_sentence_known(
-    qtbot: QtBot, ready: Session, engine: FakeWorker
-) -> None:
+def test_that_a_refused_recipe_is_kept_and_its_sentence_known(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:
     engine.refuse = RecipeError("Edit 1: no such input.", edit=1)
     resize(ready, 64)
     qtbot.waitUntil(lambda: ready.refusal is not None)
@@ -201,9 +199,7 @@ def test_that_an_export_reports_progress_and_its_end(qtbot: QtBot, ready: Sessio
     assert engine.bodies(Apply) == [Apply(recipe=Recipe(), out="out.keras", verify=False)]
 
 
-def test_that_a_change_during_an_export_is_planned_afterwards(
-    qtbot: QtBot, ready: Session, engine: FakeWorker
-) -> None:
+def test_that_a_change_during_an_export_is_planned_afterwards(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:
     engine.hold = True
     ready.export("out.keras", verify=False)
     resize(ready, 64)
