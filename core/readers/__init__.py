@@ -30,7 +30,9 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     file = Path(path)
     try:
         described = _describe(sniff(file), file)
-        described = replace(described, findings=(*described.findings, *opaque_findings(described.graph)))
+        described = replace(
+            described, findings=(*described.findings, *opaque_findings(described.graph, described.kind == "weights"))
+        )
         if weights is not None:
             described = _paired(described, Path(weights))
         status = file.stat()
@@ -70,8 +72,10 @@ def _paired(described: "Described", weights: Path) -> "Described":
 
 def _describe(kind: "Format", path: Path) -> "Described":
     from core.readers.architecture import read_architecture
+    from core.readers.checkpoint import read_checkpoint
     from core.readers.keras_zip import read_keras
     from core.readers.legacy_h5 import read_hdf5_model
+    from core.readers.saved_model import read_saved_model
     from core.readers.sniff import Format
     from core.readers.weights_file import read_keras_weights, read_legacy_weights
 
@@ -81,6 +85,8 @@ def _describe(kind: "Format", path: Path) -> "Described":
         Format.HDF5_WEIGHTS: read_legacy_weights,
         Format.KERAS_WEIGHTS: read_keras_weights,
         Format.JSON: read_architecture,
+        Format.SAVED_MODEL: read_saved_model,
+        Format.CHECKPOINT: read_checkpoint,
     }
     if kind in readers:
         return readers[kind](path)
@@ -89,11 +95,21 @@ def _describe(kind: "Format", path: Path) -> "Described":
 
 def open_store(source: Source) -> WeightStore:
     """The arrays of an opened source. Close it (or use `with`): h5py must be closed before the interpreter ends."""
+    from core.readers.bundle import BundleStore
+    from core.readers.checkpoint import prefix_of
+    from core.readers.saved_model import variables_of
     from core.readers.sniff import Format, sniff
-    from core.readers.store import Hdf5Store
+    from core.readers.store import EmptyStore, Hdf5Store
 
     path = Path(source.weights_path or source.path)
     try:
-        return Hdf5Store(path, member=sniff(path) is Format.KERAS)
+        kind = sniff(path)
+        if kind is Format.SAVED_MODEL:
+            return BundleStore(variables_of(path))
+        if kind is Format.CHECKPOINT:
+            return BundleStore(prefix_of(path))
+        if kind is Format.JSON:
+            return EmptyStore(path)
+        return Hdf5Store(path, member=kind is Format.KERAS)
     except OSError as error:
         raise unreadable(path, error) from error

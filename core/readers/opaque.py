@@ -7,10 +7,10 @@ from core.graph import Graph, Layer
 from core.readers.known import CODE_LAYERS
 
 
-def opaque_findings(graph: Graph) -> tuple[Finding, ...]:
+def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, ...]:
     """What to say of opaque models, unknown classes, Lambda layers and custom functions."""
     found: list[Finding] = []
-    if graph.opaque:
+    if graph.opaque and not weights_only:
         found.append(
             Finding(
                 "warning",

@@ -77,6 +77,34 @@ class Hdf5Store:
         self.close()
 
 
+class EmptyStore:
+    """The store of a file that holds no arrays."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, key: str) -> Array:
+        """There are none. Raises `FileError`."""
+        raise damaged(self._path, f"holds no arrays, so {key!r} is not in it", "Open it together with a weight file.")
+
+    def keys(self) -> list[str]:
+        """None."""
+        return []
+
+    def read_asset(self, name: str) -> bytes:
+        """There are none. Raises `FileError`."""
+        return _no_asset(self._path, name)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
 def read_asset(path: Path, name: str) -> bytes:
     """One member of an archive by its exact name. Raises `FileError`."""
     with open_archive(path) as archive:

@@ -91,7 +91,8 @@ def _scale_blocks(arrays: list[Array], fields: dict[str, Any]) -> Array:
 def _sum_halves(arrays: list[Array], fields: dict[str, Any]) -> Array:
     """The two halves of a CuDNN bias, added."""
     first, second = np.split(arrays[0], 2, axis=-1)
-    return first + second
+    total: Array = first + second
+    return total
 
 
 def _slice(arrays: list[Array], fields: dict[str, Any]) -> Array:

@@ -99,9 +99,9 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         if field not in _DROPPED:
             fields[table.get(field, field)] = value
     fields.update(_kernel(config))
-    ordering = config.get("dim_ordering")
+    ordering = str(config.get("dim_ordering"))
     if ordering in (*_ORDERINGS, "default"):
-        fields["data_format"] = _ORDERINGS.get(str(ordering)) or _ORDERINGS[dialect.ordering]
+        fields["data_format"] = _ORDERINGS.get(ordering, _ORDERINGS[dialect.ordering])
     if "forget_bias_init" in config:
         fields["unit_forget_bias"] = config["forget_bias_init"] == "one"
     if name == "BatchNormalization":

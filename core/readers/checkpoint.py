@@ -1,0 +1,202 @@
+"""TensorFlow checkpoints as sources of weights, and their arrays on the layers of a known architecture."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from core.graph import Graph, Layer, StoreKey, Weight
+from core.readers.array_notes import Notes
+from core.readers.assign_legacy import LegacyAssignment
+from core.readers.bundle import OBJECT_GRAPH, SUFFIX, Bundle, Trackable, object_graph, read_bundle
+from core.readers.described import Described
+from core.readers.fault import damaged
+from core.readers.hdf5 import ArrayInfo
+from core.readers.legacy_arrays import StoredWeight, modern
+from core.readers.weight_table import slots
+
+_UNKNOWN = "Unknown"
+_TRAINING = re.compile(
+    r"(^|/)(\.OPTIMIZER_SLOT|optimizer|save_counter|_random_generator|_optimizer|keras_api|signatures)(/|$)"
+)
+_SKIPPED = frozenset(
+    {"variables", "trainable_variables", "non_trainable_variables", "keras_api", "layers", "losses", "signatures"}
+)
+
+
+def prefix_of(path: Path) -> Path:
+    """A checkpoint's path without `.index`, given the file, the prefix or the folder. Raises `FileError`."""
+    if path.is_dir():
+        found = sorted(path.glob("*.index"), key=lambda item: item.stat().st_mtime)
+        if not found:
+            raise damaged(path, "is a folder without a checkpoint's .index file")
+        return found[-1].with_suffix("")
+    return path.with_name(path.name.removesuffix(".index"))
+
+
+def read_checkpoint(path: Path) -> Described:
+    """Describe a TensorFlow checkpoint: arrays grouped by what holds them. Raises `FileError`."""
+    prefix = prefix_of(path)
+    bundle = read_bundle(prefix)
+    return Described(
+        format="TensorFlow checkpoint",
+        kind="weights",
+        graph=opaque_graph(bundle, prefix.name),
+        training=any(_TRAINING.search(key) for key in bundle.entries),
+    )
+
+
+def opaque_graph(bundle: Bundle, name: str) -> Graph:
+    """A graph whose layers are the groups of a checkpoint's arrays, optimizer state left out."""
+    groups: dict[str, list[Weight]] = {}
+    for key, info in bundle.arrays().items():
+        if _TRAINING.search(key) or key == OBJECT_GRAPH:
+            continue
+        group, _, leaf = key.removesuffix(SUFFIX).rpartition("/")
+        groups.setdefault(group or leaf, []).append(
+            Weight(leaf, info.shape, info.dtype, not leaf.startswith("moving_"), leaf, source=StoreKey(key))
+        )
+    layers = tuple(
+        Layer(
+            name=group.replace("/", "."),
+            class_name=_UNKNOWN,
+            module=None,
+            weights=tuple(weights),
+            origin=group,
+            opaque=True,
+        )
+        for group, weights in groups.items()
+    )
+    return Graph(name=name or "checkpoint", class_name=_UNKNOWN, module=None, opaque=True, layers=layers)
+
+
+def assign_checkpoint(graph: Graph, bundle: Bundle, notes: Notes | None = None, root: int = 0) -> LegacyAssignment:
+    """Give a graph's layers the arrays that a TensorFlow 2 checkpoint keeps under `layer-0`, `layer-1`, ...
+
+    The numbers count the model's layers in the order of its config.
+    """
+    nodes = object_graph(bundle)
+    result = LegacyAssignment(graph)
+    used: set[str] = set()
+    if nodes:
+        result.graph = _model(graph, nodes, root, bundle.arrays(), result, used, notes or {}, ())
+    result.unused = [key for key in bundle.arrays() if key not in used and not _TRAINING.search(key)]
+    return result
+
+
+def _model(
+    graph: Graph,
+    nodes: list[Trackable],
+    index: int,
+    arrays: dict[str, ArrayInfo],
+    result: LegacyAssignment,
+    used: set[str],
+    notes: Notes,
+    path: tuple[str, ...],
+) -> Graph:
+    children = nodes[index].children
+    stored = [layer for layer in graph.layers if not layer.is_operation]
+    if not any(name.startswith("layer-") for name in children):
+        return graph
+    shift = 0
+    if graph.is_sequential and f"layer-{len(stored) - 1}" not in children:
+        # Older versions did not count the InputLayer of a Sequential.
+        shift = 1
+    places = {layer.name: children.get(f"layer-{position - shift}") for position, layer in enumerate(stored)}
+    layers = []
+    for layer in graph.layers:
+        own = (*path, layer.name)
+        place = places.get(layer.name)
+        node = nodes[place] if place is not None and place < len(nodes) else Trackable({})
+        if layer.inner is not None and layer.inner_key is None and place is not None:
+            layers.append(replace(layer, inner=_model(layer.inner, nodes, place, arrays, result, used, notes, own)))
+            continue
+        if layer.inner is not None and layer.inner_key is not None:
+            below = node.children.get(layer.inner_key)
+            if below is not None:
+                inner = _model(layer.inner, nodes, below, arrays, result, used, notes, own)
+                layers.append(replace(layer, inner=inner))
+                continue
+        layers.append(_layer(layer, nodes, node, arrays, result, used, notes, own))
+    return replace(graph, layers=tuple(layers))
+
+
+def _layer(
+    layer: Layer,
+    nodes: list[Trackable],
+    node: Trackable,
+    arrays: dict[str, ArrayInfo],
+    result: LegacyAssignment,
+    used: set[str],
+    notes: Notes,
+    path: tuple[str, ...],
+) -> Layer:
+    found = {
+        _plain(name): StoredWeight(name, key, arrays[key]) for name, key in _variables(nodes, node) if key in arrays
+    }
+    if layer.opaque:
+        used.update(item.key for item in found.values())
+        weights = [
+            Weight(name, item.info.shape, item.info.dtype, key=name, source=StoreKey(item.key))
+            for name, item in found.items()
+        ]
+        return replace(layer, weights=tuple(weights))
+    named: dict[str, StoredWeight] = {}
+    for slot in slots(layer.class_name, layer.config):
+        item = next((found[name] for name in _spellings(slot.name, layer) if name in found), None)
+        if item is None:
+            result.missing.append("/".join((*path, slot.name)))
+        else:
+            named[slot.name] = item
+            used.add(item.key)
+    named = modern(named, notes.get(path, ()))
+    weights = [
+        Weight(
+            slot.name,
+            named[slot.name].info.shape,
+            named[slot.name].info.dtype,
+            slot.trainable,
+            slot.key,
+            source=StoreKey(named[slot.name].key),
+        )
+        for slot in slots(layer.class_name, layer.config)
+        if slot.name in named
+    ]
+    return replace(layer, weights=tuple(weights))
+
+
+def _spellings(name: str, layer: Layer) -> Iterator[str]:
+    """How TensorFlow's object graph may call a weight: its attribute, an older attribute, a cell by its number."""
+    plain = _plain(name)
+    yield plain
+    yield f"adapt_{plain}"
+    yield plain.replace("kernel", "depthwise_kernel")
+    cell = layer.config.get("cell")
+    if layer.class_name == "RNN" and isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
+        groups = list(dict.fromkeys(slot.name.rsplit("/", 1)[0] for slot in slots(layer.class_name, layer.config)))
+        group, _, last = name.rpartition("/")
+        yield f"cell/cells/{groups.index(group)}/{last}"
+
+
+def _plain(name: str) -> str:
+    return "/".join(part.lstrip("_") for part in name.split("/"))
+
+
+def _variables(nodes: list[Trackable], node: Trackable) -> list[tuple[str, str]]:
+    """`(attribute path, array key)` of every variable below a node; each once, shortest path first."""
+    found: list[tuple[str, str]] = []
+    seen: set[int] = set()
+    level: list[tuple[str, int]] = sorted(node.children.items())
+    for _ in range(8):
+        below: list[tuple[str, int]] = []
+        for name, index in level:
+            if index in seen or index >= len(nodes) or name.rsplit("/", 1)[-1] in _SKIPPED:
+                continue
+            seen.add(index)
+            key = nodes[index].key
+            if key is not None:
+                found.append((name, key))
+            below.extend((f"{name}/{child}", number) for child, number in sorted(nodes[index].children.items()))
+        level = below
+    return found
