@@ -29,6 +29,7 @@ class Camera(QGraphicsView):
         self.graph_scene = scene
         self.background = QColor("#ffffff")
         self.dots = QPen()
+        self._centre = QPointF()
         self._at_home = True
         self._slide = QVariantAnimation(self)
         self._slide.setDuration(ANIMATION_MS)
@@ -40,7 +41,7 @@ class Camera(QGraphicsView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTransformationAnchor(QGraphicsView.ViewportAnchor.NoAnchor)
-        self.setResizeAnchor(QGraphicsView.ViewportAnchor.AnchorViewCenter)
+        self.setResizeAnchor(QGraphicsView.ViewportAnchor.NoAnchor)
         self.setSceneRect(-ROAM, -ROAM, 2 * ROAM, 2 * ROAM)
 
     @property
@@ -53,8 +54,16 @@ class Camera(QGraphicsView):
         return self.mapToScene(self.viewport().rect()).boundingRect()
 
     def centre(self) -> QPointF:
-        """The scene point in the middle of the window."""
-        return self.mapToScene(self.viewport().rect().center())
+        """The scene point in the middle, kept exact: scroll bars know whole pixels only and would drift."""
+        return QPointF(self._centre)
+
+    def middle(self) -> QPointF:
+        """The middle of the viewport, in its own coordinates."""
+        return QPointF(self.viewport().width() / 2, self.viewport().height() / 2)
+
+    def on_screen(self, point: QPointF) -> QPointF:
+        """Where a scene point is in the viewport."""
+        return (point - self._centre) * self.zoom + self.middle()
 
     def extend_roaming(self) -> None:
         """Make room around the graph for panning, after it changed."""
@@ -68,18 +77,18 @@ class Camera(QGraphicsView):
             return
         x = min(max(point.x(), bounds.left()), bounds.right())
         y = min(max(point.y(), bounds.top()), bounds.bottom())
-        self.centerOn(x, y)
+        self._centre = QPointF(x, y)
+        self.centerOn(self._centre)
         self.moved.emit()
 
     def set_zoom(self, zoom: float, anchor: QPointF | None = None) -> None:
         """Zoom, with the scene under `anchor` (a viewport point; default: the middle) staying where it is."""
         zoom = max(self._least_zoom(), min(ZOOM_MOST, zoom))
-        middle = QPointF(self.viewport().rect().center())
-        place = middle if anchor is None else anchor
-        fixed = self.mapToScene(place.toPoint())
+        aside = anchor - self.middle() if anchor is not None else QPointF()
+        fixed = self._centre + aside / self.zoom
         self.setTransform(QTransform.fromScale(zoom, zoom))
         self.graph_scene.set_far(far=zoom < FAR_ZOOM)
-        self.look_at(fixed - (place - middle) / zoom)
+        self.look_at(fixed - aside / zoom)
 
     def _least_zoom(self) -> float:
         return max(ZOOM_LEAST, min(FAR_ZOOM, 0.5 * self.fit_zoom()))
@@ -169,6 +178,8 @@ class Camera(QGraphicsView):
         super().resizeEvent(event)
         if self._at_home and self.graph_scene.nodes:
             self.go_home()
+        else:
+            self.look_at(self._centre)
         self.moved.emit()
 
     @override

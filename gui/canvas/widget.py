@@ -133,7 +133,7 @@ class GraphView(QWidget):
             )
         if node is None:
             return [], QPointF()
-        place = QPointF(self.view.mapFromScene(QPointF(node.x + node.width / 2, node.y)))
+        place = self.view.on_screen(QPointF(node.x + node.width / 2, node.y))
         keys = [node.key]
         while "/" in keys[-1]:
             keys.append(keys[-1].rpartition("/")[0])
@@ -145,12 +145,11 @@ class GraphView(QWidget):
         if node is None:
             self.view.go_home()
             return
-        middle = QPointF(self.view.viewport().rect().center())
         self.view.set_zoom(self.view.zoom)
         if self.view.fit_zoom() >= self.view.zoom:
             self.view.look_at(self.scene.bounds.center())
             return
-        self.view.look_at(QPointF(node.x + node.width / 2, node.y) - (place - middle) / self.view.zoom)
+        self.view.look_at(QPointF(node.x + node.width / 2, node.y) - (place - self.view.middle()) / self.view.zoom)
 
     # selection
 

@@ -11,6 +11,7 @@ from gui.panels.parts import label
 from gui.theme import LIGHT, Theme, font
 
 LONGEST = 160
+LISTED = 16
 
 
 def value_words(value: Any) -> str:
@@ -34,9 +35,10 @@ def value_words(value: Any) -> str:
         else:
             text = "{" + ", ".join(f"{key}: {value_words(one)}" for key, one in value.items()) + "}"
     elif isinstance(value, (list, tuple)):
-        text = ("[%s]" if isinstance(value, list) else "(%s)") % ", ".join(value_words(one) for one in value[:40])
-        if len(value) > 40:
-            text = f"{text[:-1]}, \u2026 {len(value)} in all)"
+        words = [value_words(one) for one in value[:LISTED]]
+        if len(value) > LISTED:
+            words.append(f"\u2026 {len(value)} in all")
+        text = f"[{', '.join(words)}]" if isinstance(value, list) else f"({', '.join(words)})"
     elif isinstance(value, float):
         text = f"{value:g}" if abs(value) < 1e16 else repr(value)
     else:

@@ -212,7 +212,7 @@ def caption_of(preview: WeightPreview, images: Array) -> str:
     total = preview.shape[-1] if preview.shape[-1] >= number else number
     which = f"{number} of {total} filters" if total > number else f"{number} filters"
     if images.ndim == 4:
-        return f"{which}, {height}\u00d7{width}, in colour"
+        return f"{which}, {height}\u00d7{width}, in color"
     strongest = ", each at its strongest channel" if len(preview.shape) == 4 and preview.shape[-1] > 1 else ""
     return f"{which}, {height}\u00d7{width}{strongest}"
 

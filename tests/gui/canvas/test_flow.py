@@ -109,8 +109,9 @@ def test_that_a_card_names_the_most_telling_arguments(class_name: str, config: d
 
 
 def test_that_odd_configs_are_no_obstacle() -> None:
+    odd: tuple[Any, ...] = (None, "x", {}, [], [[1], 2], 3.5)
     for class_name in ("Conv2D", "ZeroPadding2D", "Dense", "Embedding", "Reshape", "UpSampling2D", "MaxPooling2D"):
-        for value in (None, "x", {}, [], [[1], 2], 3.5):
+        for value in odd:
             config = dict.fromkeys(("kernel_size", "padding", "units", "target_shape", "size", "pool_size"), value)
             detail_text(Layer("l", class_name, config=config))
 

@@ -73,8 +73,7 @@ def assert_sound(level: Level) -> None:
                 assert child.x + child.width < node.x + node.width
                 assert node.y < child.y
                 assert child.y + child.height < node.y + node.height
-            inside = node.inner
-            assert_children_sound(inside)
+            assert_children_sound(node.inner)
 
 
 def assert_children_sound(level: Level) -> None:

@@ -25,7 +25,11 @@ def test_that_the_fate_which_most_needs_a_look_stands_for_a_layer() -> None:
 
 
 def test_that_a_model_sums_up_what_is_inside() -> None:
-    fates = (fate("backbone/conv/kernel", "adapted"), fate("backbone/conv/bias", "copied"), fate("dense/kernel", "copied"))
+    fates = (
+        fate("backbone/conv/kernel", "adapted"),
+        fate("backbone/conv/bias", "copied"),
+        fate("dense/kernel", "copied"),
+    )
     findings = (Finding("warning", "adapt.lossy", "backbone/conv", "Lossy."),)
     badges = badges_after(Plan(True, graphs.nested(), fates=fates, findings=findings))
     assert badges["backbone/conv"] == Badge("adapted", severity="warning", messages=("Lossy.",))
@@ -70,7 +74,9 @@ def test_that_before_shows_what_will_happen_to_the_sources_weights() -> None:
 def test_that_origins_may_be_paths_or_names() -> None:
     source = graphs.nested()
     assert source_paths(source, source)["backbone/conv"] == "backbone/conv"
-    moved = graphs.graph(graphs.layer("conv", "Conv2D", origin="backbone/conv"), graphs.layer("new", "Dense", origin=None))
+    moved = graphs.graph(
+        graphs.layer("conv", "Conv2D", origin="backbone/conv"), graphs.layer("new", "Dense", origin=None)
+    )
     assert source_paths(source, moved) == {"conv": "backbone/conv"}
 
 
