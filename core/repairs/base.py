@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from core.findings import Severity
+from core.findings import Finding, Severity
 
 Config = dict[str, Any]
 """A serialised layer: `{"class_name", "config", ...}`, as the file has it or as an earlier repair left it."""
@@ -21,10 +21,14 @@ class Dialect(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What a repair did to one layer: the layer's new form, and the change in a few words (`groups 1 dropped`)."""
+    """What a repair did to one layer: the layer's new form, and the change in a few words (`groups 1 dropped`).
+
+    `findings` are more to tell; their layer is filled in, in their message for `{layer}` too.
+    """
 
     layer: Config
     text: str
+    findings: tuple[Finding, ...] = ()
 
 
 class Repair(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.findings import Finding
 from core.repairs import (
@@ -16,6 +17,7 @@ from core.repairs import (
     keras1_fields,
     keras1_merge,
     keras1_recurrent,
+    known_lambdas,
     lambdas,
     leftovers,
     modules,
@@ -33,6 +35,7 @@ from core.repairs.base import Config, Dialect, Repair, is_serialised, with_confi
 REPAIRS: tuple[Repair, ...] = (
     keras1_merge.REPAIR,
     keras1_fields.REPAIR,
+    known_lambdas.REPAIR,
     lambdas.REPAIR,
     recurrent.REPAIR,
     keras1_recurrent.REPAIR,
@@ -60,6 +63,14 @@ _LAYER_FIELDS = ("layer", "backward_layer", "forward_layer", "cell")
 _LAYER_LISTS = ("layers", "cells")
 
 
+class _Log(dict[str, list[tuple[str, str]]]):
+    """Which repair did what to which layer, and what else there is to tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[Finding] = []
+
+
 class Repaired(Struct, frozen=True):
     """A model config in Keras 3's vocabulary, and what was changed to get there."""
 
@@ -70,7 +81,7 @@ class Repaired(Struct, frozen=True):
 def repair_model(model: Config, version: str | None, backend: str | None = None) -> Repaired:
     """Apply every repair to a serialised model and all layers inside it. `version` is what the file says wrote it."""
     dialect = dialect_of(model, version, backend)
-    log: dict[str, list[tuple[str, str]]] = {}
+    log = _Log()
     repaired = _repair(modules.plain(model), dialect, log, "")
     return Repaired(repaired, tuple(_findings(log)))
 
@@ -83,7 +94,7 @@ def dialect_of(model: Config, version: str | None, backend: str | None) -> Diale
     return Dialect(major, text, backend or "tensorflow", ordering or "tf")
 
 
-def _repair(layer: Config, dialect: Dialect, log: dict[str, list[tuple[str, str]]], path: str) -> Config:
+def _repair(layer: Config, dialect: Dialect, log: _Log, path: str) -> Config:
     outer: list[tuple[Repair, str]] = []
     for repair in BEFORE:
         change = repair.apply(layer, dialect)
@@ -106,10 +117,13 @@ def _repair(layer: Config, dialect: Dialect, log: dict[str, list[tuple[str, str]
             inner = change.layer
             if change.text:
                 log.setdefault(repair.name, []).append((own, change.text))
+            log.notes += [
+                replace(note, layer=own, message=note.message.replace("{layer}", own)) for note in change.findings
+            ]
     return inner
 
 
-def _repair_inside(config: Config, dialect: Dialect, log: dict[str, list[tuple[str, str]]], path: str) -> Config:
+def _repair_inside(config: Config, dialect: Dialect, log: _Log, path: str) -> Config:
     changed: dict[str, Any] = dict(config)
     for field in _LAYER_FIELDS:
         if is_serialised(config.get(field)):
@@ -122,7 +136,7 @@ def _repair_inside(config: Config, dialect: Dialect, log: dict[str, list[tuple[s
     return changed
 
 
-def _findings(log: dict[str, list[tuple[str, str]]]) -> list[Finding]:
+def _findings(log: _Log) -> list[Finding]:
     kinds = {repair.name: repair for repair in (*BEFORE, *REPAIRS)}
     found = []
     for name, entries in log.items():
@@ -138,4 +152,4 @@ def _findings(log: dict[str, list[tuple[str, str]]]) -> list[Finding]:
                 detail=detail,
             )
         )
-    return found
+    return [*found, *log.notes]
