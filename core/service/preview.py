@@ -13,6 +13,7 @@ CHUNK = 1 << 20
 SAMPLE = 1 << 21
 PICTURE = 160
 MAX_KERNEL = 64
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def preview_weight(array: Array, request: PreviewWeight) -> WeightPreview:
@@ -27,7 +28,8 @@ def preview_weight(array: Array, request: PreviewWeight) -> WeightPreview:
     """
     values = _numbers(array, request.weight)
     flat = values.reshape(-1)
-    low, high, mean, std, zeros, not_finite = _statistics(flat)
+    with np.errstate(over="ignore", invalid="ignore"):  # near the largest double, deviations are infinite
+        low, high, mean, std, zeros, not_finite = _statistics(flat)
     counts, edges = _histogram(flat, low, high, max(1, request.bins), flat.size - not_finite)
     return WeightPreview(
         weight=request.weight,
@@ -117,7 +119,8 @@ def _images(values: Array, most: int) -> Array | None:
     else:
         matrix = values.reshape(-1, values.shape[-1]) if values.shape[0] == 1 else values.reshape(values.shape[0], -1)
         picture = shrunk(matrix, PICTURE)[None]
-    return np.nan_to_num(picture, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+    clean = np.nan_to_num(picture.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(clean, -LARGEST, LARGEST).astype(np.float32)
 
 
 def _kernels(values: Array, most: int) -> Array:
@@ -127,9 +130,9 @@ def _kernels(values: Array, most: int) -> Array:
         return np.moveaxis(values[..., :most], 3, 0)
     if filters == 1:
         return np.moveaxis(values[..., 0][..., :most], 2, 0)
-    chosen = values[..., :most].astype(np.float32)
+    chosen = values[..., :most].astype(np.float64)
     chosen = np.nan_to_num(chosen, nan=0.0, posinf=0.0, neginf=0.0)
-    strongest = np.argmax(np.square(chosen).sum(axis=(0, 1)), axis=0)
+    strongest = np.argmax(np.abs(chosen).max(axis=(0, 1)), axis=0)
     return np.stack([chosen[:, :, channel, index] for index, channel in enumerate(strongest)])
 
 
@@ -141,7 +144,7 @@ def shrunk(matrix: Array, most: int) -> Array:
         if size > most:
             starts = np.linspace(0, size, most, endpoint=False).astype(np.intp)
             widths = np.diff(np.append(starts, size))
-            clean = np.nan_to_num(result.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+            clean = np.nan_to_num(result.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
             sums = np.add.reduceat(clean, starts, axis=axis)
             result = sums / (widths[:, None] if axis == 0 else widths[None, :])
     return np.asarray(result)

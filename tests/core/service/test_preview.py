@@ -123,9 +123,16 @@ def test_that_text_is_refused_in_a_sentence() -> None:
         preview_weight(np.array(["a", "b"]), request())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(arrays.arrays(np.float32, arrays.array_shapes(min_dims=0, max_dims=5, max_side=9), elements=st.floats(width=32)))
 def test_that_no_array_is_refused(array: Array) -> None:
     preview = preview_weight(array, request(kernels=3))
     assert preview.counts.sum() + preview.not_finite == array.size
     assert preview.images is None or np.isfinite(preview.images).all()
+
+
+def test_that_the_largest_doubles_are_no_obstacle() -> None:
+    preview = preview_weight(np.array([[1.7e308, -1.7e308], [1e308, 0.0]]), request())
+    assert (preview.minimum, preview.maximum) == (-1.7e308, 1.7e308)
+    assert preview.counts.sum() == 4
+    assert np.isfinite(preview.images).all()
