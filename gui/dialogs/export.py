@@ -11,8 +11,9 @@ from core.errors import Cancelled, SutureError
 from core.plan import Verification
 from gui.dialogs.sheet import Sheet
 from gui.digest import size_words
+from gui.helpers import details
 from gui.panels.parts import IconLabel, Look, clear_layout, divider, label, named
-from gui.session import Session, details
+from gui.session import Session
 
 EXACT = 1e-5
 

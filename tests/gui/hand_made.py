@@ -168,6 +168,11 @@ def plan_for(opened: Source, recipe: Recipe) -> Plan:
     )
 
 
+def steps(recipe: Recipe) -> list[Any]:
+    """A recipe's steps, whatever their kind, for asking after their fields."""
+    return list(recipe.edits)
+
+
 def fate_size(fate: Fate) -> int:
     """How many numbers a weight holds."""
     size = 1

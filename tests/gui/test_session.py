@@ -8,7 +8,7 @@ from core.recipe import Recipe
 from core.service.messages import Apply, MakePlan, OpenModel, SetSource, Warm
 from gui import gestures
 from gui.session import Session
-from tests.gui.hand_made import FakeWorker, source
+from tests.gui.hand_made import FakeWorker, source, steps
 
 ORIGINAL = (96, 96, 3)
 
@@ -91,7 +91,7 @@ def test_that_only_the_newest_recipe_waits_while_a_plan_is_made(
     assert len(engine.bodies(MakePlan)) == 1
     engine.hold = False
     qtbot.waitUntil(lambda: not ready.planning)
-    assert [body.recipe.edits[0].shape[0] for body in engine.bodies(MakePlan)] == [64, 67]
+    assert [steps(body.recipe)[0].shape[0] for body in engine.bodies(MakePlan)] == [64, 67]
     assert ready.plan is not None
     assert ready.plan.inputs[0].shape == (None, 67, 67, 3)
 
@@ -130,7 +130,7 @@ def test_that_typing_after_an_undo_is_a_step_of_its_own(ready: Session) -> None:
     resize(ready, 160, burst="input")
     assert ready.undo_stack.count() == 2
     ready.undo_stack.undo()
-    assert ready.recipe.edits[0].shape[0] == 64
+    assert steps(ready.recipe)[0].shape[0] == 64
 
 
 def test_that_a_refused_recipe_is_kept_and_its_sentence_known(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:
@@ -155,7 +155,7 @@ def test_that_an_engine_that_dies_is_started_again_and_says_so(
     engine.hold = False
     qtbot.waitUntil(lambda: ready.refusal is not None)
     assert engine.alive
-    assert ready.recipe.edits
+    assert steps(ready.recipe)
     qtbot.waitUntil(lambda: ready.engine_state == "ready")
 
 

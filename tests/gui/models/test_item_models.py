@@ -13,7 +13,7 @@ from gui.gestures import make_edit, remove_step
 from gui.models.findings import FindingsModel
 from gui.models.layer_tree import BadgeRole, Column, Extras, LayerTreeModel, PathRole
 from gui.models.recipe import RecipeModel
-from tests.gui.hand_made import mismatch, model, plan_for, source
+from tests.gui.hand_made import mismatch, model, plan_for, source, steps
 
 CHECK = Qt.ItemDataRole.CheckStateRole
 
@@ -109,7 +109,7 @@ def test_that_the_recipe_list_keeps_the_rules_through_every_change(qtmodeltester
     recipe = Recipe().plus(make_edit("change_input", shape=[8, 8, 1]), make_edit("set_trainable", layers=["a"]))
     for each in (recipe, remove_step(recipe, 0), Recipe(), recipe):
         made.set_recipe(each)
-        assert made.rowCount() == len(each.edits)
+        assert made.rowCount() == len(steps(each))
 
 
 def test_that_dropping_a_step_asks_for_a_move(qtbot: QtBot) -> None:
@@ -119,4 +119,4 @@ def test_that_dropping_a_step_asks_for_a_move(qtbot: QtBot) -> None:
     with qtbot.waitSignal(made.moved) as asked:
         made.dropMimeData(carried, Qt.DropAction.MoveAction, 3, 0, made.index(-1))
     assert asked.args == [0, 2]
-    assert [edit.layers for edit in made.recipe.edits] == [("a",), ("b",), ("c",)]
+    assert [edit.layers for edit in steps(made.recipe)] == [("a",), ("b",), ("c",)]

@@ -7,6 +7,7 @@ from pytestqt.qtbot import QtBot
 from core.recipe import Recipe
 from gui.main_window import MainWindow
 from gui.panels.input import InputRow, dim_names
+from tests.gui.hand_made import steps
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def planned(qtbot: QtBot, window: MainWindow, shape: tuple[int | None, ...]) -> 
             window.session.plan
             and not window.session.planning
             and window.session.plan.inputs
-            and [tuple(edit.shape) for edit in window.session.recipe.edits] == [shape]
+            and [tuple(edit.shape) for edit in steps(window.session.recipe)] == [shape]
         )
     )
 
@@ -77,7 +78,7 @@ def test_that_a_bad_size_is_one_sentence_and_nothing_is_lost(
     qtbot.waitUntil(row.problem.isVisible)
     assert "Height must be a whole number from 1" in row.problem.text()
     assert row.fields[0].text() == text
-    assert [tuple(edit.shape) for edit in opened.session.recipe.edits] == [(64, 96, 3)]
+    assert [tuple(edit.shape) for edit in steps(opened.session.recipe)] == [(64, 96, 3)]
     retype(qtbot, row, 0, "72")
     planned(qtbot, opened, (72, 96, 3))
     assert not row.problem.isVisible()
@@ -96,7 +97,7 @@ def test_that_the_rule_counts_only_when_channels_change(qtbot: QtBot, opened: Ma
     row.rule.show_key("mean")
     row.rule.activated.emit(row.rule.currentIndex())
     planned(qtbot, opened, (96, 96, 1))
-    assert opened.session.recipe.edits[0].channels == "mean"
+    assert steps(opened.session.recipe)[0].channels == "mean"
     assert "Averages" in row.explanation.text()
     assert opened.session.undo_stack.count() == 2
 

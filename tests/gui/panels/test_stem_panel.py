@@ -7,6 +7,7 @@ from pytestqt.qtbot import QtBot
 from core.recipe import Recipe
 from gui.main_window import MainWindow
 from gui.panels.stem import StemPanel
+from tests.gui.hand_made import steps
 
 
 @pytest.fixture
@@ -30,10 +31,10 @@ def test_that_only_what_was_changed_is_in_the_step(qtbot: QtBot, opened: MainWin
     panel.filters.setFocus()
     qtbot.keyClicks(panel.filters, "128")
     qtbot.keyClicks(panel.kernel[0], "5")
-    qtbot.waitUntil(lambda: len(opened.session.recipe.edits) == 1)
+    qtbot.waitUntil(lambda: len(steps(opened.session.recipe)) == 1)
     qtbot.mouseClick(panel.batch_norm, Qt.MouseButton.LeftButton, pos=panel.batch_norm.rect().center() / 8)
     panel._debounce.flush()
-    (edit,) = opened.session.recipe.edits
+    (edit,) = steps(opened.session.recipe)
     assert (edit.filters, edit.kernel_size, edit.batch_norm, edit.strides, edit.activation) == (
         128,
         (5, 7),
