@@ -8,6 +8,8 @@ from typing import Any
 import keras
 
 from core.engine.arrays import Arrays
+from core.engine.build import live_model
+from core.engine.exports import EXPORTS, write_export
 from core.engine.planner import Planned
 from core.errors import FileError, PlanRefused, SutureError
 from core.fates import Move
@@ -19,7 +21,7 @@ from core.writers.keras_file import StoredArray, StoredLayer, write_keras, write
 from core.writers.order import storage_prefixes
 
 Progress = Callable[[str, float], None]
-ENDINGS = {".keras": "Keras 3", ".h5": "HDF5", ".hdf5": "HDF5", ".weights.h5": "weights only"}
+ENDINGS = (".keras", ".h5", ".hdf5", ".weights.h5", *EXPORTS)
 
 
 def quiet(stage: str, fraction: float) -> None:
@@ -55,6 +57,11 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
     _check_opaque(planned, files[0], ending, out)
     with Arrays(planned.plan.graph, files) as arrays:
         try:
+            if ending in EXPORTS:
+                progress("building", 0.1)
+                model = live_model(planned.plan.graph, planned.moves, arrays)
+                progress("exporting", 0.4)
+                return write_export(model, planned.plan.graph, ending, out)
             if ending in {".h5", ".hdf5"}:
                 return _h5(planned, arrays, out, progress)
             layers, stored = _stored(planned, arrays, progress)
@@ -78,8 +85,9 @@ def _check_opaque(planned: Planned, source: Source, ending: str, out: Path) -> N
     if ending in wanted or not (carried or graph.opaque):
         return
     raise FileError(
-        f"The code of {carried[0] if carried else graph.class_name} is not here, so its arrays can only be carried "
-        f"into the format they came in; write {'an .h5' if legacy else 'a .keras'} file, or name the file that defines it.",
+        f"The code of {carried[0] if carried else graph.class_name} is not here, so its arrays can only be "
+        f"carried into the format they came in; write {'an .h5' if legacy else 'a .keras'} file, or name the file that "
+        "defines it.",
         path=str(out),
     )
 

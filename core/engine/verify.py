@@ -9,8 +9,9 @@ import numpy as np
 
 from core.engine.arrays import Arrays
 from core.engine.build import bare_model, live_layers, live_model, values_equal
-from core.engine.contracts import Pair, check_contract
+from core.engine.contracts import TOLERANCE, Pair, check_contract
 from core.engine.execute import Progress, output_format, quiet
+from core.engine.exports import EXPORTS, exported_drift
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import recorded_variables, sentence
@@ -43,6 +44,8 @@ def verify(
         equal = _read_back(planned, files, out)
         message = f"Read back array by array, but not run: the code of {names} is not here."
         return Verification(False, False, equal, message=message, skipped=True)
+    if (ending := output_format(out)) in EXPORTS:
+        return _exported(planned, files, ending, out)
     try:
         model = _load(planned, out)
     except SutureError as error:
@@ -84,6 +87,22 @@ def _held(layer: Layer | None, move: Move, place: int) -> StoreKey | None:
     if layer is not None and layer.opaque:
         return weights[place].source if place < len(weights) else None
     return next((weight.source for weight in weights if weight.key == move.key), None)
+
+
+def _exported(planned: Planned, files: Mapping[int, Source], ending: str, out: Path) -> Verification:
+    """A format that only runs: its outputs against those of the model it was made from."""
+    graph = planned.plan.graph
+    with Arrays(graph, files) as arrays:
+        model = live_model(graph, planned.moves, arrays)
+    name = EXPORTS[ending].name
+    try:
+        drift = exported_drift(model, graph, ending, out)
+    except Exception as error:  # noqa: BLE001 - whatever a runtime says of the file is the answer
+        return Verification(False, False, False, message=f"The {name} file does not run: {sentence(error)}")
+    if drift is None:
+        return Verification(False, False, True, message=f"Not run: {EXPORTS[ending].runs} is not here.", skipped=True)
+    result = ContractResult(f"{name} runs like the model", drift, True, drift <= TOLERANCE)
+    return Verification(True, True, True, (result,))
 
 
 def _load(planned: Planned, out: Path) -> Any:
