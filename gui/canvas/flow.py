@@ -16,6 +16,8 @@ CARD_HEIGHT = 50.0
 SLIM_HEIGHT = 25.0
 FOLDED_HEIGHT = 56.0
 MAX_RUN = 8
+LEVEL = "\x1f"
+"""Stands between levels in keys; unlike `/`, it occurs in no name."""
 
 SLIM = frozenset({"norm", "activation", "merge", "shape", "port"})
 FOLLOWERS = frozenset({"norm", "activation", "shape"})
@@ -109,6 +111,8 @@ def build(
         opened = layer.inner is not None and unfolded(path, layer)
         for number in range(max(1, len(layer.calls))):
             key = key_prefix + layer.name + (f"\n{number}" if number else "")
+            if (layer.name, number) in by_call:
+                key += f"\n{len(nodes)} again"  # two layers of one name: a damaged file, but both are shown
             outputs = layer.calls[number].outputs if number < len(layer.calls) else None
             slim = kind in SLIM and layer.inner is None
             node = Node(
@@ -116,8 +120,8 @@ def build(
             )
             node.height = SLIM_HEIGHT if slim else FOLDED_HEIGHT if layer.inner is not None else CARD_HEIGHT
             if opened and layer.inner is not None:
-                node.inner = build(layer.inner, unfolded, ghosts, path + "/", key + "/")
-            by_call[layer.name, number] = node
+                node.inner = build(layer.inner, unfolded, ghosts, path + "/", key + LEVEL)
+            by_call.setdefault((layer.name, number), node)
             nodes.append(node)
     edges = _edges(nodes, by_call)
     return Level(nodes, edges, _blocks(nodes, edges))

@@ -19,6 +19,7 @@ from gui.theme import FATE_WORDS
 
 TEXT_ZOOM = 0.5
 WORD_ZOOM = 0.29
+LONGEST = 120
 PAD = 9.0
 LEFT = STRIPE + 9.0
 
@@ -29,7 +30,7 @@ NO_BRUSH = QBrush(Qt.BrushStyle.NoBrush)
 
 def display_name(node: Node) -> str:
     """The layer's own name, without the models around it."""
-    return node.path.rpartition("/")[2] if node.ghost else node.layer.name
+    return shortened(node.path.rpartition("/")[2] if node.ghost else node.layer.name)
 
 
 def _shown(badge: Badge, *, difference: bool) -> Badge:
@@ -295,10 +296,15 @@ class GroupItem(QGraphicsItem):
             paint_marker(painter, look, self.badge.severity, QPointF(2, 2))
 
 
+def shortened(text: str) -> str:
+    """A name that fits on the screen, whatever a file calls its layers."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}\u2026{text[-LONGEST // 2 :]}"
+
+
 def tooltip(node: Node, badge: Badge) -> str:
     """All that is known of a node, as rich text."""
     layer = node.layer
-    rows = [("Path", node.path), ("Output", node.shape or "unknown")]
+    rows = [("Path", shortened(node.path)), ("Output", node.shape or "unknown")]
     if node.detail:
         rows.append(("Arguments" if not node.foldable else "Inside", node.detail))
     if layer.weights or node.foldable:
@@ -312,4 +318,4 @@ def tooltip(node: Node, badge: Badge) -> str:
         rows.append(("Fate", FATE_WORDS[badge.fate]))
     rows += [("Finding", message) for message in badge.messages]
     body = "".join(f"<tr><td>{key}&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for key, value in rows)
-    return f"<b>{escape(layer.class_name)}</b><table>{body}</table>"
+    return f"<b>{escape(shortened(layer.class_name))}</b><table>{body}</table>"

@@ -33,7 +33,7 @@ def faded(colour: str | QColor, alpha: int) -> QColor:
 
 
 def line(colour: QColor | str, width: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    """A cosmetic pen: as wide on the screen at every zoom."""
+    """A cosmetic pen: as wide on the screen at every zoom, `width` in the screen's pixels."""
     pen = QPen(QColor(colour), width, style, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
     pen.setCosmetic(True)
     return pen
@@ -64,8 +64,10 @@ class Chip:
 class Look:
     """Everything that painting needs, from one theme."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, ratio: float = 1.0) -> None:
+        """`ratio` is how many pixels of the screen a logical one has: cosmetic pens know only the screen's."""
         self.theme = theme
+        self.ratio = ratio
         self.families = {name: self._paint(getattr(theme, name)) for name in FAMILIES}
         self.neutral = replace(
             self._paint(Tone(theme.faint, theme.hover)),
@@ -76,23 +78,25 @@ class Look:
         self.canvas = QColor(theme.canvas)
         self.grid = QColor(theme.grid)
         self.card = QBrush(QColor(theme.raised))
-        self.border = line(theme.border_strong if theme.is_dark else blend(theme.border_strong, theme.border, 0.5), 1.0)
-        self.divider = line(faded(theme.border_strong, 150), 1.0)
+        self.border = self._line(
+            theme.border_strong if theme.is_dark else blend(theme.border_strong, theme.border, 0.5), 1.0
+        )
+        self.divider = self._line(faded(theme.border_strong, 150), 1.0)
         self.shadow = QBrush(QColor(0, 0, 0, 90 if theme.is_dark else 16))
         self.text = QPen(QColor(theme.text))
         self.muted = QPen(QColor(theme.muted))
         self.faint = QPen(QColor(theme.faint))
-        self.edge = line(theme.edge, 1.5)
-        self.edge_far = line(faded(theme.edge, 170), 1.0)
+        self.edge = self._line(theme.edge, 1.5)
+        self.edge_far = self._line(faded(theme.edge, 170), 1.0)
         self.edge_fill = QBrush(QColor(theme.edge))
-        self.active = line(theme.edge_active, 2.2)
+        self.active = self._line(theme.edge_active, 2.2)
         self.active_fill = QBrush(QColor(theme.edge_active))
-        self.ghost_edge = line(theme.dropped.ink, 1.4, Qt.PenStyle.DashLine)
-        self.ghost_border = line(theme.dropped.ink, 1.3, Qt.PenStyle.DashLine)
+        self.ghost_edge = self._line(theme.dropped.ink, 1.4, Qt.PenStyle.DashLine)
+        self.ghost_border = self._line(theme.dropped.ink, 1.3, Qt.PenStyle.DashLine)
         self.ghost_fill = QBrush(faded(theme.dropped.fill, 130))
-        self.ring = line(theme.accent, 2.0)
-        self.glow = line(faded(theme.accent, 60), 7.0)
-        self.hover = line(faded(theme.accent, 150), 1.4)
+        self.ring = self._line(theme.accent, 2.0)
+        self.glow = self._line(faded(theme.accent, 60), 7.0)
+        self.hover = self._line(faded(theme.accent, 150), 1.4)
         self.label_back = QBrush(faded(theme.canvas, 225))
         self.error = QBrush(QColor(theme.error.ink))
         self.warning = QBrush(QColor(theme.warning.ink))
@@ -105,7 +109,7 @@ class Look:
             QBrush(faded(theme.model.fill, 120 if not theme.is_dark else 70)),
             QBrush(faded(theme.raised, 150)),
         )
-        self.group_border = line(faded(theme.model.ink, 90), 1.2)
+        self.group_border = self._line(faded(theme.model.ink, 90), 1.2)
         self.group_text = QPen(QColor(theme.model.ink))
         self.title = font(theme, 12, bold=True)
         self.body = font(theme, 11)
@@ -120,6 +124,9 @@ class Look:
         self.large_metrics = QFontMetricsF(self.large)
         self.large_slim_metrics = QFontMetricsF(self.large_slim)
         self.heading_metrics = QFontMetricsF(self.heading)
+
+    def _line(self, colour: QColor | str, width: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+        return line(colour, width * self.ratio, style)
 
     def _paint(self, tone: Tone) -> Paint:
         theme = self.theme
@@ -139,8 +146,8 @@ class Look:
             FATE_LETTERS[name],
             QBrush(QColor(tone.fill if soft else tone.ink)),
             QPen(QColor(tone.ink if soft else ink)),
-            line(faded(tone.ink, 70)) if soft else QPen(Qt.PenStyle.NoPen),
-            line(tone.ink, 2.0),
+            self._line(faded(tone.ink, 70)) if soft else QPen(Qt.PenStyle.NoPen),
+            self._line(tone.ink, 2.0),
         )
 
 

@@ -1,11 +1,11 @@
 """The whole graph in a corner, with the visible part as a frame that can be dragged."""
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
-from gui.canvas.look import Look, faded, line
+from gui.canvas.look import Look, faded
 from gui.canvas.overview import Overview
 
 MOST = QSize(150, 300)
@@ -105,11 +105,11 @@ class Minimap(QWidget):
         theme = self._look.theme
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(line(theme.border))
+        painter.setPen(QPen(QColor(theme.border), 1.0))
         painter.setBrush(faded(theme.panel, 240))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
         painter.drawPixmap(0, 0, self._picture)
-        painter.setPen(line(theme.accent, 1.5))
+        painter.setPen(QPen(QColor(theme.accent), 1.5))
         painter.setBrush(faded(QColor(theme.accent), 28))
         painter.drawRoundedRect(self.frame_on_map(), 3, 3)
         painter.end()

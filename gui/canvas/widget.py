@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from PySide6.QtCore import QObject, QPoint, QPointF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 from typing_extensions import override
@@ -13,7 +13,7 @@ from core.plan import Plan
 from gui.canvas import flow
 from gui.canvas.badges import Badge, badges_after, badges_before
 from gui.canvas.difference import difference
-from gui.canvas.flow import Node
+from gui.canvas.flow import Level, Node
 from gui.canvas.layout import layout
 from gui.canvas.look import Look
 from gui.canvas.minimap import Minimap
@@ -43,6 +43,7 @@ class GraphView(QWidget):
         self._ghosts: dict[str, str] = {}
         self._difference = False
         self._folds: dict[str, bool] = {}
+        self._laid_out: tuple[tuple[Graph, dict[str, bool], dict[str, str]], Level] | None = None
         self.scene = GraphScene(self)
         self.view = CanvasView(self.scene, self)
         self.minimap = Minimap(self)
@@ -90,9 +91,10 @@ class GraphView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Paint in another theme."""
-        self._look = Look(theme)
+        ratio = self.devicePixelRatioF()
+        self._look = Look(theme, ratio)
         self.view.background = self._look.canvas
-        self.view.dots = QPen(self._look.grid, 2.0)
+        self.view.dots = QPen(self._look.grid, 2.0 * ratio)
         self.view.dots.setCosmetic(True)
         self.view.dots.setCapStyle(Qt.PenCapStyle.RoundCap)
         self.controls.set_theme(theme)
@@ -105,8 +107,7 @@ class GraphView(QWidget):
         if self.graph is None:
             return
         held = self._hold(anchor) if keep_view else None
-        level = flow.build(self.graph, self._is_unfolded, self._ghosts)
-        layout(level)
+        level = self._level_of(self.graph)
         self.view.stop()
         self.view.forget()
         self.scene.show_level(level, self._badges, self._look, difference=self._difference)
@@ -120,6 +121,15 @@ class GraphView(QWidget):
         self._mark()
         self.controls.folder.setVisible(any(node.foldable for node in self.scene.nodes))
         self._on_moved()
+
+    def _level_of(self, graph: Graph) -> Level:
+        """The laid out graph; the last one again while only marks or colours change."""
+        key = (graph, dict(self._folds), dict(self._ghosts))
+        if self._laid_out is None or self._laid_out[0][0] is not graph or self._laid_out[0][1:] != key[1:]:
+            level = flow.build(graph, self._is_unfolded, self._ghosts)
+            layout(level)
+            self._laid_out = (key, level)
+        return self._laid_out[1]
 
     def _hold(self, anchor: Node | None) -> tuple[list[str], QPointF]:
         """The keys to find the same place again by (the anchor's, then its containers'), and where it is on screen."""
@@ -135,8 +145,8 @@ class GraphView(QWidget):
             return [], QPointF()
         place = self.view.on_screen(QPointF(node.x + node.width / 2, node.y))
         keys = [node.key]
-        while "/" in keys[-1]:
-            keys.append(keys[-1].rpartition("/")[0])
+        while flow.LEVEL in keys[-1]:
+            keys.append(keys[-1].rpartition(flow.LEVEL)[0])
         return keys, place
 
     def _release(self, keys: list[str], place: QPointF) -> None:
@@ -290,6 +300,12 @@ class GraphView(QWidget):
         self._on_moved()
 
     @override
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self.set_theme(self._look.theme)
+        return super().event(event)
+
+    @override
     def closeEvent(self, event: QCloseEvent) -> None:
         self.view.stop()
         super().closeEvent(event)
@@ -306,7 +322,7 @@ class _Controls(QFrame):
         super().__init__(parent)
         self.setObjectName("sheet")
         row = QHBoxLayout(self)
-        row.setContentsMargins(4, 3, 4, 3)
+        row.setContentsMargins(2, 1, 2, 1)
         row.setSpacing(1)
         self._opened = True
         self._theme = LIGHT
@@ -318,7 +334,7 @@ class _Controls(QFrame):
         for button in (self.far, self.percent, self.near, self.whole, self.folder):
             row.addWidget(button)
         self.percent.setText("100 %")
-        self.percent.setMinimumWidth(52)
+        self.percent.setMinimumWidth(48)
         self.percent.clicked.connect(self._full_size)
 
     def _button(self, name: str, keys: str) -> QToolButton:

@@ -503,3 +503,24 @@ def test_that_resizing_keeps_the_first_look_until_somebody_moves(show: Shower) -
     zoom = view.view.zoom
     view.resize(900, 700)
     assert view.view.zoom == zoom
+
+
+def test_that_pens_are_as_wide_on_fine_screens() -> None:
+    assert Look(LIGHT, 2.0).edge.widthF() == 2 * Look(LIGHT).edge.widthF()
+
+
+@pytest.mark.parametrize("name", ["a/b", "with space", "\u00e9mo\U0001f600ji", "x" * 4000, "", "a\nb", "<b>&amp;"])
+def test_that_no_name_is_an_obstacle(qtbot: QtBot, show: Shower, name: str) -> None:
+    odd = graphs.layer(name, "Conv2D", "input", inner=graphs.backbone())
+    view = show(graphs.graph(graphs.layer("input", "InputLayer"), odd, graphs.layer("a", "Dense", name)))
+    assert len({node.key for node in view.scene.nodes}) == 7
+    click(view, name)
+    assert view.selected == name
+    assert len(tooltip(node(view, name), Badge())) < 1000
+    assert not view.grab().isNull()
+
+
+def test_that_two_layers_of_one_name_are_both_shown(show: Shower) -> None:
+    view = show(graphs.graph(graphs.layer("a", "Dense"), graphs.layer("a", "Conv2D"), graphs.layer("b", "Dense", "a")))
+    first, second = view.scene.nodes_of("a")
+    assert (first.x, first.y) != (second.x, second.y)
