@@ -117,7 +117,7 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
         x_old[name] = x_new[name]
     elif kind == "adapted":
         target = _layer_output(new, str(fields["layer"]))
-        x_old[name] = np.asarray(_run(keras.Model(new.inputs, target), ordered(new_graph, x_new))[0])
+        x_old[name] = _run_to(new, target, ordered(new_graph, x_new))[0].astype(np.float32)
     return x_old, x_new
 
 
@@ -127,7 +127,7 @@ def _outputs(
     if contract.kind == "features":
         wanted = contract.fields["outputs"]
         tensors = [_layer_output(pair.old, str(path)) for _, path in wanted]
-        old = _run(keras.Model(pair.old.inputs, tensors), ordered(pair.old_graph, x_old))
+        old = _run_to(pair.old, tensors, ordered(pair.old_graph, x_old))
         return old, [new_out[int(number)] for number, _ in wanted]
     if contract.kind == "classes":
         old_columns, new_columns = contract.fields["old"], contract.fields["new"]
@@ -141,7 +141,7 @@ def _layer_output(model: Any, path: str) -> Any:
     layer = model.get_layer(head)
     if not rest:
         return layer.output
-    inner = keras.Model(layer.inputs, _layer_output(layer, rest))
+    inner = keras.Model(layer.inputs if len(layer.inputs) > 1 else layer.inputs[0], _layer_output(layer, rest))
     node = layer._inbound_nodes[0]
     return inner(node.input_tensors if len(node.input_tensors) > 1 else node.input_tensors[0])
 
@@ -156,10 +156,8 @@ def drift_by_layer(
         if not layer.is_input and layer.name in old_graph.by_name() and len(layer.calls) == 1
     ]
     try:
-        first = keras.Model(old.inputs, [old.get_layer(name).output for name in both])
-        second = keras.Model(new.inputs, [new.get_layer(name).output for name in both])
-        one = _run(first, ordered(old_graph, x_old))
-        two = _run(second, ordered(new_graph, x_new))
+        one = _run_to(old, [old.get_layer(name).output for name in both], ordered(old_graph, x_old))
+        two = _run_to(new, [new.get_layer(name).output for name in both], ordered(new_graph, x_new))
     except (ValueError, AttributeError, KeyError):
         return ()
     if len(one) != len(both):
@@ -169,6 +167,13 @@ def drift_by_layer(
 
 def _run(model: Any, inputs: Any) -> list[Array]:
     return [np.asarray(tensor, dtype=np.float64) for tensor in keras.tree.flatten(model(inputs, training=False))]
+
+
+def _run_to(model: Any, tensors: Any, inputs: Any) -> list[Array]:
+    """Inner tensors of a model. Inputs are given flat: Keras complains where a list stands for a single tensor."""
+    inner = keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, tensors)
+    flat = keras.tree.flatten(inputs)
+    return _run(inner, flat[0] if len(flat) == 1 else flat)
 
 
 def _at(fields: Mapping[str, Any], now: tuple[int, ...]) -> tuple[int, ...]:

@@ -139,11 +139,15 @@ class Planner:
     def _costs(self, shaped: Shaped) -> dict[str, Cost]:
         costs: dict[str, Cost] = {}
         levels: dict[str, Graph] = {"": shaped.graph}
+        times = {"": 1}
         for path, layer, trainable in trainable_walk(shaped.graph):
             prefix = path[: len(path) - len(layer.name)]
             level = levels[prefix]
             if layer.inner is not None:
                 levels[path + "/"] = layer.inner
+                times[path + "/"] = times[prefix] * (
+                    max(len(layer.calls), 1) if layer.is_model else _steps(level, layer)
+                )
                 continue
             tensors = _tensors(level)
             calls = [
@@ -151,8 +155,15 @@ class Planner:
                 for call in layer.calls
                 if not layer.is_input
             ]
-            costs[path] = layer_cost(layer, self._needed(shaped, path, layer), calls, trainable)
+            # a model that is called twice runs its layers twice
+            costs[path] = layer_cost(layer, self._needed(shaped, path, layer), calls * times[prefix], trainable)
         return costs
+
+
+def _steps(level: Graph, layer: Layer) -> int:
+    """How often the model inside a TimeDistributed runs: once for each step of each call; 1 where that is not known."""
+    shapes = [level.spec(ref).shape for call in layer.calls for ref in call.inputs()[:1]]
+    return sum((shape[1] or 1) if shape and len(shape) > 1 else 1 for shape in shapes) or 1
 
 
 def trainable_walk(graph: Graph, prefix: str = "", trainable: bool = True) -> list[tuple[str, Layer, bool]]:

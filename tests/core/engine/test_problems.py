@@ -1,0 +1,202 @@
+"""What a model cannot take is said before anything is built: the right layer, the right reason, fixes that work."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from core.findings import Finding
+from core.plan import Plan
+from core.recipe import Recipe
+from core.rules import SpatialMean
+from tests.core.engine.drive import assert_verified, errors, opened, outputs, plan, recipe, saved
+from tests.core.engine.small_models import build, fill
+
+
+def only_error(found: Plan) -> Finding:
+    wrong = [finding for finding in found.findings if finding.severity == "error"]
+    assert len(wrong) == 1, errors(found)
+    assert not found.ok
+    return wrong[0]
+
+
+def change(*shape: int | None, **fields: Any) -> dict[str, Any]:
+    return {"do": "change_input", "shape": list(shape), **fields}
+
+
+def tower(size: int | None) -> Any:
+    """Valid convolutions and pools, which eat up a map."""
+    x = start = keras.Input((size, size, 3))
+    for number, kernel in enumerate((7, 5, 3)):
+        x = layers.Conv2D(4, kernel, strides=1 if number else 2, name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
+    return keras.Model(start, layers.GlobalAveragePooling2D()(x))
+
+
+def vgg_like(size: int) -> Any:
+    x = start = keras.Input((size, size, 3))
+    for number in range(5):
+        x = layers.Conv2D(4, 3, padding="same")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
+    return keras.Model(start, layers.GlobalAveragePooling2D()(x))
+
+
+def nested_tower(size: int) -> Any:
+    inner = tower(size)
+    return keras.Sequential([keras.Input((size, size, 3)), inner, layers.Dense(2)])
+
+
+def smallest_by_building(make: Callable[[int], Any]) -> int:
+    """Keras as the oracle: the smallest size at which it builds, trying every one from below."""
+    for size in range(1, 200):
+        try:
+            if all(dimension != 0 for tensor in make(size).outputs for dimension in tensor.shape):
+                return size
+        except ValueError:
+            continue
+    raise AssertionError
+
+
+@pytest.mark.parametrize("make", [tower, vgg_like, nested_tower])
+def test_that_the_smallest_size_named_is_the_smallest_that_keras_builds(
+    make: Callable[[int], Any], tmp_path: Path
+) -> None:
+    least = smallest_by_building(make)
+    keras.backend.clear_session()
+    model = make(96)
+    source = saved(model, tmp_path)
+    problem = only_error(plan(source, change(least - 1, least - 1, 3)))
+    assert problem.code == "shape.too_small"
+    assert f"smallest input that works is {least} x {least} x 3" in problem.message
+    assert plan(source, change(least, least, 3)).ok
+
+
+@pytest.mark.parametrize("size", [6, 10, 14, 20, 30, 46, 47])
+def test_that_the_layer_that_shrinks_its_input_to_nothing_is_named(size: int, tmp_path: Path) -> None:
+    """Keras as the oracle: what was built before it refused is what comes before the layer."""
+    keras.backend.clear_session()
+    source = saved(tower(96), tmp_path)
+    found = plan(source, change(size, size, 3))
+    x: Any = keras.Input((size, size, 3))
+    inside = keras.saving.load_model(source, compile=False).layers[1:]
+    for layer in inside:
+        try:
+            x = layer.__class__.from_config(layer.get_config())(x)
+            too_small = 0 in x.shape
+        except ValueError:
+            too_small = True
+        if too_small:
+            assert only_error(found).layer == layer.name
+            return
+    assert found.ok
+
+
+@pytest.mark.parametrize("size", [16, 17, 18, 20, 22, 24])
+def test_that_concatenations_that_no_longer_fit_are_found_where_they_are(size: int, tmp_path: Path) -> None:
+    source = saved(build("upsampler"), tmp_path)
+    found = plan(source, change(size, size, 3))
+    assert found.ok == (size % 4 == 0)
+    if found.ok:
+        return
+    problem = next(finding for finding in found.findings if finding.severity == "error")
+    assert problem.code == "shape.incompatible"
+    half, odd = size // 2, size // 2 % 2
+    low = 2 * (half // 2)
+    assert problem.layer == ("concatenate" if odd else "concatenate_1")
+    meet = (low, half) if odd else (2 * half, size)
+    for one in meet:
+        assert f"({one}, {one}, " in problem.message
+
+
+def test_that_an_addition_that_no_longer_fits_is_named(tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    start = keras.Input((16, 16, 3))
+    small = layers.UpSampling2D(2)(layers.MaxPooling2D(2)(layers.Conv2D(4, 1)(start)))
+    model = keras.Model(start, layers.Add(name="meet")([small, layers.Conv2D(4, 1)(start)]))
+    source = saved(model, tmp_path)
+    assert plan(source, change(20, 20, 3)).ok
+    problem = only_error(plan(source, change(19, 19, 3)))
+    assert (problem.code, problem.layer) == ("shape.incompatible", "meet")
+    assert "18, 18, 4" in problem.message
+    assert "19, 19, 4" in problem.message
+
+
+def dense_after_flatten(nested: bool, first: bool = False) -> Any:
+    keras.backend.clear_session()
+    start = keras.Input((16, 16, 3))
+    x = layers.MaxPooling2D(2)(layers.Conv2D(6, 3, padding="same", name="conv")(start))
+    body = keras.Model(start, x, name="body")
+    outer = keras.Input((16, 16, 3))
+    x = body(outer) if nested else layers.MaxPooling2D(2)(layers.Conv2D(6, 3, padding="same", name="conv")(outer))
+    x = layers.Dropout(0.2)(layers.Flatten(name="flat")(x))
+    x = layers.Dense(7, activation="relu", name="after")(x)
+    model = keras.Model(outer, layers.Dense(3, name="last")(x))
+    fill(model)
+    return model
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
+@pytest.mark.parametrize("size", [12, 24, 21])
+def test_that_dense_after_flatten_is_found_at_its_layer_and_every_fix_makes_a_model_that_runs(
+    size: int, nested: bool, tmp_path: Path
+) -> None:
+    source = saved(dense_after_flatten(nested), tmp_path)
+    step = change(size, size, 3)
+    found = plan(source, step)
+    problem = only_error(found)
+    assert (problem.code, problem.layer) == ("weight.mismatch", "after")
+    assert {fate.weight: fate.fate for fate in found.fates}["after/kernel"] == "mismatched"
+    assert str((size // 2) ** 2 * 6) in problem.message
+    assert len(problem.fixes) >= 4
+    for number, fix in enumerate(problem.fixes):
+        full = Recipe(edits=(*recipe(step).edits, *fix.edits))
+        engine = opened(source)
+        assert engine.plan(full).ok, (fix.title, errors(engine.plan(full)))
+        written = engine.apply(full, tmp_path / f"out{number}.keras")
+        assert_verified(written.verification)
+        model = keras.saving.load_model(tmp_path / f"out{number}.keras", compile=False)
+        result = outputs(model, np.random.default_rng(0).random((2, size, size, 3), dtype="float32"))[0]
+        assert result.shape == (2, 3)
+        assert np.all(np.isfinite(result))
+
+
+def test_that_sharing_the_kernel_over_places_is_exact_for_constant_maps(tmp_path: Path) -> None:
+    """The closed form: a constant map gives what its sum over places gives."""
+    source = saved(dense_after_flatten(False), tmp_path)
+    step = change(24, 24, 3)
+    fixes = only_error(plan(source, step)).fixes
+    share = next(
+        fix for fix in fixes if any(getattr(edit, "rule", None).__class__ is SpatialMean for edit in fix.edits)
+    )
+    opened(source).apply(Recipe(edits=(*recipe(step).edits, *share.edits)), tmp_path / "out.keras", check=False)
+    old = keras.saving.load_model(source, compile=False).get_layer("after").get_weights()
+    new = keras.saving.load_model(tmp_path / "out.keras", compile=False).get_layer("after").get_weights()
+    pixel = np.random.default_rng(1).random(6)
+    before = np.tile(pixel, 64) @ old[0] + old[1]
+    after = np.tile(pixel, 144) @ new[0] + new[1]
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
+
+
+def test_that_filters_that_later_layers_do_not_expect_are_told_weight_by_weight(tmp_path: Path) -> None:
+    source = saved(build("residual"), tmp_path)
+    found = plan(source, {"do": "replace_first_conv", "filters": 12, "filters_rule": "slice"})
+    assert not found.ok
+    assert {finding.code for finding in found.findings if finding.severity == "error"} <= {
+        "weight.mismatch",
+        "shape.incompatible",
+    }
+
+
+def test_that_a_shared_model_fed_two_shapes_is_refused_where_weights_would_differ(tmp_path: Path) -> None:
+    source = saved(build("siamese"), tmp_path)
+    found = plan(source, change(12, 12, 1, input="left"))
+    assert not found.ok
+    assert any("shared" in message for message in errors(found)), errors(found)
+
+
+def test_that_a_model_without_any_problem_has_no_findings(tmp_path: Path) -> None:
+    assert plan(saved(build("residual"), tmp_path)).findings == ()
