@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from core.errors import FileError
 from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves, map_leaves
 from core.readers.calls import RawRef, is_legacy_node, read_node, read_ports, read_shape
+from core.readers.foreign import layer_code
 from core.readers.known import APPLICATION_LAYERS, CODE_LAYERS, LAYERS, MODELS, is_builtin_module
 
 _STRUCTURE = ("layers", "input_layers", "output_layers")
@@ -284,8 +285,10 @@ def read_layer(item: dict[str, Any], path: str) -> Layer:
     for key, value in config.items():
         if is_model_config(value):
             rest = {field: value for field, value in config.items() if field != key}
-            return replace(layer, config=rest, inner=build_graph(value, path), inner_key=key)
-    return layer
+            layer = replace(layer, config=rest, inner=build_graph(value, path), inner_key=key)
+            break
+    # a layer of Keras's own that refers to other code is as opaque as one of another class
+    return replace(layer, opaque=layer.opaque or bool(layer_code(class_name, layer.config)))
 
 
 def is_known(module: str | None, class_name: str) -> bool:

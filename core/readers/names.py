@@ -2,9 +2,13 @@
 
 import re
 
+_OWN_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""Classes that Keras exports, and serialises, under another name than their own."""
+
 
 def snake_case(class_name: str) -> str:
     """A class in a storage key: `Conv2D` is `conv2d`, `PReLU` is `p_re_lu` (`keras.src.utils.naming`)."""
+    class_name = _OWN_NAMES.get(class_name, class_name)
     name = re.sub(r"\W+", "", class_name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,9 +1,10 @@
 """Findings for layers whose code is missing or that carry code: shown, kept, never run."""
 
-from typing import Any
-
 from core.findings import Finding
 from core.graph import Graph, Layer
+from core.readers.code_findings import lambda_finding
+from core.readers.config_graph import is_known
+from core.readers.foreign import layer_code
 from core.readers.known import CODE_LAYERS
 
 
@@ -22,73 +23,53 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
         )
     unknown: dict[str, list[str]] = {}
     for path, layer in graph.walk():
-        if layer.class_name in CODE_LAYERS:
-            found.append(_code(path, layer))
-        elif layer.opaque and not graph.opaque:
-            unknown.setdefault(layer.class_name, []).append(path)
-        for field, name in custom_functions(layer.config):
+        if layer.class_name == "Lambda":
+            found.append(lambda_finding(path, layer))
+        elif layer.class_name in CODE_LAYERS:
             found.append(
                 Finding(
                     "warning",
                     "code.custom",
                     path,
-                    f"{path} uses the custom function {name!r} as {field}, whose code is not in the file.",
+                    f"{path} is a {layer.class_name}, which runs code from elsewhere: it is carried through untouched.",
                 )
             )
-    for class_name, paths in unknown.items():
-        where = paths[0] if len(paths) == 1 else f"{len(paths)} layers"
-        found.append(
-            Finding(
-                "warning",
-                "layer.unknown",
-                paths[0],
-                f"{class_name} ({where}) is not a class of Keras: shown from its config and weights, carried through as "
-                "it is.",
-                detail="\n".join(paths),
-            )
-        )
+        elif is_known(layer.module, layer.class_name) and layer.inner is None:
+            found += _custom(path, layer)
+        elif layer.opaque and not graph.opaque:
+            unknown.setdefault(layer.class_name, []).append(path)
+    found += [_unknown(class_name, paths) for class_name, paths in unknown.items()]
     return tuple(found)
 
 
-def _code(path: str, layer: Layer) -> Finding:
-    if layer.class_name != "Lambda":
-        return Finding(
-            "warning", "code.custom", path, f"{path} is a {layer.class_name}, which runs code from elsewhere."
-        )
-    size = code_size(layer.config.get("function"))
-    what = f"{size} bytes of stored Python code" if size else "a Python function by name"
+def _unknown(class_name: str, paths: list[str]) -> Finding:
+    article = "an" if class_name[:1] in "AEIOUaeiou" else "a"
+    who = f"{paths[0]} is {article} {class_name}"
+    if len(paths) > 1:
+        who = f"{len(paths)} layers are of the class {class_name} (the first is {paths[0]})"
+    what = "it is" if len(paths) == 1 else "they are"
     return Finding(
         "warning",
-        "code.lambda",
-        path,
-        f"{path} is a Lambda layer with {what}. It is shown and kept, and never run.",
+        "layer.unknown",
+        paths[0],
+        f"{who}, whose code is not here: {what} carried through untouched; name the file that defines it, or go on "
+        "without.",
+        detail="\n".join(paths),
     )
 
 
-def code_size(function: Any) -> int:
-    """Bytes of stored bytecode in a Lambda's `function`; 0 when it names a function."""
-    if isinstance(function, dict) and isinstance(function.get("config"), dict):
-        function = function["config"].get("code", "")
-        return len(function) * 3 // 4 if isinstance(function, str) else 0
-    if isinstance(function, list) and function and isinstance(function[0], str):
-        return len(function[0]) * 3 // 4
-    return 0
+def _custom(path: str, layer: Layer) -> list[Finding]:
+    """A layer of Keras's own that uses a function or class which is not."""
+    return [
+        Finding(
+            "warning",
+            "code.lambda" if name == "__lambda__" else "code.custom",
+            path,
+            f"{path} uses {_WORDS.get(name, repr(name))}, whose code is not Keras's: the layer is carried through "
+            "untouched, and nothing of it is run; name the file that defines it, or go on without.",
+        )
+        for name in layer_code(layer.class_name, layer.config)
+    ]
 
 
-def custom_functions(config: dict[str, Any]) -> list[tuple[str, str]]:
-    """Fields that refer to a function which is not Keras's, with the function's name."""
-    found = []
-    for field, value in config.items():
-        if not field.endswith("activation"):
-            continue
-        if isinstance(value, dict) and value.get("class_name") == "function":
-            found.append((field, str(value.get("registered_name") or value.get("config"))))
-        elif isinstance(value, str) and not _is_activation(value):
-            found.append((field, value))
-    return found
-
-
-def _is_activation(name: str) -> bool:
-    from core.readers.known import ACTIVATIONS
-
-    return name in ACTIVATIONS
+_WORDS = {"__lambda__": "a stored Python function", "__typespec__": "a stored type", "a file": "a file by its path"}

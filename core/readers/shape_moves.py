@@ -1,6 +1,7 @@
-"""Shapes of operations that move, repeat, cut or pick elements; one shape, or a list where there are several outputs."""
+"""Shapes of operations that move, repeat, cut or pick elements; a list of shapes for several outputs."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from core.graph import Shape
@@ -37,7 +38,7 @@ def _split(config: Config, shapes: list[Shape]) -> Found:
     if size is None:
         return None
     bounds = [0, *parts, size]
-    return [_at(shapes[0], axis, stop - start) for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [_at(shapes[0], axis, stop - start) for start, stop in pairwise(bounds)]
 
 
 def _unstack(config: Config, shapes: list[Shape]) -> Found:

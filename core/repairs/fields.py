@@ -33,7 +33,9 @@ _FIELDS = {
     "CategoryEncoding": "num_tokens output_mode sparse",
     "CenterCrop": "bounding_box_format data_format factor height width",
     "Concatenate": "axis",
-    "ContrastLimitedAdaptiveHistogramEqualization": "bounding_box_format clip_limit data_format factor tile_grid_size value_range",
+    "ContrastLimitedAdaptiveHistogramEqualization": (
+        "bounding_box_format clip_limit data_format factor tile_grid_size value_range"
+    ),
     "Conv1D": (
         "activation bias_constraint bias_initializer bias_regularizer data_format dilation_rate filters "
         "groups kernel_constraint kernel_initializer kernel_regularizer kernel_size lora_alpha lora_rank "
@@ -205,7 +207,9 @@ _FIELDS = {
     ),
     "RandomContrast": "bounding_box_format data_format factor seed value_range",
     "RandomCrop": "bounding_box_format data_format factor height seed width",
-    "RandomElasticTransform": "bounding_box_format data_format factor fill_mode fill_value interpolation scale seed value_range",
+    "RandomElasticTransform": (
+        "bounding_box_format data_format factor fill_mode fill_value interpolation scale seed value_range"
+    ),
     "RandomErasing": "bounding_box_format data_format factor fill_value scale seed value_range",
     "RandomFlip": "bounding_box_format data_format factor mode seed",
     "RandomGaussianBlur": "bounding_box_format data_format factor kernel_size seed sigma value_range",
@@ -236,7 +240,9 @@ _FIELDS = {
         "embeddings_constraint embeddings_initializer embeddings_regularizer input_dim logit_soft_cap "
         "lora_alpha lora_rank mask_zero output_dim quantization_config reverse_dtype tie_weights weights"
     ),
-    "STFTSpectrogram": "data_format expand_dims fft_length frame_length frame_step mode padding periodic scaling window",
+    "STFTSpectrogram": (
+        "data_format expand_dims fft_length frame_length frame_step mode padding periodic scaling window"
+    ),
     "SeparableConv1D": (
         "activation bias_constraint bias_initializer bias_regularizer data_format depth_multiplier "
         "depthwise_constraint depthwise_initializer depthwise_regularizer dilation_rate filters kernel_size "

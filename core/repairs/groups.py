@@ -1,4 +1,4 @@
-"""`groups` where Keras 3 takes none: Keras 2.3 and later wrote it on depthwise, separable and transposed convolutions."""
+"""`groups` where Keras 3 takes none: Keras 2 wrote it on depthwise, separable and transposed convolutions."""
 
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
 from core.repairs.fields import FIELDS

@@ -25,7 +25,9 @@ def _merges(k: Any) -> Any:
 
 def _nested(k: Any) -> Any:
     layers = k.layers
-    inner = k.Sequential([layers.Input((8, 8, 3)), layers.Conv2D(4, 3, name="a"), layers.BatchNormalization()], name="body")
+    inner = k.Sequential(
+        [layers.Input((8, 8, 3)), layers.Conv2D(4, 3, name="a"), layers.BatchNormalization()], name="body"
+    )
     x = k.Input((8, 8, 3))
     deep = k.Model(x, layers.Conv2D(2, 1, name="b")(inner(x)), name="deep")
     left, right = k.Input((8, 8, 3)), k.Input((8, 8, 3))
@@ -94,12 +96,18 @@ def _plain(k: Any) -> dict[str, Callable[[], Any]]:
         "UnitNormalization": lambda: _chain(k, steps, layers.UnitNormalization()),
         "SpectralNormalization": lambda: _chain(k, steps, layers.SpectralNormalization(layers.Dense(3))),
         "PReLU": lambda: _chain(k, image, layers.PReLU(shared_axes=[1, 2])),
-        "Reshape": lambda: _chain(k, steps, layers.Reshape((3, -1)), layers.Permute((2, 1)), layers.Flatten(), layers.RepeatVector(2)),
+        "Reshape": lambda: _chain(
+            k, steps, layers.Reshape((3, -1)), layers.Permute((2, 1)), layers.Flatten(), layers.RepeatVector(2)
+        ),
         "Cropping1D": lambda: _chain(k, steps, layers.Cropping1D(1), layers.ZeroPadding1D(2), layers.UpSampling1D(2)),
-        "Cropping2D": lambda: _chain(k, image, layers.Cropping2D(1), layers.ZeroPadding2D((1, 2)), layers.UpSampling2D(2)),
+        "Cropping2D": lambda: _chain(
+            k, image, layers.Cropping2D(1), layers.ZeroPadding2D((1, 2)), layers.UpSampling2D(2)
+        ),
         "Bilinear": lambda: _chain(k, image, layers.UpSampling2D(2, interpolation="bilinear")),
         "Cropping3D": lambda: _chain(k, volume, layers.Cropping3D(1), layers.ZeroPadding3D(1), layers.UpSampling3D(2)),
-        "Resizing": lambda: _chain(k, image, layers.Resizing(4, 5), layers.Rescaling(0.5, 1.0), layers.CenterCrop(3, 3)),
+        "Resizing": lambda: _chain(
+            k, image, layers.Resizing(4, 5), layers.Rescaling(0.5, 1.0), layers.CenterCrop(3, 3)
+        ),
         "Normalization": lambda: _chain(k, (5,), layers.Normalization(mean=[1.0] * 5, variance=[2.0] * 5)),
         "NormalizationAdapted": lambda: _chain(k, (5,), _adapted(k)),
         "Discretization": lambda: _chain(k, (5,), layers.Discretization(bin_boundaries=[-0.5, 0.5])),
@@ -119,16 +127,37 @@ def _plain(k: Any) -> dict[str, Callable[[], Any]]:
             found[f"Global{kind}Pooling{n}D"] = lambda n=n, kind=kind, shape=shape: _chain(
                 k, shape, getattr(layers, f"Global{kind}Pooling{n}D")(keepdims=True)
             )
-        found[f"SpatialDropout{n}D"] = lambda n=n, shape=shape: _chain(k, shape, getattr(layers, f"SpatialDropout{n}D")(0.1))
+        found[f"SpatialDropout{n}D"] = lambda n=n, shape=shape: _chain(
+            k, shape, getattr(layers, f"SpatialDropout{n}D")(0.1)
+        )
     for name in ("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"):
         found[name] = lambda name=name: _chain(k, steps, getattr(layers, name)(0.1))
     for name in ("ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU"):
         found[name] = lambda name=name: _chain(k, steps, getattr(layers, name)())
-    for name in ("RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomBrightness", "RandomTranslation"):
+    for name in (
+        "RandomFlip",
+        "RandomRotation",
+        "RandomZoom",
+        "RandomContrast",
+        "RandomBrightness",
+        "RandomTranslation",
+    ):
         arguments = {"RandomFlip": (), "RandomTranslation": (0.1, 0.1)}.get(name, (0.1,))
         found[name] = lambda name=name, arguments=arguments: _chain(k, image, getattr(layers, name)(*arguments))
     found["RandomCrop"] = lambda: _chain(k, image, layers.RandomCrop(4, 4))
-    for name in ("relu", "softmax", "selu", "elu", "gelu", "exponential", "mish", "tanh", "softplus", "softsign", "swish"):
+    for name in (
+        "relu",
+        "softmax",
+        "selu",
+        "elu",
+        "gelu",
+        "exponential",
+        "mish",
+        "tanh",
+        "softplus",
+        "softsign",
+        "swish",
+    ):
         found[f"Activation_{name}"] = lambda name=name: _chain(k, steps, layers.Activation(name))
     return found
 
