@@ -1,6 +1,7 @@
 """The window's side of a helper process: send requests, collect replies, end it to cancel. No Qt, no threads."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import pickle
@@ -14,6 +15,7 @@ from core.service.partials import remove_partials
 from core.service.worker import serve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -132,7 +134,8 @@ class Worker:
             return replies
         try:
             while self._replies.poll():
-                reply = self._replies.recv()
+                with _no_collection():
+                    reply = self._replies.recv()
                 replies.append(reply)
                 if reply.done:
                     self._pending.pop(reply.id, None)
@@ -166,6 +169,18 @@ class Worker:
         self._ended += [
             Reply(number, done=True, error=reason or _death(self.kind, body, code)) for number, body in pending.items()
         ]
+
+
+@contextlib.contextmanager
+def _no_collection() -> "Iterator[None]":
+    """Without the garbage collector: a plan is 50,000 new objects and no garbage; collecting doubles the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _death(kind: Kind, body: Any, code: int | None) -> SutureError:

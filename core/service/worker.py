@@ -6,6 +6,7 @@ pipe's end tells at once that the window is gone, whatever the main thread is do
 
 import contextlib
 import faulthandler
+import gc
 import os
 import pickle
 import threading
@@ -19,7 +20,7 @@ from core.environment import divert_output, prepare_for_engine
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
-from core.service.messages import Apply, MakePlan, Reply, Request
+from core.service.messages import Apply, MakePlan, Reply, Request, Warm
 from core.service.partials import remove_partials
 
 READER_BYTES = 4 << 30
@@ -96,6 +97,11 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
         except Exception as error:  # noqa: BLE001 - an answer that cannot travel is our fault, not the window's end
             data = pickle.dumps(Reply(request.id, done=True, error=_as_told(error, request.body)))
         replies.send_bytes(data)
+        if isinstance(request.body, Warm):
+            # Keras leaves a million objects behind that never go; each full collection would look at them
+            # for 0.2 s in the middle of somebody's typing
+            gc.collect()
+            gc.freeze()
 
 
 def _as_told(error: BaseException, body: Any) -> SutureError:
