@@ -16,6 +16,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 
 from core.graph import Graph, Layer
+from core.readers.foreign import foreign_code
 from core.writers.config import layer_config
 
 _SHARED_ID = re.compile(r'"shared_object_id": \d+(, )?')
@@ -30,28 +31,13 @@ class UnknownCode(Exception):
 
 
 def foreign_classes(config: Any) -> Iterator[str]:
-    """Class names in a serialised config that need code which is neither Keras's nor registered by the person."""
-    if isinstance(config, dict):
-        if "class_name" in config and "config" in config:
-            name = str(config["class_name"])
-            if name == "__lambda__" or (
-                config.get("module") is not None and not _is_keras(config["module"]) and not _registered(config)
-            ):
-                yield name
-        for value in config.values():
-            yield from foreign_classes(value)
-    elif isinstance(config, (list, tuple)):
-        for value in config:
-            yield from foreign_classes(value)
+    """Names in a serialised config that need code which is neither Keras's nor registered by the person."""
+    return foreign_code(config, registered)
 
 
-def _registered(config: dict[str, Any]) -> bool:
-    names = (config.get("registered_name"), config.get("class_name"))
-    return any(name and keras.saving.get_registered_object(name) is not None for name in names)
-
-
-def _is_keras(module: Any) -> bool:
-    return isinstance(module, str) and (module in {"keras", "builtins"} or module.startswith("keras."))
+def registered(name: str) -> bool:
+    """Whether the person's code has defined this name."""
+    return keras.saving.get_registered_object(name) is not None
 
 
 def config_key(layer: Layer) -> str:
@@ -72,6 +58,6 @@ def make_layer(layer: Layer) -> Any:
 def deserialize(entry: dict[str, Any], bytecode: bool = False) -> Any:
     """A Keras object from its serialised form. Raises `UnknownCode` if it needs code that is not here."""
     for name in foreign_classes(entry):
-        if not (bytecode and name == "__lambda__"):
+        if not (bytecode and name in ("__lambda__", "Lambda")):
             raise UnknownCode(name)
     return keras.saving.deserialize_keras_object(entry, safe_mode=not bytecode)

@@ -111,10 +111,12 @@ class _Pass:
         dtype = layer.config.get("dtype") or "float32"
         dtype = dtype if isinstance(dtype, str) else "float32"
         fed = self.fed.get(layer.name)
+        if fed is not None and layer.config.get("dtype") is None:
+            dtype = fed.dtype  # an input that declares nothing takes what arrives
         if fed is None or fed.shape is None:
             return (TensorSpec(tuple(own) if own is not None else None, dtype),)
         if own is None or not _fits(tuple(own), fed.shape):
-            self.configs[layer.name] = {**layer.config, "batch_shape": list(fed.shape)}
+            self.configs[layer.name] = {**layer.config, "batch_shape": list(fed.shape), "dtype": dtype}
         return (replace(fed, dtype=dtype),)
 
     def _call(self, layer: Layer, number: int, call: Call) -> tuple[TensorSpec, ...]:

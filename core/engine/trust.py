@@ -15,8 +15,10 @@ from msgspec.structs import replace
 
 from core.errors import FileError
 from core.graph import Graph, Layer
+from core.readers.config_graph import is_known
+from core.readers.foreign import layer_code
 
-_BYTECODE = frozenset({"Lambda"})
+_BYTECODE = frozenset({"Lambda", "__lambda__"})
 
 
 def load_code(path: str | Path) -> tuple[str, ...]:
@@ -64,11 +66,14 @@ def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
     def known(_: str, layer: Layer) -> Layer:
         if not layer.opaque:
             return layer
+        missing = set(layer_code(layer.class_name, layer.config, registered))
+        if missing - _BYTECODE or (missing and not bytecode):
+            return layer
         if layer.class_name in _BYTECODE:
             return replace(layer, opaque=False) if bytecode else layer
         if registered(layer.registered_name) or registered(layer.class_name):
             name = layer.registered_name if registered(layer.registered_name) else layer.class_name
             return replace(layer, opaque=False, registered_name=name)
-        return layer
+        return replace(layer, opaque=False) if is_known(layer.module, layer.class_name) else layer
 
     return graph if graph.opaque else graph.replace_layers(known)
