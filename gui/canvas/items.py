@@ -171,7 +171,7 @@ class BlockItem(QGraphicsItem):
         body = look.body_metrics
         if node.slim:
             room = self.width - LEFT - PAD - self._chips(index) * (CHIP + 3)
-            right = DOT.join(text for text in (detail, shape) if text)
+            right = DOT.join(dict.fromkeys(text for text in (detail, shape) if text))
             title = look.title_metrics.elidedText(title, end, room)
             room -= look.title_metrics.horizontalAdvance(title) + 8
             right = body.elidedText(right, middle, max(0.0, room))
