@@ -1,6 +1,7 @@
 """From arguments to an open window: the one place where the window's parts are put together."""
 
 import faulthandler
+import gc
 import sys
 
 from PySide6.QtCore import QObject, Qt, Slot
@@ -62,8 +63,20 @@ def make_worker(kind: str) -> WorkerLike:
     return Worker("reader" if kind == "reader" else "engine")
 
 
+def calm_collector() -> None:
+    """Let Python's garbage collector run seldom.
+
+    Plans are large trees without cycles; walking them all again and again cost most of the time of an update
+    (measured on 1,031 layers: a plan unpickled in 157 ms, with this in 11 ms).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 def build(settings: Settings, look: Look) -> MainWindow:
     """The window with its session and its two helper processes, none of them started."""
+    calm_collector()
     reader = Service("reader", make_worker("reader"))
     engine = Service("engine", make_worker("engine"))
     session = Session(reader, engine)

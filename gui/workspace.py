@@ -68,6 +68,9 @@ class Workspace(QWidget):
         canvas_card.body.addWidget(self.canvas, 1)
         edit_card.body.addWidget(self.tabs, 1)
         inspector_card.body.addWidget(self.inspector, 1)
+        # below their content's own wishes: a small window scrolls instead of giving everything to one of them
+        edit_card.setMinimumHeight(150)
+        inspector_card.setMinimumHeight(130)
         right = splitter(Qt.Orientation.Vertical, edit_card, inspector_card)
         top = splitter(Qt.Orientation.Horizontal, self.layers, canvas_card, right)
         bottom = splitter(Qt.Orientation.Horizontal, self.findings, self.recipe, self.log)
@@ -103,7 +106,7 @@ class Workspace(QWidget):
         low = 190 if height >= 800 else 150
         return {
             "top": [side, max(width - side - edit - 2 * GAP, 200), edit],
-            "right": [380 if height >= 800 else 300, max(height - 600, 180)],
+            "right": [400, 300] if height >= 800 else [260, 150],
             "bottom": [width * 50 // 100, width * 26 // 100, width * 24 // 100],
             "whole": [height - low - GAP, low],
         }

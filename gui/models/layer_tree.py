@@ -45,10 +45,13 @@ BadgeRole = Qt.ItemDataRole.UserRole + 2
 LayerRole = Qt.ItemDataRole.UserRole + 3
 SeverityRole = Qt.ItemDataRole.UserRole + 4
 ChangedRole = Qt.ItemDataRole.UserRole + 5
+RemovedRole = Qt.ItemDataRole.UserRole + 6
 
 
 class Extras(Struct, frozen=True):
-    """What is known beside the graph: badges, frozen paths, findings' severities, parameters and the shapes before."""
+    """What is known beside the graph: badges, frozen paths, findings' severities, parameters, shapes before, and which
+    layers are only shown because they are gone.
+    """
 
     badges: dict[str, Badge] = {}
     frozen: frozenset[str] = frozenset()
@@ -56,6 +59,7 @@ class Extras(Struct, frozen=True):
     params: dict[str, int] = {}
     weights: dict[str, tuple[int, ...]] = {}
     before: dict[str, str] = {}
+    removed: frozenset[str] = frozenset()
 
 
 class LayerTreeModel(QAbstractItemModel):
@@ -98,8 +102,8 @@ class LayerTreeModel(QAbstractItemModel):
             self._announce()
             return False
         with self._resetting():
-            self._build(walked)
             self._extras = extras
+            self._build(walked)
         return True
 
     def index_of(self, path: str, column: int = 0) -> QModelIndex:
@@ -158,7 +162,10 @@ class LayerTreeModel(QAbstractItemModel):
 
     def _mark_freezable(self) -> None:
         """Parents come before children, so one pass from the end carries it upwards."""
-        self._freezable = [can_freeze(layer) for layer in self._layers]
+        removed = self._extras.removed
+        self._freezable = [
+            can_freeze(layer) and path not in removed for path, layer in zip(self._paths, self._layers, strict=True)
+        ]
         for number in range(len(self._layers) - 1, -1, -1):
             if self._freezable[number] and self._parents[number] >= 0:
                 self._freezable[self._parents[number]] = True
@@ -264,6 +271,8 @@ class LayerTreeModel(QAbstractItemModel):
             return self._layers[number]
         if role == SeverityRole:
             return self._extras.severities.get(path)
+        if role == RemovedRole:
+            return path in self._extras.removed
         if role == ChangedRole:
             return path in self._extras.before
         return None

@@ -17,7 +17,7 @@ class Banner(QFrame):
         self.tone = "info"
         self._details = ""
         column = QVBoxLayout(self)
-        column.setContentsMargins(12, 6, 6, 6)
+        column.setContentsMargins(12, 3, 6, 3)
         column.setSpacing(4)
         row = QHBoxLayout()
         row.setSpacing(10)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from PySide6.QtCore import Slot
+import msgspec
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLineEdit, QRadioButton, QVBoxLayout, QWidget
 
 from gui import gestures
@@ -29,6 +30,7 @@ class HeadPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("headPanel")
         self._session = session
+        self._attached: Any = None
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
@@ -47,6 +49,7 @@ class HeadPanel(QWidget):
         grid.setVerticalSpacing(7)
         self.pooling = named(Choice("Pooling", POOLING), "headPooling")
         self.classes = named(NumberField("Classes"), "headClasses")
+        self.classes.setAlignment(Qt.AlignmentFlag.AlignLeft)
         self.hidden = named(QLineEdit(), "headHidden")
         self.hidden.setAccessibleName("Hidden layers")
         self.hidden.setToolTip("Units of each hidden Dense layer, such as 256, 128; empty for none")
@@ -94,6 +97,7 @@ class HeadPanel(QWidget):
             button.setEnabled(opened)
         attached = next((edit for edit in steps if gestures.tag(edit) == "attach_head"), None)
         removed = next((edit for edit in steps if gestures.tag(edit) == "remove_head"), None)
+        self._attached = attached
         (self.attach if attached else self.remove if removed else self.keep).setChecked(True)
         if removed is not None:
             self.pooling.show_key(removed.pooling)
@@ -136,8 +140,10 @@ class HeadPanel(QWidget):
             edits.append(gestures.make_edit("remove_head", pooling=self.pooling.key))
             text = "Remove the head"
         if self.attach.isChecked():
+            kept = {} if self._attached is None else msgspec.to_builtins(self._attached)
+            kept.pop("do", None)
             new = {"classes": self.classes.value, "hidden": hidden, "dropout": dropout}
-            edits.append(gestures.make_edit("attach_head", activation=self.activation.key, **new))
+            edits.append(gestures.make_edit("attach_head", **{**kept, **new, "activation": self.activation.key}))
             text = f"New head, {self.classes.value} classes"
         self._session.gesture(lambda recipe: gestures.set_head(recipe, edits), text, burst="head")
 

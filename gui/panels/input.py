@@ -1,7 +1,7 @@
 """Edit the model's inputs: sizes, channels, and how channels are adapted. One row of fields per input."""
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits.anatomy import channel_axis
 from core.errors import EditError
@@ -9,7 +9,7 @@ from core.graph import Graph, Layer, Shape
 from gui import gestures
 from gui.digest import TIMES, output_shape, shape_words
 from gui.panels.fields import Choice, Debounce, NumberField, first_problem
-from gui.panels.parts import IconButton, Look, Sentence, clear_layout, divider, label
+from gui.panels.parts import IconButton, Look, Sentence, clear_layout, divider, label, named
 from gui.session import Session
 
 RULES = (
@@ -21,6 +21,10 @@ RULES = (
     ("zero_extra", "Keep and zero", "Keeps the old channels; new ones begin at zero, so the output does not change."),
     ("fold", "Fold", "Like sum, with the model\u2019s own mean and deviation taken into the kernel and bias."),
 )  # fmt: skip
+
+
+COMMON_SIZES = (64, 96, 128, 160, 224, 299, 384)
+COMMON_CHANNELS = (("Gray", 1), ("RGB", 3), ("4 bands", 4), ("13 bands", 13))
 
 
 class InputRow(QWidget):
@@ -43,6 +47,9 @@ class InputRow(QWidget):
         column.addLayout(self._dims(names))
         self.problem = Sentence()
         column.addWidget(self.problem)
+        self.chips: dict[QPushButton, dict[int, int]] = {}
+        for chips in self._suggestions():
+            column.addLayout(self._chip_row(chips))
         self.rule = Choice(f"Channel rule of {layer.name}", RULES)
         self.rule.setObjectName("channelRule")
         self.explanation = Sentence("small")
@@ -83,6 +90,30 @@ class InputRow(QWidget):
                 grid.addWidget(times, 1, 2 * number + 1)
         return grid
 
+    def _suggestions(self) -> list[dict[str, dict[int, int]]]:
+        """Common sizes and channel counts, by the text of their button: which fields get which number."""
+        spatial = [number for number in range(len(self.original)) if number != self._channel]
+        rows: list[dict[str, dict[int, int]]] = []
+        if self._channel is not None and len(spatial) == 2:
+            rows.append({str(size): dict.fromkeys(spatial, size) for size in COMMON_SIZES})
+            rows.append({text: {self._channel: count} for text, count in COMMON_CHANNELS})
+        return rows
+
+    def _chip_row(self, chips: dict[str, dict[int, int]]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for text, values in chips.items():
+            button = named(QPushButton(text), "chip")
+            button.setCheckable(True)
+            words = ", ".join(f"{self.fields[number].name} {value}" for number, value in values.items())
+            button.setToolTip(words)
+            button.setAccessibleName(words)
+            button.clicked.connect(lambda _=False, values=values: self._on_chip(values))
+            self.chips[button] = values
+            row.addWidget(button)
+        row.addStretch(1)
+        return row
+
     @property
     def typed(self) -> tuple[int | None, ...] | None:
         """The shape that the fields say; `None` while one of them makes no sense."""
@@ -107,6 +138,8 @@ class InputRow(QWidget):
             field.mark_changed(value != was)
         self.rule.show_key(step.channels if step is not None and isinstance(step.channels, str) else "auto")
         self.reset.setEnabled(shape != self.original)
+        for button, values in self.chips.items():
+            button.setChecked(all(shape[number] == value for number, value in values.items()))
         self.problem.say(first_problem(self.fields))
         self._explain(shape)
 
@@ -141,6 +174,15 @@ class InputRow(QWidget):
         self._session.end_burst()
         self.apply()
         self._session.end_burst()
+
+    def _on_chip(self, values: dict[int, int]) -> None:
+        for number, value in values.items():
+            self.fields[number].setText(str(value))
+            self.fields[number].mark()
+        self._session.end_burst()
+        self.apply()
+        self._session.end_burst()
+        self.show_recipe()
 
     @Slot()
     def _on_reset(self) -> None:

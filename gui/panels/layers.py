@@ -40,6 +40,7 @@ from gui.models.layer_tree import (
     Extras,
     LayerRole,
     LayerTreeModel,
+    RemovedRole,
     SeverityRole,
 )
 from gui.panels.parts import Card, IconButton, Look, clear_layout, label, named
@@ -110,8 +111,11 @@ class LayerDelegate(QStyledItemDelegate):
             icon = themes.icon(themes.SEVERITY_ICONS[severity], theme, severity)
             icon.paint(painter, QRect(right - 14, rect.center().y() - 6, 14, 14))
             right -= 18
-        painter.setFont(themes.font(theme, bold=layer.inner is not None))
-        painter.setPen(QColor(theme.selection_text if selected else theme.text))
+        gone = bool(index.data(RemovedRole))
+        font = themes.font(theme, bold=layer.inner is not None)
+        font.setStrikeOut(gone)
+        painter.setFont(font)
+        painter.setPen(QColor(theme.selection_text if selected else theme.muted if gone else theme.text))
         inner = QRect(rect.left() + 12, rect.top(), right - rect.left() - 12, rect.height())
         text = QFontMetrics(painter.font()).elidedText(layer.name, Qt.TextElideMode.ElideMiddle, inner.width())
         painter.drawText(inner, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
@@ -261,7 +265,8 @@ class LayersPanel(Card):
             self._ghosts = dict(both.ghosts)
             only = {*both.added, *both.changed, *both.ghosts, *extras.before}
             only |= {path for path, badge in extras.badges.items() if badge.fate != "copied"}
-            extras = replace(extras, badges={**extras.badges, **dict.fromkeys(both.ghosts, Badge("dropped"))})
+            dropped = dict.fromkeys(both.ghosts, Badge("dropped"))
+            extras = replace(extras, badges={**extras.badges, **dropped}, removed=frozenset(both.ghosts))
             graph = both.graph
         expanded = set(self._expanded)
         reset = self.model.set_graph(graph, extras, only)
