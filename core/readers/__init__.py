@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Source", "WeightStore", "open_store", "read_model"]
 
 
+_SURPRISES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+
 def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     """Describe a model file without loading its arrays or running anything it holds.
 
@@ -36,15 +39,19 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
         if weights is not None:
             described = _paired(described, Path(weights))
         status = file.stat()
+        graph = fill_shapes(described.graph)
     except OSError as error:
         raise unreadable(file, error) from error
     except RecursionError:
         raise damaged(file, "is refused because its model is nested too deeply") from None
+    except _SURPRISES as error:
+        # A description can be wrong in more ways than anybody lists; what is read from a file never ends in a crash.
+        raise damaged(file, "is damaged, or written in a way that nobody has met before") from error
     return Source(
         path=str(file),
         format=described.format,
         kind=described.kind,
-        graph=fill_shapes(described.graph),
+        graph=graph,
         keras_version=described.keras_version,
         findings=described.findings,
         size=status.st_size,
