@@ -19,6 +19,8 @@ Tour = Callable[[str, Callable[[str], None]], None]
 MODEL = typer.Argument(metavar="MODEL", help="A model file; it is only ever read.", show_default=False)
 RECIPE = typer.Argument(metavar="RECIPE", help="A recipe: JSON, as 'suture schema' describes.", show_default=False)
 JSON = typer.Option("--json", help="Answer in JSON.")
+CODE = typer.Option("--code", metavar="FILE", help="Run this Python file: it defines the model's classes. Repeatable.")
+TRUST = typer.Option("--trust", help="Let the Python code run that the model stores in its Lambda layers.")
 WEIGHTS = typer.Option("--weights", metavar="FILE", help="A second file with the weights of an architecture.")
 
 
@@ -50,9 +52,11 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         recipe: Annotated[str, RECIPE],
         weights: Annotated[str | None, WEIGHTS] = None,
         as_json: Annotated[bool, JSON] = False,
+        code: Annotated[list[str] | None, CODE] = None,
+        trust: Annotated[bool, TRUST] = False,
     ) -> int:
         """What would happen to the model, weight by weight. Writes nothing."""
-        _, answer = _planned(speech, model, weights, load_recipe(recipe))
+        _, answer = _planned(speech, model, weights, load_recipe(recipe), code, trust)
         if as_json:
             speech.json(fields.plan_fields(answer))
         else:
@@ -71,10 +75,12 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         ] = False,
         weights: Annotated[str | None, WEIGHTS] = None,
         as_json: Annotated[bool, JSON] = False,
+        code: Annotated[list[str] | None, CODE] = None,
+        trust: Annotated[bool, TRUST] = False,
     ) -> int:
         """Make it happen: write the adapted model, whole or not at all."""
         steps = load_recipe(recipe)
-        engine, answer = _planned(speech, model, weights, steps)
+        engine, answer = _planned(speech, model, weights, steps, code, trust)
         if not answer.ok:
             if as_json:
                 speech.json(fields.apply_fields(answer, None, None, None))
@@ -98,10 +104,12 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         out: Annotated[str, typer.Argument(metavar="OUT", help="The result to check.", show_default=False)],
         weights: Annotated[str | None, WEIGHTS] = None,
         as_json: Annotated[bool, JSON] = False,
+        code: Annotated[list[str] | None, CODE] = None,
+        trust: Annotated[bool, TRUST] = False,
     ) -> int:
         """Check a result against its source again."""
         steps = load_recipe(recipe)
-        engine, answer = _planned(speech, model, weights, steps)
+        engine, answer = _planned(speech, model, weights, steps, code, trust)
         if not answer.ok:
             return _refuse(speech, answer)
         with speech.progress("verifying") as progress:
@@ -165,7 +173,9 @@ def _read(model: str, weights: str | None = None) -> "Source":
     return read_model(model, weights)
 
 
-def _planned(speech: Speech, model: str, weights: str | None, recipe: Recipe) -> tuple[Any, Any]:
+def _planned(
+    speech: Speech, model: str, weights: str | None, recipe: Recipe, code: list[str] | None, trust: bool
+) -> tuple[Any, Any]:
     """The engine with the source set, and its plan. The file is read first: a bad one is told without waiting."""
     source = _read(model, weights)
     with speech.progress("importing Keras") as progress:
@@ -173,7 +183,7 @@ def _planned(speech: Speech, model: str, weights: str | None, recipe: Recipe) ->
 
         engine = api.Engine()
         progress("planning", 0.5)
-        engine.set_source(source)
+        engine.set_source(source, code or (), trust)
         return engine, engine.plan(recipe)
 
 

@@ -13,7 +13,7 @@ from core.engine.legal import legal_sizes
 from core.engine.own_inputs import load_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import Specs
-from core.engine.trust import load_code, trust_layers
+from core.engine.trust import load_code, settled_findings, trust_layers
 from core.engine.verify import verify
 from core.errors import FileError
 from core.plan import LegalSizes, Plan, RuleDrift, Verification, Written
@@ -45,10 +45,7 @@ class Engine:
             load_code(path)
         if code or trust:
             graph = trust_layers(source.graph, trust)
-            live = {path for path, layer in graph.walk() if not layer.opaque}
-            settled = {"layer.unknown", "code.custom", "code.lambda"}
-            kept = (one for one in source.findings if one.code not in settled or one.layer not in live)
-            source = replace(source, graph=graph, findings=tuple(kept))
+            source = replace(source, graph=graph, findings=settled_findings(source.findings, graph))
         self._planner = Planner(source, self._specs, self._others)
         return self._planner.plan(Recipe())
 

@@ -14,6 +14,7 @@ import keras
 from msgspec.structs import replace
 
 from core.errors import FileError
+from core.findings import Finding
 from core.graph import Graph, Layer
 from core.readers.config_graph import is_known
 from core.readers.foreign import layer_code
@@ -70,10 +71,26 @@ def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
         if missing - _BYTECODE or (missing and not bytecode):
             return layer
         if layer.class_name in _BYTECODE:
-            return replace(layer, opaque=False) if bytecode else layer
+            # a Lambda without stored code names a function, which the person's code defines
+            named = not missing and isinstance(layer.config.get("function"), dict)
+            return replace(layer, opaque=False) if bytecode or named else layer
         if registered(layer.registered_name) or registered(layer.class_name):
             name = layer.registered_name if registered(layer.registered_name) else layer.class_name
             return replace(layer, opaque=False, registered_name=name)
         return replace(layer, opaque=False) if is_known(layer.module, layer.class_name) else layer
 
     return graph if graph.opaque else graph.replace_layers(known)
+
+
+def settled_findings(findings: tuple[Finding, ...], graph: Graph) -> tuple[Finding, ...]:
+    """The source's findings once code was named or trusted: a layer that runs now is told as such."""
+    alive = {path for path, layer in graph.walk() if not layer.opaque}
+    return tuple(
+        Finding("info", one.code, one.layer, f"{one.layer} runs with code that is not Keras's.", detail=one.detail)
+        if one.severity == "warning" and one.code in _CODES and one.layer in alive
+        else one
+        for one in findings
+    )
+
+
+_CODES = ("code.lambda", "code.custom", "layer.unknown")

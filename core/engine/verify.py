@@ -12,6 +12,7 @@ from core.engine.build import bare_model, live_layers, live_model, values_equal
 from core.engine.contracts import TOLERANCE, Pair, check_contract
 from core.engine.execute import Progress, output_format, quiet
 from core.engine.exports import EXPORTS, exported_drift
+from core.engine.gate import foreign_classes
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import recorded_variables, sentence
@@ -20,8 +21,10 @@ from core.fates import Move
 from core.graph import Layer, Shape, StoreKey
 from core.plan import ContractResult, Verification
 from core.readers import open_store, read_model
+from core.readers.raw import raw_config, stored_code
 from core.readers.source import Source
 from core.rules.base import Array
+from core.writers.config import model_config
 
 if TYPE_CHECKING:
     from core.engine.stages import Step
@@ -108,17 +111,33 @@ def _exported(planned: Planned, files: Mapping[int, Source], ending: str, out: P
 def _load(planned: Planned, out: Path) -> Any:
     """The model as plain Keras opens it. Raises `FileError` with Keras's own reason."""
     try:
+        read_model(out)  # refuses links out of the file, and bombs
         if output_format(out) == ".weights.h5":
             model = bare_model(planned.plan.graph)
             model.load_weights(out)
             return model
-        # A Lambda gets this far only in a model the person trusts; all others are opaque and are not run.
-        trusted = any(layer.class_name == "Lambda" for _, layer in planned.plan.graph.walk())
+        # Stored code gets this far only in a model the person trusts; all others are opaque and are not run.
+        config = model_config(planned.plan.graph)
+        trusted = bool(stored_code(config))
+        _check_harmless(out, config)
         return keras.saving.load_model(out, compile=False, safe_mode=not trusted)
     except SutureError:
         raise
     except Exception as error:
         raise FileError(f"Keras cannot load {out.name}: {sentence(error)}", path=str(out)) from error
+
+
+def _check_harmless(out: Path, planned: Any) -> None:
+    """Refuse a file that would bring other code than what was planned. Raises `FileError`."""
+    found = raw_config(out)
+    strange = sorted(stored_code(found) - stored_code(planned))
+    names = [name for name in foreign_classes(found) if name not in ("__lambda__", "Lambda")]
+    if strange or names:
+        what = names[0] if names else "stored Python code that the plan does not have"
+        raise FileError(
+            f"{out.name} holds {what}, so it was not loaded; apply the recipe again to get a file of your own.",
+            path=str(out),
+        )
 
 
 def different_weights(planned: Planned, model: Any, arrays: Arrays) -> list[str]:
