@@ -7,6 +7,9 @@ READY := $(VENV)/.ready
 SAMPLE := resources/samples/digits_residual.keras
 TOUR := build/tour
 ARGS ?=
+# each worker holds a TensorFlow of its own, about 1 GB
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 # library:package pairs that Qt loads, then those of its X11 plugin
 QT_LIBS := libEGL.so.1:libegl1 libGL.so.1:libgl1 libxkbcommon.so.0:libxkbcommon0 libfontconfig.so.1:libfontconfig1 \
@@ -24,10 +27,10 @@ run: setup
 	else $(BIN)/python main.py $(SAMPLE); fi
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.bench $(ARGS)
