@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from core.graph import Graph, Layer
 from gui.canvas.describe import detail_text, outputs_text
-from gui.digest import shape_words
+from gui.digest import count_words, shape_words
 from gui.theme import family
 
 CARD_WIDTH = 228.0
@@ -115,9 +115,8 @@ def build(
                 key += f"\n{len(nodes)} again"  # two layers of one name: a damaged file, but both are shown
             outputs = layer.calls[number].outputs if number < len(layer.calls) else None
             slim = kind in SLIM and layer.inner is None
-            node = Node(
-                key, ghosts.get(path, path), layer, number, path in ghosts, kind, slim, detail, outputs_text(outputs)
-            )
+            shape = outputs_text(outputs) or _weight_text(layer)
+            node = Node(key, ghosts.get(path, path), layer, number, path in ghosts, kind, slim, detail, shape)
             node.height = SLIM_HEIGHT if slim else FOLDED_HEIGHT if layer.inner is not None else CARD_HEIGHT
             if opened and layer.inner is not None:
                 node.inner = build(layer.inner, unfolded, ghosts, path + "/", key + LEVEL)
@@ -125,6 +124,12 @@ def build(
             nodes.append(node)
     edges = _edges(nodes, by_call)
     return Level(nodes, edges, _blocks(nodes, edges))
+
+
+def _weight_text(layer: Layer) -> str:
+    """What a card tells where no shape is known, as in files of weights only."""
+    count = layer.num_params() if layer.inner is None else 0
+    return f"{count_words(count)} parameters" if count else ""
 
 
 def _edges(nodes: list[Node], by_call: Mapping[tuple[str, int], Node]) -> list[Edge]:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
 
 from gui.canvas.badges import NO_BADGE, Badge
-from gui.canvas.describe import DOT
+from gui.canvas.describe import DOT, outputs_text
 from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
 from gui.canvas.marks import CHIP, NO_PEN, paint_chevron, paint_chip, paint_marker, paint_snow
@@ -304,7 +304,8 @@ def shortened(text: str) -> str:
 def tooltip(node: Node, badge: Badge) -> str:
     """All that is known of a node, as rich text."""
     layer = node.layer
-    rows = [("Path", shortened(node.path)), ("Output", node.shape or "unknown")]
+    shape = outputs_text(layer.calls[node.call].outputs) if layer.calls else ""
+    rows = [("Path", shortened(node.path)), ("Output", shape or "unknown")]
     if node.detail:
         rows.append(("Arguments" if not node.foldable else "Inside", node.detail))
     if layer.weights or node.foldable:

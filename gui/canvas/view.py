@@ -12,6 +12,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QContextMenuEvent,
+    QFocusEvent,
     QHelpEvent,
     QKeyEvent,
     QMouseEvent,
@@ -43,6 +44,7 @@ class CanvasView(Camera):
     node_activated = Signal(object)
     fold_requested = Signal(object)
     context_requested = Signal(object, QPoint)
+    keyboard_focus = Signal(bool)
 
     def __init__(self, scene: GraphScene, parent: QWidget | None = None) -> None:
         super().__init__(scene, parent)
@@ -177,6 +179,16 @@ class CanvasView(Camera):
             super().keyPressEvent(event)
             return
         event.accept()
+
+    @override
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.keyboard_focus.emit(event.reason() != Qt.FocusReason.MouseFocusReason)
+
+    @override
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.keyboard_focus.emit(False)
 
     @override
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

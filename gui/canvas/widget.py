@@ -48,6 +48,10 @@ class GraphView(QWidget):
         self.view = CanvasView(self.scene, self)
         self.minimap = Minimap(self)
         self.controls = _Controls(self)
+        self.focus_frame = QFrame(self)
+        self.focus_frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.focus_frame.hide()
+        self.view.keyboard_focus.connect(self.focus_frame.setVisible)
         self.setFocusProxy(self.view)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -98,6 +102,9 @@ class GraphView(QWidget):
         self.view.dots.setCosmetic(True)
         self.view.dots.setCapStyle(Qt.PenCapStyle.RoundCap)
         self.controls.set_theme(theme)
+        self.focus_frame.setStyleSheet(
+            f"background: transparent; border: 2px solid {theme.focus}; border-radius: {theme.radius_l - 1}px;"
+        )
         if self.graph is not None:
             self._rebuild(keep_view=True)
         self.view.viewport().update()
@@ -289,6 +296,7 @@ class GraphView(QWidget):
         self.minimap.move(size.width() - self.minimap.width() - INSET, size.height() - self.minimap.height() - INSET)
         self.controls.adjustSize()
         self.controls.move(INSET, size.height() - self.controls.height() - INSET)
+        self.focus_frame.setGeometry(self.rect())
         self.minimap.raise_()
         self.controls.raise_()
 

@@ -129,7 +129,7 @@ class WeightsPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._seen: dict[str, WeightPreview] = {}
-        self._rows: list[WeightRow] = []
+        self.rows: list[WeightRow] = []
         self.list = QListWidget()
         self.list.setObjectName("weights")
         self.list.setAccessibleName("Weights of the layer")
@@ -156,11 +156,11 @@ class WeightsPanel(QWidget):
     def show_rows(self, rows: Iterable[WeightRow]) -> None:
         """Show these weights; the chosen one stays chosen if it is among them."""
         rows = list(rows)
-        if rows == self._rows:
+        if rows == self.rows:
             return
         current = self.current()
         chosen = current.path if current is not None else None
-        self._rows = rows
+        self.rows = rows
         self.list.blockSignals(True)
         self.list.clear()
         for row in rows:
@@ -183,19 +183,19 @@ class WeightsPanel(QWidget):
     def current(self) -> WeightRow | None:
         """The chosen weight."""
         index = self.list.currentRow()
-        return self._rows[index] if 0 <= index < len(self._rows) else None
+        return self.rows[index] if 0 <= index < len(self.rows) else None
 
     def choose(self, name: str) -> None:
         """Choose a weight by its name."""
-        for index, row in enumerate(self._rows):
+        for index, row in enumerate(self.rows):
             if row.name == name:
                 self.list.setCurrentRow(index)
 
     @Slot(int)
     def _on_row(self, index: int) -> None:
-        row = self._rows[index] if 0 <= index < len(self._rows) else None
+        row = self.rows[index] if 0 <= index < len(self.rows) else None
         if row is None:
-            self.preview.say("Choose a weight to see its values." if self._rows else "")
+            self.preview.say("Choose a weight to see its values." if self.rows else "")
         elif row.key is None:
             self.preview.say("New: it has no values before the model is exported.")
         elif row.key in self._seen:
@@ -206,7 +206,7 @@ class WeightsPanel(QWidget):
 
     def show_preview(self, preview: WeightPreview) -> None:
         """The answer to `preview_requested`; shown if its weight is still the chosen one."""
-        row = next((row for row in self._rows if row.path == preview.weight), None)
+        row = next((row for row in self.rows if row.path == preview.weight), None)
         if row is None or row.key is None:
             return
         self._seen[row.key] = preview

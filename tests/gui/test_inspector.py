@@ -144,7 +144,7 @@ def test_that_a_layer_that_was_removed_is_shown_from_the_source(inspector: Inspe
     plan = Plan(True, after, dropped=("conv/kernel",))
     inspector.show_layer("conv", before.layer("conv"), plan, source_of(before))
     assert inspector.chips.names == ["dropped"]
-    assert [row.fate for row in inspector.weights._rows] == ["dropped"]
+    assert [row.fate for row in inspector.weights.rows] == ["dropped"]
     assert [link.toolTip() for link in inspector.connections.links] == ["input", "head"]
 
 

@@ -209,3 +209,15 @@ def test_that_two_layers_of_one_name_are_both_shown(show: Shower) -> None:
     view = show(graphs.graph(graphs.layer("a", "Dense"), graphs.layer("a", "Conv2D"), graphs.layer("b", "Dense", "a")))
     first, second = view.scene.nodes_of("a")
     assert (first.x, first.y) != (second.x, second.y)
+
+
+def test_that_the_canvas_shows_that_the_keyboard_is_its_own(show: Shower) -> None:
+    view = show(graphs.chain(3))
+    view.controls.near.setFocus(Qt.FocusReason.TabFocusReason)
+    view.setFocus(Qt.FocusReason.TabFocusReason)
+    assert view.focus_frame.isVisible()
+    assert view.focus_frame.geometry() == view.rect()
+    view.controls.near.setFocus(Qt.FocusReason.TabFocusReason)
+    assert not view.focus_frame.isVisible()
+    view.setFocus(Qt.FocusReason.MouseFocusReason)
+    assert not view.focus_frame.isVisible()
