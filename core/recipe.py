@@ -79,7 +79,7 @@ def _edit(number: int, data: Any) -> AnyEdit:
     known = {str(kind.__struct_config__.tag): kind for kind in (get_args(AnyEdit) or (AnyEdit,))}
     if not isinstance(do, str) or do not in known:
         what = f"there is no edit {do!r}" if do is not None else "'do' is missing"
-        hint = _near(do, known) or f"; the edits are {', '.join(sorted(known))}."
+        hint = _near(do, known) or f"; the edits are {', '.join(known)}."
         raise RecipeError(f"Edit {number}: {what}{hint}", edit=number)
     kind = known[do]
     data = _nested_rule(data) if do == "set_rule" else data

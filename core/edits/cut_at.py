@@ -5,7 +5,7 @@ import difflib
 from msgspec.structs import replace
 
 from core.edits.base import Edit
-from core.edits.splice import as_functional, pruned, remapped
+from core.edits.splice import FUNCTIONAL, as_functional, pruned, remapped
 from core.errors import EditError
 from core.findings import Finding
 from core.graph import Graph, Layer, TensorRef
@@ -93,7 +93,7 @@ def _with_outputs(graph: Graph, layer: Layer, inner: Graph, found: list[TensorRe
         if isinstance(inner.outputs, dict):
             raise EditError(f"{layer.name} gives its outputs by name; another one cannot be added.")
         inner = replace(as_functional(inner), outputs=outputs)
-        layer = replace(layer, class_name="Functional", module="keras", registered_name="Functional")
+        layer = replace(layer, class_name="Functional", module=FUNCTIONAL, registered_name="Functional")
         layer = replace(layer, config={key: v for key, v in layer.config.items() if key != "build_input_shape"})
     calls = tuple(replace(call, outputs=None) for call in layer.calls)
     graph = graph.with_layer(layer.name, replace(layer, inner=inner, calls=calls))

@@ -10,6 +10,9 @@ from core.errors import EditError
 from core.graph import Call, Graph, Layer, TensorRef, map_leaves
 from core.writers.order import snake_case
 
+FUNCTIONAL = "keras.src.models.functional"
+"""Where Keras 3 says that `Functional` lives; it has no public name."""
+
 
 def new_layer(class_name: str, name: str, **config: Any) -> Layer:
     """A layer that the source does not have, with Keras's defaults for whatever `config` leaves out."""
@@ -113,7 +116,7 @@ def as_functional(graph: Graph) -> Graph:
     if not graph.is_sequential:
         return graph
     config = {key: value for key, value in graph.config.items() if key != "build_input_shape"}
-    return replace(graph, class_name="Functional", module="keras", registered_name="Functional", config=config)
+    return replace(graph, class_name="Functional", module=FUNCTIONAL, registered_name="Functional", config=config)
 
 
 def layer_from(entry: dict[str, Any], taken: Iterable[str]) -> Layer:

@@ -5,7 +5,7 @@ from math import prod
 from core.graph import Graph, Layer, Shape
 from core.rules import Rule, rules_that_fit
 from core.rules.axes import axes_of
-from core.rules.chain import refusal
+from core.rules.chain import Chain, refusal
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import Layout, PoolFlat, SpatialMean, SpatialResize
 
@@ -15,14 +15,14 @@ _PREFIXES = (0, 1, 2, 5)
 
 def suggested_rules(
     before: Graph, after: Graph, path: str, weight: str, shape: tuple[int, ...], target: tuple[int, ...]
-) -> list[tuple[Rule, ...]]:
+) -> list[Chain]:
     """Chains that turn the source's array (`shape`) into what the layer at `path` needs (`target`), best first.
 
     `before` is the source's graph, `after` the edited one, both with shapes. `initialize` is always last.
     """
     layer = after.find(path)
     axes = axes_of(layer, weight, shape)
-    special: list[tuple[Rule, ...]] = []
+    special: list[Chain] = []
     if axes.channels == 0 and len(shape) == len(target):
         special += [(rule,) for rule in _flat_rules(before, after, path)]
     if axes.positions is not None and len(shape) == len(target):

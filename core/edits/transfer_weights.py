@@ -83,6 +83,9 @@ def pairing(
 ) -> Pairing:
     """Pairs of layer paths, ours first. Raises `EditError` for a pair that names nothing."""
     mine, theirs = holders(graph), holders(other)
+    if match == "name":
+        # An architecture without arrays, and new layers, can take weights too.
+        mine = {path: layer for path, layer in graph.walk() if path in mine or _may_hold(layer)}
     every = {path for path, _ in graph.walk()}
     pairs: dict[str, str] = {}
     for left, right in by_hand:
@@ -100,7 +103,7 @@ def pairing(
     used = set(pairs.values())
     return Pairing(
         tuple(pairs.items()),
-        tuple(path for path in mine if path not in pairs),
+        tuple(path for path, layer in mine.items() if path not in pairs and layer.weights),
         tuple(path for path in theirs if path not in used),
     )
 
@@ -132,6 +135,15 @@ def _from(mine: Weight, theirs: Weight, number: int) -> Weight:
 
 def _signature(layer: Layer) -> Signature:
     return tuple((weight.name, weight.shape) for weight in layer.weights if not weight.state)
+
+
+def _may_hold(layer: Layer) -> bool:
+    return not (layer.weights or layer.is_input or layer.is_operation or layer.inner is not None)
+
+
+def _same_class(mine: Layer, theirs: Layer) -> bool:
+    """Whether the classes agree; files of weights alone do not always know theirs."""
+    return mine.class_name == theirs.class_name or not theirs.config
 
 
 def _names(signature: Signature) -> tuple[str, ...]:
@@ -167,7 +179,8 @@ def _by_order(mine: dict[str, Layer], theirs: dict[str, Layer]) -> dict[str, str
     for kind, a, b, c, d in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         if kind == "equal" or (kind == "replace" and b - a == d - c):
             for one, two in zip(range(a, b), range(c, d), strict=True):
-                if _names(first[one]) == _names(second[two]):
+                alike = _names(first[one]) == _names(second[two])
+                if alike and (kind == "equal" or _same_class(mine[left[one]], theirs[right[two]])):
                     pairs[left[one]] = right[two]
     return pairs
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from core.rules.initialize import Initialize
 from core.rules.kernels import CenterKernel, PiResizeKernel, ResizeKernel
 
 Shape = tuple[int, ...]
+Chain = tuple[Any, ...]
+"""Rules in a row (`core.rules.AnyRule`, which cannot be named here)."""
 
 
 def _steps(shape: Shape, target: Shape, axes: Axes, rules: Sequence[Rule]) -> list[Shape]:
@@ -88,11 +91,11 @@ _CANDIDATES: tuple[tuple[str, tuple[Rule, ...]], ...] = (
 )
 
 
-def rules_that_fit(shape: Shape, target: Shape, axes: Axes) -> list[tuple[Rule, ...]]:
+def rules_that_fit(shape: Shape, target: Shape, axes: Axes) -> list[Chain]:
     """Every chain of field-less rules that turns `shape` into `target`, in documented order, `initialize` last."""
     if axes.kind in ("scale", "shift", "mean", "variance") and axes.filters == axes.channels:
         axes = Axes(kind=axes.kind, channels=axes.channels)
-    fitting: list[tuple[Rule, ...]] = []
+    fitting: list[Chain] = []
     if len(shape) == len(target) and shape != target:
         options = [
             candidates

@@ -67,7 +67,8 @@ class Bench:
     def edited(self, *edits: Edit, sources: Any = None) -> Graph:
         graph = self.graph
         for edit in edits:
-            applied = edit.apply(graph, sources) if getattr(edit, "files", ()) else edit.apply(graph)
+            apply: Any = edit.apply
+            applied = apply(graph, sources) if getattr(edit, "files", ()) else apply(graph)
             after = shaped(applied)
             while (settled := edit.settle(graph, after)) is not after:
                 after = shaped(settled)

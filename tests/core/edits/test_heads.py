@@ -1,0 +1,127 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.edits import AttachHead, RemoveHead
+from core.errors import EditError
+from tests.core.edits.bench import Bench, drift
+
+RNG = np.random.default_rng(8)
+
+
+def image(top: Any = 1.0) -> Any:
+    return RNG.uniform(0, top, (2, 16, 16, 3)).astype("float32")
+
+
+@pytest.mark.parametrize(("name", "layer"), [("flat", "last"), ("sequential", "second"), ("nested", "backbone")])
+@pytest.mark.parametrize("pooling", ["avg", "max", "none"])
+def test_that_features_are_those_computed_inside(bench: Any, name: Any, layer: Any, pooling: Any) -> None:
+    import keras
+
+    source = bench(name)
+    if layer == "backbone":
+        inside = keras.Sequential(source.model.layers[:2])
+    else:
+        inside = keras.Model(source.model.inputs[0], source.model.get_layer(layer).output)
+    x = image()
+    old = np.asarray(inside(x, training=False))
+    old = {"avg": old.mean(axis=(1, 2)), "max": old.max(axis=(1, 2)), "none": old}[pooling]
+    built = source.built(RemoveHead(pooling=pooling))
+    assert drift(built(x), old) < 1e-5
+    assert not any("predictions" in path or "hidden" in path for path in built.fates)
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "none"])
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNet", "MobileNetV3Small"])
+def test_that_it_is_what_keras_builds_without_its_top(name: Any, pooling: Any) -> None:
+    import keras
+
+    build = getattr(keras.applications, name)
+    arguments = {"weights": None, "input_shape": (64, 64, 3)}
+    built = Bench(build(**arguments, classes=7)).built(RemoveHead(pooling=pooling))
+    native = build(**arguments, include_top=False, pooling=None if pooling == "none" else pooling)
+    assert [weight.shape for weight in built.model.weights] == [weight.shape for weight in native.weights]
+    native.set_weights(built.model.get_weights())
+    x = RNG.uniform(0, 1, (1, 64, 64, 3)).astype("float32")
+    assert drift(built(x), np.asarray(native(x, training=False))) < 1e-6
+
+
+def test_that_a_head_inside_a_nested_model_is_found() -> None:
+    import keras
+
+    layers = keras.layers
+    inner = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3, name="conv")(inner)
+    body = keras.Model(inner, layers.GlobalAveragePooling2D(name="gap")(x), name="body")
+    source = Bench(keras.Sequential([keras.Input((16, 16, 3)), body, layers.Dense(3, name="predictions")]))
+    assert source.built(RemoveHead(pooling="none")).model.output_shape == (None, 14, 14, 4)
+    assert source.built(RemoveHead(pooling="max")).model.output_shape == (None, 4)
+
+
+def test_that_a_new_head_has_hidden_layers_dropout_and_classes(bench: Any) -> None:
+    source = bench("sequential")
+    built = source.built(RemoveHead(), AttachHead(classes=6, hidden=(32, 16), dropout=0.25, activation="sigmoid"))
+    kinds = [type(layer).__name__ for layer in built.model.layers[-6:]]
+    assert kinds == ["GlobalAveragePooling2D", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
+    assert built.model.layers[-2].rate == 0.25
+    assert built.model.output_shape == (None, 6)
+    assert built.model.layers[-1].activation.__name__ == "sigmoid"
+
+
+def test_that_a_head_on_maps_pools_them_first(bench: Any) -> None:
+    built = bench("flat").built(RemoveHead(pooling="none"), AttachHead(classes=3, hidden=()))
+    assert type(built.model.get_layer("head_pool")).__name__ == "GlobalAveragePooling2D"
+    assert np.allclose(built(image()).sum(axis=1), 1.0)
+
+
+def test_that_probabilities_stay_float32_under_mixed_precision(bench: Any) -> None:
+    built = bench("mixed_precision").built(RemoveHead(), AttachHead(classes=3))
+    assert built(image()).dtype == np.float32
+
+
+def test_that_a_head_on_top_of_another_is_warned_of_and_mended_by_one_click(bench: Any) -> None:
+    source = bench("flat")
+    edit = AttachHead(classes=3)
+    finding = edit.findings(source.graph, source.edited(edit))[0]
+    assert finding.severity == "warning"
+    built = source.built(*finding.fixes[0].edits)
+    assert "predictions/kernel" in built.fates
+    assert [weight.shape[-1] for weight in built.model.layers[-1].weights] == [3, 3]
+
+
+@pytest.mark.parametrize("keep", [(3, 0), ("cat", "dog")])
+def test_that_kept_classes_answer_as_before(bench: Any, keep: Any) -> None:
+    import keras
+
+    source = bench("flat")
+    labels = ("dog", "bird", "fish", "cat", "horse")
+    edit = AttachHead(classes=4, keep=keep, labels=labels, activation="linear")
+    built = source.built(edit)
+    x = image()
+    features = keras.Model(source.model.inputs[0], source.model.get_layer("pool").output)(x, training=False)
+    dense = source.model.get_layer("predictions")
+    old = np.asarray(features) @ np.asarray(dense.kernel) + np.asarray(dense.bias)
+    order = [3, 0]
+    assert drift(built(x)[:, :2], old[:, order]) < 1e-5
+    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    assert (contract.kind, contract.fields["old"], contract.fields["new"]) == ("classes", order, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (AttachHead(classes=0), "classes must be"),
+        (AttachHead(classes=2, hidden=(0,)), "hidden must be"),
+        (AttachHead(classes=2, dropout=1.0), "dropout must lie"),
+        (AttachHead(classes=2, activation="relu"), "activation must be"),
+        (AttachHead(classes=2, keep=(0, 1, 2)), "more than the 2"),
+        (AttachHead(classes=2, keep=(9,)), "classes 0 to 4"),
+        (AttachHead(classes=2, keep=("cow",)), "not among labels"),
+        (AttachHead(classes=2, keep=(0,), labels=("a",)), "names 1 classes"),
+        (AttachHead(classes=2, keep=(0,), hidden=(9,)), "hidden must be empty"),
+    ],
+)
+def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, words: Any) -> None:
+    with pytest.raises(EditError, match=words):
+        bench("flat").edited(edit)

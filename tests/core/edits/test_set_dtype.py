@@ -1,0 +1,46 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from core.edits import SetDtype
+from core.errors import EditError
+
+
+def test_that_mixed_precision_becomes_float32_and_back(bench: Any) -> None:
+    source = bench("mixed_precision")
+    built = source.built(SetDtype(policy="float32"))
+    assert {layer.dtype_policy.name for layer in built.model.layers if layer.weights} == {"float32"}
+    image = np.random.default_rng(0).uniform(0, 1, (2, 16, 16, 3)).astype("float32")
+    assert np.abs(built(image) - source.old(image)).max() < 0.02
+    back = source.built(SetDtype(policy="float32"), SetDtype(policy="mixed_float16"))
+    assert np.array_equal(back(image), source.old(image))
+
+
+def test_that_globs_choose_layers_and_normalization_stays_float32(bench: Any) -> None:
+    built = bench("normalized").built(SetDtype(policy="mixed_bfloat16", layers=("stem*", "normalization")))
+    policies = {layer.name: layer.dtype_policy.name for layer in built.model.layers}
+    assert policies["stem"] == "mixed_bfloat16"
+    assert policies["normalization"] == "float32"
+    assert policies["predictions"] == "float32"
+
+
+def test_that_quantized_layers_are_refused() -> None:
+    import keras
+
+    from tests.core.edits.bench import Bench
+
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, keras.layers.Dense(4, name="dense")(inputs))
+    source = Bench(model)
+    dense = source.graph.find("dense")
+    policy = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}}
+    graph = source.graph.with_layer("dense", replace(dense, config={**dense.config, "dtype": policy}))
+    with pytest.raises(EditError, match=r"dense is quantized \(int8\)"):
+        SetDtype(policy="float32").apply(graph)
+
+
+def test_that_an_unknown_policy_is_refused(bench: Any) -> None:
+    with pytest.raises(EditError, match="must be one of float32"):
+        bench("flat").edited(SetDtype(policy="int8"))
