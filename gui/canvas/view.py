@@ -37,6 +37,13 @@ from gui.canvas.scene import GraphScene
 from gui.canvas.walk import neighbour
 
 
+BY_KEYBOARD = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
+
+
 class CanvasView(Camera):
     """Shows a `GraphScene`. Signals carry nodes, since a shared layer has several."""
 
@@ -183,7 +190,7 @@ class CanvasView(Camera):
     @override
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
-        self.keyboard_focus.emit(event.reason() != Qt.FocusReason.MouseFocusReason)
+        self.keyboard_focus.emit(event.reason() in BY_KEYBOARD)
 
     @override
     def focusOutEvent(self, event: QFocusEvent) -> None:

@@ -211,8 +211,11 @@ def test_that_two_layers_of_one_name_are_both_shown(show: Shower) -> None:
     assert (first.x, first.y) != (second.x, second.y)
 
 
-def test_that_the_canvas_shows_that_the_keyboard_is_its_own(show: Shower) -> None:
+def test_that_the_canvas_shows_that_the_keyboard_is_its_own(qtbot: QtBot, show: Shower) -> None:
     view = show(graphs.chain(3))
+    view.activateWindow()
+    qtbot.waitUntil(view.isActiveWindow)
+    assert not view.focus_frame.isVisible()
     view.controls.near.setFocus(Qt.FocusReason.TabFocusReason)
     view.setFocus(Qt.FocusReason.TabFocusReason)
     assert view.focus_frame.isVisible()
