@@ -44,7 +44,8 @@ def assign_legacy(
     names = _group_names(graph, left)
     layers = []
     for layer in graph.layers:
-        stored = left.pop(names.get(layer.name, layer.name), None)
+        own = layer.origin or layer.name
+        stored = left.pop(names.get(own, own), None)
         layers.append(_fill(layer, tuple(stored or ()), result, notes or {}))
     own = tuple(
         Weight(leaf(item.name), item.info.shape, item.info.dtype, key=f"vars/{index}", source=StoreKey(item.key))
@@ -60,7 +61,7 @@ def _group_names(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> 
 
     Some names may fit by accident: `lstm_3` is the second LSTM of one session and the first of another.
     """
-    owners = [layer.name for layer in graph.layers if _places(layer, (), True) or layer.opaque]
+    owners = [layer.origin or layer.name for layer in graph.layers if _places(layer, (), True) or layer.opaque]
     filled = [name for name, stored in groups.items() if stored]
     if set(owners) <= set(groups) or len(owners) != len(filled):
         return {}

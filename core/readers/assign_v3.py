@@ -158,7 +158,7 @@ def match_groups(graph: Graph, container: StoredGroup) -> dict[str, StoredGroup]
         count = used[name] = used.get(name, -1) + 1
         key = f"{name}_{count}" if count else name
         by_order = container.groups.get(key)
-        named = by_name.get(layer.name)
+        named = by_name.get(layer.origin or layer.name)
         if named is not None and _class_of(named) == name:
             chosen[layer.name] = named
         elif by_order is not None:

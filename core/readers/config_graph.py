@@ -275,7 +275,7 @@ def read_layer(item: dict[str, Any], path: str) -> Layer:
         config=config,
         build_config=item.get("build_config"),
         trainable=bool(config.get("trainable", True)),
-        origin=name,
+        origin=str(item.get("saved_name") or name),
         opaque=not is_known(module, class_name),
     )
     if is_model_config(item):

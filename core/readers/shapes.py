@@ -34,7 +34,7 @@ def _infer(graph: Graph, given: list[TensorSpec] | None) -> tuple[Graph, dict[Te
         layer, call = layers[name], layers[name].calls[number]
         if layer.inner is not None and name not in inner_done:
             inner_done[name] = fill_shapes(layer.inner)
-        found = _call_outputs(layer, call, specs, inner_done.get(name), overrides)
+        found = _call_outputs(layer, call, specs, inner_done.get(name), overrides, given is None)
         if found is None:
             continue
         outputs[(name, number)] = found
@@ -86,6 +86,7 @@ def _call_outputs(
     specs: dict[TensorRef, TensorSpec],
     inner: Graph | None,
     overrides: dict[str, TensorSpec],
+    believe: bool = True,
 ) -> tuple[TensorSpec, ...] | None:
     if layer.is_input:
         known = overrides.get(layer.name)
@@ -94,13 +95,14 @@ def _call_outputs(
     if inner is not None and layer.inner_key is None:
         return _model_outputs(inner, inputs)
     told = call.outputs
-    if told is not None and all(spec.shape is not None for spec in told):
+    if believe and told is not None and all(spec.shape is not None for spec in told):
         return told
     try:
-        return call_specs(layer, call, inputs, specs, inner)
+        found = call_specs(layer, call, inputs, specs, inner)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError):
         # A config this version of Keras would refuse: nothing is known of the shape, and the engine will say why.
-        return told
+        found = None
+    return found if found is not None or not believe else told
 
 
 def _model_outputs(inner: Graph, inputs: list[TensorSpec]) -> tuple[TensorSpec, ...]:

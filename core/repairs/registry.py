@@ -21,6 +21,7 @@ from core.repairs import (
     lambdas,
     leftovers,
     modules,
+    names,
     recurrent,
     regularizers,
     relus,
@@ -56,7 +57,7 @@ REPAIRS: tuple[Repair, ...] = (
     leftovers.UNKNOWN,
 )
 
-BEFORE: tuple[Repair, ...] = (sequential.REPAIR, tf_ops.REPAIR)
+BEFORE: tuple[Repair, ...] = (names.REPAIR, sequential.REPAIR, tf_ops.REPAIR)
 """Repairs of models that look at their layers as the file has them, so they come before the walk goes inside."""
 
 _LAYER_FIELDS = ("layer", "backward_layer", "forward_layer", "cell")
