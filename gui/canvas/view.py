@@ -36,7 +36,6 @@ from gui.canvas.items import tooltip
 from gui.canvas.scene import GraphScene
 from gui.canvas.walk import neighbour
 
-
 BY_KEYBOARD = (
     Qt.FocusReason.TabFocusReason,
     Qt.FocusReason.BacktabFocusReason,
