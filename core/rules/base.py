@@ -47,7 +47,7 @@ class Axes(Struct, frozen=True):
         return () if axis is None else (axis,)
 
 
-class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="rule"):
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="rule"):
     """Base of all rules. Subclasses set `tag` (the rule's name in recipes) and `owns`.
 
     `makes`: the rule can make an array that the source lacks (it is then given zeros of the target shape).
