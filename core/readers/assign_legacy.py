@@ -44,8 +44,8 @@ def assign_legacy(
     names = _group_names(graph, left)
     layers = []
     for layer in graph.layers:
-        own = layer.origin or layer.name
-        stored = left.pop(names.get(own, own), None)
+        saved = layer.origin or layer.name
+        stored = left.pop(names.get(saved, saved), None)
         layers.append(_fill(layer, tuple(stored or ()), result, notes or {}))
     own = tuple(
         Weight(leaf(item.name), item.info.shape, item.info.dtype, key=f"vars/{index}", source=StoreKey(item.key))

@@ -101,7 +101,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     fields.update(_kernel(config))
     ordering = str(config.get("dim_ordering"))
     if ordering in (*_ORDERINGS, "default"):
-        fields["data_format"] = _ORDERINGS.get(ordering, _ORDERINGS[dialect.ordering])
+        fields["data_format"] = _ORDERINGS.get(str(ordering), _ORDERINGS[dialect.ordering])
     if "forget_bias_init" in config:
         fields["unit_forget_bias"] = config["forget_bias_init"] == "one"
     if name == "BatchNormalization":
