@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
+from core.environment import open_log
 from gui import theme as themes
 from gui.crash import CrashWatch
 from gui.main_window import MainWindow
@@ -89,8 +90,7 @@ def build(settings: Settings, look: Look) -> MainWindow:
 
 def run_window(path: str | None = None) -> int:
     """Show the window, with a file if one is given, until it is closed. Returns the exit code."""
-    if sys.stderr is not None and not faulthandler.is_enabled():
-        faulthandler.enable()
+    faulthandler.enable(open_log("window"))
     QApplication.setApplicationName("suture")
     QApplication.setApplicationDisplayName("Suture")
     app = QApplication(sys.argv[:1])

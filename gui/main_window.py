@@ -12,6 +12,7 @@ from typing_extensions import override
 from gui.actions import Actions
 from gui.dialogs.crash import CrashSheet
 from gui.dialogs.preferences import Preferences
+from gui.dialogs.step import StepSheet
 from gui.file_commands import FileCommands
 from gui.opened import opened_words
 from gui.panels.banner import Banner
@@ -49,6 +50,7 @@ class MainWindow(QMainWindow):
         self._workspace: Workspace | None = None
         self._crash: CrashSheet | None = None
         self._preferences: Preferences | None = None
+        self._step: StepSheet | None = None
         self.actions_ = Actions(self)
         self._adopt_undo()
         self.files = FileCommands(self, session, settings, look)
@@ -81,6 +83,8 @@ class MainWindow(QMainWindow):
             self._workspace.arrange(self.width() - 24, self.height() - 100)
             self._workspace.recipe.save_wanted.connect(self.files.save_recipe)
             self._workspace.recipe.load_wanted.connect(self.files.load_recipe)
+            self._workspace.recipe.edit_wanted.connect(self._edit_step)
+            self._workspace.recipe.hint.connect(lambda text: self.banner.say("info", text))
         return self._workspace
 
     def open_path(self, path: str) -> None:
@@ -283,6 +287,12 @@ class MainWindow(QMainWindow):
     def _go_find(self) -> None:
         self.top.finder.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.top.finder.selectAll()
+
+    @Slot(int)
+    def _edit_step(self, row: int) -> None:
+        if self._step is None:
+            self._step = StepSheet(self.session, self)
+        self._step.edit(row)
 
     @Slot()
     def _show_preferences(self) -> None:

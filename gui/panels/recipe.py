@@ -1,13 +1,17 @@
 """The recipe: its steps with checkboxes, in their order; saved and loaded as JSON."""
 
+from functools import partial
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
+    QMenu,
     QStackedLayout,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QToolButton,
     QWidget,
 )
 from typing_extensions import override
@@ -15,6 +19,7 @@ from typing_extensions import override
 from gui import gestures
 from gui.models.recipe import RecipeModel, step_words
 from gui.panels.parts import Card, IconButton, Look, label, named
+from gui.presets import Preset, presets
 from gui.session import Session
 
 
@@ -48,6 +53,8 @@ class RecipePanel(Card):
     """The list of steps with its controls."""
 
     save_wanted = Signal()
+    edit_wanted = Signal(int)
+    hint = Signal(str)
     load_wanted = Signal()
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
@@ -75,6 +82,12 @@ class RecipePanel(Card):
         self._stack.addWidget(self.view)
         self._stack.addWidget(self.calm)
         self.body.addWidget(holder, 1)
+        self.presets = IconButton(look, "spark", "Add a preset")
+        self.presets.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.presets.setMenu(self._preset_menu())
+        self.pencil = IconButton(look, "pencil", "Edit step")
+        self.pencil.clicked.connect(self.edit)
+        self.view.activated.connect(self.edit)
         self.up = IconButton(look, "up", "Move step up")
         self.down = IconButton(look, "down", "Move step down")
         self.trash = IconButton(look, "trash", "Remove step")
@@ -85,12 +98,33 @@ class RecipePanel(Card):
         self.trash.clicked.connect(self.remove)
         self.load.clicked.connect(self.load_wanted)
         self.save.clicked.connect(self.save_wanted)
-        for button in (self.up, self.down, self.trash, self.load, self.save):
+        for button in (self.presets, self.pencil, self.up, self.down, self.trash, self.load, self.save):
             self.header.addWidget(button)
         self.view.selectionModel().currentChanged.connect(self._refresh_buttons)
         session.recipe_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)
         self.refresh()
+
+    def _preset_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for preset in presets():
+            menu.addAction(preset.title, partial(self.add_preset, preset)).setToolTip(preset.text)
+        return menu
+
+    def add_preset(self, preset: Preset) -> None:
+        """Add a preset's steps; its hint says what to adapt."""
+        steps = preset.steps()
+        self._session.gesture(lambda recipe: gestures.apply_fix(recipe, steps), preset.title)
+        if preset.hint:
+            self.hint.emit(f"{preset.title}: {preset.hint} Double-click a step to edit it.")
+
+    @Slot()
+    def edit(self) -> None:
+        """Open the current step as text."""
+        row = self.view.currentIndex().row()
+        if row >= 0:
+            self.edit_wanted.emit(row)
 
     @Slot()
     def refresh(self) -> None:
@@ -110,6 +144,8 @@ class RecipePanel(Card):
         self.up.setEnabled(row > 0)
         self.down.setEnabled(0 <= row < count - 1)
         self.trash.setEnabled(row >= 0)
+        self.pencil.setEnabled(row >= 0)
+        self.presets.setEnabled(self._session.source is not None)
         self.load.setEnabled(self._session.source is not None)
         self.save.setEnabled(count > 0)
 

@@ -125,9 +125,7 @@ def test_that_a_dropped_file_is_opened(
     assert [Path(body.path) for body in reader.bodies(OpenModel)] == [file]
 
 
-def test_that_opened_files_are_remembered(
-    qtbot: QtBot, window: MainWindow, settings: Settings, tmp_path: Path
-) -> None:
+def test_that_opened_files_are_remembered(qtbot: QtBot, window: MainWindow, settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "first.keras"
     file.touch()
     window.open_path(str(file))

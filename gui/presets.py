@@ -1,0 +1,29 @@
+"""Recipes that come with the program, offered by name."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from core.recipe import Recipe
+
+FOLDER = Path(__file__).resolve().parent.parent / "resources" / "recipes"
+
+
+class Preset(Struct, frozen=True):
+    """One of them. `text` says what it does, `hint` what to adapt to one's own model."""
+
+    file: str
+    title: str
+    text: str = ""
+    hint: str = ""
+
+    def steps(self) -> tuple[Any, ...]:
+        """Its edits."""
+        return msgspec.json.decode((FOLDER / self.file).read_bytes(), type=Recipe).edits
+
+
+def presets() -> list[Preset]:
+    """All of them, in the order of their index."""
+    return msgspec.json.decode((FOLDER / "index.json").read_bytes(), type=list[Preset])

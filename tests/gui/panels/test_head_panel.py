@@ -1,0 +1,90 @@
+"""The head panel: keep, remove, replace."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QRadioButton
+from pytestqt.qtbot import QtBot
+
+from core.recipe import Recipe
+from gui.gestures import make_edit, tag
+from gui.main_window import MainWindow
+from gui.panels.head import HeadPanel
+from tests.gui.hand_made import steps
+
+
+@pytest.fixture
+def panel(opened: MainWindow) -> HeadPanel:
+    opened.workspace.show_tab("Head")
+    return opened.workspace.head
+
+
+def choose(qtbot: QtBot, button: QRadioButton) -> None:
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton, pos=QPoint(8, button.height() // 2))
+
+
+def test_that_the_head_is_kept_at_first(opened: MainWindow, panel: HeadPanel) -> None:
+    assert panel.keep.isChecked()
+    assert not panel.form.isVisible()
+
+
+def test_that_removing_the_head_is_one_step_with_its_pooling(
+    qtbot: QtBot, opened: MainWindow, panel: HeadPanel
+) -> None:
+    choose(qtbot, panel.remove)
+    panel.pooling.show_key("max")
+    panel.pooling.activated.emit(panel.pooling.currentIndex())
+    assert [(tag(edit), edit.pooling) for edit in steps(opened.session.recipe)] == [("remove_head", "max")]
+
+
+def test_that_a_new_head_has_what_the_form_says(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
+    choose(qtbot, panel.attach)
+    panel.classes.setText("7")
+    panel.hidden.setText("256, 64")
+    panel.dropout.setText("0.25")
+    panel.apply()
+    edit = steps(opened.session.recipe)[-1]
+    assert (edit.classes, edit.hidden, edit.dropout, edit.activation) == (7, (256, 64), 0.25, "softmax")
+
+
+def test_that_keeping_the_head_again_takes_the_steps_out(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
+    choose(qtbot, panel.attach)
+    choose(qtbot, panel.keep)
+    assert opened.session.recipe == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "sentence"),
+    [
+        ("classes", "", "Say how many classes"),
+        ("classes", "none", "Classes must be a whole number"),
+        ("hidden", "12, x", "Hidden layers are whole numbers"),
+        ("hidden", "0", "Hidden layers are whole numbers"),
+        ("dropout", "1", "Dropout is a number from 0"),
+        ("dropout", "half", "Dropout is a number from 0"),
+    ],
+)
+def test_that_a_bad_value_is_one_sentence_and_stays_in_its_field(
+    qtbot: QtBot, opened: MainWindow, panel: HeadPanel, field: str, text: str, sentence: str
+) -> None:
+    choose(qtbot, panel.attach)
+    before = opened.session.recipe
+    getattr(panel, field).setText(text)
+    panel.apply()
+    assert panel.problem.text().startswith(sentence)
+    assert getattr(panel, field).text() == text
+    assert opened.session.recipe == before
+
+
+def test_that_what_the_form_has_no_field_for_is_kept(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
+    step = make_edit("attach_head", classes=3, seed=9)
+    opened.session.change_recipe(Recipe().plus(make_edit("remove_head"), step), "Load")
+    panel.dropout.setText("0.1")
+    panel.apply()
+    edit = steps(opened.session.recipe)[-1]
+    assert (edit.classes, edit.seed, edit.dropout) == (3, 9, 0.1)
+
+
+def test_that_undo_brings_the_choice_back(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
+    choose(qtbot, panel.remove)
+    opened.session.undo_stack.undo()
+    assert panel.keep.isChecked()
