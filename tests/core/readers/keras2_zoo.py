@@ -1,11 +1,16 @@
 """Small models, one for each built-in Keras 2 layer class, made with tf-keras: `(name, build)` pairs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
 def _chain(k: Any, shape: tuple[int | None, ...], *layers: Any, dtype: str | None = None) -> Any:
     return k.Sequential([k.Input(shape, dtype=dtype), *layers])
+
+
+def _one(k: Any, shape: tuple[int | None, ...], name: str, *arguments: Any, **fields: Any) -> Any:
+    return _chain(k, shape, getattr(k.layers, name)(*arguments, **fields))
 
 
 def _attention(k: Any) -> Any:
@@ -119,32 +124,20 @@ def _plain(k: Any) -> dict[str, Callable[[], Any]]:
         "Wrapped": lambda: _wrapped(k),
         "FrozenPart": lambda: _frozen_part(k),
     }
-    for n, shape in ((1, steps), (2, image), (3, volume)):
+    for rank, shape in ((1, steps), (2, image), (3, volume)):
         for kind in ("Max", "Average"):
-            found[f"{kind}Pooling{n}D"] = lambda n=n, kind=kind, shape=shape: _chain(
-                k, shape, getattr(layers, f"{kind}Pooling{n}D")(2, padding="same")
-            )
-            found[f"Global{kind}Pooling{n}D"] = lambda n=n, kind=kind, shape=shape: _chain(
-                k, shape, getattr(layers, f"Global{kind}Pooling{n}D")(keepdims=True)
-            )
-        found[f"SpatialDropout{n}D"] = lambda n=n, shape=shape: _chain(
-            k, shape, getattr(layers, f"SpatialDropout{n}D")(0.1)
-        )
+            found[f"{kind}Pooling{rank}D"] = partial(_one, k, shape, f"{kind}Pooling{rank}D", 2, padding="same")
+            found[f"Global{kind}Pooling{rank}D"] = partial(_one, k, shape, f"Global{kind}Pooling{rank}D", keepdims=True)
+        found[f"SpatialDropout{rank}D"] = partial(_one, k, shape, f"SpatialDropout{rank}D", 0.1)
     for name in ("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"):
-        found[name] = lambda name=name: _chain(k, steps, getattr(layers, name)(0.1))
+        found[name] = partial(_one, k, steps, name, 0.1)
     for name in ("ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU"):
-        found[name] = lambda name=name: _chain(k, steps, getattr(layers, name)())
-    for name in (
-        "RandomFlip",
-        "RandomRotation",
-        "RandomZoom",
-        "RandomContrast",
-        "RandomBrightness",
-        "RandomTranslation",
-    ):
-        arguments = {"RandomFlip": (), "RandomTranslation": (0.1, 0.1)}.get(name, (0.1,))
-        found[name] = lambda name=name, arguments=arguments: _chain(k, image, getattr(layers, name)(*arguments))
-    found["RandomCrop"] = lambda: _chain(k, image, layers.RandomCrop(4, 4))
+        found[name] = partial(_one, k, steps, name)
+    for name in ("RandomRotation", "RandomZoom", "RandomContrast", "RandomBrightness"):
+        found[name] = partial(_one, k, image, name, 0.1)
+    found["RandomFlip"] = partial(_one, k, image, "RandomFlip")
+    found["RandomTranslation"] = partial(_one, k, image, "RandomTranslation", 0.1, 0.1)
+    found["RandomCrop"] = partial(_one, k, image, "RandomCrop", 4, 4)
     for name in (
         "relu",
         "softmax",
@@ -158,7 +151,7 @@ def _plain(k: Any) -> dict[str, Callable[[], Any]]:
         "softsign",
         "swish",
     ):
-        found[f"Activation_{name}"] = lambda name=name: _chain(k, steps, layers.Activation(name))
+        found[f"Activation_{name}"] = partial(_one, k, steps, "Activation", name)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -29,7 +30,7 @@ KINDS = {
 def test_that_every_public_file_is_described(name: str, corpus: Callable[[str], Path]) -> None:
     source = read_model(corpus(name))
     assert source.kind == KINDS.get(name, "model")
-    known = next((entry for entry in collection.catalogue() if entry["file"] == name), {})
+    known: dict[str, Any] = next((entry for entry in collection.catalogue() if entry["file"] == name), {})
     if source.kind != "architecture" and known.get("params") and not source.graph.opaque:
         seeds_and_more = {"keras-team-tf-keras/lso_savedmodel_tf2.2": 1}
         assert source.graph.num_params() == known["params"] - seeds_and_more.get(name, 0)

@@ -14,8 +14,8 @@ from core.readers import open_store, read_model
 Make = Callable[[Path], Path]
 
 
-def _write(text: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(text) and None
+def _write(text: bytes) -> Callable[[Path], Any]:
+    return lambda path: path.write_bytes(text)
 
 
 WRONG: dict[str, tuple[str, Callable[[Path], Any]]] = {
