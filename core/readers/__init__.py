@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
+from core.readers.notes import training_findings
 from core.readers.opaque import opaque_findings
 from core.readers.shapes import fill_shapes
 from core.readers.source import Source, WeightStore
@@ -33,9 +34,9 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     file = Path(path)
     try:
         described = _describe(sniff(file), file)
-        described = replace(
-            described, findings=(*described.findings, *opaque_findings(described.graph, described.kind == "weights"))
-        )
+        opaque = opaque_findings(described.graph, described.kind == "weights")
+        said = (*described.findings, *opaque, *training_findings(described.training))
+        described = replace(described, findings=said)
         if weights is not None:
             described = _paired(described, Path(weights))
         status = file.stat()

@@ -32,6 +32,14 @@ def weights_findings(missing: Sequence[str], unused: Sequence[str]) -> tuple[Fin
     return tuple(found)
 
 
+def training_findings(training: bool) -> tuple[Finding, ...]:
+    """The note that a file's optimizer, loss and metrics are not carried on."""
+    if not training:
+        return ()
+    text = "The file also holds how the model was trained (optimizer, loss, metrics); that is not carried into results."
+    return (Finding("info", "training.dropped", "", text),)
+
+
 def _count(items: Sequence[str], noun: str) -> str:
     return f"1 {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 

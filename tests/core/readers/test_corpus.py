@@ -83,11 +83,11 @@ def test_that_unknown_layers_are_shown_with_all_their_weights(corpus: Callable[[
     layer = source.graph.layer("tcn")
     assert layer.opaque
     assert layer.num_params() == 136321 - source.graph.layer("dense").num_params()
-    assert [finding.code for finding in source.findings] == ["layer.unknown"]
+    assert "layer.unknown" in [finding.code for finding in source.findings]
     subclassed = read_model(corpus("keras-team-keras/pre_pr22362_nested_container.keras"))
     assert subclassed.graph.opaque
     assert subclassed.graph.num_params() == 58
-    assert [finding.code for finding in subclassed.findings] == ["graph.opaque"]
+    assert "graph.opaque" in [finding.code for finding in subclassed.findings]
 
 
 def test_that_stored_code_is_reported_and_nested_calls_count_from_zero(corpus: Callable[[str], Path]) -> None:

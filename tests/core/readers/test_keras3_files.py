@@ -148,3 +148,16 @@ def test_that_an_architecture_and_its_weights_open_together(keras: Any, tmp_path
     assert both.kind == "model"
     inputs = random_inputs(model)
     assert difference(rebuild(both)(inputs), model(inputs)) == 0
+
+
+def test_that_training_state_is_noted_once(keras: Any, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.save(tmp_path / "plain.keras")
+    model.compile("adam", "mse")
+    model.fit(np.ones((2, 4)), np.ones((2, 3)), verbose=0)
+    for ending in (".keras", ".h5"):
+        model.save(tmp_path / f"trained{ending}")
+        source = read_model(tmp_path / f"trained{ending}")
+        assert source.training
+        assert [finding.code for finding in source.findings] == ["training.dropped"]
+    assert read_model(tmp_path / "plain.keras").findings == ()
