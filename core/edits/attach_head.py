@@ -54,12 +54,15 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         return self._kept(graph) if self.keep is not None else self._fresh(graph)
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Kept classes answer as before (before the activation, which looks at all of them)."""
+        """Kept classes answer as before; a softmax looks at the others too, so that its values drift."""
         if self.keep is None:
             return ()
         indices = self._indices(before)
-        fields = {"new": list(range(len(indices))), "old": indices, "layer": classifier(before)[0]}
-        return (Contract("kept classes answer as before", "classes", True, fields),)
+        path, layer = classifier(before)
+        after_path, after_layer = classifier(after)
+        fields = {"new": list(range(len(indices))), "old": indices, "layer": path}
+        exact = layer.config.get("activation") == after_layer.config.get("activation") in ("linear", "sigmoid")
+        return (Contract("kept classes answer as before", "classes", exact and path == after_path, fields),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """A head on top of another."""

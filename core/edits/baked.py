@@ -52,7 +52,7 @@ def rebaked(before: Graph, after: Graph) -> Graph:
                 continue
             new = layer
             if path in known:
-                new = _repadded(layer, graph, known[path])
+                new = _repadded(layer, graph)
             elif layer.class_name == "Reshape" and path in old_layers:
                 new = _reshaped(layer, graph, before, path)
             layers.append(new)
@@ -156,11 +156,13 @@ def _pads(layer: Layer) -> list[tuple[int, int]]:
     return [(one, one) if isinstance(one, int) else (int(one[0]), int(one[1])) for one in value]
 
 
-def _repadded(layer: Layer, level: Graph, padding: Padding) -> Layer:
-    size = _sizes(level, layer)
-    if size is None:
+def _repadded(layer: Layer, level: Graph) -> Layer:
+    """The padding for what arrives now and for the kernel that it now feeds, which an edit may have changed."""
+    layers, size = level.by_name(), _sizes(level, layer)
+    kernel = _strided_kernel([layers[name] for name, _ in level.consumers().get(TensorRef(layer.name), ())])
+    if size is None or kernel is None:
         return layer
-    pads = correct_pad(size, padding.kernel)
+    pads = correct_pad(size, kernel)
     return layer if pads == _pads(layer) else configured(layer, padding=[list(pair) for pair in pads])
 
 

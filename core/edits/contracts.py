@@ -14,7 +14,7 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `old_size`   | the same random input of the old size (`shape`) for both, the new model built at that size |
 | `adapted`    | `x_new` random of the new shape; `x_old` is what `x_new` is after the first layer called `layer` |
 | `features`   | the same input; `outputs` pairs new outputs with layer paths of the old model: `[[0, "block3"]]` |
-| `classes`    | the same input; new output columns `new` equal old columns `old` before the activation |
+| `classes`    | the same input; the new output's columns `new` equal the old one's columns `old` |
 """
 
 from typing import Any

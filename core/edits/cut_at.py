@@ -38,8 +38,8 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Each output is what that layer computed before."""
-        if len(after.output_refs()) != len(self.layers):
-            return ()
+        if len(after.output_refs()) != len(self.layers) or any(before.find(p).is_operation for p in self.layers):
+            return ()  # an operation's output cannot be asked for by name
         fields = {"outputs": [[number, path] for number, path in enumerate(self.layers)]}
         return (Contract(f"new(x) == {', '.join(self.layers)} of old(x)", "features", True, fields),)
 

@@ -26,8 +26,8 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """The features are those the old model computed inside."""
         head = find_head(before)
-        if self.pooling != "none" or head.prefix:
-            return ()
+        if self.pooling != "none" or head.prefix or before.layer(head.features.layer).is_operation:
+            return ()  # an operation's output cannot be asked for by name
         fields = {"outputs": [[0, head.features.layer]]}
         return (Contract(f"new(x) == {head.features.layer} of old(x)", "features", True, fields),)
 

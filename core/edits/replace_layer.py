@@ -50,6 +50,12 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             config={**kept, **fields, "name": layer.name},
             calls=calls,
         )
+        if class_name in _MODELS:
+            # imported here: readers know edits
+            from core.readers.config_graph import read_layer
+
+            made = read_layer({**self.config, "name": layer.name, "config": {**fields, "name": layer.name}}, "")
+            fresh = replace(made, calls=calls, trainable=layer.trainable)
         return graph.with_layer(self.layer, fresh)
 
     def summary(self) -> str:
@@ -59,4 +65,5 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         return f"{self.layer}: {', '.join(sorted(self.config))} changed"
 
 
+_MODELS = frozenset({"Functional", "Sequential"})
 _ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})

@@ -74,9 +74,7 @@ def _any_size(model: Any) -> Any:
 
 def test_that_adapters_stack_for_size_and_channels(bench: Any) -> None:
     source = bench("flat")
-    built = source.built(
-        InsertAdapter(shape=(32, 32, 3), fit="resize"), InsertAdapter(shape=(32, 32, 1), fit="repeat")
-    )
+    built = source.built(InsertAdapter(shape=(32, 32, 3), fit="resize"), InsertAdapter(shape=(32, 32, 1), fit="repeat"))
     assert built.model.input_shape == (None, 32, 32, 1)
     assert built(np.zeros((1, 32, 32, 1), "float32")).shape == (1, 5)
 

@@ -66,6 +66,21 @@ def test_that_batch_normalization_comes_before_the_activation_and_the_projection
     assert edit.findings(source.graph, graph)[0].code == "adapt.lossy"
 
 
+def test_that_padding_by_size_parity_follows_the_kernel() -> None:
+    import keras
+
+    inputs = keras.Input((32, 31, 3))
+    x = keras.layers.ZeroPadding2D(((0, 1), (1, 1)), name="stem_conv_pad")(inputs)
+    x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name="stem_conv")(x)
+    source = Bench(keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pool")(x)))
+    edit = ReplaceFirstConv(kernel_size=9)
+    graph = source.edited(edit)
+    assert graph.find("stem_conv_pad").config["padding"] == [[3, 4], [4, 4]]
+    x = image(32, 31)
+    assert edit.contracts(source.graph, graph)[0].exact
+    assert drift(source.built(edit)(x), source.old(x)) < 1e-6
+
+
 def test_that_a_fresh_batch_normalization_alone_changes_nothing(bench: Any) -> None:
     source = bench("flat")
     x = image()

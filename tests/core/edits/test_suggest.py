@@ -27,9 +27,7 @@ def test_that_the_same_fix_works_inside_a_nested_model() -> None:
     inner = zoo.sequential()
     source = Bench(keras.Sequential([keras.Input((16, 16, 3), name="outer"), inner]))
     edit = ChangeInput(shape=(24, 24, 3))
-    chains = suggested_rules(
-        source.graph, source.edited(edit), "sequential/hidden", "kernel", (200, 10), (648, 10)
-    )
+    chains = suggested_rules(source.graph, source.edited(edit), "sequential/hidden", "kernel", (200, 10), (648, 10))
     assert chains[0][0].name == "spatial_resize"
     built = source.built(edit, SetRule(weight="sequential/hidden/kernel", rule=chains[0]))
     assert built(np.zeros((1, 24, 24, 3), "float32")).shape == (1, 5)
