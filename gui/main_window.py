@@ -74,18 +74,20 @@ class MainWindow(QMainWindow):
     @property
     def workspace(self) -> "Workspace":
         """The panels around a model, made when first needed: the welcome page is up without them."""
-        if self._workspace is None:
-            # not at the top: with the canvas it is a third of all imports, and the first page needs none of it
-            from gui.workspace import Workspace
+        return self._workspace or self._make_workspace()
 
-            self._workspace = Workspace(self.session, self.settings, self.look)
-            self.pages.addWidget(self._workspace)
-            self._workspace.arrange(self.width() - 24, self.height() - 100)
-            self._workspace.recipe.save_wanted.connect(self.files.save_recipe)
-            self._workspace.recipe.load_wanted.connect(self.files.load_recipe)
-            self._workspace.recipe.edit_wanted.connect(self._edit_step)
-            self._workspace.recipe.hint.connect(lambda text: self.banner.say("info", text))
-        return self._workspace
+    def _make_workspace(self) -> "Workspace":
+        # not at the top: with the canvas it is a third of all imports, and the first page needs none of it
+        from gui.workspace import Workspace
+
+        made = self._workspace = Workspace(self.session, self.settings, self.look)
+        self.pages.addWidget(made)
+        made.arrange(self.width() - 24, self.height() - 100)
+        made.recipe.save_wanted.connect(self.files.save_recipe)
+        made.recipe.load_wanted.connect(self.files.load_recipe)
+        made.recipe.edit_wanted.connect(self._edit_step)
+        made.recipe.hint.connect(lambda text: self.banner.say("info", text))
+        return made
 
     def open_path(self, path: str) -> None:
         """Open a file; `plan_changed` follows, or a banner says why not."""
@@ -162,6 +164,7 @@ class MainWindow(QMainWindow):
         session.view_changed.connect(self.top.views.set_current)
         session.engine_changed.connect(self._refresh_actions)
         session.problem.connect(self._on_problem)
+        session.opening_changed.connect(self._on_opening)
         session.export_finished.connect(self.export_finished)
         session.work_changed.connect(self._refresh_actions)
         session.recipe_changed.connect(self._on_recipe)
@@ -203,6 +206,17 @@ class MainWindow(QMainWindow):
             actions[name].triggered.connect(command)
 
     # reacting
+
+    @Slot(str)
+    def _on_opening(self, path: str) -> None:
+        if path:
+            # the panels are made while the other process reads
+            QTimer.singleShot(0, self, self._prepare)
+
+    @Slot()
+    def _prepare(self) -> None:
+        if self._workspace is None:
+            self._make_workspace()
 
     @Slot()
     def _on_source(self) -> None:

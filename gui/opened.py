@@ -24,7 +24,8 @@ def opened_words(source: Source) -> tuple[str, str, str]:
     if source.weights_path:
         parts.append(f"weights from {Path(source.weights_path).name}")
     repaired = [one for one in source.findings if one.code == "legacy.repaired"]
-    missing = [one for one in source.findings if one.code in ("code.custom", "code.lambda", "graph.opaque")]
+    unseen = [one for one in source.findings if one.code in ("code.custom", "code.lambda", "graph.opaque")]
+    missing = [one for one in unseen if one.severity != "info"]
     damaged = [one for one in source.findings if one.severity == "error"]
     if repaired:
         parts.append(f"{len(repaired)} old setting{'s' if len(repaired) > 1 else ''} repaired")
