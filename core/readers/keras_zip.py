@@ -6,6 +6,7 @@ from typing import Any
 
 import h5py
 
+from core.findings import Finding
 from core.readers.archive import find_member, open_archive, open_member, read_member
 from core.readers.array_notes import take_notes
 from core.readers.assign_v3 import StoredGroup, assign, tree_of
@@ -28,7 +29,8 @@ def read_keras(path: Path) -> Described:
             raise damaged(path, "is a zip archive but no Keras model: it has no config.json")
         config = parse_json(read_member(archive, config_info, path), path)
         metadata = _metadata(archive, path)
-        root, training = archive_weights(archive, path)
+        bare = _missing_weights(archive)
+        root, training = (StoredGroup(), False) if bare else archive_weights(archive, path)
         assets = tuple(
             info.filename for info in archive.infolist() if info.filename.startswith("assets/") and not info.is_dir()
         )
@@ -40,11 +42,11 @@ def read_keras(path: Path) -> Described:
     graph = build_graph(model, str(path))
     assignment = assign(graph, root, notes)
     shared, missing = share_weights(assignment.graph, assignment.missing)
-    findings = (*repaired.findings, *weights_findings(missing, assignment.unused))
+    findings = (*repaired.findings, *(bare or weights_findings(missing, assignment.unused)))
     name = "Keras 3" if not str(version or "3").startswith("2") else "Keras 2"
     return Described(
         format=f"{name} (.keras)",
-        kind="model",
+        kind="architecture" if bare else "model",
         graph=shared,
         notes=notes,
         keras_version=str(version) if version else None,
@@ -53,6 +55,19 @@ def read_keras(path: Path) -> Described:
         assets=assets,
         metadata={key: config[key] for key in ("build_config", "compile_config") if config.get(key)},
     )
+
+
+def _missing_weights(archive: zipfile.ZipFile) -> tuple[Finding, ...]:
+    """What to say of an archive whose weights cannot be read: none there, or in NumPy's pickled form."""
+    if find_member(archive, *WEIGHTS_MEMBERS) is not None:
+        return ()
+    text = "The archive holds no weights (model.weights.h5): only the architecture is shown."
+    if find_member(archive, "model.weights.npz") is not None:
+        text = (
+            "The weights lie in model.weights.npz, which Keras writes as pickled Python objects. Unpickling runs code, "
+            "so only the architecture is shown. Load and save the model once with Keras to get model.weights.h5."
+        )
+    return (Finding("warning", "weight.unmatched", "", text),)
 
 
 def _metadata(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Hdf5Store:
         with open_archive(self._path) as archive:
             info = find_member(archive, *WEIGHTS_MEMBERS)
             if info is None:
-                raise damaged(self._path, "holds no model.weights.h5")
+                raise damaged(self._path, "holds no model.weights.h5, so it has no arrays to read")
             self._stream = open_member(archive, info, self._path)
         return open_hdf5(self._stream, self._path)
 

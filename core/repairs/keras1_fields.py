@@ -85,7 +85,7 @@ _SIGNS = {"nb_filter", "border_mode", "init", "output_dim", "W_regularizer", "p"
 
 
 def _apply(layer: Config, dialect: Dialect) -> Change | None:
-    name = _CLASSES.get(layer["class_name"], layer["class_name"])
+    name = _CLASSES.get(str(layer["class_name"]), str(layer["class_name"]))
     config = layer["config"]
     if not _is_old(layer, dialect):
         return (

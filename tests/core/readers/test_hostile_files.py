@@ -133,6 +133,18 @@ def test_that_stored_code_and_pickles_never_run(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+def test_that_pickled_weights_are_left_alone_and_explained(tmp_path: Path) -> None:
+    marker, path = tmp_path / "marker", tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.0.0"}')
+        archive.writestr("config.json", json.dumps(CONFIG))
+        archive.writestr("model.weights.npz", pickle.dumps(_Marker(marker)))
+    source = read_model(path)
+    assert source.kind == "architecture"
+    assert ["pickled" in finding.message for finding in source.findings if finding.code == "weight.unmatched"] == [True]
+    assert not marker.exists()
+
+
 def test_that_member_names_are_never_used_as_paths(tmp_path: Path) -> None:
     path = tmp_path / "inner" / "model.keras"
     path.parent.mkdir()
