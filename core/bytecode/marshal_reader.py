@@ -65,15 +65,17 @@ def read_code(data: bytes) -> Code:
         raise BytecodeError("it is no code object")
     # Python 3.4 and later set the top bit of the first byte, Python 2 never does
     layouts = ("3.11+", "3.8-3.10", "3.4-3.7") if data[0] & _REMEMBER else ("2.7", "3.4-3.7", "3.8-3.10", "3.11+")
-    reason = ""
+    reasons: list[tuple[int, str]] = []
     for layout in layouts:
+        reader = _Reader(data, layout)
         try:
-            return _Reader(data, layout).whole()
+            return reader.whole()
         except BytecodeError as error:
-            reason = reason or str(error)
+            reasons.append((reader.at, str(error)))
         except (struct.error, ValueError, OverflowError, TypeError):
-            reason = reason or "its values make no sense"
-    raise BytecodeError(reason)
+            reasons.append((reader.at, "its values make no sense"))
+    # the layout that came farthest is most likely the right one
+    raise BytecodeError(max(reasons, key=lambda pair: pair[0])[1])
 
 
 class _Reader:

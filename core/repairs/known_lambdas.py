@@ -31,6 +31,8 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         # old files count the calls of models in another way than those of layers
         return None
     fresh: Config = {**{key: layer[key] for key in ("name", "inbound_nodes") if key in layer}, **entry}
+    if "inbound_nodes" in fresh:
+        fresh["inbound_nodes"] = [_without_mask(node) for node in fresh["inbound_nodes"]]
     if entry["class_name"] != "Functional":
         fresh["config"] = {**entry["config"], **{key: config[key] for key in _KEPT if key in config}}
     said = f"{found.text} is {described(entry)} now"
@@ -88,6 +90,10 @@ def _count(node: Any) -> int | None:
     if isinstance(args[0], list):
         return len(args[0]) if all(map(_is_tensor, args[0])) and len(args[0]) > 1 else None
     return 0 if _is_tensor(args[0]) else None
+
+
+def _without_mask(node: Any) -> Any:
+    return {**node, "kwargs": {}} if isinstance(node, dict) else node
 
 
 def _is_tensor(value: Any) -> bool:
