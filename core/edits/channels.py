@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from core.edits.anatomy import Site, Trace
 from core.edits.recording import configured, forget, record
+from core.edits.set_dtype import quantized
 from core.errors import EditError, RuleError
 from core.graph import Call, Graph, Layer
-from core.rules import AnyRule, FoldChannels, RepeatChannels, SumChannels
+from core.rules import AnyRule, FoldChannels, RegroupChannels, RepeatChannels, SumChannels
 from core.rules.axes import axes_of, leaf_class
 from core.rules.channels import ChannelRule
 
@@ -79,7 +80,7 @@ def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
         state = site.state
         differing = any(step.per_channel() for step in state.steps) or not state.linear
         if site.role == "depthwise" or class_name.startswith("SeparableConv"):
-            exact = exact and new >= old and one_hot
+            exact = exact and ((new >= old and one_hot) or regroups(site, new, rule))
         elif site.role == "vector" and class_name in ("LayerNormalization", "RMSNormalization"):
             exact = False
         elif site.role == "mixing" and differing and not (new >= old and one_hot):
@@ -173,6 +174,15 @@ def _source_channels(size: int, inner: int, change: Change) -> tuple[int, int]:
 
 def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
     class_name, config = leaf_class(layer)
+    if quantized(config):
+        raise EditError(
+            f"{site.path} holds quantized numbers, which cannot be added up or shared out; dequantize the model first."
+        )
+    if class_name.startswith("SeparableConv") and site.state.flat is None:
+        layer = _separable(layer, site, change)
+        config = layer.config
+        if layer.rules_for("depthwise_kernel")[:1] == (RegroupChannels(),):
+            return layer
     groups = int(config.get("groups") or 1)
     if groups > 1:
         return _grouped(layer, site, change, groups)
@@ -192,6 +202,29 @@ def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
     if isinstance(rule, FoldChannels) and change.new < change.old and class_name in _FOLDABLE:
         layer = _shifted_bias(layer, replace(rule, source=change.old, new=change.new))
     return layer
+
+
+def _separable(layer: Layer, site: Site, change: Change) -> Layer:
+    """A separable convolution of one channel: every old depthwise filter reads it, so that nothing is lost.
+
+    The multiplier grows by the number of old channels and the pointwise kernel stays as it is; exact for gray.
+    """
+    kernel = next((one for one in layer.weights if one.name == "depthwise_kernel"), None)
+    if kernel is None:
+        return layer
+    channels, multiplier = kernel.shape[-2:]
+    if not regroups(site, change.new, change.rule):
+        layer = configured(layer, depth_multiplier=multiplier)
+        return forget(layer, "depthwise_kernel", "all")
+    layer = forget(layer, "pointwise_kernel", "channels")
+    return record(configured(layer, depth_multiplier=channels * multiplier), "depthwise_kernel", RegroupChannels())
+
+
+def regroups(site: Site, new: int, rule: ChannelRule) -> bool:
+    """Whether a separable convolution can read its one channel with every old depthwise filter."""
+    state = site.state
+    plain = state.linear and state.inner == 1 and not any(step.per_channel() for step in state.steps)
+    return new == 1 and plain and rule.name == "sum" and leaf_class(site.layer)[0].startswith("SeparableConv")
 
 
 def _rule_at(site: Site, change: Change) -> ChannelRule:

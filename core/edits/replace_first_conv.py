@@ -7,6 +7,7 @@ from core.edits.anatomy import CONVOLUTIONS, first_convs
 from core.edits.baked import rebaked
 from core.edits.base import Edit
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
+from core.edits.set_dtype import quantized
 from core.edits.splice import insert_after, new_layer
 from core.edits.widening import widen
 from core.errors import EditError, RuleError
@@ -59,6 +60,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         self.check()
         path = self.target(graph)
         old = graph.find(path)
+        if quantized(old.config):
+            raise EditError(f"{path} holds quantized numbers, whose kernel cannot be changed; dequantize it first.")
         new = self._configured(old)
         wide = self._width(old)
         new = self._kernel_rules(old, new)
