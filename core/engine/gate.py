@@ -4,6 +4,7 @@ Keras is asked to deserialise a config only when every class that the config nam
 missing, untrusted or stored in the file itself (Lambda) is `opaque` and never gets here.
 """
 
+import copy
 import json
 import os
 import re
@@ -60,4 +61,5 @@ def deserialize(entry: dict[str, Any], bytecode: bool = False) -> Any:
     for name in foreign_classes(entry):
         if not (bytecode and name in ("__lambda__", "Lambda")):
             raise UnknownCode(name)
-    return keras.saving.deserialize_keras_object(entry, safe_mode=not bytecode)
+    # Some of Keras's own `from_config` take entries out of the config they are given.
+    return keras.saving.deserialize_keras_object(copy.deepcopy(entry), safe_mode=not bytecode)

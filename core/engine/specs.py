@@ -13,6 +13,7 @@ from keras.src.backend.common import global_state
 from keras.src.saving import saving_lib
 from keras.src.utils.python_utils import is_default
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.engine.gate import config_key, deserialize, make_layer
 from core.graph import Call, Layer, TensorRef, TensorSpec, Weight, map_leaves
@@ -225,7 +226,7 @@ class Specs:
 
     def _ask_weights(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> WeightsAnswer:
         try:
-            fresh = make_layer(layer)
+            fresh = make_layer(_stateless(layer))
             fresh.trainable = layer.trainable
             if is_default(fresh.build) and not getattr(fresh, "_layers", None):
                 return WeightsAnswer()
@@ -239,6 +240,23 @@ class Specs:
                 return WeightsAnswer(recorded_weights(fresh))
         except Exception as error:  # noqa: BLE001 - as above
             return WeightsAnswer(error=sentence(error))
+
+
+def _stateless(layer: Layer) -> Layer:
+    """A stateful recurrent layer makes its state as it is built, which needs memory; Keras never stores the state."""
+    config = _without_state(layer.config)
+    return layer if config is layer.config else replace(layer, config=config)
+
+
+def _without_state(config: dict[str, Any]) -> dict[str, Any]:
+    changed = {"stateful": False} if config.get("stateful") else {}
+    for field in ("layer", "backward_layer"):
+        inner = config.get(field)
+        if isinstance(inner, dict) and isinstance(inner.get("config"), dict):
+            clean = _without_state(inner["config"])
+            if clean is not inner["config"]:
+                changed[field] = {**inner, "config": clean}
+    return {**config, **changed} if changed else config
 
 
 def symbolic_arguments(call: Call, specs: dict[TensorRef, TensorSpec]) -> tuple[list[Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.readers.config_graph import is_model_config
+from core.readers.names import snake_case
 
 Config = dict[str, Any]
 
@@ -61,6 +62,8 @@ def _wrapped(item: Config, prefix: str, own: tuple[str, ...], found: list[Note],
     config = dict(clean["config"])
     names = _ATTRIBUTES.get(str(item.get("class_name")), {})
     for field, value in config.items():
+        if field == "cells" and isinstance(value, list):
+            config[field] = _cells(value, prefix, own, found, notes)
         if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
             continue
         if is_model_config(value):
@@ -72,3 +75,18 @@ def _wrapped(item: Config, prefix: str, own: tuple[str, ...], found: list[Note],
             # The backward layer is a copy that only exists once Keras builds it.
             _wrapped(value, f"{prefix}/backward_layer".lstrip("/"), own, found, notes)
     return {**clean, "config": config}
+
+
+def _cells(cells: list[Any], prefix: str, own: tuple[str, ...], found: list[Note], notes: Notes) -> list[Any]:
+    """Stacked cells are kept under their class in snake case, numbered from the second of a kind on."""
+    used: dict[str, int] = {}
+    clean = []
+    for cell in cells:
+        if not isinstance(cell, dict) or not isinstance(cell.get("config"), dict):
+            clean.append(cell)
+            continue
+        name = snake_case(str(cell.get("class_name")))
+        count = used[name] = used.get(name, -1) + 1
+        place = f"{prefix}/cells/{name}_{count}" if count else f"{prefix}/cells/{name}"
+        clean.append(_wrapped(cell, place.lstrip("/"), own, found, notes))
+    return clean

@@ -6,7 +6,7 @@ which is believed first.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -88,11 +88,13 @@ class Assignment:
     graph: Graph
     missing: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    classes: dict[str, str] = field(default_factory=dict)
+    """Classes that layers had when they were stored, by path, where a repair gave them another."""
 
 
 def assign(graph: Graph, root: StoredGroup, notes: Notes | None = None) -> Assignment:
     """Give every layer of the graph its arrays. Shared models stored once are found at their first place."""
-    result = Assignment(graph)
+    result = Assignment(graph, classes=_stored_classes(notes or {}))
     used: set[str] = set()
     result.graph = _model(graph, root, "", result, used)
     extra = [key for key, store_key, _ in root.flat() if store_key not in used and not _is_training(key)]
@@ -102,6 +104,15 @@ def assign(graph: Graph, root: StoredGroup, notes: Notes | None = None) -> Assig
             lambda path, layer: _noted(layer, notes.get(tuple(path.split("/")), ()))
         )
     return result
+
+
+def _stored_classes(notes: Notes) -> dict[str, str]:
+    return {
+        "/".join(path): str(note.step["class"])
+        for path, steps in notes.items()
+        for note in steps
+        if note.step["do"] == "stored_as" and not note.prefix
+    }
 
 
 def _noted(layer: Layer, notes: tuple[Note, ...]) -> Layer:
@@ -137,7 +148,8 @@ def _model(graph: Graph, group: StoredGroup, path: str, result: Assignment, used
     if graph.opaque:
         return replace(graph, layers=_opaque_layers(group, used), weights=own)
     container = next((group.groups[name] for name in _CONTAINERS if name in group.groups), StoredGroup())
-    chosen = match_groups(graph, container)
+    classes = {layer.name: result.classes.get(path + layer.name, layer.class_name) for layer in graph.layers}
+    chosen = match_groups(graph, container, classes)
     layers = []
     for layer in graph.layers:
         found = chosen.get(layer.name)
@@ -145,8 +157,10 @@ def _model(graph: Graph, group: StoredGroup, path: str, result: Assignment, used
     return replace(graph, layers=tuple(layers), weights=own)
 
 
-def match_groups(graph: Graph, container: StoredGroup) -> dict[str, StoredGroup]:
-    """Which stored group belongs to which layer: by the name it carries, else by class and order."""
+def match_groups(
+    graph: Graph, container: StoredGroup, classes: Mapping[str, str] | None = None
+) -> dict[str, StoredGroup]:
+    """Which stored group belongs to which layer: by the name it carries, else by class (as stored) and order."""
     owners = [layer for layer in graph.layers if not layer.is_operation]
     if graph.is_sequential and owners and owners[0].is_input and len(owners) > 1:
         owners = owners[1:]
@@ -154,7 +168,7 @@ def match_groups(graph: Graph, container: StoredGroup) -> dict[str, StoredGroup]
     chosen: dict[str, StoredGroup] = {}
     used: dict[str, int] = {}
     for layer in owners:
-        name = snake_case(layer.class_name)
+        name = snake_case((classes or {}).get(layer.name, layer.class_name))
         count = used[name] = used.get(name, -1) + 1
         key = f"{name}_{count}" if count else name
         by_order = container.groups.get(key)

@@ -120,7 +120,7 @@ def _cudnn(found: Named, prefix: str, step: dict[str, Any]) -> Named:
 def _hard_sigmoid(found: Named, prefix: str, step: dict[str, Any]) -> Named:
     names = _own(found, prefix)
     result = dict(found)
-    for part in ("kernel", "recurrent_kernel", "bias"):
+    for part in ("kernel", "recurrent_kernel", "pointwise_kernel", "bias"):
         if part in names:
             item = found[names[part]]
             result[names[part]] = _changed(

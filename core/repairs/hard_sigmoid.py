@@ -5,9 +5,20 @@ Both are equal after scaling x by 1.2, so the gates' (or the layer's) weights an
 
 from core.repairs.base import Change, Config, Dialect, Repair, with_config
 
-_GATED = {"LSTM": (0, 1, 3), "GRU": (0, 1), "ConvLSTM1D": (0, 1, 3), "ConvLSTM2D": (0, 1, 3), "ConvLSTM3D": (0, 1, 3)}
-_BLOCKS = {"LSTM": 4, "GRU": 3, "ConvLSTM1D": 4, "ConvLSTM2D": 4, "ConvLSTM3D": 4}
-_LINEAR = frozenset({"Dense", "Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
+_GATED = {
+    **dict.fromkeys(("LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), (0, 1, 3)),
+    **dict.fromkeys(("GRU", "GRUCell"), (0, 1)),
+}
+_BLOCKS = {name: 4 if len(gates) == 3 else 3 for name, gates in _GATED.items()}
+_LINEAR = frozenset(
+    [
+        "Dense",
+        "EinsumDense",
+        "SimpleRNN",
+        "SimpleRNNCell",
+        *(f"{kind}{rank}D{end}" for kind in ("Conv", "DepthwiseConv", "SeparableConv") for rank in (1, 2, 3) for end in ("", "Transpose")),
+    ]
+)
 
 
 def _apply(layer: Config, dialect: Dialect) -> Change | None:
@@ -15,9 +26,15 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     if dialect.major > 2 or any(step["do"] == "hard_sigmoid" for step in layer.get("arrays", [])):
         return None
     step: Config | None = None
-    if name in _GATED and config.get("recurrent_activation", "hard_sigmoid") == "hard_sigmoid":
-        step = {"do": "hard_sigmoid", "count": _BLOCKS[name], "blocks": list(_GATED[name])}
-        layer = with_config(layer, {**config, "recurrent_activation": "hard_sigmoid"})
+    if name in _GATED:
+        blocks = []
+        if config.get("recurrent_activation", "hard_sigmoid") == "hard_sigmoid":
+            blocks += _GATED[name]
+            layer = with_config(layer, {**config, "recurrent_activation": "hard_sigmoid"})
+        if name.startswith("GRU") and config.get("activation") == "hard_sigmoid":
+            blocks.append(2)
+        if blocks:
+            step = {"do": "hard_sigmoid", "count": _BLOCKS[name], "blocks": blocks}
     elif name in _LINEAR and config.get("activation") == "hard_sigmoid":
         step = {"do": "hard_sigmoid", "count": 1, "blocks": [0]}
     if step is None:
@@ -26,4 +43,13 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     return Change({**layer, "arrays": [*layer.get("arrays", []), step]}, said)
 
 
+def _apply_twice(layer: Config, dialect: Dialect) -> Change | None:
+    """The activation of an LSTM acts on the candidate and on the state, which no weights scale."""
+    lstm = layer["class_name"].endswith(("LSTM", "LSTMCell")) or layer["class_name"].startswith("ConvLSTM")
+    if dialect.major > 2 or not lstm or layer["config"].get("activation") != "hard_sigmoid":
+        return None
+    return Change(layer, "activation=hard_sigmoid has another slope in Keras 3, so its outputs will differ a little")
+
+
 REPAIR = Repair("hard_sigmoid", "hard_sigmoid of Keras 1 and 2", _apply)
+TWICE = Repair("hard_sigmoid state", "hard_sigmoid as the activation of an LSTM", _apply_twice, severity="warning")

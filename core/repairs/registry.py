@@ -10,6 +10,7 @@ from core.repairs import (
     activations,
     axis,
     dtypes,
+    expansions,
     groups,
     hard_sigmoid,
     initializers,
@@ -22,11 +23,14 @@ from core.repairs import (
     leftovers,
     modules,
     names,
+    ports,
+    random_images,
     recurrent,
     regularizers,
     relus,
     sequential,
     spatial_dropout,
+    states,
     tf_ops,
     th_ordering,
     time_major,
@@ -38,9 +42,11 @@ REPAIRS: tuple[Repair, ...] = (
     keras1_fields.REPAIR,
     known_lambdas.REPAIR,
     lambdas.REPAIR,
+    states.REPAIR,
     recurrent.REPAIR,
     keras1_recurrent.REPAIR,
     relus.REPAIR,
+    random_images.REPAIR,
     initializers.REPAIR,
     regularizers.REPAIR,
     activations.REPAIR,
@@ -53,11 +59,12 @@ REPAIRS: tuple[Repair, ...] = (
     spatial_dropout.REPAIR,
     th_ordering.REPAIR,
     hard_sigmoid.REPAIR,
+    hard_sigmoid.TWICE,
     leftovers.REPAIR,
     leftovers.UNKNOWN,
 )
 
-BEFORE: tuple[Repair, ...] = (names.REPAIR, sequential.REPAIR, tf_ops.REPAIR)
+BEFORE: tuple[Repair, ...] = (names.REPAIR, sequential.REPAIR, ports.REPAIR, tf_ops.REPAIR, expansions.REPAIR)
 """Repairs of models that look at their layers as the file has them, so they come before the walk goes inside."""
 
 _LAYER_FIELDS = ("layer", "backward_layer", "forward_layer", "cell")
@@ -121,7 +128,14 @@ def _repair(layer: Config, dialect: Dialect, log: _Log, path: str) -> Config:
             log.notes += [
                 replace(note, layer=own, message=note.message.replace("{layer}", own)) for note in change.findings
             ]
-    return inner
+    return _with_stored_class(inner, str(layer["class_name"]))
+
+
+def _with_stored_class(layer: Config, stored: str) -> Config:
+    """A note of the class that named the layer's group of arrays in a `.keras` file, where it has another one now."""
+    if layer["class_name"] == stored or "layers" in layer["config"]:
+        return layer
+    return {**layer, "arrays": [*layer.get("arrays", []), {"do": "stored_as", "class": stored}]}
 
 
 def _repair_inside(config: Config, dialect: Dialect, log: _Log, path: str) -> Config:

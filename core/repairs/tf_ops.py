@@ -4,6 +4,7 @@ from typing import Any
 
 from core.readers.calls import is_leaf
 from core.repairs.base import Change, Config, Dialect, Repair
+from core.repairs.nodes import tensor
 from core.repairs.tf_ops_table import Op, Previous, operations
 
 _CLASSES = ("TFOpLambda", "SlicingOpLambda")
@@ -66,11 +67,6 @@ def _value(value: Any) -> Any:
         return [_value(item) for item in value]
     return value
 
-
-def tensor(layer: str, node: int = 0, output: int = 0) -> Config:
-    """A tensor in Keras 3's serialised form, its shape unknown."""
-    history = [layer, node, output]
-    return {"class_name": "__keras_tensor__", "config": {"shape": None, "dtype": "float32", "keras_history": history}}
 
 
 def _node(op: Op, name: str, index: int, count: int) -> Config:

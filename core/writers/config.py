@@ -52,6 +52,8 @@ def layer_config(layer: Layer, graph: Graph) -> dict[str, Any]:
             config["name"] = layer.name
         else:
             config[layer.inner_key] = model_config(layer.inner)
+    if not layer.opaque:
+        config = {key: _unbuilt(value) for key, value in config.items()}
     entry = {
         "module": layer.module,
         "class_name": layer.class_name,
@@ -63,6 +65,16 @@ def layer_config(layer: Layer, graph: Graph) -> dict[str, Any]:
         # Known layers are built by being called; a stored build shape would contradict an edited input.
         entry["build_config"] = layer.build_config
     return entry
+
+
+def _unbuilt(value: Any) -> Any:
+    """A wrapped layer's entry without its build shape: the wrapper builds it, and an edit may have changed the shape."""
+    if not isinstance(value, dict) or "class_name" not in value or not isinstance(value.get("config"), dict):
+        return value
+    if "layers" in value["config"]:
+        return value
+    inner = {key: _unbuilt(item) for key, item in value["config"].items()}
+    return {**{key: item for key, item in value.items() if key != "build_config"}, "config": inner}
 
 
 def _is_functional(layer: Layer) -> bool:
