@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from typing_extensions import override
 
 from gui.actions import Actions
+from gui.dialogs.compare import CompareSheet
 from gui.dialogs.crash import CrashSheet
 from gui.dialogs.preferences import Preferences
 from gui.dialogs.step import StepSheet
@@ -51,6 +52,7 @@ class MainWindow(QMainWindow):
         self._crash: CrashSheet | None = None
         self._preferences: Preferences | None = None
         self._step: StepSheet | None = None
+        self._compare: CompareSheet | None = None
         self.actions_ = Actions(self)
         self._adopt_undo()
         self.files = FileCommands(self, session, settings, look)
@@ -86,6 +88,8 @@ class MainWindow(QMainWindow):
         made.recipe.save_wanted.connect(self.files.save_recipe)
         made.recipe.load_wanted.connect(self.files.load_recipe)
         made.recipe.edit_wanted.connect(self._edit_step)
+        made.input.compare_wanted.connect(lambda number: self._comparison().begin(number=number))
+        made.findings.compare_wanted.connect(lambda weight: self._comparison().begin(weight=weight))
         made.recipe.hint.connect(lambda text: self.banner.say("info", text))
         return made
 
@@ -288,8 +292,8 @@ class MainWindow(QMainWindow):
         actions["open_weights"].setEnabled(opened and model)
         actions["save_recipe"].setEnabled(bool(session.recipe.edits))
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
-        actions["export"].setEnabled(free)
-        actions["verify"].setEnabled(free)
+        actions["export"].setEnabled(free and model)
+        actions["verify"].setEnabled(free and model)
 
     @Slot(str)
     def _on_layer_wanted(self, path: str) -> None:
@@ -307,6 +311,11 @@ class MainWindow(QMainWindow):
         if self._step is None:
             self._step = StepSheet(self.session, self)
         self._step.edit(row)
+
+    def _comparison(self) -> CompareSheet:
+        if self._compare is None:
+            self._compare = CompareSheet(self.session, self)
+        return self._compare
 
     @Slot()
     def _show_preferences(self) -> None:

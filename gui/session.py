@@ -16,7 +16,7 @@ from core.graph import Graph, Layer
 from core.plan import Plan
 from core.readers.source import Source
 from core.recipe import Recipe
-from core.service.messages import Apply, MakePlan, OpenModel, PreviewWeight, SetSource, Verify
+from core.service.messages import Apply, CompareRules, MakePlan, OpenModel, PreviewWeight, SetSource, Verify
 from gui.gestures import with_steps
 from gui.helpers import Helpers, details
 from gui.service import Service
@@ -43,6 +43,8 @@ class Session(Helpers):
     verify_failed = Signal(object)
     preview_ready = Signal(object)
     preview_failed = Signal(str, str)
+    rules_compared = Signal(object)
+    compare_failed = Signal(object)
 
     def __init__(self, reader: Service, engine: Service, parent: QObject | None = None) -> None:
         super().__init__(reader, engine, parent)
@@ -280,6 +282,11 @@ class Session(Helpers):
             return
         body = PreviewWeight(path=self.source.weights_path or self.source.path, key=key, weight=weight)
         self.reader.ask(body, self.preview_ready.emit, lambda error: self.preview_failed.emit(weight, error.message))
+
+    def compare_rules(self, *, number: int | None = None, weight: str | None = None) -> None:
+        """Measure every rule for a step (counted from 1) or a weight; `rules_compared` or `compare_failed` follows."""
+        body = CompareRules(recipe=self.recipe, number=number, weight=weight)
+        self.engine.ask(body, self.rules_compared.emit, self.compare_failed.emit)
 
     # selection and view
 

@@ -1,6 +1,6 @@
 """Findings: one row each, with a button for every fix; choosing one goes to its layer."""
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Slot
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
+from core.edits import SetRule
 from core.findings import Finding, Fix
 from gui import gestures
 from gui import theme as themes
@@ -59,7 +60,8 @@ class FindingDelegate(QStyledItemDelegate):
         room = self._view.viewport().width() - TEXT_LEFT - PAD
         rows: list[list[Fix]] = []
         left = 0
-        for fix in finding.fixes:
+        shown = [*finding.fixes, *([Fix(COMPARE)] if disputed_weight(finding) else [])]
+        for fix in shown:
             width = metrics.horizontalAdvance(fix.title) + BUTTON_PADDING + BUTTON_GAP
             if not rows or width > left:
                 rows.append([])
@@ -100,8 +102,19 @@ class FindingDelegate(QStyledItemDelegate):
             painter.drawText(line, int(Qt.AlignmentFlag.AlignVCenter), f"{finding.layer}  \u00b7  {finding.code}")
 
 
+COMPARE = "Compare\u2026"
+
+
+def disputed_weight(finding: Finding) -> str:
+    """The weight that a finding's fixes would settle in different ways, `""` if there is none to compare."""
+    weights = [edit.weight for fix in finding.fixes for edit in fix.edits if isinstance(edit, SetRule)]
+    return weights[0] if len(weights) > 1 else ""
+
+
 class FindingsPanel(Card):
-    """The findings of the current plan."""
+    """The findings of the current plan. `compare_wanted` carries a weight."""
+
+    compare_wanted = Signal(str)
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__("Findings", parent)
@@ -174,6 +187,10 @@ class FindingsPanel(Card):
         button = named(QPushButton(fix.title), "fix")
         button.setAccessibleName(f"{fix.title}, fixes: {finding.message}")
         button.setToolTip(fix.title)
+        if fix.title == COMPARE:
+            button.setObjectName("link")
+            button.clicked.connect(lambda _=False: self.compare_wanted.emit(disputed_weight(finding)))
+            return button
         button.clicked.connect(lambda _=False: self.take(fix))
         button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         button.setMinimumWidth(40)

@@ -1,8 +1,9 @@
 """Edit the model's inputs: sizes, channels, and how channels are adapted. One row of fields per input."""
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from core.edits import ChangeInput
 from core.edits.anatomy import channel_axis
 from core.errors import EditError
 from core.graph import Graph, Layer, Shape
@@ -28,7 +29,9 @@ COMMON_CHANNELS = (("Gray", 1), ("RGB", 3), ("4 bands", 4), ("13 bands", 13))
 
 
 class InputRow(QWidget):
-    """One input: a field per dimension and the rule for channels."""
+    """One input: a field per dimension and the rule for channels. `compare_wanted` carries a step's number, from 1."""
+
+    compare_wanted = Signal(int)
 
     def __init__(self, session: Session, look: Look, layer: Layer, shape: Shape, axis: int | None, many: bool) -> None:
         super().__init__()
@@ -54,7 +57,10 @@ class InputRow(QWidget):
         self.rule.setObjectName("channelRule")
         self.explanation = Sentence("small")
         self._rule_label = label("Channels are adapted by", "fieldLabel")
-        for widget in (self._rule_label, self.rule, self.explanation):
+        self.compare = named(QPushButton("Compare rules\u2026"), "link")
+        self.compare.setToolTip("Measure how far each rule moves the outputs")
+        self.compare.clicked.connect(self._on_compare)
+        for widget in (self._rule_label, self.rule, self.explanation, self.compare):
             column.addWidget(widget)
             widget.setVisible(self._channel is not None)
         self._debounce = Debounce(self)
@@ -148,6 +154,7 @@ class InputRow(QWidget):
             return
         changed = shape[self._channel] != self.original[self._channel]
         self.rule.setEnabled(changed)
+        self.compare.setEnabled(changed)
         self.explanation.say(self.rule.tip if changed else "Used when the number of channels changes.")
 
     @Slot()
@@ -175,6 +182,13 @@ class InputRow(QWidget):
         self.apply()
         self._session.end_burst()
 
+    @Slot()
+    def _on_compare(self) -> None:
+        for number, edit in enumerate(self._session.recipe.edits, 1):
+            if isinstance(edit, ChangeInput) and edit.input in (None, self.layer_name) and edit.enabled:
+                self.compare_wanted.emit(number)
+                return
+
     def _on_chip(self, values: dict[int, int]) -> None:
         for number, value in values.items():
             self.fields[number].setText(str(value))
@@ -197,6 +211,8 @@ class InputRow(QWidget):
 
 class InputPanel(QWidget):
     """All inputs of the opened model."""
+
+    compare_wanted = Signal(int)
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -231,6 +247,7 @@ class InputPanel(QWidget):
                 self._column.addWidget(divider())
             assert graph is not None
             row = InputRow(self._session, self._look, layer, shape, axis_of(graph, layer.name, shape), len(inputs) > 1)
+            row.compare_wanted.connect(self.compare_wanted)
             self.rows.append(row)
             self._column.addWidget(row)
         self._column.addStretch(1)

@@ -7,10 +7,20 @@ from msgspec.structs import replace
 from core.errors import FileError, SutureError
 from core.findings import Finding, Fix
 from core.graph import Call, Graph, Layer, StoreKey, TensorRef, TensorSpec, Weight
-from core.plan import Cost, Fate, Plan, Port, Verification
+from core.plan import Cost, Fate, Plan, Port, RuleDrift, Verification
 from core.readers.source import Source
 from core.recipe import Recipe
-from core.service.messages import Apply, MakePlan, OpenModel, PreviewWeight, Reply, SetSource, Verify, Warm
+from core.service.messages import (
+    Apply,
+    CompareRules,
+    MakePlan,
+    OpenModel,
+    PreviewWeight,
+    Reply,
+    SetSource,
+    Verify,
+    Warm,
+)
 from gui.gestures import make_edit, steps_of
 
 
@@ -287,6 +297,9 @@ class FakeWorker:
             assert self._source is not None
             plan = plan_for(self._source, body.recipe)
             value = Written(plan, body.out) if isinstance(body, Apply) else plan
+        elif isinstance(body, CompareRules):
+            edits = [make_edit("change_input", shape=[96, 96, 1], channels=rule) for rule in ("sum", "mean")]
+            value = (RuleDrift("sum", 0.0, (edits[0],)), RuleDrift("mean", 0.67, (edits[1],)))
         elif isinstance(body, Verify):
             value = Verification(reloaded=True, forward=True, copied_equal=True)
         elif isinstance(body, Warm):

@@ -111,6 +111,20 @@ def test_that_reset_takes_the_step_out(qtbot: QtBot, opened: MainWindow, row: In
     assert not row.reset.isEnabled()
 
 
+def test_that_rules_are_compared_and_one_is_taken(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
+    assert not row.compare.isEnabled()
+    retype(qtbot, row, 2, "1")
+    planned(qtbot, opened, (96, 96, 1))
+    qtbot.mouseClick(row.compare, Qt.MouseButton.LeftButton)
+    sheet = opened._compare
+    assert sheet is not None
+    qtbot.waitUntil(lambda: len(sheet.buttons) == 2)
+    assert [button.accessibleName() for button in sheet.buttons] == ["Use sum", "Use mean"]
+    sheet.buttons[1].click()
+    assert [edit.channels for edit in steps(opened.session.recipe)] == ["mean"]
+    assert not sheet.isVisible()
+
+
 @pytest.mark.parametrize(
     ("rank", "channel", "names"),
     [
