@@ -4,23 +4,42 @@ from typing import Any
 
 import numpy as np
 
-from core.graph import Graph, Layer, Shape
+from core.graph import Graph, Layer, Shape, TensorRef
 from core.rules.base import Array
 
 DEFAULT_SIZE = 64
 SEED = 20_240_229
+_LOOK_AHEAD = 3
 
 
 def random_inputs(graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None) -> dict[str, Array]:
-    """One array per input by InputLayer name, `(count, ...)`. Dynamic dimensions take `like`'s size, or 64."""
+    """One array per input by InputLayer name, `(count, ...)`, up to `input_range`. Dynamic sizes are `like`'s, or 64."""
     rng = np.random.default_rng(seed)
     others = {layer.name: layer for layer in like.input_layers()} if like and not like.opaque else {}
     found = {}
     for layer in graph.input_layers():
         other = others.get(layer.name)
         shape = concrete(_shape(layer), count, _shape(other) if other else None)
-        found[layer.name] = random_array(rng, shape, _dtype(layer), _limit(graph, layer.name))
+        array = random_array(rng, shape, _dtype(layer), _limit(graph, layer.name))
+        found[layer.name] = array * input_range(graph, layer.name) if array.dtype == np.float32 else array
     return found
+
+
+def input_range(graph: Graph, name: str) -> np.float32:
+    """The largest number that a float input is meant to take: 255 or so where a Rescaling says, else 1.
+
+    A model that divides by 255 sees next to nothing in numbers from 0 to 1.
+    """
+    layers, consumers, names = graph.by_name(), graph.consumers(), [name]
+    for _ in range(_LOOK_AHEAD):
+        names = [user for one in names for user, _ in consumers.get(TensorRef(one), ())]
+        for layer in (layers[one] for one in names):
+            scale = layer.config.get("scale")
+            if layer.class_name == "Rescaling" and isinstance(scale, (int, float)) and 0 < abs(scale) < 0.5:
+                return np.float32(255.0 if 1 / 256 < abs(scale) < 1 / 127 else 1 / abs(scale))
+            if layer.is_model and layer.inner is not None and len(layer.inner.input_layers()) == 1:
+                return input_range(layer.inner, layer.inner.input_layers()[0].name)
+    return np.float32(1.0)
 
 
 def random_array(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, limit: int | None = None) -> Array:

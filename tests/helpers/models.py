@@ -26,7 +26,7 @@ def application(
     """
     import keras
 
-    key = f"{keras.__version__} {name} {wrap} {calibrate} {sorted(arguments.items())}"
+    key = f"2 {keras.__version__} {name} {wrap} {calibrate} {sorted(arguments.items())}"
     path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}{ending}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,9 @@ def _calibrate(model: Any, generator: np.random.Generator) -> None:
     for layer in normalizers:
         layer.momentum = 0.0
     shapes = [tuple(64 if size is None else size for size in tensor.shape[1:]) for tensor in model.inputs]
-    batch = [generator.uniform(0, 1, (2, *shape)).astype("float32") for shape in shapes]
+    # a model that divides by 255 means numbers up to 255
+    largest = 255 if any(type(layer).__name__ == "Rescaling" for layer in model.layers) else 1
+    batch = [generator.uniform(0, largest, (2, *shape)).astype("float32") for shape in shapes]
     if normalizers:
         model(batch[0] if len(batch) == 1 else batch, training=True)
     for layer, momentum in zip(normalizers, momenta, strict=True):
