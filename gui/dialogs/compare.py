@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButto
 from core.errors import Cancelled, SutureError
 from core.plan import RuleDrift
 from gui import gestures
-from gui.dialogs.export import drift_words
+from gui.dialogs.export import EXACT, drift_words
 from gui.dialogs.sheet import Sheet
 from gui.panels.parts import Sentence, clear_layout, label, named
 from gui.session import Session
@@ -66,7 +66,7 @@ class CompareSheet(Sheet):
         row.setVerticalSpacing(0)
         row.setColumnStretch(0, 1)
         row.addWidget(label(one.title, wrap=True), 0, 0)
-        words = drift_words(one.drift, exact=False) if isfinite(one.drift) else "does not give finite outputs"
+        words = drift_words(one.drift, exact=one.drift < EXACT) if isfinite(one.drift) else "does not give finite outputs"
         row.addWidget(label(words, "small", wrap=True), 1, 0)
         take = named(QPushButton("Use"), "fix")
         take.setAccessibleName(f"Use {one.title}")
