@@ -66,7 +66,8 @@ class CompareSheet(Sheet):
         row.setVerticalSpacing(0)
         row.setColumnStretch(0, 1)
         row.addWidget(label(one.title, wrap=True), 0, 0)
-        words = drift_words(one.drift, exact=one.drift < EXACT) if isfinite(one.drift) else "does not give finite outputs"
+        finite = isfinite(one.drift)
+        words = drift_words(one.drift, exact=one.drift < EXACT) if finite else "does not give finite outputs"
         row.addWidget(label(words, "small", wrap=True), 1, 0)
         take = named(QPushButton("Use"), "fix")
         take.setAccessibleName(f"Use {one.title}")

@@ -115,6 +115,7 @@ class FreezePanel(QWidget):
         self.count = named(QSpinBox(), "freezeLastCount")
         self.count.setAccessibleName("How many layers stay trained")
         self.count.setRange(1, 9999)
+        self.count.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.count.setValue(3)
         self.count.setSuffix(" layers")
         grid.addWidget(self.last, 2, 0)
