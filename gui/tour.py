@@ -13,8 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QObject, QPoint, QRect, Qt, QTimer, Slot
-from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtCore import QModelIndex, QObject, QPoint, Qt, QTimer, Slot
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLineEdit, QPushButton
 
@@ -280,22 +279,8 @@ class Tour:
             self.painter.use(theme)
             yield pause(SETTLE)
             path = self.folder / f"{self._pictures:02}-{name}-{theme.name}.png"
-            if not self._picture(theme).save(str(path)):
+            if not self.window.grab().save(str(path)):
                 raise FileError(f"{path} cannot be written; choose another folder.", path=str(path))
-
-    def _picture(self, theme: themes.Theme) -> QPixmap:
-        """The window, with the export sheet over it when it is open."""
-        picture = self.window.grab()
-        sheet = self.window.files.sheet
-        if sheet.isVisible():
-            at = QPoint((self.window.width() - sheet.width()) // 2, (self.window.height() - sheet.height()) // 3)
-            painter = QPainter(picture)
-            painter.fillRect(self.window.rect(), QColor(0, 0, 0, 70))
-            painter.drawPixmap(at, sheet.grab())
-            painter.setPen(QColor(theme.border_strong))
-            painter.drawRect(QRect(at, sheet.size()))
-            painter.end()
-        return picture
 
 
 def pause(seconds: float) -> Condition:
