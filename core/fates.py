@@ -35,8 +35,10 @@ def layer_moves(
         # The class came from the person and the file is a legacy one: there, order is all the identity there is.
         shapes = [need.shape for need in needed] == [weight.shape for weight in held.values()]
         unnamed = {need.key: weight for need, weight in zip(needed, held.values(), strict=False)} if shapes else {}
+    # A wrapper that lists a variable of the layer inside stores it twice.
+    twins = {name.rpartition("/")[2]: held[name] for name in (need.name for need in needed if need.state) if name in held}
     for need in needed:
-        have = held.get(need.name) or unnamed.get(need.key)
+        have = held.get(need.name) or unnamed.get(need.key) or twins.get(need.name)
         renamed = replace(need, name=have.name) if have is not None else need
         yield _move(path, layer, renamed, have, layer.rules_for(renamed.name), trainable, names)
 

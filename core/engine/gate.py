@@ -18,7 +18,7 @@ import keras
 
 from core.graph import Graph, Layer
 from core.readers.foreign import foreign_code
-from core.writers.config import layer_config
+from core.writers.config import layer_config, model_config
 
 _SHARED_ID = re.compile(r'"shared_object_id": \d+(, )?')
 
@@ -44,6 +44,8 @@ def registered(name: str) -> bool:
 def config_key(layer: Layer) -> str:
     """What of a layer decides shapes and arrays: everything but its name and flags."""
     config = {key: value for key, value in layer.config.items() if key not in {"name", "trainable"}}
+    if layer.inner is not None:
+        config["\0inner"] = model_config(layer.inner)
     text = json.dumps([layer.module, layer.class_name, config], sort_keys=True, default=repr)
     return _SHARED_ID.sub("", text)
 

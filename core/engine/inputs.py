@@ -13,13 +13,17 @@ _LOOK_AHEAD = 3
 
 
 def random_inputs(graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None) -> dict[str, Array]:
-    """One array per input by InputLayer name, `(count, ...)`, up to `input_range`. Dynamic sizes are `like`'s, or 64."""
+    """One array per input by InputLayer name, `(count, ...)`, up to `input_range`; dynamic sizes as in `like`, or 64."""
     rng = np.random.default_rng(seed)
     others = {layer.name: layer for layer in like.input_layers()} if like and not like.opaque else {}
     found = {}
     for layer in graph.input_layers():
         other = others.get(layer.name)
         shape = concrete(_shape(layer), count, _shape(other) if other else None)
+        if _dtype(layer) == "string":
+            words = np.array(_words(graph, layer.name), dtype=object)
+            found[layer.name] = words[rng.integers(0, len(words), shape)]
+            continue
         array = random_array(rng, shape, _dtype(layer), _limit(graph, layer.name))
         found[layer.name] = array * input_range(graph, layer.name) if array.dtype == np.float32 else array
     return found
@@ -76,6 +80,15 @@ def _place(structure: Any, arrays: dict[str, Array]) -> Any:
     if isinstance(structure, (list, tuple)):
         return [_place(value, arrays) for value in structure]
     return arrays[structure.layer]
+
+
+def _words(graph: Graph, name: str) -> list[str]:
+    """Texts for an input: words of the vocabulary that it is looked up in, and one that is in none."""
+    for layer in graph.layers:
+        vocabulary = layer.config.get("vocabulary")
+        if any(ref.layer == name for call in layer.calls for ref in call.inputs()) and isinstance(vocabulary, list):
+            return [str(word) for word in vocabulary[:50]] + ["word"]
+    return ["a", "word", "of four letters"]
 
 
 def _shape(layer: Layer) -> Shape | None:

@@ -15,6 +15,7 @@ from keras.src.utils.python_utils import is_default
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.engine.corrections import corrected
 from core.engine.gate import config_key, deserialize, make_layer
 from core.graph import Call, Layer, TensorRef, TensorSpec, Weight, map_leaves
 
@@ -115,6 +116,10 @@ def unallocated() -> Iterator[None]:
     global_state.set_global_attribute("uninitialized_variables", waiting[:before])
 
 
+def _same_object(first: Layer, second: Layer) -> bool:
+    return first.config is second.config and first.inner is second.inner and first.class_name == second.class_name
+
+
 def _traced(layer: keras.Layer) -> bool:
     """Whether Keras can tell this layer's output only by calling it, which needs its variables."""
     return is_default(layer.compute_output_shape) and type(layer).compute_output_spec is keras.Layer.compute_output_spec
@@ -133,7 +138,7 @@ class Specs:
         """`config_key`, remembered per config object (configs are never changed in place)."""
         marker = id(layer.config)
         known = self._keys.get(marker)
-        if known is None or known[0].config is not layer.config or known[0].class_name != layer.class_name:
+        if known is None or not _same_object(known[0], layer):
             known = self._keys[marker] = (layer, config_key(layer))
         return known[1]
 
@@ -177,6 +182,7 @@ class Specs:
                 result = keras_layer.compute_output_spec(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - Keras says "no" with any type of exception
             return LayerAnswer(error=sentence(error))
+        result = corrected(keras_layer, args, kwargs, result)
         outputs = tuple(
             TensorSpec(tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype))
             for tensor in keras.tree.flatten(result)

@@ -12,7 +12,7 @@ from core.engine.build import bare_model, live_layers, live_model, values_equal
 from core.engine.contracts import TOLERANCE, Pair, check_contract
 from core.engine.execute import Progress, output_format, quiet
 from core.engine.exports import EXPORTS, exported_drift
-from core.engine.gate import foreign_classes
+from core.engine.gate import foreign_classes, registered
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import recorded_variables, sentence
@@ -21,6 +21,7 @@ from core.fates import Move
 from core.graph import Layer, Shape, StoreKey
 from core.plan import ContractResult, Verification
 from core.readers import open_store, read_model
+from core.readers.foreign import foreign_models
 from core.readers.raw import raw_config, stored_code
 from core.readers.source import Source
 from core.rules.base import Array
@@ -42,6 +43,7 @@ def verify(
     progress("reloading", 0.0)
     graph = planned.plan.graph
     unknown = sorted({f"{path} ({layer.class_name})" for path, layer in graph.walk() if layer.opaque})
+    unknown += [f"{path or 'the model'} ({name})" for path, name in foreign_models(graph, registered)]
     if graph.opaque or unknown:
         names = ", ".join(unknown[:3]) or graph.class_name
         equal = _read_back(planned, files, out)
@@ -167,7 +169,7 @@ def runs(planned: Planned, model: Any, own_inputs: Mapping[str, Array] | None) -
     for port, tensor in zip(planned.plan.outputs, keras.tree.flatten(found), strict=False):
         if port.shape is not None and not _admits(port.shape, tuple(tensor.shape)):
             return False, f"{port.name} has the shape {tuple(tensor.shape)}; {port.shape} was planned."
-        if not np.all(np.isfinite(np.asarray(tensor, dtype=np.float64))):
+        if tensor.dtype != "string" and not np.all(np.isfinite(np.asarray(tensor, dtype=np.float64))):
             return False, f"{port.name} has values that are not finite."
     return True, ""
 

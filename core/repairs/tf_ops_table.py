@@ -172,8 +172,7 @@ def _gather(x: Any, given: Fields) -> list[Op]:
 def _get_item(x: Any, given: Fields) -> list[Op]:
     spec = given["slice_spec"]
     parts = spec if isinstance(spec, list) else [spec]
-    key = [_slice(part) for part in parts]
-    return [Op("GetItem", NUMPY, {}, (x, key if isinstance(spec, list) else key[0]))]
+    return [Op("GetItem", NUMPY, {}, (x, [_slice(part) for part in parts]))]
 
 
 def _slice(part: Any) -> Any:

@@ -67,6 +67,11 @@ def flat(value: Any) -> list[Any]:
 def outputs(model: Any, inputs: Sequence[Any]) -> list[Any]:
     import tensorflow as tf
 
+    if hasattr(model, "reset_states"):
+        model.reset_states()
+    for layer in model.layers:
+        if getattr(layer, "stateful", False):
+            layer.reset_state() if hasattr(layer, "reset_state") else layer.reset_states()
     given = [tf.convert_to_tensor(item) for item in inputs]
     return flat(model(given if len(given) > 1 else given[0], training=False))
 
