@@ -17,7 +17,7 @@ from core.errors import FileError
 from core.findings import Finding
 from core.graph import Graph, Layer
 from core.readers.config_graph import is_known
-from core.readers.foreign import layer_code
+from core.readers.foreign import call_code, layer_code
 
 _BYTECODE = frozenset({"Lambda", "__lambda__"})
 
@@ -68,6 +68,7 @@ def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
         if not layer.opaque:
             return layer
         missing = set(layer_code(layer.class_name, layer.config, registered))
+        missing.update(name for call in layer.calls for name in call_code(call, registered))
         if missing - _BYTECODE or (missing and not bytecode):
             return layer
         if layer.class_name in _BYTECODE:

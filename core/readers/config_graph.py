@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from core.errors import FileError
 from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves, map_leaves
 from core.readers.calls import RawRef, is_legacy_node, read_node, read_ports, read_shape
-from core.readers.foreign import layer_code
+from core.readers.foreign import call_code, layer_code
 from core.readers.known import APPLICATION_LAYERS, CODE_LAYERS, LAYERS, MODELS, is_builtin_module
 
 _STRUCTURE = ("layers", "input_layers", "output_layers")
@@ -83,7 +83,9 @@ def _functional(base: Graph, config: dict[str, Any], path: str) -> Graph:
             replace(call, args=map_leaves(shifts.inbound, call.args), kwargs=map_leaves(shifts.inbound, call.kwargs))
             for call in draft.nodes
         ]
-        layers.append(replace(draft.layer, calls=_with_specs(draft, calls, known.get(draft.layer.name, {}), shifts)))
+        opaque = draft.layer.opaque or any(map(call_code, calls))
+        made = _with_specs(draft, calls, known.get(draft.layer.name, {}), shifts)
+        layers.append(replace(draft.layer, calls=made, opaque=opaque))
     graph = replace(
         base,
         layers=tuple(layers),

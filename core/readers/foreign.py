@@ -6,6 +6,7 @@ Keras resolves `module` and `class_name` by importing; whatever is not on the li
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from core.graph import Call, Graph
 from core.readers.known import (
     ACTIVATIONS,
     APPLICATION_LAYERS,
@@ -129,3 +130,22 @@ def layer_code(class_name: str, config: Any, known: Known = nobody) -> list[str]
         if field.endswith("activation") and isinstance(value, str) and value not in ACTIVATIONS and not known(value):
             found.append(value[:200])
     return list(dict.fromkeys(found))
+
+
+def call_code(call: Call, known: Known = nobody) -> list[str]:
+    """What the constants among a call's arguments need; they are serialised objects too."""
+    return list(dict.fromkeys(foreign_code([call.args, call.kwargs], known)))
+
+
+def foreign_models(graph: Graph, known: Known = nobody) -> list[tuple[str, str]]:
+    """Path (`""` for the whole) and class of every model made of layers whose class is not Keras's."""
+    found = [] if _is_model(graph, known) else [("", graph.class_name)]
+    for path, layer in graph.walk():
+        if layer.inner is not None and not layer.inner.opaque and layer.is_model and not _is_model(layer.inner, known):
+            found.append((path, layer.class_name))
+    return [] if graph.opaque else found
+
+
+def _is_model(graph: Graph, known: Known) -> bool:
+    own = graph.module is None or graph.module.split(".", 1)[0] == "keras"
+    return (graph.class_name in MODELS and own) or known(graph.class_name) or known(str(graph.registered_name))

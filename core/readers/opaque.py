@@ -2,9 +2,9 @@
 
 from core.findings import Finding
 from core.graph import Graph, Layer
-from core.readers.code_findings import lambda_finding
+from core.readers.code_findings import inner_lambda_finding, lambda_finding
 from core.readers.config_graph import is_known
-from core.readers.foreign import layer_code
+from core.readers.foreign import call_code, foreign_models, layer_code
 from core.readers.known import CODE_LAYERS
 
 
@@ -34,11 +34,12 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
                     f"{path} is a {layer.class_name}, which runs code from elsewhere: it is carried through untouched.",
                 )
             )
-        elif is_known(layer.module, layer.class_name) and layer.inner is None:
+        elif is_known(layer.module, layer.class_name) and not layer.is_model:
             found += _custom(path, layer)
         elif layer.opaque and not graph.opaque:
             unknown.setdefault(layer.class_name, []).append(path)
     found += [_unknown(class_name, paths) for class_name, paths in unknown.items()]
+    found += [_model(path, class_name) for path, class_name in foreign_models(graph)]
     return tuple(found)
 
 
@@ -58,18 +59,33 @@ def _unknown(class_name: str, paths: list[str]) -> Finding:
     )
 
 
+def _model(path: str, class_name: str) -> Finding:
+    who = f"{path} is a model" if path else "The model is"
+    return Finding(
+        "warning",
+        "layer.unknown",
+        path,
+        f"{who} of the class {class_name}, whose code is not here: it is edited by its layers and keeps its class, so "
+        "that Keras needs that code to load it; name the file that defines it, or go on without.",
+    )
+
+
 def _custom(path: str, layer: Layer) -> list[Finding]:
     """A layer of Keras's own that uses a function or class which is not."""
-    return [
-        Finding(
-            "warning",
-            "code.lambda" if name == "__lambda__" else "code.custom",
-            path,
-            f"{path} uses {_WORDS.get(name, repr(name))}, whose code is not Keras's: the layer is carried through "
-            "untouched, and nothing of it is run; name the file that defines it, or go on without.",
+    names = layer_code(layer.class_name, layer.config)
+    names += [name for call in layer.calls for name in call_code(call) if name not in names]
+    found = [inner_lambda_finding(path, layer)] if "__lambda__" in names else []
+    for name in names:
+        if name in ("__lambda__", "Lambda") and found:
+            continue
+        what = "a file by its path, which is not opened" if name == "a file" else f"{name!r}, whose code is not Keras's"
+        found.append(
+            Finding(
+                "warning",
+                "code.custom",
+                path,
+                f"{path} uses {what}: the layer is carried through untouched, and nothing of it is run; name the file "
+                "that defines it, or go on without.",
+            )
         )
-        for name in layer_code(layer.class_name, layer.config)
-    ]
-
-
-_WORDS = {"__lambda__": "a stored Python function", "__typespec__": "a stored type", "a file": "a file by its path"}
+    return found
