@@ -77,6 +77,12 @@ def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
         elif layer.class_name == "Reshape" and target_of(layer) != target_of(old):
             text = f"{path} reshapes to {target_of(layer)} instead of {target_of(old)}, as its input's size changed."
             found.append(Finding("info", "baked.constant", path, text))
+        elif layer.class_name == "Reshape" and _bound(layer, before, after, path):
+            text = (
+                f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; at any other size than "
+                "that the model does not run, though its input says any."
+            )
+            found.append(Finding("warning", "baked.constant", path, text))
         elif layer.class_name == "Reshape" and _stuck(layer, after, path):
             text = (
                 f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; what now reaches it "
@@ -225,6 +231,14 @@ def retarget(old: list[int], new: list[int], target: list[int]) -> list[int] | N
     if any(size != 1 for size in old[at:]):
         return None
     return groups
+
+
+def _bound(layer: Layer, before: Graph, after: Graph, path: str) -> bool:
+    """Whether a target of whole numbers now meets a size that may be any."""
+    old, new = _arrives(before, path), _arrives(after, path)
+    target = target_of(layer) if not layer.is_operation else target_of(layer)[1:]
+    fixed = all(isinstance(size, int) and size > 0 for size in target)
+    return fixed and old is not None and None not in old[1:] and new is not None and None in new[1:]
 
 
 def _stuck(layer: Layer, graph: Graph, path: str) -> bool:

@@ -42,7 +42,7 @@ class Planner:
 
     def __init__(self, source: Source, specs: Specs | None = None, others: Mapping[str, Source] | None = None) -> None:
         self.source = source
-        self.others = others or {}
+        self.others = {} if others is None else others  # the engine adds to it later
         self.shaper = Shaper(specs or Specs())
         first = self.shaper.shape(source.graph)
         self._names = source_names(source.graph)
