@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
 from core.graph import Graph, Layer
 from core.rules.base import Array
 from core.writers.atomic import replacing
 from core.writers.order import keras_order
+from core.writers.steady import new_hdf5
 
 _ATTRIBUTE_LIMIT = 64512
 
@@ -47,7 +47,7 @@ def write_h5(
     its index. Raises `FileError`; nothing is left behind on failure.
     """
     with replacing(out) as partial:
-        with h5py.File(partial, "w", libver="earliest") as file:
+        with new_hdf5(partial, libver="earliest") as file:
             file.attrs["keras_version"] = version.encode()
             file.attrs["backend"] = b"tensorflow"
             file.attrs["model_config"] = json.dumps(config).encode()

@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
 from core.rules.base import Array
 from core.writers.atomic import replacing
+from core.writers.steady import new_hdf5
 
 USER_BLOCK = 512
 MEMBER = "model.weights.h5"
@@ -51,7 +51,7 @@ def write_keras(
 ) -> int:
     """Write a `.keras` file and return its size in bytes. Raises `FileError`; nothing is left behind on failure."""
     with replacing(out) as partial:
-        with h5py.File(partial, "w", userblock_size=USER_BLOCK, libver="earliest") as file:
+        with new_hdf5(partial, userblock_size=USER_BLOCK, libver="earliest") as file:
             write_arrays(file, layers, arrays)
         with partial.open("r+b") as raw:
             member = _finish_member(raw)
@@ -62,7 +62,7 @@ def write_keras(
 def write_weights(out: Path, layers: Iterable[StoredLayer], arrays: Iterable[StoredArray]) -> int:
     """Write a `.weights.h5` file (Keras 3 layout) and return its size in bytes. Raises `FileError`."""
     with replacing(out) as partial:
-        with h5py.File(partial, "w", libver="earliest") as file:
+        with new_hdf5(partial, libver="earliest") as file:
             write_arrays(file, layers, arrays)
         return partial.stat().st_size
 
