@@ -12,7 +12,15 @@ def corrected(layer: Any, args: list[Any], kwargs: dict[str, Any], result: Any) 
         return _two_directions(layer, args, result)
     if name == "MultiHeadAttention" and kwargs.get("return_attention_scores"):
         return _scores(layer, args, kwargs, result)
+    if name == "TextVectorization" and getattr(layer, "_output_mode", "int") != "int":
+        return _bag(args, result)
     return result
+
+
+def _bag(args: list[Any], result: Any) -> Any:
+    """Counted tokens: Keras keeps an axis of length 1 that the layer takes away."""
+    shape = keras.tree.flatten(args)[0].shape
+    return keras.KerasTensor((*shape[:-1], result.shape[-1]), dtype=result.dtype) if shape[-1:] == (1,) else result
 
 
 def _two_directions(layer: Any, args: list[Any], result: Any) -> Any:

@@ -5,9 +5,11 @@ from typing import Any
 from core.readers.calls import is_leaf
 from core.repairs.base import Change, Config, Dialect, Repair
 from core.repairs.nodes import tensor
+from core.repairs.tf_graph_ops import function_call
+from core.repairs.tf_ops_more import MORE
 from core.repairs.tf_ops_table import Op, Previous, operations
 
-_CLASSES = ("TFOpLambda", "SlicingOpLambda")
+_CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
 def _apply(model: Config, dialect: Dialect) -> Change | None:
@@ -22,7 +24,7 @@ def _apply(model: Config, dialect: Dialect) -> Change | None:
             layers.append(layer)
             continue
         layers.extend(made)
-        done.append(f"{layer['config'].get('function')} is {made[-1]['class_name']} now")
+        done.append(f"{_said(layer['config'])} is {made[-1]['class_name']} now")
     if not done:
         return None
     kept = _without_dead(layers, config.get("output_layers"))
@@ -35,11 +37,19 @@ def _converted(layer: Config) -> list[Config] | None:
     if not isinstance(config, dict) or not isinstance(nodes, list) or len(nodes) != 1:
         return None
     name = str(layer.get("name") or config.get("name"))
-    first, given = _arguments(nodes[0])
-    if first is None:
+    if layer["class_name"] == "TensorFlowOpLayer":
+        call = function_call(config, nodes[0])
+    else:
+        call = (str(config.get("function") or "getitem"), *_arguments(nodes[0]))
+    if call is None or call[1] is None:
         return None
-    ops = operations(str(config.get("function") or "getitem"), first, given)
+    ops = operations(*call) or operations(*call, MORE)
     return [_node(op, name, index, len(ops)) for index, op in enumerate(ops)] if ops else None
+
+
+def _said(config: Config) -> str:
+    definition = config.get("node_def")
+    return str(config.get("function") or (definition.get("op") if isinstance(definition, dict) else None) or "a slice")
 
 
 def _arguments(node: Any) -> tuple[Any, Config]:

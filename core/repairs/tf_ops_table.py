@@ -3,7 +3,7 @@
 Where the two libraries differ (a smaller epsilon, another default), the value that TensorFlow uses is written out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -350,9 +350,9 @@ TABLE: dict[str, Make] = {
 """By the last part of the function's name: `math.reduce_mean` and `compat.v1.reduce_mean` are the same here."""
 
 
-def operations(function: str, first: Any, given: Fields) -> list[Op] | None:
+def operations(function: str, first: Any, given: Fields, table: Mapping[str, Make] = TABLE) -> list[Op] | None:
     """The operations that do what a TensorFlow function does with these arguments; `None` when there are none."""
-    make = TABLE.get(function.rsplit(".", 1)[-1])
+    make = table.get(function.rsplit(".", 1)[-1])
     if make is None:
         return None
     try:

@@ -24,6 +24,10 @@ NO_MODEL = {
 """Classes of tf-keras that are in no model by themselves, with the reason."""
 
 
+EXPECTED: dict[str, tuple[str, str]] = {}
+"""What comes out where not all is equal: `differs`, `cannot` (with a part of the sentence people read) or `unwritten`."""
+
+
 def cases(k: Any) -> Iterator[Case]:
     """Every case, for tf-keras."""
     for part in (plain, remembering, preprocessing, tensor_ops, keras2):

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from tests.helpers.layer_cases.base import Case, In
 from tests.helpers.layer_cases.plain import IMAGE, STEPS, VOLUME, chain
 
@@ -41,8 +39,8 @@ def dropped(k: Any) -> Iterator[Case]:
     yield chain("Lambda", STEPS, lambda: make.Lambda(lambda x: x / 255.0))
     yield chain("CategoryEncoding/sparse off", In((1,), "int", limit=4), lambda: make.CategoryEncoding(4, output_mode="one_hot", sparse=False))
     yield Case("DenseFeatures", (), model=lambda: _features(k))
-    yield chain("DynamicLookup", In((1,), "text", words=("a", "b")), lambda: experimental.DynamicLookup(3, initial_vocabulary=["a", "b", "c"]))
-    yield chain("DynamicEmbedding", In((1,), "text", words=("a", "b")), lambda: experimental.DynamicEmbedding(3, 2, initial_vocabulary=["a", "b", "c"]))
+    yield chain("DynamicLookup", In((1,), "text", words=("a", "b")), lambda: experimental.DynamicLookup(3, initial_vocabulary=_texts()))
+    yield chain("DynamicEmbedding", In((1,), "text", words=("a", "b")), lambda: experimental.DynamicEmbedding(3, 2, initial_vocabulary=_texts()))
     yield chain("DeviceWrapper", STEPS, lambda: k.layers.RNN(_inner().DeviceWrapper(k.layers.LSTMCell(3), "/cpu:0")))
     yield chain("DropoutWrapper", STEPS, lambda: k.layers.RNN(_inner().DropoutWrapper(k.layers.SimpleRNNCell(3), input_keep_prob=0.9, seed=1)))
     yield chain("ResidualWrapper", STEPS, lambda: k.layers.RNN(_inner().ResidualWrapper(k.layers.LSTMCell(4))))
@@ -53,6 +51,12 @@ def _inner() -> Any:
     import tf_keras.src.layers as inner
 
     return inner
+
+
+def _texts() -> Any:
+    import tensorflow as tf
+
+    return tf.constant(["a", "b", "c"])
 
 
 def _features(k: Any) -> Any:
@@ -130,7 +134,7 @@ def _as_op_layer(config: dict[str, Any]) -> None:
     layers[place] = {
         "class_name": "TensorFlowOpLayer",
         "config": {
-            "name": f"tf_op_layer_{name}", "trainable": True, "dtype": "float32", "node_def": node, "constants": {"1": 1.0},
+            "name": name, "trainable": True, "dtype": "float32", "node_def": node, "constants": {"1": 1.0},
         },
         "name": f"tf_op_layer_{name}",
         "inbound_nodes": [[[source, 0, 0, {}]]],
