@@ -6,41 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 import main
-from core.cli import run
 from tests.helpers.blockers import ROOT, run_blocked
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cli(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process; gives the exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run([str(item) for item in arguments])
-        return code, *capfd.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Callable[..., Path]:
-    """Write a recipe of the given edits and return its path."""
-
-    def write(*edits: dict[str, Any]) -> Path:
-        path = tmp_path / "recipe.json"
-        path.write_text(json.dumps({"suture": 1, "edits": edits}))
-        return path
-
-    return write
 
 
 def digest(path: Path) -> str:
@@ -236,122 +210,6 @@ def test_that_schema_is_a_json_schema_with_every_edit(cli: Run) -> None:
     assert code == 0
     definitions = json.loads(out)["$defs"]
     assert {"Recipe", "ChangeInput", "ReplaceFirstConv", "SetTrainable"} <= set(definitions)
-
-
-# what is refused
-
-
-def refused(answer: tuple[int, str, str], code: int = 2) -> str:
-    """Check that a command was refused in one sentence on standard error; returns it."""
-    assert answer[0] == code, answer
-    assert answer[1] == ""
-    assert answer[2].count("\n") == 1
-    assert "Traceback" not in answer[2]
-    return answer[2]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["inspect"],
-        ["inspect", "a", "b"],
-        ["inspect", "--bogus", "a"],
-        ["fly", "a"],
-        ["apply", "a", "b"],
-        ["--nothing"],
-    ],
-)
-def test_that_bad_arguments_are_refused_in_one_sentence(cli: Run, arguments: list[str]) -> None:
-    assert "see 'suture --help'" in refused(cli(*arguments))
-
-
-def test_that_help_goes_to_standard_output(cli: Run) -> None:
-    code, out, err = cli("--help")
-    assert (code, err) == (0, "")
-    for command in main.COMMANDS:
-        assert command in out
-
-
-@pytest.mark.parametrize("make", ["missing", "empty", "text", "truncated", "folder"])
-def test_that_what_is_no_model_is_refused_in_one_sentence(cli: Run, samples: Path, tmp_path: Path, make: str) -> None:
-    path = tmp_path / "model.keras"
-    whole = (samples / "digits_vgg.keras").read_bytes()
-    match make:
-        case "empty":
-            path.touch()
-        case "text":
-            path.write_text("I am not a model")
-        case "truncated":
-            path.write_bytes(whole[: len(whole) // 2])
-        case "folder":
-            path.mkdir()
-    refused(cli("inspect", path))
-    refused(cli("inspect", path, "--json"))
-
-
-@pytest.mark.parametrize(
-    ("edit", "words"),
-    [
-        ({"do": "change_input", "shape": [32, 32, 1], "colour": "red"}, "colour"),
-        ({"do": "change_input", "shape": [0, 32, 1]}, "Edit 1"),
-        ({"do": "change_input", "shape": [-1, 32, 1]}, "Edit 1"),
-        ({"do": "change_input", "shape": ["wide", 32, 1]}, "Edit 1"),
-        ({"do": "change_input", "shape": [32, 1]}, "Edit 1"),
-        ({"do": "replace_first_conv", "layer": "nowhere", "filters": 8}, "nowhere"),
-        ({"do": "set_trainable", "layers": ["nowhere*"], "trainable": False}, "nowhere*"),
-        ({"do": "fly"}, "fly"),
-    ],
-)
-def test_that_a_bad_recipe_is_refused_and_nothing_is_written(
-    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, edit: dict[str, Any], words: str
-) -> None:
-    out_path = tmp_path / "out" / "m.keras"
-    out_path.parent.mkdir()
-    assert (
-        words.lower() in refused(cli("apply", samples / "digits_residual.keras", recipe(edit), "-o", out_path)).lower()
-    )
-    assert list(out_path.parent.iterdir()) == []
-
-
-def test_that_a_recipe_that_is_no_recipe_is_refused(cli: Run, samples: Path, tmp_path: Path) -> None:
-    model = samples / "digits_vgg.keras"
-    assert "cannot be read" in refused(cli("plan", model, tmp_path / "none.json"))
-    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    assert "UTF-8" in refused(cli("plan", model, tmp_path / "bytes.json"))
-    assert "not JSON" in refused(cli("plan", model, model.parent / "digits.py"))
-
-
-def test_that_outputs_that_cannot_be_are_refused_and_the_source_stays(
-    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path
-) -> None:
-    source = tmp_path / "source.keras"
-    source.write_bytes((samples / "digits_vgg.keras").read_bytes())
-    (tmp_path / "alias.keras").symlink_to(source)
-    before = digest(source)
-    for out in (tmp_path / "no" / "m.keras", source, tmp_path / "alias.keras", tmp_path / "m.exe", tmp_path):
-        refused(cli("apply", source, recipe(GRAY), "-o", out))
-    assert digest(source) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["alias.keras", "recipe.json", "source.keras"]
-
-
-def test_that_our_own_fault_is_exit_code_3_with_a_report(
-    cli: Run, samples: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError("a fault of ours")
-
-    monkeypatch.setattr("core.readers.read_model", fail)
-    sentence = refused(cli("inspect", samples / "digits_vgg.keras"), code=3)
-    report = Path(sentence.rpartition(" is in ")[2].strip().rstrip("."))
-    assert "a fault of ours" in report.read_text()
-
-
-def test_that_an_interrupt_ends_quietly(cli: Run, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("core.readers.read_model", interrupt)
-    refused(cli("inspect", samples / "digits_vgg.keras"), code=130)
 
 
 # as a process of its own
