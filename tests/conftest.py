@@ -21,6 +21,10 @@ from tests.helpers import models  # noqa: E402
 SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-classes", action="store_true", help="write resources/help/classes.md from a run of everything")
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Callable[[str], Path]:
     """`corpus("mlcommons-tiny/vww_96.h5")`: a file of the collection of public models; skips where there is none."""

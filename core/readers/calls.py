@@ -37,6 +37,8 @@ def read_node(node: Any, specs: dict[RawRef, TensorSpec]) -> Call:
     """One node as a call. Shapes that serialised tensors carry are noted in `specs`."""
     if is_legacy_node(node):
         return _legacy_call(node)
+    if "args" not in node and "kwargs" not in node:
+        return Call(args=(_nested_legacy(node),))  # Keras 2: tensors by key
     args = _revive(node.get("args", []), specs)
     kwargs = _revive(node.get("kwargs", {}), specs)
     return Call(args=tuple(args) if isinstance(args, (list, tuple)) else (args,), kwargs=dict(kwargs))
