@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from msgspec import Struct
 
+from core.engine.effects import refuse_effects
 from core.engine.inputs import ordered, random_inputs
 from core.errors import FileError
 from core.graph import Graph
@@ -95,6 +96,7 @@ def _relative(wanted: Array, found: Array) -> float:
 
 
 def _run_saved_model(out: Path, arrays: list[Array]) -> list[Array]:
+    refuse_effects(out)
     restored = tf.saved_model.load(str(out))
     return [np.asarray(one) for one in tf.nest.flatten(restored.serve(*arrays))]
 

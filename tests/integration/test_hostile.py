@@ -12,7 +12,9 @@ from typing import Any
 import keras
 import pytest
 
+from core.engine.api import Engine
 from core.errors import FileError, SutureError
+from core.readers import read_model
 from core.recipe import Recipe
 from core.service.client import Worker
 from core.service.messages import Apply, OpenModel, PreviewWeight, SetSource, Verify
@@ -158,6 +160,28 @@ def test_that_dropped_code_is_not_in_what_is_written(
             assert b"harm_by_import" not in written, name
             assert b"__lambda__" not in written, name
             assert answers[f"{name} / apply"]["code"] == 0
+
+
+def test_that_a_graph_which_writes_files_is_not_loaded(trap: Trap) -> None:
+    import tensorflow as tf
+
+    class Module(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32)])
+        def serve(self, x: Any) -> Any:
+            with tf.control_dependencies([tf.io.write_file(str(trap.marker), "harm")]):
+                return tf.identity(x[:, :2])
+
+    out = trap.folder / "graph.savedmodel"
+    tf.saved_model.save(Module(), str(out))
+    engine = Engine()
+    engine.set_source(read_model(trap.good))
+    result = engine.verify(Recipe(), out)
+    assert not result.ok
+    assert "WriteFile" in result.message
+    assert not trap.marker.exists()
+    tf.saved_model.load(str(out)).serve(tf.zeros((1, 4)))
+    assert trap.marker.exists()
+    trap.marker.unlink()
 
 
 @pytest.fixture(scope="module")
