@@ -323,7 +323,7 @@ def hdf5_files(trap: Trap) -> dict[str, Make]:
 
     raw = trap.code()
     base = base64.encodebytes(raw).decode()
-    kept = {"function_type": "lambda", "arguments": {}, "output_shape": None, "output_shape_type": "raw"}
+    kept: Config = {"function_type": "lambda", "arguments": {}, "output_shape": None, "output_shape_type": "raw"}
     by_shape = {**kept, "function": "relu", "function_type": "function", "output_shape_type": "lambda"}
     found = {
         "Keras 2 Lambda": make([_lambda({**kept, "function": [base, None, None]})]),

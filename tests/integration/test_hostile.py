@@ -40,7 +40,7 @@ def trap(tmp_path_factory: pytest.TempPathFactory) -> Trap:
 
 @pytest.fixture(scope="module")
 def files(trap: Trap) -> dict[str, Path]:
-    found = {}
+    found: dict[str, Path] = {}
     for ending, makers in ((".keras", archives(trap)), (".h5", hdf5_files(trap))):
         for name, make in makers.items():
             path = trap.folder / f"{len(found):03}{ending}"
@@ -165,7 +165,7 @@ def test_that_dropped_code_is_not_in_what_is_written(
 def test_that_a_graph_which_writes_files_is_not_loaded(trap: Trap) -> None:
     import tensorflow as tf
 
-    class Module(tf.Module):  # type: ignore[misc]
+    class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32)])
         def serve(self, x: Any) -> Any:
             with tf.control_dependencies([tf.io.write_file(str(trap.marker), "harm")]):

@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 def save_custom(path: Path) -> None:
     """A model with a layer whose code is only in `CODE`."""
 
-    class Thrice(keras.layers.Layer):  # type: ignore[misc]
+    class Thrice(keras.layers.Layer):
         def call(self, x: Any) -> Any:
             return x * 3.0
 

@@ -57,7 +57,7 @@ TWO: dict[str, tuple[Callable[[Any], Any], int]] = {
     "permuted": (lambda x: K.permute_dimensions(x, (0, 2, 1, 3)), 1),
     "resized": (lambda x: K.resize_images(x, 2, 3, "channels_last"), 1),
     "backwards": (lambda x: K.sqrt(x - 0.5), 1),
-    "scale": (lambda x, scale=1.0: x * scale, 1),
+    "scale": (lambda x, scale=1.0: x * scale, 1),  # type: ignore[misc]
     "distance": (lambda x: K.abs(x[0] - x[1]), 2),
     "euclidean": (lambda x: K.sqrt(K.maximum(K.sum(K.square(x[0] - x[1]), axis=1, keepdims=True), K.epsilon())), 2),
     "joined": (lambda x: K.concatenate([x[0], x[1]], axis=1), 2),
