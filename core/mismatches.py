@@ -5,12 +5,15 @@ from typing import Any
 
 from core.edits import EDITS, ChangeInput, SetRule
 from core.edits.recording import owner
+from core.edits.set_dtype import quantized
+from core.edits.suggest import position_grids
 from core.errors import EditError
 from core.fates import Move
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
 from core.rules import Initialize, SpatialMean, SpatialResize, axes_of, chain_name, refusal, rules_that_fit
 from core.rules.base import Axes
+from core.rules.positions import ResamplePositions
 from core.rules.spatial import PoolFlat
 
 _THROUGH = frozenset({"Dropout", "Activation", "ReLU", "LeakyReLU", "GaussianNoise", "Identity", "AlphaDropout"})
@@ -26,10 +29,20 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         "choose what to do with it."
     )
     axes = axes_of(layer, move.name, shape)
+    if quantized(layer.config):
+        message = (
+            f"{fate.weight} is quantized and {_text(shape)} in the source, but the model now needs "
+            f"{_text(fate.shape)}; quantized numbers cannot be adapted, so keep the size or start from a model that is "
+            "not quantized."
+        )
+        return Finding("error", "weight.mismatch", move.layer, message, _adapter_fix(after, before), fate.note)
     fixes = _flat_fixes(move, layer, axes, after, before) or [
-        Fix(f"Adapt by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),))
-        for chain in rules_that_fit(shape, fate.shape, axes)
-        if chain[0].name != "initialize"
+        *_grid_fixes(move, axes, after, before),
+        *(
+            Fix(f"Adapt by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),))
+            for chain in rules_that_fit(shape, fate.shape, axes)
+            if chain[0].name != "initialize"
+        ),
     ]
     fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=Initialize()),)))
     return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
@@ -60,7 +73,7 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
         for rule, title in rules
         if refusal(shape, target, axes, (rule,)) is None
     ]
-    replace_layer, adapter = EDITS.get("replace_layer"), EDITS.get("insert_adapter")
+    replace_layer = EDITS.get("replace_layer")
     if replace_layer is not None and layout == "channels_last" and len(sizes) in _POOLS:
         pool = {"class_name": _POOLS[len(sizes)], "config": {}}
         make: Any = replace_layer
@@ -69,13 +82,50 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
             SetRule(weight=move.fate.weight, rule=PoolFlat(old=old[1])),
         )
         fixes.append(Fix("Pool instead of flattening", edits))
-    back = _old_input(after, before)
-    if adapter is not None and back is not None:
-        make = adapter
-        fixes.append(
-            Fix(f"Resize inputs to {_text(tuple(size or 0 for size in back[1][:-1]))} first", _resized_before(make, back))
-        )
+    return [*fixes, *_adapter_fix(after, before)]
+
+
+def _adapter_fix(after: Graph, before: Graph) -> tuple[Fix, ...]:
+    """Images are brought to the old size before a model that stays as it was."""
+    back, adapter = _old_input(after, before), EDITS.get("insert_adapter")
+    if adapter is None or back is None:
+        return ()
+    size = _text(tuple(size or 0 for size in back[1][:-1]))
+    return (Fix(f"Resize inputs to {size} first", _resized_before(adapter, back)),)
+
+
+def _grid_fixes(move: Move, axes: Axes, after: Graph, before: Graph) -> list[Fix]:
+    """A table of positions, resampled from the old grid of patches to the new one."""
+    shape, target = move.fate.source_shape or (), move.fate.shape
+    if axes.positions is None or len(shape) != len(target):
+        return []
+    fixes = []
+    for old, new, prefix in position_grids(before, after, shape[axes.positions], target[axes.positions]):
+        rule = ResamplePositions(old_grid=old, new_grid=new, prefix=prefix)
+        if old != new and refusal(shape, target, axes, (rule,)) is None:
+            title = f"Resample the positions from a grid of {_text(old)} to {_text(new)}"
+            fixes.append(Fix(title, (SetRule(weight=move.fate.weight, rule=rule),)))
     return fixes
+
+
+def moved_table_findings(
+    moves: tuple[Move, ...], layers: dict[str, Layer], after: Graph, before: Graph
+) -> list[Finding]:
+    """Tables of positions that fit by their number of rows, although the rows now stand for other places."""
+    found = []
+    for move in moves:
+        axes = axes_of(layers[move.layer], move.name, move.fate.shape)
+        if axes.kind != "table" or move.fate.fate != "copied":
+            continue
+        fixes = _grid_fixes(move, axes, after, before)
+        if fixes:
+            rule = fixes[0].edits[0].rule
+            text = (
+                f"{move.fate.weight} has as many rows as there are places, but they were a grid of "
+                f"{_text(rule.old_grid)} and are {_text(rule.new_grid)} now; as it is, rows stand for other places."
+            )
+            found.append(Finding("warning", "baked.constant", move.layer, text, tuple(fixes)))
+    return found
 
 
 def _resized_before(adapter: Any, back: tuple[str, list[int | None], list[int | None]]) -> tuple[Any, ...]:

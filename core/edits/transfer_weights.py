@@ -120,7 +120,8 @@ def taken(mine: Layer, theirs: Layer, number: int) -> Layer:
         return replace(mine, weights=tuple(_from(weight, weight, number) for weight in given))
     by_name = {weight.name: weight for weight in given}
     own = [weight for weight in mine.weights if not weight.state]
-    if not any(weight.name in by_name for weight in own) and [w.shape for w in own] == [w.shape for w in given]:
+    # Files of weights alone may not know names; order says which is which, and another shape will ask for a rule.
+    if not any(weight.name in by_name for weight in own) and [len(w.shape) for w in own] == [len(w.shape) for w in given]:
         by_name = {weight.name: other for weight, other in zip(own, given, strict=True)}
     weights = tuple(
         _from(weight, by_name[weight.name], number) if weight.name in by_name else weight for weight in mine.weights

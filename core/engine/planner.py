@@ -20,7 +20,7 @@ from core.errors import EditError, RecipeError
 from core.fates import Move, layer_moves, source_names
 from core.findings import Finding
 from core.graph import Graph, Layer, TensorRef, TensorSpec, Weight
-from core.mismatches import mismatch_finding
+from core.mismatches import mismatch_finding, moved_table_findings
 from core.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipe import Recipe
@@ -66,6 +66,8 @@ class Planner:
             for move in moves
             if move.fate.fate == "mismatched"
         ]
+        if len(steps) > 1:
+            findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
         used = {move.source for move in moves if move.source is not None}
         dropped = tuple(name for key, name in self._names.items() if key not in used and not _is_state(name))
         costs = self._costs(shaped)

@@ -17,7 +17,18 @@ from keras import layers
 from core.errors import FileError, PlanRefused
 from core.readers import read_model
 from core.recipe import Recipe
-from tests.core.engine.drive import applied, assert_verified, drift, errors, opened, outputs, plan, planned, recipe, saved
+from tests.core.engine.drive import (
+    applied,
+    assert_verified,
+    drift,
+    errors,
+    opened,
+    outputs,
+    plan,
+    planned,
+    recipe,
+    saved,
+)
 from tests.core.engine.small_models import build, fill
 from tests.helpers import models
 
@@ -46,7 +57,6 @@ def old_keras(path: Path, *arrays: Any) -> list[Any]:
         "y = model.predict(x if len(x) > 1 else x[0], verbose=0)\n"
         "np.savez(sys.argv[3], *(y if isinstance(y, list) else [y]))\n"
     )
-
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -79,9 +89,11 @@ def test_that_case_10_weights_with_another_number_of_layers_are_paired_instead_o
     ours = saved(stack((5, 4, 3), ("first", "second", "third")), tmp_path)
     other = stack((5, 8, 4, 2), ("first", "extra", "second", "other"))
     other.save_weights(tmp_path / "other.weights.h5")
-    with warnings.catch_warnings(), pytest.raises(ValueError, match="could not be loaded"):
+    model = loaded(ours)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loaded(ours).load_weights(tmp_path / "other.weights.h5")
+        with pytest.raises(ValueError, match="could not be loaded"):
+            model.load_weights(tmp_path / "other.weights.h5")
     source = str(tmp_path / "other.weights.h5")
     theirs = [path for path, layer in read_model(source).graph.walk() if layer.weights]
     assert len(theirs) == 4
@@ -122,7 +134,9 @@ def test_that_case_11_nothing_shifts_when_a_layer_was_inserted_and_flags_changed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shifted.load_weights(tmp_path / "trained.weights.h5", skip_mismatch=True)
-    assert [checksums(shifted)[f"{name}/0"] for name in ("adapter", "a", "b")] == [theirs[f"{name}/0"] for name in names]
+    assert [checksums(shifted)[f"{name}/0"] for name in ("adapter", "a", "b")] == [
+        theirs[f"{name}/0"] for name in names
+    ]
 
 
 def test_that_case_11_every_array_lands_by_identity_after_many_edits(tmp_path: Path) -> None:
@@ -130,7 +144,11 @@ def test_that_case_11_every_array_lands_by_identity_after_many_edits(tmp_path: P
     before = checksums(loaded(source))
     steps = (
         {"do": "set_trainable", "layers": ["block/*"], "trainable": False},
-        {"do": "insert_layer", "layer": "before", "config": {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 1}}},
+        {
+            "do": "insert_layer",
+            "layer": "before",
+            "config": {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 1}},
+        },
         {"do": "change_input", "shape": [20, 20, 3]},
     )
     written, new = applied(source, tmp_path / "out.keras", *steps)
@@ -173,9 +191,17 @@ def test_that_case_13_lambda_is_not_run_unless_trusted_and_can_be_replaced(tmp_p
     assert said
     assert any(finding.code == "code.lambda" for finding in said)
     fixes = [fix for finding in said for fix in finding.fixes]
-    replaced = fixes[0].edits if fixes else recipe(
-        {"do": "replace_layer", "layer": "scale", "config": {"class_name": "Rescaling", "config": {"scale": 1 / 255}}}
-    ).edits
+    replaced = (
+        fixes[0].edits
+        if fixes
+        else recipe(
+            {
+                "do": "replace_layer",
+                "layer": "scale",
+                "config": {"class_name": "Rescaling", "config": {"scale": 1 / 255}},
+            }
+        ).edits
+    )
     full = Recipe(edits=tuple(replaced))
     written = opened(source).apply(full, tmp_path / "out.keras")
     assert_verified(written.verification)
@@ -211,9 +237,7 @@ def test_that_case_15_a_saved_model_is_shown_and_its_weights_go_into_a_rebuilt_m
 
 
 def nested_in_sequential() -> Any:
-    return models.application(
-        "MobileNetV2", alpha=0.35, wrap="sequential", include_top=False, input_shape=(96, 96, 3)
-    )
+    return models.application("MobileNetV2", alpha=0.35, wrap="sequential", include_top=False, input_shape=(96, 96, 3))
 
 
 def test_that_case_16_a_nested_base_is_seen_through_and_cut_inside(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_that_case_02_bands_are_mapped_by_name_and_new_ones_start_at_nothing(tmp
     silent = np.concatenate([x, np.zeros((2, 64, 64, 1), np.float32)], -1)
     assert drift(run(new, silent), run(loaded(source), x)) < 1e-5
 
-    bands = ("B1 B2 B3 B4 B5 B6 B7 B8 B8A B9 B10 B11 B12").split()
+    bands = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"]
     wide = models.application("ResNet50", include_top=False, pooling="avg", input_shape=(64, 64, 3))
     thirteen = {"do": "change_input", "shape": [64, 64, 13], "channels": "repeat"}
     applied(wide, tmp_path / "thirteen.keras", thirteen)
@@ -153,7 +153,10 @@ def test_that_case_04_a_flattened_channels_first_map_is_resized_as_a_map(tmp_pat
     fix = problem.fixes[0]
     full = Recipe(edits=(*recipe(step).edits, *fix.edits))
     opened(source).apply(full, tmp_path / "out.keras", check=False)
-    old, new = model.get_layer("dense").get_weights()[0], loaded(tmp_path / "out.keras").get_layer("dense").get_weights()[0]
+    old, new = (
+        model.get_layer("dense").get_weights()[0],
+        loaded(tmp_path / "out.keras").get_layer("dense").get_weights()[0],
+    )
     # a kernel that is constant over places stays constant: only the right order of axes does that
     before, after = old.reshape(5, 10, 10, 4), new.reshape(5, 18, 18, 4)
     pixel = np.asarray(keras.ops.image.resize(np.moveaxis(before, 0, 2).reshape(1, 10, 10, 20), (18, 18)))[0]
@@ -204,7 +207,7 @@ def unet(size: int) -> Any:
     keras.backend.clear_session()
     x = start = keras.Input((size, size, 3))
     skips = []
-    for depth in range(5):
+    for _ in range(5):
         x = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
         skips.append(x)
         x = layers.MaxPooling2D(2)(x)

@@ -1,0 +1,327 @@
+"""Cases 19 to 28: cutting, freezing, sharing, several inputs, vision transformers, precision, quantized layers."""
+
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from core.errors import RecipeError
+from core.readers import read_model
+from core.recipe import Recipe
+from tests.core.engine.drive import applied, assert_verified, drift, engine, opened, outputs, plan, recipe, saved
+from tests.core.engine.small_models import block, build, fill
+from tests.helpers import models
+
+
+@pytest.fixture(autouse=True)
+def _fresh_names() -> None:
+    keras.backend.clear_session()
+
+
+def loaded(path: Path) -> Any:
+    return keras.saving.load_model(path, compile=False)
+
+
+def run(model: Any, inputs: Any) -> Any:
+    return outputs(model, inputs)[0]
+
+
+def image(*shape: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+def test_that_case_19_removed_layers_are_really_gone_and_skip_connections_stay(tmp_path: Path) -> None:
+    source = models.application("ResNet50", include_top=False, pooling="avg", input_shape=(64, 64, 3))
+    old = loaded(source)
+    written, new = applied(source, tmp_path / "out.keras", {"do": "cut_at", "layers": ["conv3_block2_out"]})
+    assert_verified(written.verification)
+    reference = keras.Model(old.inputs[0], old.get_layer("conv3_block2_out").output)
+    x = image(1, 64, 64, 3)
+    assert drift(run(new, x), run(reference, x)) < 1e-6
+    assert [layer.name for layer in new.layers] == [layer.name for layer in reference.layers]
+    assert len(new.weights) == len(reference.weights) < len(old.weights)
+    assert any(name.startswith("conv5") for name in written.plan.dropped)
+    assert (tmp_path / "out.keras").stat().st_size < 0.2 * source.stat().st_size
+
+
+def test_that_case_21_freezing_batch_normalization_means_three_things_that_are_told_apart(tmp_path: Path) -> None:
+    source = saved(build("residual"), tmp_path)
+    everything = {"do": "set_trainable", "layers": ["*"], "trainable": False, "batch_norm": "trainable"}
+    norms = [path for path, layer in read_model(source).graph.walk() if layer.class_name == "BatchNormalization"]
+    moving = plan(source, everything)
+    said = [finding for finding in moving.findings if finding.code == "freeze.batch_norm"]
+    assert said
+    assert "statistics" in said[0].message
+    assert "inference mode" in said[0].message
+
+    x, y = image(8, 12, 12, 3) * 4, image(8, 4)
+
+    def statistics_after_training(*edits: Any) -> tuple[list[Any], list[Any]]:
+        written, model = applied(source, tmp_path / "out.keras", *edits)
+        assert_verified(written.verification)
+        picked = [model.get_layer(name) for name in norms]
+        before = [layer.get_weights() for layer in picked]
+        model.compile("sgd", "mse")
+        model.fit(x, y, epochs=1, verbose=0)
+        after = [layer.get_weights() for layer in picked]
+        return before, after
+
+    before, after = statistics_after_training(everything)
+    assert all(not np.array_equal(old[2], new[2]) for old, new in zip(before, after, strict=True))
+    still = {"do": "set_trainable", "layers": ["conv2d"], "trainable": False, "batch_norm": "frozen"}
+    frozen = {"do": "set_trainable", "layers": norms, "trainable": False}
+    before, after = statistics_after_training(still, frozen)
+    for old, new in zip(before, after, strict=True):
+        for one, other in zip(old, new, strict=True):
+            np.testing.assert_array_equal(one, other)
+    # the third thing: frozen ones answer as at inference even when called for training
+    model = loaded(tmp_path / "out.keras")
+    norm = model.get_layer(norms[0])
+    z = image(2, 12, 12, 8)
+    np.testing.assert_array_equal(np.asarray(norm(z, training=True)), np.asarray(norm(z, training=False)))
+
+
+def test_that_case_23_two_copies_of_one_backbone_are_told_apart_by_path(tmp_path: Path) -> None:
+    """Both halves have layers of the same names inside; nothing may be mixed up."""
+    start = keras.Input((12, 12, 3))
+    left, right = block(name="twin"), block(name="twin")
+    left.name, right.name = "left", "right"
+    pool = layers.GlobalAveragePooling2D()
+    model = keras.Model(start, layers.Concatenate()([pool(left(start)), pool(right(start))]))
+    fill(model)
+    source = saved(model, tmp_path)
+    rename = {"do": "rename_layer", "layer": "right/twin_conv", "name": "other_conv"}
+    freeze = {"do": "set_trainable", "layers": ["left/*"], "trainable": False}
+    written, new = applied(source, tmp_path / "out.keras", freeze, rename)
+    assert_verified(written.verification)
+    for side, old_name, new_name in (("left", "twin_conv", "twin_conv"), ("right", "twin_conv", "other_conv")):
+        old = model.get_layer(side).get_layer(old_name)
+        now = new.get_layer(side).get_layer(new_name)
+        for one, other in zip(old.get_weights(), now.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert now.trainable == (side == "right")
+    x = image(2, 12, 12, 3)
+    assert drift(run(new, x), run(model, x)) == 0
+
+
+def test_that_case_23_a_new_layer_never_takes_a_name_that_is_there(tmp_path: Path) -> None:
+    source = saved(build("residual"), tmp_path)
+    config = {"class_name": "Conv2D", "config": {"name": "conv2d_1", "filters": 8, "kernel_size": 1}}
+    written, new = applied(source, tmp_path / "out.keras", {"do": "insert_layer", "layer": "conv2d", "config": config})
+    assert_verified(written.verification)
+    names = [layer.name for layer in new.layers]
+    assert len(set(names)) == len(names)
+
+
+def test_that_case_24_one_edit_of_a_shared_layer_reaches_every_call(tmp_path: Path) -> None:
+    source = saved(build("siamese"), tmp_path)
+    graph = read_model(source).graph
+    assert len(graph.layer("twin").calls) == 2
+    grow = {"do": "replace_first_conv", "layer": "twin/twin_conv", "kernel_size": 5}
+    written, new = applied(source, tmp_path / "out.keras", grow)
+    assert_verified(written.verification)
+    old = loaded(source)
+    x = [image(2, 12, 12, 3), image(2, 12, 12, 3, seed=1)]
+    assert drift(run(new, x), run(old, x)) < 1e-5
+    assert sum("twin_conv/kernel" in fate.weight for fate in written.plan.fates) == 1
+    both = (
+        {"do": "change_input", "input": "left", "shape": [12, 12, 1]},
+        {"do": "change_input", "input": "right", "shape": [12, 12, 1]},
+    )
+    alone = plan(source, both[0])
+    assert not alone.ok
+    written, gray = applied(source, tmp_path / "gray.keras", *both)
+    assert_verified(written.verification)
+    small = [image(2, 12, 12, 1), image(2, 12, 12, 1, seed=1)]
+    assert drift(run(gray, small), run(old, [np.repeat(one, 3, -1) for one in small])) < 1e-5
+
+
+def test_that_case_25_one_of_several_inputs_changes_and_their_structure_stays(tmp_path: Path) -> None:
+    source = saved(build("dicts"), tmp_path)
+    old = loaded(source)
+    edit = {"do": "change_input", "input": "image", "shape": [8, 8, 1]}
+    written, new = applied(source, tmp_path / "out.keras", edit)
+    assert_verified(written.verification)
+    gray, meta = image(2, 8, 8, 1), image(2, 5)
+    after = new({"image": gray, "meta": meta}, training=False)
+    before = old({"image": np.repeat(gray, 3, -1), "meta": meta}, training=False)
+    assert set(after) == set(before) == {"score", "kind"}
+    for name in after:
+        assert drift(after[name], before[name]) < 1e-5
+    assert new.get_layer("meta").batch_shape == (None, 5)
+
+
+POSITIONS = '''
+import keras
+from keras import ops
+
+@keras.saving.register_keras_serializable("vit")
+class Positions(keras.layers.Layer):
+    """A class token before the patches, and one learnt vector for each of them."""
+
+    def build(self, shape):
+        tokens, width = shape[1] + 1, shape[2]
+        self.token = self.add_weight(shape=(1, 1, width), name="class_token")
+        self.table = self.add_weight(shape=(1, tokens, width), name="positions", initializer="random_normal")
+        self.built = True
+
+    def call(self, patches):
+        token = ops.broadcast_to(self.token, (ops.shape(patches)[0], 1, patches.shape[-1]))
+        return ops.concatenate([token, patches], axis=1) + self.table
+
+    def compute_output_shape(self, shape):
+        return (shape[0], shape[1] + 1, shape[2])
+'''
+
+
+def vision_transformer(size: int, code: Path) -> Any:
+    """Patches of 16, a class token, learnt positions, one block of attention."""
+    code.write_text(POSITIONS, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("positions_of_a_test", code)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    start = keras.Input((size, size, 3))
+    x = layers.Conv2D(8, 16, strides=16, name="patches")(start)
+    x = module.Positions(name="places")(layers.Reshape((-1, 8), name="tokens")(x))
+    y = layers.LayerNormalization(name="norm")(x)
+    x = layers.Add(name="join")([x, layers.MultiHeadAttention(2, 4, name="attention")(y, y)])
+    model = keras.Model(start, layers.Dense(3, name="head")(layers.GlobalAveragePooling1D()(x)))
+    fill(model)
+    return model
+
+
+@pytest.mark.parametrize(("height", "width", "grid"), [(384, 384, (24, 24)), (256, 192, (16, 12))])
+def test_that_case_26_position_tables_follow_the_grid_and_keep_the_class_token(
+    height: int, width: int, grid: tuple[int, int], tmp_path: Path
+) -> None:
+    code = tmp_path / "positions.py"
+    model = vision_transformer(224, code)
+    source = saved(model, tmp_path)
+    table = np.asarray(model.get_layer("places").table)
+    mine = engine()
+    mine.set_source(read_model(source), code=[str(code)])
+    step = recipe({"do": "change_input", "shape": [height, width, 3]})
+    found = mine.plan(step)
+    wrong = [finding for finding in found.findings if finding.severity == "error"]
+    assert [(one.code, one.layer) for one in wrong] == [("weight.mismatch", "places")]
+    fix = wrong[0].fixes[0]
+    for number in (14, *grid):
+        assert str(number) in fix.title  # the grid before and after
+    full = Recipe(edits=(*step.edits, *fix.edits))
+    assert mine.plan(full).ok
+    written = mine.apply(full, tmp_path / "out.keras")
+    assert_verified(written.verification)
+    new = np.asarray(loaded(tmp_path / "out.keras").get_layer("places").table)
+    assert new.shape == (1, grid[0] * grid[1] + 1, 8)
+    np.testing.assert_array_equal(new[:, 0], table[:, 0])
+    # the oracle resizes the old grid as an image; the corner stays near the corner, rows stay rows
+    image_of = table[:, 1:].reshape(1, 14, 14, 8)
+    expected = np.asarray(ops.image.resize(image_of, grid, interpolation="bicubic", antialias=True))
+    ours = new[:, 1:].reshape(1, *grid, 8)
+    assert np.corrcoef(ours.ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_that_case_26_as_many_tokens_in_another_grid_are_not_taken_as_the_same(tmp_path: Path) -> None:
+    """14 x 16 patches are as many as 16 x 14, but their places are others."""
+    code = tmp_path / "positions.py"
+    start = vision_transformer(224, code)
+    del start
+    keras.backend.clear_session()
+    model = vision_transformer(224, code)
+    source = saved(model, tmp_path)
+    mine = engine()
+    mine.set_source(read_model(source), code=[str(code)])
+    found = mine.plan(recipe({"do": "change_input", "shape": [112, 448, 3]}))
+    told = [one for one in found.findings if one.layer == "places"]
+    assert told, "a table for 14 x 14 places was taken as one for 7 x 28"
+
+
+def test_that_case_27_mixed_precision_is_shown_and_becomes_float32(tmp_path: Path) -> None:
+    source = saved(build("half_precision"), tmp_path)
+    old = loaded(source)
+    policies = {layer.name: layer.dtype_policy.name for layer in old.layers}
+    assert {"mixed_float16", "float16", "float32"} <= set(policies.values())
+    gray, _ = applied(source, tmp_path / "gray.keras", {"do": "change_input", "shape": [16, 16, 1]})
+    assert_verified(gray.verification)
+    written, new = applied(source, tmp_path / "out.keras", {"do": "set_dtype", "policy": "float32"})
+    assert_verified(written.verification)
+    assert {layer.dtype_policy.name for layer in new.layers} == {"float32"}
+    assert {str(weight.dtype) for weight in new.weights} == {"float32"}
+    x = image(2, 12, 12, 3)
+    assert drift(run(new, x), run(old, x)) < 1e-2
+    fates = {fate.weight: fate for fate in written.plan.fates}
+    assert all(fate.dtype == "float32" for fate in fates.values())
+
+
+def test_that_case_27_normalization_stays_float32_in_half_precision(tmp_path: Path) -> None:
+    source = saved(build("normalized"), tmp_path)
+    _, new = applied(source, tmp_path / "out.keras", {"do": "set_dtype", "policy": "mixed_float16"})
+    policies = {type(layer).__name__: layer.dtype_policy.name for layer in new.layers}
+    assert policies["Conv2D"] == "mixed_float16"
+    assert policies["Normalization"] == "float32"
+
+
+def test_that_case_28_quantized_layers_are_carried_whole_and_never_half_edited(tmp_path: Path) -> None:
+    start = keras.Input((8, 8, 3))
+    x = layers.Flatten(name="flat")(layers.Conv2D(4, 3, name="conv")(start))
+    model = keras.Model(start, layers.Dense(3, name="out")(layers.Dense(16, activation="relu", name="fc")(x)))
+    fill(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras says of each layer without numbers that it has none to quantize
+        model.quantize("int8")
+    source = saved(model, tmp_path)
+    written, new = applied(source, tmp_path / "out.keras")
+    assert_verified(written.verification)
+    assert {str(weight.dtype) for weight in new.get_layer("fc").weights} >= {"int8"}
+    images = image(2, 8, 8, 3)
+    assert drift(run(new, images), run(model, images)) < 1e-6
+    with pytest.raises(RecipeError, match="quantized"):
+        plan(source, {"do": "set_dtype", "policy": "float16"})
+    step = {"do": "change_input", "shape": [12, 12, 3]}
+    wrong = [one for one in plan(source, step).findings if one.severity == "error"]
+    assert [one.layer for one in wrong][:1] == ["fc"]
+    assert "quantized" in " ".join(one.message for one in wrong)
+    titles = [fix.title for one in wrong for fix in one.fixes]
+    assert not any(title.startswith("Adapt") or "spread" in title.lower() for title in titles), titles
+    gray, _ = applied(source, tmp_path / "gray.keras", {"do": "change_input", "shape": [8, 8, 1]})
+    assert_verified(gray.verification)
+
+
+def test_that_case_28_wrappers_of_quantization_aware_training_are_named_and_carried(tmp_path: Path) -> None:
+    """A file of tfmot holds wrapper classes that nothing here can build: they are shown and not edited."""
+    import json
+    import subprocess
+    import sys
+
+    program = (
+        "import sys, tf_keras as k\n"
+        "m = k.Sequential([k.layers.Input((8, 8, 3)), k.layers.Conv2D(4, 3, name='quant_conv')])\n"
+        "m.save(sys.argv[1])\n"
+    )
+    path = tmp_path / "quantized.h5"
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, capture_output=True, timeout=300)
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        conv = config["config"]["layers"][-1]
+        inner = {"class_name": conv["class_name"], "config": conv["config"]}
+        conv["class_name"] = "QuantizeWrapperV2"
+        conv["module"] = "tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapper"
+        conv["registered_name"] = "QuantizeWrapperV2"
+        conv["config"] = {"name": "quant_conv", "trainable": True, "dtype": "float32", "layer": inner}
+        file.attrs["model_config"] = json.dumps(config)
+    found = opened(path).plan(Recipe())
+    told = [one for one in found.findings if "quant_conv" in (one.layer + one.message + one.detail)]
+    assert told
+    assert any(one.code in {"code.custom", "layer.unknown"} for one in told)
+    # its input reaches code that is missing: the edit is made as far as can be seen, and says where that ends
+    gray = plan(path, {"do": "change_input", "shape": [8, 8, 1]})
+    assert any("quant_conv" in (one.layer + one.message) for one in gray.findings)
