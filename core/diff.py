@@ -123,7 +123,7 @@ def _weights(
         one, other = named_a.get(name), named_b.get(name)
         place = f"{path}/{name}"
         if one is None or other is None or one.shape != other.shape:
-            yield WeightChange(place, one and one.shape, other and other.shape)
+            yield WeightChange(place, one.shape if one else None, other.shape if other else None)
             continue
         values, others = _array(one, store_a), _array(other, store_b)
         if values is None or others is None:
