@@ -28,6 +28,22 @@ def state_folder() -> Path:
     return folder
 
 
+def cache_folder() -> Path:
+    """The folder for models made here, which can be made again; `SUTURE_CACHE` overrides the platform's place."""
+    named = os.environ.get("SUTURE_CACHE")
+    home = Path.home()
+    if named:
+        folder = Path(named)
+    elif sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "Suture" / "Cache"
+    elif sys.platform == "darwin":
+        folder = home / "Library" / "Caches" / "Suture"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "suture"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def prepare_for_engine() -> None:
     """Set what TensorFlow and Keras read from the environment when they are imported. Call before that."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import Cancelled, FileError, OwnFault, SutureError
-from core.service.messages import Apply, OpenModel, Reply, Request, SetSource
+from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SetSource
 from core.service.partials import remove_partials
 from core.service.worker import serve
 
@@ -77,6 +77,9 @@ class Worker:
 
     def send(self, body: Any) -> int:
         """Ask for something (`core.service.messages`); starts the process if it is not running. Returns the id."""
+        if isinstance(body, SetSource):
+            # a process that has to be started must not get the one before, which may be what ended it
+            self._source = None
         self.start()
         if isinstance(body, SetSource):
             self._source = body
@@ -156,7 +159,7 @@ class Worker:
             process.join(5)
             code = process.exitcode
             for body in self._pending.values():
-                if isinstance(body, Apply):
+                if isinstance(body, Apply | BuildApplication):
                     remove_partials(body.out, pid)
             with contextlib.suppress(ValueError):
                 process.close()

@@ -32,7 +32,37 @@ def reader() -> Handlers:
     def preview(body: messages.PreviewWeight, progress: Progress) -> Any:
         return preview_weight(stores.store(body.path).read(body.key), body)
 
-    return {messages.OpenModel: open_model, messages.PreviewWeight: preview}
+    def ask_trust(body: messages.AskTrust, progress: Progress) -> Any:
+        from core.trust_store import is_trusted
+
+        return is_trusted(body.path)
+
+    def trust_file(body: messages.TrustFile, progress: Progress) -> Any:
+        from core.trust_store import trust
+
+        return trust(_unchanged(body))
+
+    return {
+        messages.OpenModel: open_model,
+        messages.PreviewWeight: preview,
+        messages.AskTrust: ask_trust,
+        messages.TrustFile: trust_file,
+    }
+
+
+def _unchanged(body: messages.TrustFile) -> str:
+    """The path, if the file is still the one that was opened and looked at. Raises `FileError`."""
+    try:
+        status = os.stat(body.path)
+    except OSError as error:
+        raise FileError(f"{body.path} is no longer there ({error.strerror}).", path=body.path) from error
+    if (status.st_size, status.st_mtime_ns) != (body.size, body.mtime_ns):
+        raise FileError(
+            f"{os.path.basename(body.path)} has changed on disk since it was opened; reload it and look again before "
+            "you trust it.",
+            path=body.path,
+        )
+    return body.path
 
 
 class OpenStores:
@@ -99,8 +129,23 @@ def engine() -> Handlers:
     def sizes(body: messages.AskSizes, progress: Progress) -> Any:
         return the_engine().legal_sizes(body.recipe, body.input, body.axes, body.wanted)
 
+    def build(body: messages.BuildApplication, progress: Progress) -> Any:
+        from core.engine.applications import build_application
+
+        return build_application(
+            body.name,
+            body.out,
+            weights=body.weights,
+            input_shape=body.input_shape,
+            classes=body.classes,
+            include_top=body.include_top,
+            preprocessing=body.preprocessing,
+            progress=progress,
+        )
+
     return {
         messages.Warm: warm,
+        messages.BuildApplication: build,
         messages.CompareRules: compare,
         messages.AskSizes: sizes,
         messages.SetSource: set_source,

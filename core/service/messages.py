@@ -82,7 +82,7 @@ class Verify(Struct, frozen=True, kw_only=True):
 
 
 class CompareRules(Struct, frozen=True, kw_only=True):
-    """To the engine: run every rule that fits edit `number` or the mismatched `weight`. Answer: `RuleDrift`s, best first.
+    """To the engine: run every rule that fits edit `number` or the mismatched `weight`. Answer: `RuleDrift`s, best first
 
     `inputs` are files with the person's own data; empty means seeded random inputs.
     """
@@ -100,6 +100,35 @@ class AskSizes(Struct, frozen=True, kw_only=True):
     input: str
     axes: tuple[int, ...]
     wanted: int | None = None
+
+
+class BuildApplication(Struct, frozen=True, kw_only=True):
+    """To the engine: build an architecture of Keras Applications and save it as `out`. Answer: the path.
+
+    `weights` is `None`, `imagenet` or a file. `classes` counts only with `include_top`.
+    """
+
+    name: str
+    out: str
+    weights: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    classes: int = 1000
+    include_top: bool = True
+    preprocessing: bool = True
+
+
+class AskTrust(Struct, frozen=True, kw_only=True):
+    """To the reader: was this file trusted before, as it is now? Answer: a bool. The whole file is read for it."""
+
+    path: str
+
+
+class TrustFile(Struct, frozen=True, kw_only=True):
+    """To the reader: remember this file as trusted if it is still what was opened. Answer: `trust_store.Entry`."""
+
+    path: str
+    size: int
+    mtime_ns: int
 
 
 class Request(Struct, frozen=True):

@@ -20,7 +20,7 @@ from core.environment import divert_output, prepare_for_engine
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
-from core.service.messages import Apply, MakePlan, Reply, Request, Warm
+from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, Warm
 from core.service.partials import remove_partials
 
 READER_BYTES = 4 << 30
@@ -83,7 +83,7 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
         if isinstance(request.body, MakePlan) and inbox.superseded():
             replies.send(Reply(request.id, done=True, error=Cancelled("A newer plan was asked for.")))
             continue
-        if isinstance(request.body, Apply):
+        if isinstance(request.body, Apply | BuildApplication):
             inbox.out = request.body.out
         try:
             if handlers is None:
