@@ -1,8 +1,10 @@
 """Files that people published, rebuilt as Keras 3 models and held against the library that wrote them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -83,3 +85,48 @@ def test_that_an_architecture_and_its_weights_give_what_keras_gives(weights: str
     oracle = keras.models.model_from_json(corpus_file(f"{folder}/model.json").read_text())
     oracle.load_weights(corpus_file(f"{folder}/{weights}"))
     assert_same_outputs(rebuilt(f"{folder}/model.json", tmp_path, f"{folder}/{weights}"), oracle)
+
+
+def test_that_a_keras_1_model_with_stored_code_gives_what_its_source_says(tmp_path: Path) -> None:
+    """No library opens it any more, so the oracle is the published network, written out: x / 127.5 - 1 comes first."""
+    name = "naokishibuya-car-behavioral-cloning/model.h5"
+    convolutions = [(24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1)]
+    layers: list[Any] = [keras.Input((66, 200, 3)), keras.layers.Rescaling(1 / 127.5, -1.0)]
+    layers += [
+        keras.layers.Conv2D(filters, size, strides, "valid", activation="elu")
+        for filters, size, strides in convolutions
+    ]
+    layers += [keras.layers.Flatten()]
+    layers += [keras.layers.Dense(units, activation="elu") for units in (100, 50, 10)]
+    oracle = keras.Sequential([*layers, keras.layers.Dense(1)])
+    arrays = []
+    with h5py.File(corpus_file(name)) as file:
+        for kind, count in (("convolution2d", 5), ("dense", 4)):
+            for number in range(1, count + 1):
+                group = file["model_weights"][f"{kind}_{number}"]
+                arrays += [np.asarray(group[f"{kind}_{number}_{letter}:0"]) for letter in "Wb"]
+    oracle.set_weights(arrays)
+    assert_same_outputs(rebuilt(name, tmp_path), oracle)
+
+
+@pytest.mark.slow
+def test_that_an_architecture_full_of_lambdas_computes_what_they_say(tmp_path: Path) -> None:
+    """Each of the 21 Lambdas multiplies by its `scale`; the oracle says so with Rescaling, in tf-keras."""
+    tf_keras = pytest.importorskip("tf_keras")
+    name = "serengil-tensorflow-101/facenet_model.json"
+    config = json.loads(corpus_file(name).read_text())
+    lambdas = [layer for layer in config["config"]["layers"] if layer["class_name"] == "Lambda"]
+    assert len(lambdas) == 21
+    for layer in lambdas:
+        layer["class_name"] = "Rescaling"
+        layer["config"] = {"name": layer["config"]["name"], "scale": layer["config"]["arguments"]["scale"]}
+    oracle = tf_keras.models.model_from_json(json.dumps(config))
+    new = rebuilt(name, tmp_path)
+    rng = np.random.default_rng(0)
+    for layer in oracle.layers:
+        values = [
+            np.abs(rng.normal(1.0, 0.1, one.shape)) / max(np.prod(one.shape[:-1]), 1) for one in layer.get_weights()
+        ]
+        layer.set_weights(values)
+        new.get_layer(layer.name).set_weights(values)
+    assert_same_outputs(new, oracle)
