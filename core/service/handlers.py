@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import FileError
 from core.service import messages
+from core.service.answers import answers
 
 if TYPE_CHECKING:
     from core.readers.source import WeightStore
@@ -152,4 +153,5 @@ def engine() -> Handlers:
         messages.MakePlan: make_plan,
         messages.Apply: apply,
         messages.Verify: verify,
+        **answers(the_engine),
     }
