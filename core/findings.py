@@ -19,6 +19,7 @@ Code = Literal[
     "file.damaged",
     "freeze.batch_norm",
     "adapt.lossy",
+    "training.dropped",
 ]
 
 

@@ -220,7 +220,7 @@ class Subject:
         for layer in models.layers(native):
             if hasattr(layer, "finalize_state"):
                 layer.finalize_state()
-        shape = (1, *(plan.inputs[0].shape or ())[1:])
+        shape = (1, *(int(size or 0) for size in (plan.inputs[0].shape or ())[1:]))
         inputs = np.random.default_rng(9).random(shape, dtype=np.float32) * 255
         found = max(drift(a, b) for a, b in zip(outputs(ours, inputs), outputs(native, inputs), strict=True))
         assert found <= 1e-4

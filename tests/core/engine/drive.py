@@ -5,9 +5,9 @@ from typing import Any
 
 import h5py
 import keras
+import msgspec
 import numpy as np
 
-from core.edits import Edit
 from core.engine.api import Engine
 from core.engine.planner import Planned
 from core.plan import Plan, Verification, Written
@@ -33,12 +33,8 @@ def saved(model: Any, folder: Path, name: str = "source.keras") -> Path:
 
 def recipe(*edits: Any) -> Recipe:
     """A recipe of edits, given as values or as their JSON."""
-    made = Recipe(edits=tuple(edit for edit in edits if isinstance(edit, Edit)))  # type: ignore[arg-type]
-    if len(made.edits) == len(edits):
-        return made
-    import msgspec
-
-    return from_json(msgspec.json.encode({"suture": 1, "edits": list(edits)}))
+    given = [edit if isinstance(edit, dict) else msgspec.to_builtins(edit) for edit in edits]
+    return from_json(msgspec.json.encode({"suture": 1, "edits": given}))
 
 
 def opened(source: Path) -> Engine:

@@ -15,7 +15,7 @@ from tests.core.engine.drive import drift, opened, outputs, random_input, saved,
 from tests.core.engine.small_models import MODELS, build, fill
 from tests.helpers.models import application
 
-APPLICATIONS = {
+APPLICATIONS: dict[str, dict[str, Any]] = {
     "MobileNetV2": {"alpha": 0.35, "input_shape": (96, 96, 3)},
     "MobileNetV3Small": {"input_shape": (96, 96, 3), "alpha": 0.75},
     "DenseNet121": {"input_shape": (64, 64, 3)},
