@@ -27,6 +27,8 @@ def is_model_config(value: Any) -> bool:
     """Whether a serialised object is a model made of layers."""
     if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
         return False
+    if value.get("class_name") == "Pipeline":
+        return False  # a layer that holds layers without connections
     layers = value["config"].get("layers")
     if not isinstance(layers, list) or not all(_is_serialised(item) for item in layers):
         return False

@@ -30,6 +30,7 @@ _CLASSES = {
     "GRUV2": "GRU",
     "LSTMV2": "LSTM",
     "ConvLSTM2DCell": "ConvLSTMCell",
+    "GroupedQueryAttention": "GroupQueryAttention",
 }
 """Old class names; those of later versions came as aliases."""
 

@@ -6,10 +6,10 @@ depth, by when a walk from the outputs first meets the layer (`keras.src.ops.fun
 so the order is computed from the edited graph. Loading by Keras afterwards is the judge.
 """
 
-import re
 from collections.abc import Iterator
 
 from core.graph import Graph, Layer, TensorRef
+from core.readers.names import snake_case as snake_case
 
 Node = tuple[str, int]
 
@@ -95,13 +95,6 @@ def calls_in_order(graph: Graph) -> list[Node]:
                     waiting.add(node)
                     stack.extend(missing)
     return order
-
-
-def snake_case(class_name: str) -> str:
-    """Keras's spelling of a class in storage keys: `Conv2D` is `conv2d`, `PReLU` is `p_re_lu`."""
-    name = re.sub(r"\W+", "", class_name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def storage_prefixes(graph: Graph, prefix: str = "", path: str = "") -> Iterator[tuple[str, str, Layer]]:
