@@ -46,6 +46,8 @@ class Call(Struct, frozen=True):
 
     def inputs(self) -> tuple[TensorRef, ...]:
         """Every tensor that goes into this call, in order."""
+        if len(self.args) == 1 and not self.kwargs and isinstance(self.args[0], TensorRef):
+            return self.args  # nearly every call of a big graph
         return tuple(leaves((self.args, self.kwargs)))
 
 

@@ -86,11 +86,23 @@ def find_input(graph: Graph, name: str | None) -> Layer:
     raise EditError(f"There is no input {name!r}; the model's inputs are {', '.join(names) or 'unknown'}.")
 
 
+_REMEMBERED = 16
+_TRACES: dict[tuple[int, str], tuple[Graph, Trace]] = {}
+
+
 def trace_input(graph: Graph, name: str) -> Trace:
-    """Follow one input through everything that keeps channels apart, into nested models at any depth."""
-    sites: dict[str, Site] = {}
-    _follow(graph, "", {TensorRef(name): State()}, sites)
-    return Trace(name, tuple(sites.values()))
+    """Follow one input through everything that keeps channels apart, into nested models at any depth.
+
+    An edit asks this several times of the same graph, so the last answers are remembered by the graph object.
+    """
+    known = _TRACES.get((id(graph), name))
+    if known is None or known[0] is not graph:
+        sites: dict[str, Site] = {}
+        _follow(graph, "", {TensorRef(name): State()}, sites)
+        if len(_TRACES) >= _REMEMBERED:
+            _TRACES.clear()
+        known = _TRACES[id(graph), name] = (graph, Trace(name, tuple(sites.values())))
+    return known[1]
 
 
 def first_convs(graph: Graph, name: str | None = None) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ def rebaked(before: Graph, after: Graph) -> Graph:
 
     def level(graph: Graph, prefix: str) -> Graph:
         layers = []
+        users: dict[TensorRef, list[tuple[str, int]]] | None = None
         for layer in graph.layers:
             path = prefix + layer.name
             if layer.inner is not None:
@@ -52,7 +53,8 @@ def rebaked(before: Graph, after: Graph) -> Graph:
                 continue
             new = layer
             if path in known:
-                new = _repadded(layer, graph)
+                users = graph.consumers() if users is None else users
+                new = _repadded(layer, graph, users)
             elif layer.class_name == "Reshape" and path in old_layers:
                 new = _reshaped(layer, graph, before, path)
             layers.append(new)
@@ -162,10 +164,10 @@ def _pads(layer: Layer) -> list[tuple[int, int]]:
     return [(one, one) if isinstance(one, int) else (int(one[0]), int(one[1])) for one in value]
 
 
-def _repadded(layer: Layer, level: Graph) -> Layer:
+def _repadded(layer: Layer, level: Graph, users: dict[TensorRef, list[tuple[str, int]]]) -> Layer:
     """The padding for what arrives now and for the kernel that it now feeds, which an edit may have changed."""
     layers, size = level.by_name(), _sizes(level, layer)
-    kernel = _strided_kernel([layers[name] for name, _ in level.consumers().get(TensorRef(layer.name), ())])
+    kernel = _strided_kernel([layers[name] for name, _ in users.get(TensorRef(layer.name), ())])
     if size is None or kernel is None:
         return layer
     pads = correct_pad(size, kernel)

@@ -33,6 +33,8 @@ _CHANNEL_ONLY = [
     "BatchNormalization",
     "GroupNormalization",
 ]
+# Built by Keras only to check shapes, which `compute_output_shape` checks as well.
+_WEIGHTLESS = frozenset("Add Subtract Multiply Average Maximum Minimum Reshape".split())
 _LAST_ONLY = ["Dense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "Embedding", "RMSNormalization"]
 
 
@@ -212,7 +214,7 @@ class Specs:
             instance = self.instance(layer)
         except Exception:  # noqa: BLE001 - reported by `outputs`
             return shapes
-        if is_default(instance.build) and not getattr(instance, "_layers", None):
+        if layer.class_name in _WEIGHTLESS or (is_default(instance.build) and not getattr(instance, "_layers", None)):
             return ()
         first = shapes[0] if shapes else None
         if first is None or len(shapes) != 1:
