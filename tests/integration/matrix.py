@@ -78,6 +78,9 @@ CELLS = [
 ]
 
 
+_LOAD = judge._load
+
+
 class Outcome(NamedTuple):
     """One cell: `passed`, or `refused` with the obstacle that the plan names; drift of the contract and of the native
     build where Keras can build one.
@@ -105,6 +108,12 @@ class Subject:
         self.engine = Engine()
         self.first = self.engine.set_source(read_model(self.source))
         self._old: Any = None
+        self._new: Any = None
+
+    def load(self, planned: Any, out: Path) -> Any:
+        """The judge's own loading, whose model the comparison with a native build takes too."""
+        self._new = _LOAD(planned, out)
+        return self._new
 
     def live(self, graph: Graph, moves: Any, arrays: Any) -> Any:
         """`live_model`, which remembers the source's."""
@@ -177,6 +186,7 @@ class Subject:
         """Plan, apply, verify, compare. Raises `AssertionError` when anything is not as it should be."""
         began = time.monotonic()
         monkeypatch.setattr(judge, "live_model", self.live)
+        monkeypatch.setattr(judge, "_load", self.load)
         steps = recipe(*self.edits(cell))
         plan = self.engine.plan(steps)
         refused = ""
@@ -191,7 +201,7 @@ class Subject:
         assert found.ok, (found.message, found.contracts)
         assert found.message == ""
         contract = max((one.drift for one in found.contracts), default=None)
-        native = self.against_native(cell, plan, out)
+        native = self.against_native(cell, plan)
         note = ", ".join(f"{one.name}" for one in found.contracts)
         state = "settled" if refused else "passed"
         return Outcome(state, contract, native, refused or note, time.monotonic() - began)
@@ -204,14 +214,14 @@ class Subject:
         assert [(one.code, one.layer) for one in wrong] == [("weight.mismatch", "fc1")], wrong
         return Recipe(edits=(*steps.edits, *wrong[0].fixes[0].edits)), "fc1: Dense after Flatten"
 
-    def against_native(self, cell: str, plan: Plan, out: Path) -> float | None:
+    def against_native(self, cell: str, plan: Plan) -> float | None:
         """How far the written model is from the native build that holds the same weights."""
         if any("fold" in (fate.rule or "") for fate in plan.fates):
             return None  # a bias was added, which the native build has not
         native = self.native(cell, plan)
         if native is None:
             return None
-        ours = keras.saving.load_model(out, compile=False)
+        ours = self._new
         assert [tuple(one.shape) for one in ours.outputs] == [tuple(one.shape) for one in native.outputs]
         mine, theirs = ours.weights, native.weights
         assert [tuple(one.shape) for one in mine] == [tuple(one.shape) for one in theirs]
@@ -229,7 +239,7 @@ class Subject:
     def close(self) -> None:
         self.source.unlink(missing_ok=True)
         (self.folder / "out.keras").unlink(missing_ok=True)
-        self._old = None
+        self._old = self._new = None
         keras.backend.clear_session()
         gc.collect()
 
