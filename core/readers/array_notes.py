@@ -31,6 +31,37 @@ def take_notes(model: Config) -> tuple[Config, Notes]:
     return _model(model, (), notes), notes
 
 
+def with_positions(model: Config) -> Config:
+    """The model with a step on every layer that tells its number among the layers of its model, as it was saved.
+
+    TensorFlow's object graphs find a layer by that number, which repairs that add or drop layers would change.
+    """
+    config = model.get("config")
+    if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
+        return model
+    layers = [
+        {**with_positions(_inside(item)), "arrays": [*item.get("arrays", ()), {"do": "stored_at", "position": place}]}
+        if isinstance(item, dict)
+        else item
+        for place, item in enumerate(config["layers"])
+    ]
+    return {**model, "config": {**config, "layers": layers}}
+
+
+def _inside(item: Config) -> Config:
+    """The layer with positions in the model that it wraps, if it does."""
+    config = item.get("config")
+    inner = config.get("layer") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not isinstance(inner, dict) or not is_model_config(inner):
+        return item
+    return {**item, "config": {**config, "layer": with_positions(inner)}}
+
+
+def position_of(notes: tuple[Note, ...]) -> int | None:
+    """The number that `with_positions` gave a layer."""
+    return next((int(note.step["position"]) for note in notes if note.step["do"] == "stored_at" and not note.prefix), None)
+
+
 def _model(model: Config, path: tuple[str, ...], notes: Notes) -> Config:
     config = model.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
@@ -45,7 +76,9 @@ def _layer(item: Config, path: tuple[str, ...], notes: Notes) -> Config:
         return item
     own = (*path, str(item.get("name") or config.get("name") or ""))
     if is_model_config(item):
-        return _model(item, own, notes)
+        if item.get("arrays"):
+            notes[own] = tuple(Note("", step) for step in item["arrays"])
+        return _model({key: value for key, value in item.items() if key != "arrays"}, own, notes)
     found: list[Note] = []
     clean = _wrapped(item, "", own, found, notes)
     if found:

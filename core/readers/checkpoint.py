@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer, StoreKey, Weight
-from core.readers.array_notes import Notes
+from core.readers.array_notes import Notes, position_of
 from core.readers.assign_legacy import LegacyAssignment
 from core.readers.bundle import OBJECT_GRAPH, SUFFIX, Bundle, Trackable, object_graph, read_bundle
 from core.readers.described import Described
@@ -96,7 +96,12 @@ def _model(
     path: tuple[str, ...],
 ) -> Graph:
     children = nodes[index].children
+    known = {layer.name: position_of(notes.get((*path, layer.name), ())) for layer in graph.layers}
+    told = any(position is not None for position in known.values())
     stored = [layer for layer in graph.layers if not layer.is_operation]
+    if told:
+        # layers that repairs added were never stored
+        stored = [layer for layer in stored if layer.is_input or known[layer.name] is not None]
     if not any(name.startswith("layer-") for name in children):
         return graph
     shift = 0
@@ -104,6 +109,8 @@ def _model(
         # Older versions did not count the InputLayer of a Sequential.
         shift = 1
     places = {layer.name: children.get(f"layer-{position - shift}") for position, layer in enumerate(stored)}
+    if told and not graph.is_sequential:
+        places = {name: children.get(f"layer-{position}") for name, position in known.items() if position is not None}
     layers = []
     for layer in graph.layers:
         own = (*path, layer.name)
@@ -172,6 +179,8 @@ def _spellings(name: str, layer: Layer) -> Iterator[str]:
     yield plain
     yield f"adapt_{plain}"
     yield plain.replace("kernel", "depthwise_kernel")
+    if layer.class_name == "SpectralNormalization":
+        yield plain.rpartition("/")[2]
     cell = layer.config.get("cell")
     if layer.class_name == "RNN" and isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
         groups = list(dict.fromkeys(slot.name.rsplit("/", 1)[0] for slot in slots(layer.class_name, layer.config)))

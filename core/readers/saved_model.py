@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.findings import Finding
-from core.readers.array_notes import take_notes
+from core.readers.array_notes import take_notes, with_positions
 from core.readers.bundle import read_bundle
 from core.readers.checkpoint import assign_checkpoint, opaque_graph
 from core.readers.config_graph import build_graph
@@ -48,7 +48,7 @@ def read_saved_model(path: Path) -> Described:
     model = saved.metadata
     if model is not None and isinstance(model.get("config"), dict) and isinstance(model["config"].get("layers"), list):
         serialised = {"class_name": str(model.get("class_name", "Functional")), "config": model["config"]}
-        repaired = repair_model(serialised, saved.version or "2")
+        repaired = repair_model(with_positions(serialised), saved.version or "2")
         described, notes = take_notes(repaired.model)
         graph = build_graph(described, str(folder))
         findings = repaired.findings

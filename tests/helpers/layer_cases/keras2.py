@@ -144,11 +144,20 @@ def _as_op_layer(config: dict[str, Any]) -> None:
             layer["inbound_nodes"] = [[[f"tf_op_layer_{name}", 0, 0, {}]]]
 
 
+def helped(k: Any) -> Iterator[Case]:
+    """Layers that get helpers, with weights after them: nothing may be counted wrongly."""
+    make = k.layers
+    yield chain("SeparableConv1D/causal, then Dense", STEPS, lambda: make.SeparableConv1D(3, 2, padding="causal"), lambda: make.Dense(3), lambda: make.Dense(2))
+    yield chain("Activation/hard_sigmoid, then Dense", STEPS, lambda: make.Dense(4), lambda: make.Activation("hard_sigmoid"), lambda: make.Dense(4), lambda: make.Dense(4))
+    yield chain("LSTM/time major, then Dense", In((6, 4), batch=3), lambda: make.LSTM(4, time_major=True, return_sequences=True), lambda: make.Dense(4), lambda: make.Dense(4))
+    yield Case("Sequential/hard_sigmoid", (), model=lambda: k.Sequential([k.Input((4,)), make.Dense(4), make.Activation("hard_sigmoid"), make.Dense(4), make.Dense(4)]))
+
+
 def names(k: Any) -> Iterator[Case]:
     make = k.layers
     yield Case("Dense/slash in the name", (STEPS,), lambda x: make.Dense(2, name="block/one/dense")(make.Dense(3, name="block/two/dense")(x)))
 
 
 def keras2(k: Any) -> Iterator[Case]:
-    for part in (dropped, precision, old_forms, names):
+    for part in (dropped, precision, old_forms, helped, names):
         yield from part(k)
