@@ -9,6 +9,7 @@ from core.errors import FileError
 from core.readers.fault import damaged, unreadable
 from core.readers.notes import training_findings
 from core.readers.opaque import opaque_findings
+from core.readers.prepared import prepared_findings
 from core.readers.shapes import fill_shapes
 from core.readers.source import Source, WeightStore
 
@@ -35,7 +36,8 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     try:
         described = _describe(sniff(file), file)
         opaque = opaque_findings(described.graph, described.kind == "weights")
-        said = (*described.findings, *opaque, *training_findings(described.training))
+        learnt = prepared_findings(described.graph, described.assets) if described.kind == "model" else ()
+        said = (*described.findings, *opaque, *learnt, *training_findings(described.training))
         described = replace(described, findings=said)
         if weights is not None:
             described = _paired(described, Path(weights))
