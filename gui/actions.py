@@ -24,6 +24,24 @@ COMMANDS = (
         ("Ctrl+Shift+O",),
         "Fill the opened architecture with the arrays of a weights file",
     ),
+    Command(
+        "open_architecture",
+        "Open the architecture of these weights\u2026",
+        ("Ctrl+Alt+A",),
+        "Fill an architecture with the arrays of the opened weights file",
+    ),
+    Command(
+        "new_application", "New from Keras Applications\u2026", ("Ctrl+N",), "Build an architecture that Keras brings"
+    ),
+    Command("reload", "Reload from disk", ("F5",), "Open the file again and keep the recipe"),
+    Command(
+        "define_class",
+        "Where is this class defined?\u2026",
+        ("Ctrl+Alt+D",),
+        "Name the Python file of a class that is not Keras\u2019s",
+    ),
+    Command("stored_code", "Code stored in the file\u2026", ("Ctrl+Alt+L",), "Look at the code of Lambda layers"),
+    Command("help", "Help", ("F1",)),
     Command("close", "Close model", ("Ctrl+W",)),
     Command("export", "Export\u2026", ("Ctrl+E",), "Write the adapted model"),
     Command(

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QObject, Qt, Slot
@@ -15,8 +16,12 @@ from gui.panels.parts import Look
 from gui.session import Session
 from gui.settings import Settings
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MODELS = "Keras models (*.keras *.h5 *.hdf5 *.json *.weights.h5 *.npz);;All files (*)"
 WEIGHTS = "Weights (*.h5 *.hdf5 *.keras *.weights.h5 *.npz);;All files (*)"
+ARCHITECTURES = "Architectures (*.json *.keras *.h5 *.hdf5);;All files (*)"
 RESULTS = "Keras 3 (*.keras);;HDF5 (*.h5)"
 RECIPES = "Recipes (*.json);;All files (*)"
 
@@ -29,6 +34,8 @@ class FileCommands(QObject):
         self._window, self._session, self._settings, self._look = window, session, settings, look
         self._sheet: ExportSheet | None = None
         self._last_out = ""
+        self.unchanged: Callable[[], bool] = lambda: True
+        """Asked before an export: are the opened files still what they were? Whoever says no tells the person why."""
 
     @property
     def sheet(self) -> ExportSheet:
@@ -66,6 +73,23 @@ class FileCommands(QObject):
             "Open weights with this architecture", WEIGHTS, "open_weights_path", mode=QFileDialog.FileMode.ExistingFile
         )
 
+    @Slot()
+    def open_architecture(self) -> None:
+        """Ask for the architecture of the opened weights."""
+        self._ask(
+            "Open the architecture of these weights",
+            ARCHITECTURES,
+            "open_architecture_path",
+            mode=QFileDialog.FileMode.ExistingFile,
+        )
+
+    @Slot(str)
+    def open_architecture_path(self, path: str) -> None:
+        """Open a file with the arrays of the one that is open."""
+        source = self._session.source
+        if source is not None:
+            self._session.open_path(path, source.weights_path or source.path)
+
     @Slot(str)
     def open_path(self, path: str) -> None:
         """Open a file or folder."""
@@ -91,7 +115,7 @@ class FileCommands(QObject):
     def export(self) -> None:
         """Ask where to write the result."""
         source = self._session.source
-        if source is not None:
+        if source is not None and self.unchanged():
             self._ask(
                 "Export the adapted model",
                 RESULTS,
@@ -103,6 +127,8 @@ class FileCommands(QObject):
     @Slot(str)
     def export_to(self, path: str) -> None:
         """Write the result to a path; one without a known ending gets `.keras`."""
+        if not self.unchanged():
+            return
         if Path(path).suffix.lower() not in (".keras", ".h5", ".hdf5"):
             path += ".keras"
         self._settings.folder = str(Path(path).parent)

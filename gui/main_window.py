@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from typing_extensions import override
 
 from gui.actions import Actions
+from gui.desk import Desk
 from gui.dialogs.compare import CompareSheet
 from gui.dialogs.crash import CrashSheet
 from gui.dialogs.preferences import Preferences
 from gui.dialogs.step import StepSheet
 from gui.file_commands import FileCommands
-from gui.opened import opened_words
 from gui.panels.banner import Banner
 from gui.panels.parts import Look
 from gui.panels.status_bar import StatusBar
@@ -56,10 +56,11 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(self)
         self._adopt_undo()
         self.files = FileCommands(self, session, settings, look)
+        self.banner = Banner(look)
+        self.desk = Desk(self, session, settings, look, self.files, self.banner)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
-        self.banner = Banner(look)
         self.welcome = Welcome(settings, look)
         self.status = StatusBar(session, look)
         self.status.cancel.clicked.connect(session.cancel_opening)
@@ -90,6 +91,7 @@ class MainWindow(QMainWindow):
         made.recipe.edit_wanted.connect(self._edit_step)
         made.input.compare_wanted.connect(lambda number: self._comparison().begin(number=number))
         made.findings.compare_wanted.connect(lambda weight: self._comparison().begin(weight=weight))
+        self.desk.attach(made)
         made.recipe.hint.connect(lambda text: self.banner.say("info", text))
         return made
 
@@ -129,7 +131,7 @@ class MainWindow(QMainWindow):
 
     def _open_menu(self) -> QMenu:
         menu = QMenu(self)
-        self.actions_.fill(menu, "open open_folder open_weights -")
+        self.actions_.fill(menu, "open open_folder open_weights open_architecture - new_application -")
         menu.addMenu(self._recent_menu)
         menu.addMenu(self._sample_menu())
         return menu
@@ -144,12 +146,18 @@ class MainWindow(QMainWindow):
     def _main_menu(self) -> QMenu:
         menu = QMenu(self)
         for title, names in (
-            ("File", "open open_folder open_weights - load_recipe save_recipe - export verify - close quit"),
+            (
+                "File",
+                "new_application open open_folder open_weights open_architecture reload - load_recipe save_recipe "
+                "- export verify - close quit",
+            ),
             ("Edit", "undo redo - clear_recipe - find - preferences"),
+            ("Code", "define_class stored_code"),
             ("View", "before after difference - zoom_in zoom_out fit fold_all unfold_all"),
             ("Go", "go_layers go_graph go_edit go_findings go_recipe - next_finding previous_finding"),
         ):
             self.actions_.fill(menu.addMenu(title), names)
+        self.actions_.fill(menu, "- help")
         return menu
 
     @Slot()
@@ -181,6 +189,12 @@ class MainWindow(QMainWindow):
             "open": files.open,
             "open_folder": files.open_folder,
             "open_weights": files.open_weights,
+            "open_architecture": files.open_architecture,
+            "new_application": self.desk.show_gallery,
+            "reload": self.desk.reload,
+            "define_class": self.desk.show_missing,
+            "stored_code": self.desk.show_stored,
+            "help": self.desk.show_help,
             "close": files.close,
             "export": files.export,
             "verify": files.verify,
@@ -235,7 +249,6 @@ class MainWindow(QMainWindow):
             self.setWindowTitle(f"{Path(source.path).name} \u2013 Suture")
             self.settings.add_recent(source.path)
             self.settings.folder = str(Path(source.path).parent)
-            self.banner.say(*opened_words(source))
         self._refresh_actions()
 
     @Slot()
@@ -290,6 +303,10 @@ class MainWindow(QMainWindow):
         self.top.views.setEnabled(opened)
         self.top.finder.setEnabled(opened)
         actions["open_weights"].setEnabled(opened and model)
+        actions["open_architecture"].setEnabled(opened and not model)
+        actions["reload"].setEnabled(opened)
+        actions["define_class"].setEnabled(bool(self.desk.foreign.missing()))
+        actions["stored_code"].setEnabled(bool(self.desk.foreign.stored()))
         actions["save_recipe"].setEnabled(bool(session.recipe.edits))
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
@@ -314,7 +331,7 @@ class MainWindow(QMainWindow):
 
     def _comparison(self) -> CompareSheet:
         if self._compare is None:
-            self._compare = CompareSheet(self.session, self)
+            self._compare = CompareSheet(self.session, self.look, self)
         return self._compare
 
     @Slot()
@@ -322,6 +339,7 @@ class MainWindow(QMainWindow):
         if self._preferences is None:
             self._preferences = Preferences(self.settings, self)
             self._preferences.theme_chosen.connect(self.theme_chosen)
+            self._preferences.trusted.revoke_wanted.connect(self.desk.foreign.revoke)
         self._preferences.refresh()
         self._preferences.open(self._preferences.theme)
 

@@ -9,13 +9,15 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec.structs import replace
+
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SetSource
 from core.service.partials import remove_partials
 from core.service.worker import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -158,6 +160,7 @@ class Worker:
                 process.kill()
             process.join(5)
             code = process.exitcode
+            self._source = _tame(self._source, self._pending.values())
             for body in self._pending.values():
                 if isinstance(body, Apply | BuildApplication):
                     remove_partials(body.out, pid)
@@ -184,6 +187,13 @@ def _no_collection() -> "Iterator[None]":
     finally:
         if enabled:
             gc.enable()
+
+
+def _tame(source: SetSource | None, pending: "Iterable[Any]") -> SetSource | None:
+    """What the next process gets: the source without the code that this one was running when it ended."""
+    if source is not None and (source.code or source.trust) and any(body is source for body in pending):
+        return replace(source, code=(), trust=False)
+    return source
 
 
 def _death(kind: Kind, body: Any, code: int | None) -> SutureError:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, 
 from gui.dialogs.sheet import Sheet
 from gui.panels.fields import Choice
 from gui.panels.parts import label, named
+from gui.panels.trusted import TrustedFiles
 from gui.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Preferences(Sheet):
         self.verify.toggled.connect(self._on_verify)
         grid.addWidget(self.verify, 1, 0, 1, 2)
         column.addLayout(grid)
+        self.trusted = TrustedFiles()
+        self.trusted.refresh()
+        column.addWidget(self.trusted)
         row = QHBoxLayout()
         self.forget = QPushButton("Forget recent files")
         self.forget.setEnabled(bool(settings.recent))
@@ -59,6 +63,7 @@ class Preferences(Sheet):
 
     def refresh(self) -> None:
         """Show the preferences as they are now."""
+        self.trusted.refresh()
         self.theme.show_key(self._settings.theme)
         self.verify.setChecked(self._settings.verify_after_export)
         self.forget.setEnabled(bool(self._settings.recent))

@@ -60,7 +60,7 @@ class FindingDelegate(QStyledItemDelegate):
         room = self._view.viewport().width() - TEXT_LEFT - PAD
         rows: list[list[Fix]] = []
         left = 0
-        shown = [*finding.fixes, *([Fix(COMPARE)] if disputed_weight(finding) else [])]
+        shown = [*finding.fixes, *extras(finding)]
         for fix in shown:
             width = metrics.horizontalAdvance(fix.title) + BUTTON_PADDING + BUTTON_GAP
             if not rows or width > left:
@@ -77,7 +77,7 @@ class FindingDelegate(QStyledItemDelegate):
         height = PAD + self.text_height(finding.message, width - TEXT_LEFT - PAD) + PAD
         if finding.layer:
             height += self._metrics()[1].lineSpacing() + 1
-        if finding.fixes and index.row() < FIX_ROWS:
+        if (finding.fixes or extras(finding)) and index.row() < FIX_ROWS:
             height += BUTTONS * len(self.button_rows(finding)) + 4
         return QSize(width, height)
 
@@ -103,6 +103,19 @@ class FindingDelegate(QStyledItemDelegate):
 
 
 COMPARE = "Compare\u2026"
+DEFINED = "Where is it defined?\u2026"
+STORED = "Look at the code\u2026"
+
+
+def extras(finding: Finding) -> list[Fix]:
+    """What else a finding offers: buttons that open something instead of changing the recipe."""
+    found = [Fix(COMPARE)] if disputed_weight(finding) else []
+    if finding.severity == "warning" and finding.layer:
+        if finding.code == "code.lambda":
+            found.append(Fix(STORED))
+        elif finding.code in ("layer.unknown", "code.custom"):
+            found.append(Fix(DEFINED))
+    return found
 
 
 def disputed_weight(finding: Finding) -> str:
@@ -112,9 +125,10 @@ def disputed_weight(finding: Finding) -> str:
 
 
 class FindingsPanel(Card):
-    """The findings of the current plan. `compare_wanted` carries a weight."""
+    """The findings of the current plan. `compare_wanted` carries a weight, `code_wanted` a layer."""
 
     compare_wanted = Signal(str)
+    code_wanted = Signal(str)
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__("Findings", parent)
@@ -162,7 +176,7 @@ class FindingsPanel(Card):
     def _place_buttons(self) -> None:
         self.buttons = []
         for row, finding in enumerate(self.model.findings[:FIX_ROWS]):
-            if finding.fixes:
+            if finding.fixes or extras(finding):
                 self.view.setIndexWidget(self.model.index(row), self._fix_row(finding))
 
     def _fix_row(self, finding: Finding) -> QWidget:
@@ -190,6 +204,10 @@ class FindingsPanel(Card):
         if fix.title == COMPARE:
             button.setObjectName("link")
             button.clicked.connect(lambda _=False: self.compare_wanted.emit(disputed_weight(finding)))
+            return button
+        if fix.title in (DEFINED, STORED):
+            button.setObjectName("link")
+            button.clicked.connect(lambda _=False: self.code_wanted.emit(finding.layer))
             return button
         button.clicked.connect(lambda _=False: self.take(fix))
         button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

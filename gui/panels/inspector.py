@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from core.graph import Graph, Layer
@@ -19,10 +19,13 @@ from gui.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, Tone, font
 
 
 class Inspector(QWidget):
-    """Shows one layer. Emits `layer_selected(path)` from its links and `preview_requested(key, weight)`."""
+    """Shows one layer. Emits `layer_selected(path)` from its links and `preview_requested(key, weight)`,
+    and `code_wanted(path)` for a layer whose code is missing or stored.
+    """
 
     layer_selected = Signal(str)
     preview_requested = Signal(str, str)
+    code_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,6 +36,8 @@ class Inspector(QWidget):
         self.class_name = label("", "heading")
         self.path = named(ElidedLabel(), "muted")
         self.facts = label("", "small", wrap=True)
+        self.code = named(QPushButton(), "link")
+        self.code.clicked.connect(lambda _=False: self.code_wanted.emit(self._path))
         self.chips = _Chips()
         self._stripe = _Stripe()
         self.weights = WeightsPanel()
@@ -67,6 +72,7 @@ class Inspector(QWidget):
         words.addLayout(first)
         words.addWidget(self.path)
         words.addWidget(self.facts)
+        words.addWidget(self.code, 0, Qt.AlignmentFlag.AlignLeft)
         head = QHBoxLayout()
         head.setContentsMargins(14, 2, 12, 6)
         head.setSpacing(10)
@@ -124,7 +130,11 @@ class Inspector(QWidget):
         if len(layer.calls) > 1:
             facts.append(f"shared by {len(layer.calls)} calls")
         if layer.opaque:
-            facts.append("code missing: carried through as it is")
+            facts.append("code missing, kept as it is")
+        self.code.setText(
+            "Look at the stored code\u2026" if layer.class_name == "Lambda" else "Where is it defined?\u2026"
+        )
+        self.code.setVisible(layer.opaque and layer.inner is None)
         self.facts.setText("  \u00b7  ".join(facts))
         self.facts.setToolTip(f"{params:,} parameters")
         chips: list[str] = []

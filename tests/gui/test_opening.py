@@ -16,7 +16,7 @@ from core.findings import Finding
 from core.service.messages import OpenModel
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
-from gui.opened import opened_words
+from gui.opened import opened as summary
 from gui.panels.welcome import samples
 from gui.settings import Settings
 from tests.gui.hand_made import FakeWorker, source
@@ -126,9 +126,11 @@ def test_that_the_banner_tells_kind_repairs_and_what_is_missing() -> None:
         Finding("info", "legacy.repaired", "conv", "groups was dropped."),
         Finding("warning", "code.custom", "magic", "The class Magic is not in Keras."),
     )
-    tone, sentence, details = opened_words(source(findings=findings))
-    assert tone == "warning"
-    assert sentence.startswith("Keras 3 (.keras), 17 layers")
-    assert "1 old setting repaired" in sentence
-    assert "1 layer whose code is not in the file" in sentence
-    assert details == "magic: The class Magic is not in Keras.\nconv: groups was dropped."
+    said = summary(source(findings=findings))
+    assert said.tone == "warning"
+    assert said.sentence.startswith("Keras 3 (.keras), 17 layers")
+    assert said.sentence.endswith("1 layer without code \u00b7 1 repair")
+    assert [(group.tone, group.lines, group.action) for group in said.groups] == [
+        ("warning", ("The class Magic is not in Keras.",), "code"),
+        ("info", ("groups was dropped.",), ""),
+    ]

@@ -51,6 +51,8 @@ def make() -> Handlers:
         return str(Path(body.out).stat().st_size)
 
     def set_source(body: messages.SetSource, progress: Progress) -> Any:
+        if body.trust:
+            os._exit(9)
         return ("source", os.getpid(), len(body.source.metadata.get("padding", "")))
 
     return {

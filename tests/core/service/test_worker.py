@@ -167,6 +167,15 @@ def test_that_a_restarted_engine_knows_its_source_again(worker: Worker) -> None:
     assert reply.value[1] != first.value[1]
 
 
+def test_that_code_which_ended_the_engine_is_not_run_again(worker: Worker) -> None:
+    reply = answer(worker, worker.send(SetSource(source=source("xy"), trust=True)))
+    assert isinstance(reply.error, OwnFault)
+    worker.start()
+    (again,) = ends(collect(worker, lambda replies: bool(ends(replies)))).values()
+    assert again.value[2] == 2
+    assert worker.alive
+
+
 def test_that_sending_much_to_a_busy_process_does_not_wait_for_it(worker: Worker) -> None:
     answer(worker, worker.send(OpenModel(path="up")))
     # the child is stopped, so nothing reads: the pipe holds 64 KiB, the rest has to wait on our side
