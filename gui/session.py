@@ -19,6 +19,7 @@ from core.recipe import Recipe
 from core.service.messages import Apply, CompareRules, MakePlan, OpenModel, PreviewWeight, SetSource, Verify
 from gui.gestures import with_steps
 from gui.helpers import Helpers, details
+from gui.inquiries import Inquiries
 from gui.service import Service
 from gui.undo import ChangeRecipe
 
@@ -61,9 +62,11 @@ class Session(Helpers):
         self.exporting = ""
         self.verifying = ""
         self.refusal: SutureError | None = None
+        self.code_settled = False
         self._opening_id: int | None = None
         self._plan_id: int | None = None
         self._planned: Recipe | None = None
+        self.inquiries = Inquiries(self)
 
     # what is shown
 
@@ -87,6 +90,8 @@ class Session(Helpers):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The plan's findings; until there is a plan, what the reader said of the file."""
+        if self.plan is not None and self.code_settled:
+            return self.plan.findings
         if self.plan is not None:
             known = set(map(_finding_key, self.plan.findings))
             said = self.source.findings if self.source else ()
@@ -147,6 +152,7 @@ class Session(Helpers):
             self.engine.drop(self._plan_id)
             self._plan_id = None
         self.source = source
+        self.code_settled = False
         self.recipe = Recipe()
         self.plan = self.base = self.refusal = None
         self._planned = None
@@ -184,6 +190,13 @@ class Session(Helpers):
         else:
             self.plan_changed.emit()
             self._ask_plan()
+
+    def rebase(self, plan: Plan, *, settled: bool) -> None:
+        """Take another plan of the empty recipe: the engine has code for its layers now (`settled`), or no more."""
+        self.base = plan
+        self.code_settled = settled
+        self._planned = None
+        self._ask_plan()
 
     @Slot(object)
     def _on_base_failed(self, error: SutureError) -> None:
@@ -283,9 +296,11 @@ class Session(Helpers):
         body = PreviewWeight(path=self.source.weights_path or self.source.path, key=key, weight=weight)
         self.reader.ask(body, self.preview_ready.emit, lambda error: self.preview_failed.emit(weight, error.message))
 
-    def compare_rules(self, *, number: int | None = None, weight: str | None = None) -> None:
+    def compare_rules(
+        self, *, number: int | None = None, weight: str | None = None, inputs: tuple[str, ...] = ()
+    ) -> None:
         """Measure every rule for a step (counted from 1) or a weight; `rules_compared` or `compare_failed` follows."""
-        body = CompareRules(recipe=self.recipe, number=number, weight=weight)
+        body = CompareRules(recipe=self.recipe, number=number, weight=weight, inputs=inputs)
         self.engine.ask(body, self.rules_compared.emit, self.compare_failed.emit)
 
     # selection and view
@@ -328,11 +343,11 @@ class Session(Helpers):
         self.export_failed.emit(error)
         self._catch_up()
 
-    def verify(self, out: str) -> None:
-        """Check a written file again; `verify_finished` carries a `Verification`."""
+    def verify(self, out: str, inputs: tuple[str, ...] = ()) -> None:
+        """Check a written file again, on the person's own files if there are any; `verify_finished` follows."""
         self.verifying = out
         self.work_changed.emit()
-        body = Verify(recipe=self.recipe, out=out)
+        body = Verify(recipe=self.recipe, out=out, inputs=inputs)
         self.engine.ask(body, self._on_verified, self._on_verify_failed, self.export_progress.emit)
 
     @Slot(object)

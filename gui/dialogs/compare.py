@@ -2,28 +2,47 @@
 
 from collections.abc import Sequence
 from math import isfinite
+from pathlib import Path
 
-from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
 from core.plan import RuleDrift
 from gui import gestures
 from gui.dialogs.export import EXACT, drift_words
+from gui.dialogs.ranking import Bar
 from gui.dialogs.sheet import Sheet
-from gui.panels.parts import Sentence, clear_layout, label, named
+from gui.panels.parts import Look, Segments, Sentence, clear_layout, label, named
 from gui.session import Session
+
+SAMPLES = "Images and arrays (*.png *.jpg *.jpeg *.bmp *.gif *.npy *.npz);;All files (*)"
+DATA = (
+    ("random", "Random inputs", "Seeded inputs with large structures, as photographs have"),
+    ("own", "My files\u2026", "Your own images or .npy files"),
+)
 
 
 class CompareSheet(Sheet):
     """Listens to the session's comparison."""
 
-    def __init__(self, session: Session, parent: QWidget) -> None:
-        super().__init__(parent, "compare", "Compare rules", 440)
-        self._session = session
+    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+        super().__init__(parent, "compare", "Compare rules", 460)
+        self._session, self._look = session, look
+        self._asked: tuple[int | None, str | None] = (None, None)
+        self._dialog: QFileDialog | None = None
+        self.inputs: tuple[str, ...] = ()
         self.column.addWidget(label("Compare rules", "heading"))
-        text = "How far the outputs are from the old model\u2019s, measured by running both on random inputs."
+        text = "How far the outputs are from the old model\u2019s, measured by running both. Shorter is closer."
         self.column.addWidget(label(text, "small", wrap=True))
+        line = QHBoxLayout()
+        self.data = Segments(DATA)
+        self.data.chosen.connect(self._on_data)
+        line.addWidget(self.data)
+        line.addStretch(1)
+        self.column.addLayout(line)
+        self.files = Sentence("small")
+        self.column.addWidget(self.files)
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)
         self.bar.setAccessibleName("Measuring")
@@ -31,7 +50,7 @@ class CompareSheet(Sheet):
         self.problem = Sentence()
         self.column.addWidget(self.problem)
         self._rows = QVBoxLayout()
-        self._rows.setSpacing(8)
+        self._rows.setSpacing(12)
         self.column.addLayout(self._rows)
         self.buttons: list[QPushButton] = []
         buttons = QHBoxLayout()
@@ -45,17 +64,45 @@ class CompareSheet(Sheet):
 
     def begin(self, *, number: int | None = None, weight: str | None = None) -> None:
         """Measure the rules for a step (counted from 1) or for a weight that does not fit."""
+        self._asked = (number, weight)
+        self.open(self.close_button)
+        self._measure()
+
+    def use(self, paths: Sequence[str]) -> None:
+        """Measure on the person's own files; none means random inputs."""
+        self.inputs = tuple(paths)
+        self._measure()
+
+    def _measure(self) -> None:
         clear_layout(self._rows)
         self.buttons = []
         self.problem.say("")
+        self.data.set_current("own" if self.inputs else "random")
+        names = ", ".join(Path(path).name for path in self.inputs[:3])
+        more = f" and {len(self.inputs) - 3} more" if len(self.inputs) > 3 else ""
+        self.files.say(names + more)
         self.bar.show()
-        self.open(self.close_button)
-        self._session.compare_rules(number=number, weight=weight)
+        number, weight = self._asked
+        self._session.compare_rules(number=number, weight=weight, inputs=self.inputs)
+
+    @Slot(str)
+    def _on_data(self, key: str) -> None:
+        if key == "random":
+            self.use(())
+            return
+        self.data.set_current("own" if self.inputs else "random")
+        self._dialog = QFileDialog(self.window(), "Compare on your own inputs", "", SAMPLES)
+        self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        self._dialog.filesSelected.connect(self.use)
+        self._dialog.open()
 
     @Slot(object)
     def on_compared(self, drifts: Sequence[RuleDrift]) -> None:
         """The ranking, smallest drift first."""
         self.bar.hide()
+        clear_layout(self._rows)
+        self.buttons = []
         if not drifts:
             self.problem.say("No rule fits here.")
         for one in drifts:
@@ -63,16 +110,18 @@ class CompareSheet(Sheet):
 
     def _row(self, one: RuleDrift) -> QGridLayout:
         row = QGridLayout()
-        row.setVerticalSpacing(0)
+        row.setVerticalSpacing(2)
+        row.setHorizontalSpacing(12)
         row.setColumnStretch(0, 1)
         row.addWidget(label(one.title, wrap=True), 0, 0)
+        row.addWidget(Bar(self._look, one.drift), 1, 0)
         finite = isfinite(one.drift)
         words = drift_words(one.drift, exact=one.drift < EXACT) if finite else "does not give finite outputs"
-        row.addWidget(label(words, "small", wrap=True), 1, 0)
+        row.addWidget(label(words, "small", wrap=True), 2, 0)
         take = named(QPushButton("Use"), "fix")
         take.setAccessibleName(f"Use {one.title}")
         take.clicked.connect(lambda _=False: self._take(one))
-        row.addWidget(take, 0, 1, 2, 1)
+        row.addWidget(take, 0, 1, 3, 1, Qt.AlignmentFlag.AlignVCenter)
         self.buttons.append(take)
         return row
 

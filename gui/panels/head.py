@@ -8,7 +8,9 @@ from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLineEdit, QRadioButton
 
 from gui import gestures
 from gui.panels.fields import Choice, Debounce, NumberField
-from gui.panels.parts import Look, Sentence, label, named, restyle
+from gui.panels.keep import KeepForm
+from gui.panels.outputs import OutputsForm
+from gui.panels.parts import Look, Sentence, divider, label, named, restyle
 from gui.session import Session
 
 POOLING = (
@@ -57,6 +59,7 @@ class HeadPanel(QWidget):
         self.dropout.setAccessibleName("Dropout")
         self.activation = named(Choice("Activation", ACTIVATIONS), "headActivation")
         self._only_new: list[QWidget] = []
+        self._not_kept: list[QWidget] = []
         rows: tuple[tuple[str, QWidget], ...] = (
             ("Pooling", self.pooling),
             ("Classes", self.classes),
@@ -70,11 +73,19 @@ class HeadPanel(QWidget):
             grid.addWidget(widget, number, 1)
             if widget is not self.pooling:
                 self._only_new += [caption, widget]
+            if widget in (self.pooling, self.hidden, self.dropout):
+                self._not_kept += [caption, widget]
         column.addWidget(self.form)
+        self.kept = KeepForm()
+        self.kept.changed.connect(self._on_choice)
+        column.addWidget(self.kept)
         self.problem = Sentence()
         column.addWidget(self.problem)
         self.explanation = Sentence("small")
         column.addWidget(self.explanation)
+        column.addWidget(divider())
+        self.outputs = OutputsForm(session, look)
+        column.addWidget(self.outputs)
         column.addStretch(1)
         self._debounce = Debounce(self)
         self._debounce.fired.connect(self.apply)
@@ -107,6 +118,9 @@ class HeadPanel(QWidget):
             self._show(self.dropout, f"{attached.dropout if attached else 0.5:g}")
         if attached is not None:
             self.activation.show_key(attached.activation)
+            self.kept.show_step(attached.keep, attached.labels)
+        elif not self.kept.problem.text():
+            self.kept.show_step(None, ())
         self._show_form()
 
     @staticmethod
@@ -116,8 +130,14 @@ class HeadPanel(QWidget):
 
     def _show_form(self) -> None:
         self.form.setVisible(not self.keep.isChecked())
+        keeping = self.kept.on.isChecked()
+        for widget in self._not_kept:
+            widget.show()
         for widget in self._only_new:
             widget.setVisible(self.attach.isChecked())
+        for widget in self._not_kept if self.attach.isChecked() and keeping else ():
+            widget.hide()
+        self.kept.setVisible(self.attach.isChecked())
         self.explanation.say("" if self.keep.isChecked() else self.pooling.tip)
 
     @Slot()
@@ -136,14 +156,22 @@ class HeadPanel(QWidget):
             return
         edits: list[Any] = []
         text = "Keep the head"
-        if not self.keep.isChecked():
+        kept_classes: dict[str, Any] = {}
+        if self.attach.isChecked():
+            try:
+                kept_classes = self.kept.fields()
+            except ValueError:
+                return
+            if kept_classes["keep"] is not None:
+                hidden = []
+        if not self.keep.isChecked() and kept_classes.get("keep") is None:
             edits.append(gestures.make_edit("remove_head", pooling=self.pooling.key))
             text = "Remove the head"
         if self.attach.isChecked():
             kept = {} if self._attached is None else msgspec.to_builtins(self._attached)
             kept.pop("do", None)
             new = {"classes": self.classes.value, "hidden": hidden, "dropout": dropout}
-            edits.append(gestures.make_edit("attach_head", **{**kept, **new, "activation": self.activation.key}))
+            edits.append(gestures.make_edit("attach_head", **{**kept, **new, **kept_classes, "activation": self.activation.key}))
             text = f"New head, {self.classes.value} classes"
         self._session.gesture(lambda recipe: gestures.set_head(recipe, edits), text, burst="head")
 

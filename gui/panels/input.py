@@ -9,8 +9,11 @@ from core.errors import EditError
 from core.graph import Graph, Layer, Shape
 from gui import gestures
 from gui.digest import TIMES, output_shape, shape_words
+from gui.panels.adapt import AdaptForm
 from gui.panels.fields import Choice, Debounce, NumberField, first_problem
-from gui.panels.parts import IconButton, Look, Sentence, clear_layout, divider, label, named
+from gui.panels.front import FrontForm
+from gui.panels.legal import LegalLine
+from gui.panels.parts import IconButton, Look, Segments, Sentence, clear_layout, divider, label, named
 from gui.session import Session
 
 RULES = (
@@ -24,6 +27,11 @@ RULES = (
 )  # fmt: skip
 
 
+WAYS = (
+    ("change", "Change model", "The model itself takes another shape"),
+    ("adapt", "Adapt input", "The model stays as it is; what arrives is made to fit in front of it"),
+    ("front", "New front", "New trainable layers in front of the model"),
+)
 COMMON_SIZES = (64, 96, 128, 160, 224, 299, 384)
 COMMON_CHANNELS = (("Gray", 1), ("RGB", 3), ("4 bands", 4), ("13 bands", 13))
 
@@ -32,6 +40,7 @@ class InputRow(QWidget):
     """One input: a field per dimension and the rule for channels. `compare_wanted` carries a step's number, from 1."""
 
     compare_wanted = Signal(int)
+    layer_wanted = Signal(object, int)
 
     def __init__(self, session: Session, look: Look, layer: Layer, shape: Shape, axis: int | None, many: bool) -> None:
         super().__init__()
@@ -43,16 +52,35 @@ class InputRow(QWidget):
         names = dim_names(len(self.original), self._channel)
         self.fields = [NumberField(name, nullable=True) for name in names]
         self._was_typed = False
-        column = QVBoxLayout(self)
+        self._used: dict[str, bool] = {}
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(8)
+        whole.addLayout(self._heading(look, layer))
+        self.ways = Segments(WAYS)
+        self.ways.setProperty("tight", True)
+        for key, text, _tip in WAYS:
+            self.ways.button(key).setMinimumWidth(self.ways.fontMetrics().horizontalAdvance(text) + 20)
+        self.ways.chosen.connect(self.show_way)
+        whole.addWidget(self.ways)
+        changing = QWidget()
+        self.adapt = AdaptForm(session, layer.name, self.original, self._channel, self._address, names)
+        self.front = FrontForm(session, look, layer.name, self.original, self._channel, names, self._address)
+        self.front.layer_wanted.connect(self.layer_wanted)
+        self._pages: dict[str, QWidget] = {"change": changing, "adapt": self.adapt, "front": self.front}
+        for page in self._pages.values():
+            whole.addWidget(page)
+        column = QVBoxLayout(changing)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addLayout(self._heading(look, layer))
         column.addLayout(self._dims(names))
         self.problem = Sentence()
         column.addWidget(self.problem)
         self.chips: dict[QPushButton, dict[int, int]] = {}
         for chips in self._suggestions():
             column.addLayout(self._chip_row(chips))
+        self.legal = LegalLine(session, layer.name, self.original, self._channel, self._address)
+        column.addWidget(self.legal)
         self.rule = Choice(f"Channel rule of {layer.name}", RULES)
         self.rule.setObjectName("channelRule")
         self.explanation = Sentence("small")
@@ -70,6 +98,27 @@ class InputRow(QWidget):
             field.editingFinished.connect(self._debounce.flush)
             field.left.connect(session.end_burst)
         self.rule.picked.connect(self._on_rule)
+        self.show_way("change")
+
+    @Slot(str)
+    def show_way(self, way: str) -> None:
+        """Change the model, adapt what arrives, or build a front."""
+        self.way = way
+        self.ways.set_current(way)
+        for key, page in self._pages.items():
+            page.setVisible(key == way)
+
+    def _show_ways(self) -> None:
+        """Mark the ways that the recipe takes; go to the one it takes alone."""
+        used = {"change": False, "adapt": self.adapt.used, "front": self.front.used}
+        for key, text, tip in WAYS:
+            self.ways.button(key).setText(f"{text} \u2022" if used[key] else text)
+            self.ways.button(key).setAccessibleDescription("in use" if used[key] else "")
+            self.ways.button(key).setToolTip(f"{tip} (in use)" if used[key] else tip)
+        if used != self._used and any(used.values()):
+            newly = [key for key, on in used.items() if on and not self._used.get(key)]
+            self.show_way(newly[0] if newly else self.way)
+        self._used = used
 
     def _heading(self, look: Look, layer: Layer) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -148,6 +197,10 @@ class InputRow(QWidget):
             button.setChecked(all(shape[number] == value for number, value in values.items()))
         self.problem.say(first_problem(self.fields))
         self._explain(shape)
+        self.legal.show_wanted(shape)
+        self.adapt.show_recipe()
+        self.front.show_recipe()
+        self._show_ways()
 
     def _explain(self, shape: tuple[int | None, ...]) -> None:
         if self._channel is None:
@@ -213,6 +266,7 @@ class InputPanel(QWidget):
     """All inputs of the opened model."""
 
     compare_wanted = Signal(int)
+    layer_wanted = Signal(object, int)
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -248,6 +302,7 @@ class InputPanel(QWidget):
             assert graph is not None
             row = InputRow(self._session, self._look, layer, shape, axis_of(graph, layer.name, shape), len(inputs) > 1)
             row.compare_wanted.connect(self.compare_wanted)
+            row.layer_wanted.connect(self.layer_wanted)
             self.rows.append(row)
             self._column.addWidget(row)
         self._column.addStretch(1)

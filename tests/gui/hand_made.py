@@ -22,6 +22,7 @@ from core.service.messages import (
     Warm,
 )
 from gui.gestures import make_edit, steps_of
+from tests.gui import hand_answers
 
 
 def layer(
@@ -304,6 +305,8 @@ class FakeWorker:
             value = Verification(reloaded=True, forward=True, copied_equal=True)
         elif isinstance(body, Warm):
             value = {"keras": "3.15.1"}
+        else:
+            value = hand_answers.answer(body)
         return Reply(number, done=True, value=value)
 
 

@@ -1,0 +1,149 @@
+"""Questions beside the plan: legal sizes, layer classes, fitting presets, weights side by side.
+
+They wait until the engine is free and nobody types, since a plan must never queue behind one of them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from core.descriptions import LayerClass, RecipeCheck
+from core.errors import Cancelled, SutureError
+from core.plan import LegalSizes
+from core.recipe import Recipe
+from core.service.messages import AskSizes
+from core.service.questions import CheckRecipes, DescribeLayers, MatchWeights
+
+if TYPE_CHECKING:
+    from gui.session import Session
+
+IDLE_MS = 350
+
+SizesKey = tuple[Recipe, str, tuple[int, ...], int | None]
+
+
+class Inquiries(QObject):
+    """Owned by the session. Answers are remembered until another file is opened."""
+
+    sizes_known = Signal()
+    classes_known = Signal()
+    checks_known = Signal(object)
+    matching_known = Signal(object)
+    matching_failed = Signal(object)
+
+    def __init__(self, session: "Session") -> None:
+        super().__init__(session)
+        self._session = session
+        self.classes: dict[str, LayerClass] = {}
+        self._sizes: dict[SizesKey, LegalSizes | None] = {}
+        self._waiting: dict[str, SizesKey] = {}
+        self._classes_asked = False
+        self._match_id: int | None = None
+        self._check_id: int | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(IDLE_MS)
+        self._timer.timeout.connect(self._ask_sizes)
+        session.source_changed.connect(self._forget)
+
+    @Slot()
+    def _forget(self) -> None:
+        self._timer.stop()
+        self._sizes.clear()
+        self._waiting.clear()
+        for number in (self._match_id, self._check_id):
+            if number is not None:
+                self._session.engine.drop(number)
+        self._match_id = self._check_id = None
+
+    # sizes
+
+    def sizes(self, recipe: Recipe, name: str, axes: tuple[int, ...], wanted: int | None) -> LegalSizes | None:
+        """What is known by now of an input's sizes; if nothing, it is asked when the engine is idle."""
+        key = (recipe, name, axes, wanted)
+        if key in self._sizes:
+            self._waiting.pop(name, None)
+            return self._sizes[key]
+        self._waiting[name] = key
+        self._timer.start()
+        return None
+
+    @Slot()
+    def _ask_sizes(self) -> None:
+        session = self._session
+        if not self._waiting or session.source is None or not session.engine.alive:
+            return
+        if session.planning or session.engine.busy or session.engine_state != "ready":
+            self._timer.start()
+            return
+        name, key = next(iter(self._waiting.items()))
+        body = AskSizes(recipe=key[0], input=key[1], axes=key[2], wanted=key[3])
+
+        def known(answer: LegalSizes | None) -> None:
+            self._sizes[key] = answer
+            if self._waiting.get(name) == key:
+                del self._waiting[name]
+            self.sizes_known.emit()
+            if self._waiting:
+                self._timer.start()
+
+        def failed(error: SutureError) -> None:
+            if isinstance(error, Cancelled):
+                self._timer.start()
+            else:
+                known(None)
+
+        session.engine.ask(body, known, failed)
+
+    # layer classes
+
+    def want_classes(self) -> None:
+        """`classes_known` follows unless they are known already."""
+        if self.classes or self._classes_asked:
+            return
+        self._classes_asked = True
+        self._session.engine.ask(DescribeLayers(), self._on_classes, self._on_no_classes)
+
+    @Slot(object)
+    def _on_classes(self, classes: Sequence[LayerClass]) -> None:
+        self.classes = {one.name: one for one in classes}
+        self.classes_known.emit()
+
+    @Slot(object)
+    def _on_no_classes(self, _error: SutureError) -> None:
+        self._classes_asked = False
+
+    # presets
+
+    def check(self, recipes: Sequence[Recipe]) -> None:
+        """`checks_known` follows with a `RecipeCheck` for each recipe."""
+        if self._check_id is not None:
+            self._session.engine.drop(self._check_id)
+        body = CheckRecipes(recipes=tuple(recipes))
+        self._check_id = self._session.engine.ask(body, self._on_checks, self._on_no_checks)
+
+    @Slot(object)
+    def _on_checks(self, checks: Sequence[RecipeCheck]) -> None:
+        self._check_id = None
+        self.checks_known.emit(tuple(checks))
+
+    @Slot(object)
+    def _on_no_checks(self, _error: SutureError) -> None:
+        self._check_id = None
+
+    # weights of another file
+
+    def match(self, file: str, match: Any, pairs: tuple[tuple[str, str], ...]) -> None:
+        """`matching_known` or `matching_failed` follows; only the latest question is answered."""
+        if self._match_id is not None:
+            self._session.engine.drop(self._match_id)
+        body = MatchWeights(recipe=self._session.recipe, file=file, match=match, pairs=pairs)
+        self._match_id = self._session.engine.ask(body, self._settle(self.matching_known), self._settle(self.matching_failed))
+
+    def _settle(self, signal: Any) -> Callable[[Any], None]:
+        def arrived(value: Any) -> None:
+            self._match_id = None
+            signal.emit(value)
+
+        return arrived
