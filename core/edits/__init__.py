@@ -15,6 +15,7 @@ from core.edits.replace_layer import ReplaceLayer
 from core.edits.set_dtype import SetDtype
 from core.edits.set_rule import SetRule
 from core.edits.set_trainable import SetTrainable
+from core.edits.start_at import StartAt
 from core.edits.transfer_weights import TransferWeights
 
 AnyEdit = (
@@ -25,6 +26,7 @@ AnyEdit = (
     | RemoveHead
     | AttachHead
     | CutAt
+    | StartAt
     | SetTrainable
     | InsertLayer
     | ReplaceLayer
@@ -54,5 +56,6 @@ __all__ = [
     "SetDtype",
     "SetRule",
     "SetTrainable",
+    "StartAt",
     "TransferWeights",
 ]

@@ -15,6 +15,7 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `adapted`    | `x_new` random of the new shape; `x_old` is what `x_new` is after the first layer called `layer` |
 | `features`   | the same input; `outputs` pairs new outputs with layer paths of the old model: `[[0, "block3"]]` |
 | `classes`    | the same input; the new output's columns `new` equal the old one's columns `old` |
+| `tail`       | `inputs` pairs new inputs with tensors inside the old model, which it is given; `outputs` says which |
 """
 
 from typing import Any

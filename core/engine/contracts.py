@@ -120,6 +120,13 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
         if x_old[both].shape == x_new[both].shape:
             x_old[both] = x_new[both]
     kind, fields = contract.kind, contract.fields
+    if kind == "tail":
+        tensors = [
+            _part(pair.old, layer)._inbound_nodes[call].output_tensors[out] for _, layer, call, out in fields["inputs"]
+        ]
+        found = _run_to(pair.old, tensors, ordered(pair.old_graph, x_old))
+        given = {row[0]: array.astype(np.float32) for row, array in zip(fields["inputs"], found, strict=True)}
+        return x_old, {**x_new, **given}
     name: str = fields.get("input") or ""
     if not name or kind in {"same_input", "features", "classes"}:
         return x_old, x_new
@@ -163,6 +170,8 @@ def _picked(contract: Contract, side: str, outputs: list[Array]) -> list[Array]:
     """The outputs that the contract is about, of one side."""
     if contract.kind == "features" and side == "new":
         return [outputs[int(number)] for number, _ in contract.fields["outputs"]]
+    if contract.kind == "tail" and side == "old":
+        return [outputs[int(number)] for number in contract.fields["outputs"]]
     return [outputs[0][..., contract.fields[side]]] if contract.kind == "classes" else outputs
 
 

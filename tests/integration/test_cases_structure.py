@@ -49,6 +49,39 @@ def test_that_case_19_removed_layers_are_really_gone_and_skip_connections_stay(t
     assert (tmp_path / "out.keras").stat().st_size < 0.2 * source.stat().st_size
 
 
+def test_that_case_20_the_tail_of_a_model_takes_every_tensor_that_crosses_the_cut(tmp_path: Path) -> None:
+    source = saved(build("upsampler"), tmp_path)
+    old = loaded(source)
+    deep, skips = "conv2d_2", ["conv2d", "conv2d_1"]
+    written, new = applied(source, tmp_path / "out.keras", {"do": "start_at", "layers": [deep]})
+    assert_verified(written.verification)
+    assert written.verification is not None
+    assert [result.exact for result in written.verification.contracts] == [True]
+    # the skip connections that lead past the cut were not named, but are proposed as inputs
+    assert {tensor.name for tensor in new.inputs} == {f"{name}_input" for name in (deep, *skips)}
+    assert {finding.layer for finding in written.plan.findings} == set(skips)
+    names = [tensor.name.removesuffix("_input") for tensor in new.inputs]
+    features = keras.Model(old.inputs[0], [old.get_layer(name).output for name in names])
+    x = image(2, 16, 16, 3)
+    assert drift(run(new, outputs(features, x)), run(old, x)) < 1e-6
+    assert len(new.weights) < len(old.weights)
+
+
+def test_that_case_20_a_chain_is_cut_in_two_halves_that_make_the_whole(tmp_path: Path) -> None:
+    source = models.application("MobileNetV2", alpha=0.35, input_shape=(96, 96, 3))
+    old, middle = loaded(source), "block_8_project_BN"
+    front, first = applied(source, tmp_path / "first.keras", {"do": "cut_at", "layers": [middle]})
+    back, second = applied(source, tmp_path / "second.keras", {"do": "start_at", "layers": [middle]})
+    assert_verified(front.verification)
+    assert_verified(back.verification)
+    # block 8 ends in an addition: what it adds leads past the cut
+    assert [tensor.name for tensor in second.inputs] == [f"{middle}_input", "block_7_add_input"]
+    skip = keras.Model(old.inputs[0], old.get_layer("block_7_add").output)
+    x = image(1, 96, 96, 3)
+    assert drift(run(second, [run(first, x), run(skip, x)]), run(old, x)) < 1e-5
+    assert len(first.weights) + len(second.weights) == len(old.weights)
+
+
 def test_that_case_21_freezing_batch_normalization_means_three_things_that_are_told_apart(tmp_path: Path) -> None:
     source = saved(build("residual"), tmp_path)
     everything = {"do": "set_trainable", "layers": ["*"], "trainable": False, "batch_norm": "trainable"}

@@ -1,0 +1,124 @@
+"""The tail of a model: what comes after some layers, with new inputs where the rest was cut away."""
+
+import difflib
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.edits.base import Edit
+from core.edits.recording import free_name
+from core.edits.splice import as_functional, new_layer, pruned, remapped
+from core.errors import EditError
+from core.findings import Finding
+from core.graph import Call, Graph, TensorRef
+from core.plan import Contract
+
+Node = tuple[str, int]
+
+
+class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
+    """The outputs of `layers` become inputs; what lies before them is removed.
+
+    Other tensors that cross the cut (skip connections from further up) become inputs too. Names are of layers at the
+    top level.
+    """
+
+    layers: tuple[str, ...]
+
+    def check(self) -> None:
+        """At least one layer, none twice."""
+        if not self.layers or len(set(self.layers)) != len(self.layers):
+            raise EditError("layers names the layers whose outputs become inputs: at least one, and none twice.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph from these layers on."""
+        self.check()
+        tail, outputs = self._tail(graph)
+        if not outputs:
+            raise EditError(f"Nothing comes after {', '.join(self.layers)} that reaches an output.")
+        graph = as_functional(graph)
+        table: dict[TensorRef, TensorRef] = {}
+        fresh, kept = [], []
+        taken = [layer.name for layer in graph.layers]
+        for ref in self._crossing(graph, tail):
+            if graph.layer(ref.layer).is_input:
+                kept.append(ref)
+                continue
+            spec = graph.spec(ref)
+            if spec.shape is None:
+                raise EditError(f"The shape of {ref.layer} is not known, so it cannot become an input.")
+            name = free_name(taken, f"{ref.layer}_input")
+            taken.append(name)
+            shape: list[Any] = list(spec.shape)
+            layer = new_layer("InputLayer", name, batch_shape=shape, dtype=spec.dtype, sparse=False)
+            fresh.append(replace(layer, calls=(Call(),)))
+            table[ref] = TensorRef(name)
+        refs = [*(TensorRef(layer.name) for layer in fresh), *kept]
+        graph = remapped(replace(graph, outputs=outputs[0] if len(outputs) == 1 else outputs), table)
+        inputs = refs[0] if len(refs) == 1 else refs
+        return pruned(replace(graph, layers=(*fresh, *graph.layers), inputs=inputs))
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """Given what those layers computed, the tail answers as the whole did."""
+        tail, outputs = self._tail(before)
+        cut = [ref for ref in self._crossing(before, tail) if not before.layer(ref.layer).is_input]
+        made = [ref.layer for ref in after.input_refs()][: len(cut)]
+        everything = list(before.output_refs())
+        fields = {
+            "inputs": [[name, ref.layer, ref.call, ref.output] for name, ref in zip(made, cut, strict=True)],
+            "outputs": [everything.index(ref) for ref in outputs],
+        }
+        return (Contract(f"new({', '.join(self.layers)} of old(x)) == old(x)", "tail", True, fields),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """Inputs that nobody named, but that the tail cannot do without."""
+        tail, _ = self._tail(before)
+        more = [ref.layer for ref in self._crossing(before, tail) if ref.layer not in self.layers]
+        return tuple(
+            Finding(
+                "info", "shape.incompatible", name, f"{name} also leads past the cut, so the model takes it as input."
+            )
+            for name in dict.fromkeys(more)
+        )
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        return f"Begin after {', '.join(self.layers)}"
+
+    def _crossing(self, graph: Graph, tail: set[Node]) -> list[TensorRef]:
+        """Tensors that the tail takes from outside: those of the named layers first."""
+        order = {name: place for place, name in enumerate(self.layers)}
+        return sorted(crossing(graph, tail), key=lambda ref: order.get(ref.layer, len(order)))
+
+    def _tail(self, graph: Graph) -> tuple[set[Node], list[TensorRef]]:
+        """The calls behind the cut, and the outputs among them."""
+        layers = graph.by_name()
+        for name in self.layers:
+            if name not in layers or not layers[name].calls:
+                near = difflib.get_close_matches(name, layers, n=1)
+                raise EditError(
+                    f"There is no layer {name!r} at the top" + (f"; did you mean {near[0]!r}?" if near else ".")
+                )
+        starts = {(name, number) for name in self.layers for number in range(len(layers[name].calls))}
+        users: dict[Node, list[Node]] = {}
+        for ref, nodes in graph.consumers().items():
+            users.setdefault((ref.layer, ref.call), []).extend(nodes)
+        tail: set[Node] = set()
+        stack = list(starts)
+        while stack:
+            for node in users.get(stack.pop(), ()):
+                if node not in tail and node not in starts:
+                    tail.add(node)
+                    stack.append(node)
+        return tail, [ref for ref in graph.output_refs() if (ref.layer, ref.call) in tail]
+
+
+def crossing(graph: Graph, tail: set[Node]) -> list[TensorRef]:
+    """Tensors from outside the tail that calls inside take, in the order of the graph."""
+    layers = graph.by_name()
+    found: dict[TensorRef, None] = {}
+    for layer in graph.layers:
+        for number, call in enumerate(layer.calls):
+            if (layer.name, number) in tail:
+                found.update(dict.fromkeys(ref for ref in call.inputs() if (ref.layer, ref.call) not in tail))
+    return [ref for ref in found if ref.layer in layers]
