@@ -36,7 +36,9 @@ def layer_moves(
         shapes = [need.shape for need in needed] == [weight.shape for weight in held.values()]
         unnamed = {need.key: weight for need, weight in zip(needed, held.values(), strict=False)} if shapes else {}
     # A wrapper that lists a variable of the layer inside stores it twice.
-    twins = {name.rpartition("/")[2]: held[name] for name in (need.name for need in needed if need.state) if name in held}
+    twins = {
+        name.rpartition("/")[2]: held[name] for name in (need.name for need in needed if need.state) if name in held
+    }
     for need in needed:
         have = held.get(need.name) or unnamed.get(need.key) or twins.get(need.name)
         renamed = replace(need, name=have.name) if have is not None else need

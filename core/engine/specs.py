@@ -34,7 +34,7 @@ _CHANNEL_ONLY = [
     "GroupNormalization",
 ]
 # Built by Keras only to check shapes, which `compute_output_shape` checks as well.
-_WEIGHTLESS = frozenset("Add Subtract Multiply Average Maximum Minimum Reshape".split())
+_WEIGHTLESS = frozenset(["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Reshape"])
 _LAST_ONLY = ["Dense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "Embedding", "RMSNormalization"]
 
 
@@ -259,7 +259,7 @@ def _stateless(layer: Layer) -> Layer:
 
 
 def _without_state(config: dict[str, Any]) -> dict[str, Any]:
-    changed = {"stateful": False} if config.get("stateful") else {}
+    changed: dict[str, Any] = {"stateful": False} if config.get("stateful") else {}
     for field in ("layer", "backward_layer"):
         inner = config.get(field)
         if isinstance(inner, dict) and isinstance(inner.get("config"), dict):

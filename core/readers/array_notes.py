@@ -59,7 +59,9 @@ def _inside(item: Config) -> Config:
 
 def position_of(notes: tuple[Note, ...]) -> int | None:
     """The number that `with_positions` gave a layer."""
-    return next((int(note.step["position"]) for note in notes if note.step["do"] == "stored_at" and not note.prefix), None)
+    return next(
+        (int(note.step["position"]) for note in notes if note.step["do"] == "stored_at" and not note.prefix), None
+    )
 
 
 def _model(model: Config, path: tuple[str, ...], notes: Notes) -> Config:

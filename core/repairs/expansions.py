@@ -30,7 +30,9 @@ def _expanded(layer: Config) -> Expanded | None:
     if _is_hard_sigmoid(inner):
         # clip(0.2 x + 0.5) is Keras 3's clip(x / 6 + 0.5) of 1.2 x
         helper = _layer("Rescaling", f"{name}_slope", scale=1.2, offset=0.0)
-        return Expanded(layer, "x is scaled by 1.2 before it, because Keras 3's hard_sigmoid has another slope", (helper,))
+        return Expanded(
+            layer, "x is scaled by 1.2 before it, because Keras 3's hard_sigmoid has another slope", (helper,)
+        )
     if config.get("time_major") is True:
         swap = _operation("Transpose", f"{name}_batch_major", {"axes": [1, 0, 2]})
         back = _operation("Transpose", f"{name}_time_major", {"axes": [1, 0, 2]})
@@ -43,7 +45,7 @@ def _expanded(layer: Config) -> Expanded | None:
 def _is_hard_sigmoid(layer: Any) -> bool:
     if not isinstance(layer, dict) or layer.get("class_name") != "Activation" or not isinstance(layer["config"], dict):
         return False
-    return modern(layer["config"].get("activation")) == "hard_sigmoid"
+    return bool(modern(layer["config"].get("activation")) == "hard_sigmoid")
 
 
 def _number(value: Any) -> int:

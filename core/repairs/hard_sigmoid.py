@@ -16,7 +16,12 @@ _LINEAR = frozenset(
         "EinsumDense",
         "SimpleRNN",
         "SimpleRNNCell",
-        *(f"{kind}{rank}D{end}" for kind in ("Conv", "DepthwiseConv", "SeparableConv") for rank in (1, 2, 3) for end in ("", "Transpose")),
+        *(
+            f"{kind}{rank}D{end}"
+            for kind in ("Conv", "DepthwiseConv", "SeparableConv")
+            for rank in (1, 2, 3)
+            for end in ("", "Transpose")
+        ),
     ]
 )
 
@@ -27,7 +32,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         return None
     step: Config | None = None
     if name in _GATED:
-        blocks = []
+        blocks: list[int] = []
         if config.get("recurrent_activation", "hard_sigmoid") == "hard_sigmoid":
             blocks += _GATED[name]
             layer = with_config(layer, {**config, "recurrent_activation": "hard_sigmoid"})

@@ -38,8 +38,8 @@ def _apply(model: Config, dialect: Dialect) -> Change | None:
     ends = {key: renamed(config[key], table) for key in ("input_layers", "output_layers") if key in config}
     said = [f"{name} is {new} now, because Keras 3 names the joined mask so" for name, new in table.items()]
     said += [
-        f"{table.get(name, name)} joins unlike masks; Keras 3 keeps a step that any input has, Keras 2 one that all have, "
-        "so outputs can differ where masks do"
+        f"{table.get(name, name)} joins unlike masks; Keras 3 keeps a step that any input has, Keras 2 one that all "
+        "have, so outputs can differ where masks do"
         for name in unlike
     ]
     return Change({**model, "config": {**config, **ends, "layers": listed}}, "; ".join(said))

@@ -65,7 +65,14 @@ REPAIRS: tuple[Repair, ...] = (
     leftovers.UNKNOWN,
 )
 
-BEFORE: tuple[Repair, ...] = (names.REPAIR, sequential.REPAIR, ports.REPAIR, tf_ops.REPAIR, masks.REPAIR, expansions.REPAIR)
+BEFORE: tuple[Repair, ...] = (
+    names.REPAIR,
+    sequential.REPAIR,
+    ports.REPAIR,
+    tf_ops.REPAIR,
+    masks.REPAIR,
+    expansions.REPAIR,
+)
 """Repairs of models that look at their layers as the file has them, so they come before the walk goes inside."""
 
 _LAYER_FIELDS = ("layer", "backward_layer", "forward_layer", "cell")

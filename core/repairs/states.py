@@ -6,7 +6,18 @@ from core.repairs.base import Change, Config, Dialect, Repair
 from core.repairs.nodes import modern_node
 
 _CLASSES = frozenset(
-    {"RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "CuDNNLSTM", "CuDNNGRU"}
+    {
+        "RNN",
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "Bidirectional",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "CuDNNLSTM",
+        "CuDNNGRU",
+    }
 )
 
 

@@ -12,9 +12,18 @@ from core.repairs.nodes import tensor
 
 _TWO = ("x", "y")
 _FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    **{name: (name.lower(), ("x",)) for name in ("Relu", "Relu6", "Elu", "Selu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt")},
-    **{name: (name.lower(), ("x",)) for name in ("Square", "Rsqrt", "Softplus", "Softsign", "Sin", "Cos", "Floor", "Ceil")},
-    **{name: (name.lower(), ("x",)) for name in ("Abs", "Erf", "Sign", "Round", "Softmax", "Log1p", "Expm1", "Reciprocal")},
+    **{
+        name: (name.lower(), ("x",))
+        for name in ("Relu", "Relu6", "Elu", "Selu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt")
+    },
+    **{
+        name: (name.lower(), ("x",))
+        for name in ("Square", "Rsqrt", "Softplus", "Softsign", "Sin", "Cos", "Floor", "Ceil")
+    },
+    **{
+        name: (name.lower(), ("x",))
+        for name in ("Abs", "Erf", "Sign", "Round", "Softmax", "Log1p", "Expm1", "Reciprocal")
+    },
     **{name: (name.lower(), _TWO) for name in ("Sub", "Mul", "Maximum", "Minimum", "Pow", "Greater", "Less", "Equal")},
     "Neg": ("negative", ("x",)),
     "LogSoftmax": ("log_softmax", ("x",)),
@@ -59,7 +68,13 @@ _FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Operation of a graph: the function in later files, and what its inputs are called there."""
 
-_DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16", "DT_INT32": "int32", "DT_INT64": "int64"}
+_DTYPES = {
+    "DT_FLOAT": "float32",
+    "DT_DOUBLE": "float64",
+    "DT_HALF": "float16",
+    "DT_INT32": "int32",
+    "DT_INT64": "int64",
+}
 _DTYPES |= {"DT_BOOL": "bool", "DT_UINT8": "uint8"}
 
 
@@ -94,11 +109,9 @@ def function_call(config: Config, node: Any) -> tuple[str, Any, Config] | None:
 
 def _in_order(tensors: list[Any], constants: Config) -> list[Any]:
     """All inputs of the node: constants at their positions, tensors in the places between."""
-    found: list[Any] = []
-    left = list(tensors)
-    for place in range(len(tensors) + len(constants)):
-        found.append(constants[str(place)] if str(place) in constants else left.pop(0) if left else None)
-    return found
+    left = iter(tensors)
+    places = (str(place) for place in range(len(tensors) + len(constants)))
+    return [constants[place] if place in constants else next(left, None) for place in places]
 
 
 def _from_attributes(function: str, op: str, attributes: Config) -> Config:
@@ -110,7 +123,10 @@ def _from_attributes(function: str, op: str, attributes: Config) -> Config:
         return {"dtype": _DTYPES[str(attributes.get("DstT"))]}
     if function == "matmul":
         flags = attributes.get("transpose_b") or attributes.get("adj_y")
-        return {"transpose_a": bool(attributes.get("transpose_a") or attributes.get("adj_x")), "transpose_b": bool(flags)}
+        return {
+            "transpose_a": bool(attributes.get("transpose_a") or attributes.get("adj_x")),
+            "transpose_b": bool(flags),
+        }
     if function == "pad" and op == "MirrorPad":
         return {"mode": str(attributes.get("mode") or "REFLECT")}
     if function in ("depth_to_space", "space_to_depth"):
@@ -138,7 +154,10 @@ def _slices(given: Config, attributes: Config) -> list[Any] | None:
     parts = [given.get(name) for name in ("begin", "end", "strides")]
     if not all(isinstance(part, list) for part in parts):
         return None
-    masks = {name: int(attributes.get(f"{name}_mask") or 0) for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
+    masks = {
+        name: int(attributes.get(f"{name}_mask") or 0)
+        for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
     spec: list[Any] = []
     for place, (start, stop, step) in enumerate(zip(*parts, strict=True)):
         bit = 1 << place

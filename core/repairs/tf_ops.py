@@ -78,7 +78,6 @@ def _value(value: Any) -> Any:
     return value
 
 
-
 def _node(op: Op, name: str, index: int, count: int) -> Config:
     own = name if index == count - 1 else f"{name}_step_{index}"
     before = f"{name}_step_{index - 1}"

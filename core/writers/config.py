@@ -68,7 +68,7 @@ def layer_config(layer: Layer, graph: Graph) -> dict[str, Any]:
 
 
 def _unbuilt(value: Any) -> Any:
-    """A wrapped layer's entry without its build shape: the wrapper builds it, and an edit may have changed the shape."""
+    """A wrapped layer's entry without its build shape: the wrapper builds it, and an edit may have changed it."""
     if not isinstance(value, dict) or "class_name" not in value or not isinstance(value.get("config"), dict):
         return value
     if "layers" in value["config"]:

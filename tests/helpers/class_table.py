@@ -22,7 +22,9 @@ def table(results: Sequence[Result], no_model: Mapping[str, str], expected: Mapp
     for one in results:
         classes.setdefault(one.case.split("/", 1)[0], []).append(one)
     rows = {name: _row(name, found, expected) for name, found in classes.items()}
-    rows.update({name: f"| {name} | - | - | - | in no model by itself: {reason} |" for name, reason in no_model.items()})
+    rows.update(
+        {name: f"| {name} | - | - | - | in no model by itself: {reason} |" for name, reason in no_model.items()}
+    )
     total = [sum(one.status == status for one in results) for status in ("equal", "differs", "cannot", "unwritten")]
     foot = (
         f"\nIn all: {total[0]} equal, {total[1]} different, {total[2]} not rebuilt, "
@@ -48,13 +50,47 @@ def _remarks(found: Sequence[Result], expected: Mapping[str, tuple[str, str]]) -
     for one in found:
         if one.status in ("equal", "unwritten"):
             continue
-        what = one.case.partition("/")[2]
+        what = "" if REASONS.get(one.case) == _GONE else one.case.partition("/")[2]
         reason = REASONS.get(one.case) or expected.get(one.case, ("", ""))[1] or one.text
         said.append(f"{what}: {reason}" if what else reason)
     return [text.replace("|", "/").replace("\n", " ") for text in said]
 
 
-REASONS: dict[str, str] = {}
+_GONE = "Keras 3 has no such class; the layer is shown and carried through, its arrays untouched"
+REASONS: dict[str, str] = {
+    "Concatenate/masks": "Keras 2 keeps a step that all joined masks have, Keras 3 one that any has; a warning says so",
+    "Discretization/adapted": "the adapted bounds are not in the config; the error names the layer",
+    "IntegerLookup": "a SavedModel keeps the vocabulary in TensorFlow tables only; the error names the layer",
+    "StringLookup": "a SavedModel keeps the vocabulary in TensorFlow tables only; the error names the layer",
+    "TextVectorization": "a SavedModel keeps the vocabulary in TensorFlow tables only; the error names the layer",
+    "TextVectorization/tf_idf": "adapted weights of words are not read",
+    "TFOpLambda/tf.einsum": "tf-keras leaves the tensors out of its file",
+    **{
+        f"TFOpLambda/{name}": "no operation of Keras 3 does this"
+        for name in (
+            "tf.broadcast_to by shape",
+            "tf.image.per_image_standardization",
+            "tf.math.lgamma",
+            "tf.math.digamma",
+        )
+    },
+    **dict.fromkeys(
+        (
+            "LocallyConnected1D",
+            "LocallyConnected1D/implementation 2",
+            "LocallyConnected2D",
+            "LocallyConnected2D/implementation 3",
+            "RandomFourierFeatures",
+            "DenseFeatures",
+            "DynamicLookup",
+            "DynamicEmbedding",
+            "DeviceWrapper",
+            "DropoutWrapper",
+            "ResidualWrapper",
+        ),
+        _GONE,
+    ),
+}
 """Reasons in words for people, where the sentence of the program is about one model."""
 
 

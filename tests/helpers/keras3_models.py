@@ -23,7 +23,9 @@ NO_MODEL = {
 }
 """Classes of Keras 3 that are in no model of tensors, with the reason."""
 
-_OLD_ONLY = frozenset({"RandomCrop", "SeparableConv1D/causal", "BatchNormalization/axis in a list", "TextVectorization/tf_idf"})
+_OLD_ONLY = frozenset(
+    {"RandomCrop", "SeparableConv1D/causal", "BatchNormalization/axis in a list", "TextVectorization/tf_idf"}
+)
 
 
 EXPECTED: dict[str, tuple[str, str]] = {
@@ -50,12 +52,30 @@ def newer(k: Any) -> Iterator[Case]:
             yield chain(f"Adaptive{kind}Pooling{rank}D", one, lambda c=layer, s=size: c(s))
     yield chain("RMSNormalization", STEPS, lambda: make.RMSNormalization())
     yield chain("ReversibleEmbedding", In((5,), "int"), lambda: make.ReversibleEmbedding(10, 3))
-    yield chain("ReversibleEmbedding/not tied", In((5,), "int"), lambda: make.ReversibleEmbedding(10, 3, tie_weights=False))
+    yield chain(
+        "ReversibleEmbedding/not tied", In((5,), "int"), lambda: make.ReversibleEmbedding(10, 3, tie_weights=False)
+    )
     yield Case("GroupQueryAttention", (In((4, 8)), In((5, 8))), lambda q, v: make.GroupQueryAttention(4, 4, 2)(q, v))
-    yield Case("GroupQueryAttention/no bias", (In((4, 8)),), lambda x: make.GroupQueryAttention(4, 4, 2, use_bias=False)(x, x))
-    yield chain("STFTSpectrogram", In((256, 1)), lambda: make.STFTSpectrogram(mode="log", frame_length=64, frame_step=32, fft_length=64))
-    yield chain("STFTSpectrogram/real", In((256, 1)), lambda: make.STFTSpectrogram(mode="real", frame_length=64, frame_step=32, fft_length=64))
-    yield chain("MelSpectrogram", In((1024,)), lambda: make.MelSpectrogram(fft_length=256, sequence_stride=128, num_mel_bins=16, sampling_rate=4000, max_freq=2000.0))
+    yield Case(
+        "GroupQueryAttention/no bias", (In((4, 8)),), lambda x: make.GroupQueryAttention(4, 4, 2, use_bias=False)(x, x)
+    )
+    yield chain(
+        "STFTSpectrogram",
+        In((256, 1)),
+        lambda: make.STFTSpectrogram(mode="log", frame_length=64, frame_step=32, fft_length=64),
+    )
+    yield chain(
+        "STFTSpectrogram/real",
+        In((256, 1)),
+        lambda: make.STFTSpectrogram(mode="real", frame_length=64, frame_step=32, fft_length=64),
+    )
+    yield chain(
+        "MelSpectrogram",
+        In((1024,)),
+        lambda: make.MelSpectrogram(
+            fft_length=256, sequence_stride=128, num_mel_bins=16, sampling_rate=4000, max_freq=2000.0
+        ),
+    )
     yield chain("BatchNormalization/renorm", IMAGE, lambda: make.BatchNormalization(renorm=True))
     yield chain("Dense/lora", In((5,)), lambda: make.Dense(3, lora_rank=2))
     yield chain("Dense/mixed_float16", In((5,)), lambda: make.Dense(3, dtype="mixed_float16"), tolerance=2e-3)
@@ -66,12 +86,25 @@ def images(k: Any) -> Iterator[Case]:
     """Random image layers do nothing outside training; the others always act."""
     make = k.layers
     factors: dict[str, tuple[Any, ...]] = {
-        "AugMix": ((0, 255),), "AutoContrast": (), "RandAugment": ((0, 255),), "RandomErasing": (),
-        "RandomColorDegeneration": (0.2,), "RandomColorJitter": ((0, 255), 0.2), "RandomElasticTransform": (),
-        "RandomGaussianBlur": (), "RandomGrayscale": (), "RandomHue": (0.2,), "RandomInvert": (), "RandomPerspective": (),
-        "RandomPosterization": (4,), "RandomSaturation": (0.2,), "RandomSharpness": (0.2,), "RandomShear": (0.2,),
-        "Solarization": (), "ContrastLimitedAdaptiveHistogramEqualization": (),
-    }  # fmt: skip
+        "AugMix": ((0, 255),),
+        "AutoContrast": (),
+        "RandAugment": ((0, 255),),
+        "RandomErasing": (),
+        "RandomColorDegeneration": (0.2,),
+        "RandomColorJitter": ((0, 255), 0.2),
+        "RandomElasticTransform": (),
+        "RandomGaussianBlur": (),
+        "RandomGrayscale": (),
+        "RandomHue": (0.2,),
+        "RandomInvert": (),
+        "RandomPerspective": (),
+        "RandomPosterization": (4,),
+        "RandomSaturation": (0.2,),
+        "RandomSharpness": (0.2,),
+        "RandomShear": (0.2,),
+        "Solarization": (),
+        "ContrastLimitedAdaptiveHistogramEqualization": (),
+    }
     for name, arguments in factors.items():
         yield chain(name, PICTURE, lambda n=name, a=arguments: getattr(make, n)(*a))
     yield chain("Pipeline", PICTURE, lambda: make.Pipeline([make.Rescaling(0.5), make.CenterCrop(4, 4)]))
@@ -83,8 +116,14 @@ def operations(k: Any) -> Iterator[Case]:
     yield Case("ops/arithmetic", (STEPS,), lambda x: (x + 1.0) * 2.0 - x / 3.0)
     yield Case("ops/slices", (STEPS,), lambda x: [x[:, 1:], x[:, 0], x[..., None]])
     yield Case("ops/shapes", (STEPS,), lambda x: ops.reshape(ops.transpose(x, (0, 2, 1)), (-1, 36)))
-    yield Case("ops/joined", (STEPS, STEPS), lambda a, b: [ops.concatenate([a, b], axis=1), ops.matmul(a, ops.transpose(b, (0, 2, 1)))])
-    yield Case("ops/reductions", (STEPS,), lambda x: [ops.mean(x, axis=1), ops.max(x, axis=(1, 2)), ops.argmax(x, axis=-1)])
+    yield Case(
+        "ops/joined",
+        (STEPS, STEPS),
+        lambda a, b: [ops.concatenate([a, b], axis=1), ops.matmul(a, ops.transpose(b, (0, 2, 1)))],
+    )
+    yield Case(
+        "ops/reductions", (STEPS,), lambda x: [ops.mean(x, axis=1), ops.max(x, axis=(1, 2)), ops.argmax(x, axis=-1)]
+    )
 
 
 def public_classes(k: Any) -> set[str]:

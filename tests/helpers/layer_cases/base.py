@@ -24,8 +24,8 @@ class In(NamedTuple):
 class Case(NamedTuple):
     """`name` is `Class` or `Class/what is special`. `tolerance` is relative to the largest output.
 
-    `call` gets the symbolic inputs; `model` makes a whole model instead. `doctor` changes the saved model config, to make
-    what this tf-keras no longer writes. `oracle` is a model to compare with when the built one cannot run here.
+    `call` gets the symbolic inputs; `model` makes a whole model instead. `doctor` changes the saved model config, to
+    make what this tf-keras no longer writes. `oracle` is a model to compare with when the built one cannot run here.
     `training` draws new random numbers on every call, so only shapes are compared.
     `only` are the formats the case exists in.
     """
@@ -69,7 +69,12 @@ def _dtype(one: In) -> str | None:
 def seed_weights(model: Any) -> None:
     """Random values in every float weight, so that no array can be mistaken for another; variances are positive."""
     rng = np.random.default_rng(7)
-    prepared = {id(weight) for layer in flat_layers(model) if "Normalization" == type(layer).__name__ for weight in layer.weights}
+    prepared = {
+        id(weight)
+        for layer in flat_layers(model)
+        if type(layer).__name__ == "Normalization"
+        for weight in layer.weights
+    }
     for weight in model.weights:
         # tables of words are no numbers, and what was adapted stays what it is
         if id(weight) in prepared or not hasattr(weight, "assign") or "float" not in str(getattr(weight, "dtype", "")):

@@ -28,19 +28,34 @@ def convolutions(k: Any) -> Iterator[Case]:
     for rank, one in BY_RANK.items():
         conv, back = getattr(make, f"Conv{rank}D"), getattr(make, f"Conv{rank}DTranspose")
         yield chain(f"Conv{rank}D", one, lambda c=conv: c(3, 2, name="conv"))
-        yield chain(f"Conv{rank}D/strides, same, no bias", one, lambda c=conv: c(3, 3, strides=2, padding="same", use_bias=False))
+        yield chain(
+            f"Conv{rank}D/strides, same, no bias",
+            one,
+            lambda c=conv: c(3, 3, strides=2, padding="same", use_bias=False),
+        )
         yield chain(f"Conv{rank}D/dilation", one, lambda c=conv: c(3, 2, dilation_rate=2, activation="relu"))
         yield chain(f"Conv{rank}D/groups", one, lambda c=conv: c(4, 2, groups=2, activation="swish"))
         yield chain(
-            f"Conv{rank}D/regularizers, constraints, initializers", one,
+            f"Conv{rank}D/regularizers, constraints, initializers",
+            one,
             lambda c=conv: c(
-                2, 2, kernel_regularizer=k.regularizers.L1L2(0.1, 0.2), bias_regularizer="l2", activity_regularizer="l1",
-                kernel_constraint=k.constraints.MinMaxNorm(0.1, 2.0), bias_constraint="non_neg",
-                kernel_initializer=k.initializers.HeNormal(seed=3), bias_initializer=k.initializers.Constant(0.3),
+                2,
+                2,
+                kernel_regularizer=k.regularizers.L1L2(0.1, 0.2),
+                bias_regularizer="l2",
+                activity_regularizer="l1",
+                kernel_constraint=k.constraints.MinMaxNorm(0.1, 2.0),
+                bias_constraint="non_neg",
+                kernel_initializer=k.initializers.HeNormal(seed=3),
+                bias_initializer=k.initializers.Constant(0.3),
             ),
-        )  # fmt: skip
+        )
         yield chain(f"Conv{rank}DTranspose", one, lambda c=back: c(3, 2))
-        yield chain(f"Conv{rank}DTranspose/strides, same, no bias", one, lambda c=back: c(3, 3, strides=2, padding="same", use_bias=False))
+        yield chain(
+            f"Conv{rank}DTranspose/strides, same, no bias",
+            one,
+            lambda c=back: c(3, 3, strides=2, padding="same", use_bias=False),
+        )
         yield chain(f"Conv{rank}DTranspose/output padding", one, lambda c=back: c(3, 3, strides=2, output_padding=1))
     yield chain("Conv1D/causal", STEPS, lambda: make.Conv1D(3, 3, padding="causal", dilation_rate=2))
     yield chain("Conv2D/any size", In((None, None, 3)), lambda: make.Conv2D(3, 3, padding="same"))
@@ -50,13 +65,35 @@ def convolutions(k: Any) -> Iterator[Case]:
         one = BY_RANK[rank]
         depth, separable = getattr(make, f"DepthwiseConv{rank}D"), getattr(make, f"SeparableConv{rank}D")
         yield chain(f"DepthwiseConv{rank}D", one, lambda c=depth: c(3))
-        yield chain(f"DepthwiseConv{rank}D/multiplier, same, no bias", one, lambda c=depth: c(3, depth_multiplier=2, padding="same", use_bias=False))
-        yield chain(f"DepthwiseConv{rank}D/strides", one, lambda c=depth: c(3, strides=2, activation="relu6" if k.__name__ == "keras" else "relu"))
-        yield chain(f"DepthwiseConv{rank}D/dilation", one, lambda c=depth: c(2, dilation_rate=2, depthwise_regularizer="l2", depthwise_constraint="max_norm"))
+        yield chain(
+            f"DepthwiseConv{rank}D/multiplier, same, no bias",
+            one,
+            lambda c=depth: c(3, depth_multiplier=2, padding="same", use_bias=False),
+        )
+        yield chain(
+            f"DepthwiseConv{rank}D/strides",
+            one,
+            lambda c=depth: c(3, strides=2, activation="relu6" if k.__name__ == "keras" else "relu"),
+        )
+        yield chain(
+            f"DepthwiseConv{rank}D/dilation",
+            one,
+            lambda c=depth: c(2, dilation_rate=2, depthwise_regularizer="l2", depthwise_constraint="max_norm"),
+        )
         yield chain(f"SeparableConv{rank}D", one, lambda c=separable: c(3, 3))
-        yield chain(f"SeparableConv{rank}D/multiplier, same, no bias", one, lambda c=separable: c(3, 3, depth_multiplier=2, padding="same", use_bias=False))
-        yield chain(f"SeparableConv{rank}D/strides", one, lambda c=separable: c(3, 2, strides=2, pointwise_initializer="he_normal", depthwise_constraint="unit_norm"))
-        yield chain(f"SeparableConv{rank}D/dilation", one, lambda c=separable: c(3, 2, dilation_rate=2, activation="elu"))
+        yield chain(
+            f"SeparableConv{rank}D/multiplier, same, no bias",
+            one,
+            lambda c=separable: c(3, 3, depth_multiplier=2, padding="same", use_bias=False),
+        )
+        yield chain(
+            f"SeparableConv{rank}D/strides",
+            one,
+            lambda c=separable: c(3, 2, strides=2, pointwise_initializer="he_normal", depthwise_constraint="unit_norm"),
+        )
+        yield chain(
+            f"SeparableConv{rank}D/dilation", one, lambda c=separable: c(3, 2, dilation_rate=2, activation="elu")
+        )
     yield chain("SeparableConv1D/causal", STEPS, lambda: make.SeparableConv1D(3, 2, padding="causal"))
 
 
@@ -96,21 +133,68 @@ def core(k: Any) -> Iterator[Case]:
     make = k.layers
     yield chain("Dense", In((5,)), lambda: make.Dense(3, activation="relu"))
     yield chain("Dense/no bias, many axes", IMAGE, lambda: make.Dense(3, use_bias=False))
-    yield chain("Dense/constraints", In((5,)), lambda: make.Dense(3, kernel_constraint=k.constraints.UnitNorm(axis=0), kernel_regularizer=k.regularizers.L2(0.1)))
-    yield chain("Dense/orthogonal regularizer", In((5,)), lambda: make.Dense(3, kernel_regularizer=k.regularizers.OrthogonalRegularizer(0.1)))
+    yield chain(
+        "Dense/constraints",
+        In((5,)),
+        lambda: make.Dense(
+            3, kernel_constraint=k.constraints.UnitNorm(axis=0), kernel_regularizer=k.regularizers.L2(0.1)
+        ),
+    )
+    yield chain(
+        "Dense/orthogonal regularizer",
+        In((5,)),
+        lambda: make.Dense(3, kernel_regularizer=k.regularizers.OrthogonalRegularizer(0.1)),
+    )
     for name in (
-        "Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Orthogonal",
-        "Identity", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform",
-    ):  # fmt: skip
+        "Zeros",
+        "Ones",
+        "Constant",
+        "RandomNormal",
+        "RandomUniform",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "Orthogonal",
+        "Identity",
+        "GlorotNormal",
+        "GlorotUniform",
+        "HeNormal",
+        "HeUniform",
+        "LecunNormal",
+        "LecunUniform",
+    ):
         fields = {} if name in ("Zeros", "Ones", "Constant", "Identity") else {"seed": 5}
-        yield chain(f"Dense/initializer {name}", In((5,)), lambda name=name, fields=fields: make.Dense(3, kernel_initializer=getattr(k.initializers, name)(**fields)))
-    for equation, shape, bias in (("abc,cd->abd", (None, 3), "d"), ("...x,xy->...y", 3, None), ("abc,bcd->abd", (9, 3), "bd")):
-        yield chain(f"EinsumDense/{equation}", STEPS, lambda e=equation, s=shape, b=bias: make.EinsumDense(e, output_shape=s, bias_axes=b))
+        yield chain(
+            f"Dense/initializer {name}",
+            In((5,)),
+            lambda name=name, fields=fields: make.Dense(3, kernel_initializer=getattr(k.initializers, name)(**fields)),
+        )
+    for equation, shape, bias in (
+        ("abc,cd->abd", (None, 3), "d"),
+        ("...x,xy->...y", 3, None),
+        ("abc,bcd->abd", (9, 3), "bd"),
+    ):
+        yield chain(
+            f"EinsumDense/{equation}",
+            STEPS,
+            lambda e=equation, s=shape, b=bias: make.EinsumDense(e, output_shape=s, bias_axes=b),
+        )
     yield chain("Embedding", In((5,), "int"), lambda: make.Embedding(10, 3, embeddings_regularizer="l2"))
-    yield chain("Embedding/mask", In((5,), "int", steps=(2, 0, 3)), lambda: make.Embedding(10, 3, mask_zero=True), lambda: make.LSTM(2))
-    yield chain("Embedding/mask, pooled", In((5,), "int", steps=(2, 0, 3)), lambda: make.Embedding(10, 3, mask_zero=True), lambda: make.GlobalAveragePooling1D())
+    yield chain(
+        "Embedding/mask",
+        In((5,), "int", steps=(2, 0, 3)),
+        lambda: make.Embedding(10, 3, mask_zero=True),
+        lambda: make.LSTM(2),
+    )
+    yield chain(
+        "Embedding/mask, pooled",
+        In((5,), "int", steps=(2, 0, 3)),
+        lambda: make.Embedding(10, 3, mask_zero=True),
+        lambda: make.GlobalAveragePooling1D(),
+    )
     yield chain("Embedding/float indices", In((5,), "int", dtype="float32"), lambda: make.Embedding(10, 3))
-    yield chain("Masking", In((5, 4), steps=(2, 0, 3)), lambda: make.Masking(), lambda: make.LSTM(2, return_sequences=True))
+    yield chain(
+        "Masking", In((5, 4), steps=(2, 0, 3)), lambda: make.Masking(), lambda: make.LSTM(2, return_sequences=True)
+    )
     yield chain("Masking/other value", In((5, 4), steps=(2, 0, 3)), lambda: make.Masking(0.5), lambda: make.GRU(2))
     yield chain("Reshape", IMAGE, lambda: make.Reshape((-1, 4)))
     yield chain("Permute", IMAGE, lambda: make.Permute((3, 1, 2)))
@@ -132,11 +216,23 @@ def norms(k: Any) -> Iterator[Case]:
     yield chain("BatchNormalization/no scale", IMAGE, lambda: make.BatchNormalization(scale=False, epsilon=0.01))
     yield chain("BatchNormalization/no center", STEPS, lambda: make.BatchNormalization(center=False))
     yield chain("BatchNormalization/other axis", IMAGE, lambda: make.BatchNormalization(axis=1))
-    yield chain("BatchNormalization/axis in a list", IMAGE, lambda: make.BatchNormalization(axis=[3] if k.__name__ != "keras" else 3))
+    yield chain(
+        "BatchNormalization/axis in a list",
+        IMAGE,
+        lambda: make.BatchNormalization(axis=[3] if k.__name__ != "keras" else 3),
+    )
     yield chain("BatchNormalization/frozen", IMAGE, lambda: make.BatchNormalization(trainable=False))
-    yield chain("BatchNormalization/constraints", IMAGE, lambda: make.BatchNormalization(beta_regularizer="l2", gamma_constraint="non_neg", gamma_initializer="zeros"))
+    yield chain(
+        "BatchNormalization/constraints",
+        IMAGE,
+        lambda: make.BatchNormalization(beta_regularizer="l2", gamma_constraint="non_neg", gamma_initializer="zeros"),
+    )
     yield chain("LayerNormalization", STEPS, lambda: make.LayerNormalization())
-    yield chain("LayerNormalization/axes", IMAGE, lambda: make.LayerNormalization(axis=[2, 3] if k.__name__ != "keras" else (2, 3), scale=False))
+    yield chain(
+        "LayerNormalization/axes",
+        IMAGE,
+        lambda: make.LayerNormalization(axis=[2, 3] if k.__name__ != "keras" else (2, 3), scale=False),
+    )
     yield chain("LayerNormalization/one other axis", IMAGE, lambda: make.LayerNormalization(axis=1, center=False))
     yield chain("GroupNormalization", IMAGE, lambda: make.GroupNormalization(2))
     yield chain("GroupNormalization/per channel", IMAGE, lambda: make.GroupNormalization(-1, scale=False))
@@ -172,9 +268,22 @@ class _Overlaid:
 
 def activations(k: Any) -> Iterator[Case]:
     make = k.layers
-    names = (
-        "elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax softplus softsign swish tanh"
-    ).split()
+    names = [
+        "elu",
+        "exponential",
+        "gelu",
+        "hard_sigmoid",
+        "linear",
+        "mish",
+        "relu",
+        "selu",
+        "sigmoid",
+        "softmax",
+        "softplus",
+        "softsign",
+        "swish",
+        "tanh",
+    ]
     for name in names:
         yield chain(f"Activation/{name}", STEPS, lambda name=name: make.Activation(name))
         yield chain(f"Dense/activation {name}", STEPS, lambda name=name: make.Dense(3, activation=name))
@@ -207,9 +316,12 @@ def merging(k: Any) -> Iterator[Case]:
         yield Case(f"Dot/axes {axes}", (STEPS, second), lambda *x, axes=axes: make.Dot(axes=axes)(list(x)))
     yield Case("Dot/normalized", (In((5,)), In((5,))), lambda *x: make.Dot(axes=1, normalize=True)(list(x)))
     yield Case(
-        "Concatenate/masks", (In((5,), "int", steps=(2, 0, 3)), In((5,), "int", steps=(1, 4, 0))),
-        lambda a, b: make.LSTM(2)(make.Concatenate()([make.Embedding(10, 3, mask_zero=True)(a), make.Embedding(10, 2, mask_zero=True)(b)])),
-    )  # fmt: skip
+        "Concatenate/masks",
+        (In((5,), "int", steps=(2, 0, 3)), In((5,), "int", steps=(1, 4, 0))),
+        lambda a, b: make.LSTM(2)(
+            make.Concatenate()([make.Embedding(10, 3, mask_zero=True)(a), make.Embedding(10, 2, mask_zero=True)(b)])
+        ),
+    )
 
 
 def plain(k: Any) -> Iterator[Case]:

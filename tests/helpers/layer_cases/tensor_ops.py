@@ -30,11 +30,40 @@ def unary(tf: Any) -> dict[str, Callable[[Any], Any]]:
     math = tf.math
     plain = {
         name: getattr(math, name)
-        for name in (
-            "abs negative exp square sign floor ceil round sin cos tan sinh cosh tanh atan sigmoid softplus erf expm1 is_nan "
-            "reduce_mean reduce_sum reduce_max reduce_min reduce_prod reduce_std reduce_variance reduce_logsumexp "
-            "is_finite is_inf reciprocal log_sigmoid"
-        ).split()
+        for name in [
+            "abs",
+            "negative",
+            "exp",
+            "square",
+            "sign",
+            "floor",
+            "ceil",
+            "round",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "atan",
+            "sigmoid",
+            "softplus",
+            "erf",
+            "expm1",
+            "is_nan",
+            "reduce_mean",
+            "reduce_sum",
+            "reduce_max",
+            "reduce_min",
+            "reduce_prod",
+            "reduce_std",
+            "reduce_variance",
+            "reduce_logsumexp",
+            "is_finite",
+            "is_inf",
+            "reciprocal",
+            "log_sigmoid",
+        ]
     }
     named = {f"tf.math.{name}": call for name, call in plain.items()}
     return {
@@ -166,13 +195,23 @@ def tensor_ops(k: Any) -> Iterator[Case]:
     for name in ("log", "sqrt", "rsqrt", "log1p", "lgamma", "digamma"):
         yield Case(f"TFOpLambda/tf.math.{name}", (POSITIVE,), getattr(tf.math, name))
     yield Case("TFOpLambda/tf.one_hot", (INDICES,), lambda x: tf.one_hot(x, 10))
-    yield Case("TFOpLambda/tf.one_hot, on and off", (INDICES,), lambda x: tf.one_hot(x, 10, on_value=2.0, off_value=-1.0))
+    yield Case(
+        "TFOpLambda/tf.one_hot, on and off", (INDICES,), lambda x: tf.one_hot(x, 10, on_value=2.0, off_value=-1.0)
+    )
     yield Case("TFOpLambda/int to float", (INDICES,), lambda x: tf.cast(x, "float32") / 10.0)
     yield Case("TFOpLambda/integer arithmetic", (INDICES,), lambda x: (x + 3) * 2 - x // 2)
-    yield Case("TFOpLambda/tf.gather, two tensors", (In((10, 3)), INDICES), lambda t, i: tf.gather(t, i, axis=1, batch_dims=1))
+    yield Case(
+        "TFOpLambda/tf.gather, two tensors", (In((10, 3)), INDICES), lambda t, i: tf.gather(t, i, axis=1, batch_dims=1)
+    )
     yield Case("TFOpLambda/two tensors", (STEPS, STEPS), lambda a, b: [a + b, a * b, a - b, a / (tf.abs(b) + 1.0)])
-    yield Case("TFOpLambda/between layers", (STEPS,), lambda x: k.layers.Dense(3)(tf.nn.relu(k.layers.Dense(5)(x)) * 0.5))
+    yield Case(
+        "TFOpLambda/between layers", (STEPS,), lambda x: k.layers.Dense(3)(tf.nn.relu(k.layers.Dense(5)(x)) * 0.5)
+    )
     yield Case("TFOpLambda/one function many times", (STEPS,), lambda x: tf.nn.relu(tf.nn.relu(x - 1) - 0.1) + 1)
     yield Case("TFOpLambda/backend functions", (STEPS,), lambda x: k.backend.mean(k.backend.square(x), axis=1))
     yield Case("TFOpLambda/residual", (STEPS,), lambda x: x + k.layers.Dense(4)(x))
-    yield Case("TFOpLambda/mixed with masks", (In((5,), "int", steps=(2, 0, 3)),), lambda x: k.layers.LSTM(2)(k.layers.Embedding(10, 3, mask_zero=True)(x) * 2.0))
+    yield Case(
+        "TFOpLambda/mixed with masks",
+        (In((5,), "int", steps=(2, 0, 3)),),
+        lambda x: k.layers.LSTM(2)(k.layers.Embedding(10, 3, mask_zero=True)(x) * 2.0),
+    )
