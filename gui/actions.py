@@ -47,6 +47,12 @@ COMMANDS = (
     Command(
         "verify", "Verify a written file\u2026", ("Ctrl+Shift+E",), "Check a written file against source and recipe"
     ),
+    Command(
+        "verify_mine", "Verify on my files\u2026", ("Ctrl+Alt+E",), "Check a written file on your own images or arrays"
+    ),
+    Command("presets", "Presets\u2026", ("Ctrl+P",), "Recipes by name, those that fit this model"),
+    Command("transfer", "Transfer weights\u2026", ("Ctrl+T",), "Weights from another file, both sides shown first"),
+    Command("rename_layer", "Rename layer\u2026", ("F2",), "Another name for the selected layer"),
     Command("load_recipe", "Load recipe\u2026", ("Ctrl+L",)),
     Command("save_recipe", "Save recipe\u2026", ("Ctrl+S",)),
     Command("clear_recipe", "Clear recipe", ("Ctrl+Shift+Backspace",)),

@@ -3,11 +3,11 @@
 The sheets are made when first needed. The banner's and the panels' requests arrive here.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.dialogs.code import CodeSheet
@@ -44,6 +44,8 @@ class Desk(QObject):
         self._gallery: GallerySheet | None = None
         self._help: HelpSheet | None = None
         self._kept: tuple[str, Recipe] | None = None
+        self.fill_layer_menu: Callable[[QMenu, str], None] = lambda menu, path: None
+        """Puts what can be done with a layer into its context menu."""
         files.unchanged = self._unchanged
         banner.wanted.connect(self.on_wanted)
         session.source_changed.connect(self._on_source)
@@ -54,12 +56,6 @@ class Desk(QObject):
         """Listen to the panels around a model."""
         workspace.findings.code_wanted.connect(self.show_code)
         workspace.inspector.code_wanted.connect(self.show_code)
-        workspace.canvas.context_requested.connect(self.show_menu)
-        tree = workspace.layers.tree
-        tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        tree.customContextMenuRequested.connect(
-            lambda place: self.show_menu(self._session.selection, tree.viewport().mapToGlobal(place))
-        )
 
     # sheets
 
@@ -129,23 +125,14 @@ class Desk(QObject):
         """The sheet for code stored in the file."""
         self.stored.show_layer(self._session.selection)
 
-    @Slot(str, QPoint)
-    def show_menu(self, path: str, place: QPoint) -> None:
-        """What can be done with a layer."""
-        if path:
-            menu = self.layer_menu(path)
-            menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            menu.popup(place)
-
-    def layer_menu(self, path: str) -> QMenu:
-        """The context menu of a layer."""
-        menu = QMenu(self._window)
+    @Slot(object, str)
+    def extend_menu(self, menu: QMenu, path: str) -> None:
+        """Add to the menu of a layer what can be done about its code."""
         kind = self.foreign.kind_of(path)
         if kind:
             text = "Look at the stored code\u2026" if kind == "lambda" else "Where is this class defined?\u2026"
+            menu.addSeparator()
             menu.addAction(text, lambda: self.show_code(path))
-        menu.addAction("Copy path", lambda: QGuiApplication.clipboard().setText(path))
-        return menu
 
     # the banner
 

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 MODELS = "Keras models (*.keras *.h5 *.hdf5 *.json *.weights.h5 *.npz);;All files (*)"
 WEIGHTS = "Weights (*.h5 *.hdf5 *.keras *.weights.h5 *.npz);;All files (*)"
 ARCHITECTURES = "Architectures (*.json *.keras *.h5 *.hdf5);;All files (*)"
-RESULTS = "Keras 3 (*.keras);;HDF5 (*.h5)"
+RESULTS = (
+    "Keras 3 (*.keras);;HDF5 (*.h5);;Weights only (*.weights.h5);;SavedModel folder (*.savedmodel);;ONNX (*.onnx);;"
+    "LiteRT (*.tflite)"
+)
+ENDINGS = (".keras", ".h5", ".hdf5", ".savedmodel", ".onnx", ".tflite")
 RECIPES = "Recipes (*.json);;All files (*)"
 
 
@@ -34,6 +38,9 @@ class FileCommands(QObject):
         self._window, self._session, self._settings, self._look = window, session, settings, look
         self._sheet: ExportSheet | None = None
         self._last_out = ""
+        self._filter = ""
+        self.inputs: tuple[str, ...] = ()
+        """The person's own data for the next verification; empty means random inputs."""
         self.unchanged: Callable[[], bool] = lambda: True
         """Asked before an export: are the opened files still what they were? Whoever says no tells the person why."""
 
@@ -53,6 +60,7 @@ class FileCommands(QObject):
             dialog.selectFile(start)
         if mode == QFileDialog.FileMode.Directory:
             dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.filterSelected.connect(self._on_filter)
         dialog.fileSelected.connect(getattr(self, slot))
         dialog.open()
 
@@ -129,16 +137,32 @@ class FileCommands(QObject):
         """Write the result to a path; one without a known ending gets `.keras`."""
         if not self.unchanged():
             return
-        if Path(path).suffix.lower() not in (".keras", ".h5", ".hdf5"):
-            path += ".keras"
+        if Path(path).suffix.lower() not in ENDINGS:
+            path += chosen_ending(self._filter)
         self._settings.folder = str(Path(path).parent)
         self._last_out = path
         self.sheet.begin(path, "Writing")
         self._session.export(path, verify=self._settings.verify_after_export)
 
+    @Slot(str)
+    def _on_filter(self, words: str) -> None:
+        self._filter = words
+
+    @Slot()
+    def verify_again(self) -> None:
+        """Check the file that was written last, else ask for one; on `inputs`, if there are any."""
+        if self._last_out and os.path.exists(self._last_out):
+            self.verify_path(self._last_out)
+        else:
+            self._ask_written()
+
     @Slot()
     def verify(self) -> None:
-        """Ask for the written file to check."""
+        """Ask for the written file to check on random inputs."""
+        self.inputs = ()
+        self._ask_written()
+
+    def _ask_written(self) -> None:
         self._ask(
             "Verify a written file",
             RESULTS,
@@ -150,8 +174,9 @@ class FileCommands(QObject):
     @Slot(str)
     def verify_path(self, path: str) -> None:
         """Check a written file against source and recipe."""
-        self.sheet.begin(path, "Verifying")
-        self._session.verify(path)
+        self.sheet.begin(path, "Verifying", self.inputs)
+        self._session.verify(path, self.inputs)
+        self.inputs = ()
 
     @Slot()
     def save_recipe(self) -> None:
@@ -187,6 +212,12 @@ class FileCommands(QObject):
             self._session.problem.emit(f"{Path(path).name} is not a recipe: {error}.", str(error))
         else:
             self._session.change_recipe(recipe, f"Load {Path(path).name}")
+
+
+def chosen_ending(words: str) -> str:
+    """The ending that a file dialog's filter stands for."""
+    inside = words.partition("(*")[2].partition(")")[0].split(" ")[0]
+    return inside or ".keras"
 
 
 def suggested_name(source: Source) -> str:

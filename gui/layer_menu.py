@@ -1,9 +1,9 @@
-"""What can be done with one layer: a menu for the tree, the canvas and the menu bar alike."""
+"""What can be done with one layer: the entries of a menu for the tree, the canvas and the menu bar alike."""
 
 from glob import escape
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, Qt, Slot
+from PySide6.QtCore import QObject, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -17,14 +17,18 @@ from gui.session import Session
 
 
 class LayerMenu(QObject):
-    """Owned by the window. Every entry is a gesture on the recipe, or opens the form that makes one."""
+    """Owned by the window. Every entry is a gesture on the recipe, or opens the form that makes one.
+
+    `filled` carries a menu and a layer's path, for whoever has more to offer.
+    """
+
+    filled = Signal(object, str)
 
     def __init__(self, session: Session, window: QWidget) -> None:
         super().__init__(window)
         self._session, self._window = session, window
         self._form: LayerForm | None = None
         self._rename: RenameSheet | None = None
-        self._open: QMenu | None = None
 
     @property
     def form(self) -> LayerForm:
@@ -40,22 +44,8 @@ class LayerMenu(QObject):
             self._rename = RenameSheet(self._session, self._window)
         return self._rename
 
-    @Slot(str, QPoint)
-    def popup(self, path: str, place: QPoint) -> None:
-        """Show the menu of a layer at a place on the screen."""
-        if self._session.layer(path) is None:
-            return
-        self._session.select(path)
-        if self._open is not None:
-            self._open.deleteLater()
-        menu = self._open = QMenu(self._window)
-        menu.setAccessibleName(f"Layer {path}")
-        self.fill(menu, path)
-        menu.popup(place)
-
     def fill(self, menu: QMenu, path: str) -> None:
         """Put everything that can be done with a layer into a menu."""
-        menu.clear()
         graph = self._session.after_graph
         layer = find(graph, path)
         if graph is None or layer is None:
@@ -89,6 +79,7 @@ class LayerMenu(QObject):
                 entry = add(policies, policy, lambda policy=policy: self.dtype(path, policy))
                 entry.setCheckable(True)
                 entry.setChecked(policy == current)
+        self.filled.emit(menu, path)
 
     # what the entries do
 
@@ -186,13 +177,3 @@ def policy_of(layer: Layer) -> str:
     if isinstance(dtype, dict):
         return str((dtype.get("config") or {}).get("name", ""))
     return str(dtype or "")
-
-
-def tree_path(tree: Any, place: QPoint, model: Any) -> str:
-    """The layer at a place in the tree, or the current one when the keyboard asked."""
-    index = tree.indexAt(place)
-    index = index if index.isValid() else tree.currentIndex()
-    return str(model.path_of(index)) if index.isValid() else ""
-
-
-CUSTOM = Qt.ContextMenuPolicy.CustomContextMenu

@@ -23,6 +23,7 @@ from gui.panels.top_bar import TopBar
 from gui.panels.welcome import Welcome, sample_title, samples
 from gui.session import Session
 from gui.settings import Settings
+from gui.surgery import Surgery
 
 if TYPE_CHECKING:
     from gui.workspace import Workspace
@@ -58,6 +59,8 @@ class MainWindow(QMainWindow):
         self.files = FileCommands(self, session, settings, look)
         self.banner = Banner(look)
         self.desk = Desk(self, session, settings, look, self.files, self.banner)
+        self.surgery = Surgery(self, session, look, self.files)
+        self.desk.fill_layer_menu = self.surgery.layers.fill
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -92,6 +95,7 @@ class MainWindow(QMainWindow):
         made.input.compare_wanted.connect(lambda number: self._comparison().begin(number=number))
         made.findings.compare_wanted.connect(lambda weight: self._comparison().begin(weight=weight))
         self.desk.attach(made)
+        self.surgery.attach(made)
         made.recipe.hint.connect(lambda text: self.banner.say("info", text))
         return made
 
@@ -149,15 +153,17 @@ class MainWindow(QMainWindow):
             (
                 "File",
                 "new_application open open_folder open_weights open_architecture reload - load_recipe save_recipe "
-                "- export verify - close quit",
+                "- export verify verify_mine - close quit",
             ),
             ("Edit", "undo redo - clear_recipe - find - preferences"),
+            ("Recipe", "presets transfer - load_recipe save_recipe clear_recipe"),
             ("Code", "define_class stored_code"),
             ("View", "before after difference - zoom_in zoom_out fit fold_all unfold_all"),
             ("Go", "go_layers go_graph go_edit go_findings go_recipe - next_finding previous_finding"),
         ):
             self.actions_.fill(menu.addMenu(title), names)
-        self.actions_.fill(menu, "- help")
+        menu.addMenu(self.surgery.menu)
+        self.actions_.fill(menu, "rename_layer - help")
         return menu
 
     @Slot()
@@ -184,6 +190,7 @@ class MainWindow(QMainWindow):
         self.top.view_chosen.connect(session.set_view)
         self.top.layer_wanted.connect(self._on_layer_wanted)
         self.welcome.open_wanted.connect(files.open)
+        self.welcome.new_wanted.connect(self.desk.show_gallery)
         self.welcome.chosen.connect(self.open_path)
         commands = {
             "open": files.open,
@@ -198,6 +205,10 @@ class MainWindow(QMainWindow):
             "close": files.close,
             "export": files.export,
             "verify": files.verify,
+            "verify_mine": self.surgery.verify_mine,
+            "presets": self.surgery.show_presets,
+            "transfer": self.surgery.show_transfer,
+            "rename_layer": self.surgery.rename_selected,
             "load_recipe": files.load_recipe,
             "save_recipe": files.save_recipe,
             "clear_recipe": session.clear_recipe,
@@ -310,7 +321,8 @@ class MainWindow(QMainWindow):
         actions["save_recipe"].setEnabled(bool(session.recipe.edits))
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
-        actions["verify"].setEnabled(free and model)
+        for name in ("verify", "verify_mine", "presets", "transfer", "rename_layer"):
+            actions[name].setEnabled(free and model)
 
     @Slot(str)
     def _on_layer_wanted(self, path: str) -> None:

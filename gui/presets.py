@@ -12,12 +12,16 @@ FOLDER = Path(__file__).resolve().parent.parent / "resources" / "recipes"
 
 
 class Preset(Struct, frozen=True):
-    """One of them. `text` says what it does, `hint` what to adapt to one's own model."""
+    """One of them. `text` says what it does, `hint` what to adapt to one's own model.
+
+    `own_sizes`: the steps are about channels alone, so that height and width are taken from the model.
+    """
 
     file: str
     title: str
     text: str = ""
     hint: str = ""
+    own_sizes: bool = False
 
     def steps(self) -> tuple[Any, ...]:
         """Its edits."""

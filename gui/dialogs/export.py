@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButto
 
 from core.errors import Cancelled, SutureError
 from core.plan import Verification
+from gui.dialogs.drift import DriftByLayer
 from gui.dialogs.sheet import Sheet
 from gui.digest import size_words
 from gui.helpers import details
@@ -27,6 +28,8 @@ class ExportSheet(Sheet):
         self._path = ""
         self._verb = "Writing"
         self._details = ""
+        self._inputs: tuple[str, ...] = ()
+        self.drift: DriftByLayer | None = None
         column = self.column
         head = QHBoxLayout()
         head.setSpacing(10)
@@ -65,9 +68,10 @@ class ExportSheet(Sheet):
         session.verify_finished.connect(self.on_verified)
         session.verify_failed.connect(self.on_failed)
 
-    def begin(self, path: str, verb: str) -> None:
-        """Show work on a file as begun; `verb` is `Writing` or `Verifying`."""
+    def begin(self, path: str, verb: str, inputs: tuple[str, ...] = ()) -> None:
+        """Show work on a file as begun; `verb` is `Writing` or `Verifying`, `inputs` the person's own data."""
         self._path = path
+        self._inputs = inputs
         self._details = ""
         clear_layout(self._results)
         self._verb = verb
@@ -133,7 +137,11 @@ class ExportSheet(Sheet):
 
     def _show_verification(self, verification: Verification) -> None:
         clear_layout(self._results)
+        self.drift = None
         self._results.addWidget(divider())
+        if self._inputs:
+            names = ", ".join(Path(one).name for one in self._inputs[:3]) + (", \u2026" if len(self._inputs) > 3 else "")
+            self._results.addWidget(label(f"Run on your own inputs: {names}", "small", wrap=True))
         facts = (
             (verification.reloaded, "Keras loads the file", "Keras does not load the file"),
             (
@@ -148,6 +156,11 @@ class ExportSheet(Sheet):
         for result in verification.contracts:
             words = drift_words(result.drift, exact=result.exact)
             self._results.addLayout(self._fact(result.holds, result.name, words, exact=result.exact))
+        if any(drift > 0 for _, drift in verification.drift_by_layer) and not all(
+            result.drift < EXACT for result in verification.contracts
+        ):
+            self.drift = DriftByLayer(self._session, self._look, verification.drift_by_layer)
+            self._results.addWidget(self.drift)
         if verification.message:
             self._results.addWidget(label(verification.message, "small", wrap=True))
 

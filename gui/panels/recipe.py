@@ -1,17 +1,13 @@
 """The recipe: its steps with checkboxes, in their order; saved and loaded as JSON."""
 
-from functools import partial
-
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
-    QMenu,
     QStackedLayout,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QToolButton,
     QWidget,
 )
 from typing_extensions import override
@@ -19,7 +15,7 @@ from typing_extensions import override
 from gui import gestures
 from gui.models.recipe import RecipeModel, step_words
 from gui.panels.parts import Card, IconButton, Look, label, named
-from gui.presets import Preset, presets
+from gui.presets import Preset
 from gui.session import Session
 
 
@@ -56,6 +52,7 @@ class RecipePanel(Card):
     edit_wanted = Signal(int)
     hint = Signal(str)
     load_wanted = Signal()
+    presets_wanted = Signal()
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__("Recipe", parent)
@@ -83,8 +80,7 @@ class RecipePanel(Card):
         self._stack.addWidget(self.calm)
         self.body.addWidget(holder, 1)
         self.presets = IconButton(look, "spark", "Add a preset")
-        self.presets.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.presets.setMenu(self._preset_menu())
+        self.presets.clicked.connect(self.presets_wanted)
         self.pencil = IconButton(look, "pencil", "Edit step")
         self.pencil.clicked.connect(self.edit)
         self.view.activated.connect(self.edit)
@@ -104,13 +100,6 @@ class RecipePanel(Card):
         session.recipe_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)
         self.refresh()
-
-    def _preset_menu(self) -> QMenu:
-        menu = QMenu(self)
-        menu.setToolTipsVisible(True)
-        for preset in presets():
-            menu.addAction(preset.title, partial(self.add_preset, preset)).setToolTip(preset.text)
-        return menu
 
     def add_preset(self, preset: Preset) -> None:
         """Add a preset's steps; its hint says what to adapt."""

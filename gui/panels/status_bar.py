@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from typing_extensions import override
 
-from gui.digest import count_words
+from gui.digest import count_words, size_words
 from gui.panels.parts import ElidedLabel, Look, label, named
 from gui.session import Session
 
@@ -95,15 +95,23 @@ class StatusBar(QWidget):
 
 
 def numbers(session: Session) -> str:
-    """Parameters, MACs and trained parameters, before and after where they differ."""
+    """Parameters, MACs, activation memory and trained parameters, before and after where they differ."""
     plan = session.plan
     if plan is None:
         return f"params {count_words(session.source.graph.num_params())}" if session.source else ""
     parts = [f"params {change(plan.before.params, plan.after.params)}"]
     if plan.before.macs is not None or plan.after.macs is not None:
         parts.append(f"MACs {change(plan.before.macs, plan.after.macs)}")
+    if plan.before.activations is not None or plan.after.activations is not None:
+        parts.append(f"activations {memory_change(plan.before.activations, plan.after.activations)}")
     parts.append(f"trainable {count_words(plan.after.trainable_params)}")
     return "   \u00b7   ".join(parts)
+
+
+def memory_change(before: int | None, after: int | None) -> str:
+    """Activation memory of one sample in float32, before and after."""
+    words = [size_words(4 * count) if count is not None else "\u2013" for count in (before, after)]
+    return words[0] if before == after else f"{words[0]} {ARROW} {words[1]}"
 
 
 def change(before: int | None, after: int | None) -> str:

@@ -203,8 +203,7 @@ def test_that_number_fields_read_numbers(qapp: QApplication, text: str, value: i
 
 
 def test_that_every_preset_is_a_recipe_with_a_title(opened: MainWindow) -> None:
-    menu = opened.workspace.recipe.presets.menu()
-    assert [action.text() for action in menu.actions()] == [preset.title for preset in presets()]
+    assert all(preset.title and preset.text for preset in presets())
     assert all(preset.steps() for preset in presets())
 
 

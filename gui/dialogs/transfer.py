@@ -1,0 +1,261 @@
+"""Weights from another file: both sides aligned in a table before it happens."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Slot
+from PySide6.QtGui import QColor, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QProgressBar,
+    QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+from typing_extensions import override
+
+from core.descriptions import Matching
+from core.errors import Cancelled, SutureError
+from gui import gestures
+from gui import theme as themes
+from gui.dialogs.sheet import Sheet
+from gui.models.matching import MatchingModel, MatchRole
+from gui.panels.parts import ElidedLabel, Look, Segments, Sentence, label, named
+from gui.session import Session
+
+FILES = "Models and weights (*.keras *.h5 *.hdf5 *.weights.h5 *.npz);;All files (*)"
+WAYS = (
+    ("name", "By name", "Layers of the same path, else of the same last name"),
+    ("order", "By order", "Equal layers in the same order; one layer more on a side does not shift the rest"),
+    ("shape", "By shape", "Layers of equal shapes, where both sides have as many of them"),
+    ("pairs", "By hand", "Only the pairs you set"),
+)
+
+
+class FateDelegate(QStyledItemDelegate):
+    """The last column in the colour of its fate."""
+
+    def __init__(self, look: Look, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._look = look
+
+    @override
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        row = index.data(MatchRole)
+        theme = self._look.theme
+        option.widget.style().drawPrimitive(
+            QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, option.widget
+        )
+        ink = theme.fate(row.fate).ink if row.source else theme.muted
+        if index.column() != 4:
+            selected = option.state & QStyle.StateFlag.State_Selected
+            quiet = index.column() in (1, 3) or not row.source
+            ink = theme.selection_text if selected else theme.muted if quiet else theme.text
+        painter.setFont(themes.font(theme, theme.size_small, bold=index.column() == 4 and bool(row.source)))
+        painter.setPen(QColor(ink))
+        area = option.rect.adjusted(6, 0, -6, 0)
+        text = painter.fontMetrics().elidedText(str(index.data()), Qt.TextElideMode.ElideMiddle, area.width())
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), text)
+
+
+class TransferSheet(Sheet):
+    """Adds `transfer_weights` when the person has seen what it does."""
+
+    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+        super().__init__(parent, "transfer", "Transfer weights", 780)
+        self._session = session
+        self._dialog: QFileDialog | None = None
+        self.path = ""
+        self.way = "name"
+        self.pairs: dict[str, str] = {}
+        self.column.addWidget(label("Weights from another file", "heading"))
+        line = QHBoxLayout()
+        self.file = ElidedLabel()
+        self.choose = named(QPushButton("Choose file\u2026"), "transferFile")
+        self.choose.clicked.connect(self.ask)
+        line.addWidget(self.choose)
+        line.addWidget(self.file, 1)
+        self.ways = Segments(WAYS)
+        self.ways.setProperty("tight", True)
+        for key, text, _tip in WAYS:
+            self.ways.button(key).setMinimumWidth(self.ways.fontMetrics().horizontalAdvance(text) + 24)
+        self.ways.set_current("name")
+        self.ways.chosen.connect(self.set_way)
+        line.addWidget(self.ways)
+        self.column.addLayout(line)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 0)
+        self.bar.setAccessibleName("Reading")
+        self.bar.hide()
+        self.column.addWidget(self.bar)
+        self.words = Sentence("small")
+        self.column.addWidget(self.words)
+        self.problem = Sentence()
+        self.column.addWidget(self.problem)
+        self.model = MatchingModel(self)
+        self.table = named(QTableView(), "transferTable")
+        self._set_up_table(look)
+        self.column.addWidget(self.table, 1)
+        self.column.addLayout(self._pair_row())
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        cancel = QPushButton("Cancel")
+        cancel.clicked.connect(self.leave)
+        buttons.addWidget(cancel)
+        self.apply = named(QPushButton("Transfer"), "primary")
+        self.apply.clicked.connect(self._on_apply)
+        buttons.addWidget(self.apply)
+        self.column.addLayout(buttons)
+        session.inquiries.matching_known.connect(self.on_matching)
+        session.inquiries.matching_failed.connect(self.on_failed)
+
+    def _set_up_table(self, look: Look) -> None:
+        table = self.table
+        table.setModel(self.model)
+        table.setItemDelegate(FateDelegate(look, table))
+        table.setAccessibleName("Both sides, weight by weight")
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setShowGrid(False)
+        table.setTabKeyNavigation(False)
+        table.setMinimumHeight(330)
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(24)
+        header = table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        for column, width in ((1, 104), (3, 104), (4, 140)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            table.setColumnWidth(column, width)
+        table.selectionModel().currentRowChanged.connect(self._on_row)
+
+    def _pair_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.theirs = named(QComboBox(), "pairTheirs")
+        self.theirs.setAccessibleName("Layer of the file")
+        self.ours = named(QComboBox(), "pairOurs")
+        self.ours.setAccessibleName("Layer of this model")
+        for box in (self.theirs, self.ours):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.pair = named(QPushButton("Pair"), "pairAdd")
+        self.pair.clicked.connect(self._on_pair)
+        self.unpair = named(QPushButton("Forget pairs"), "link")
+        self.unpair.clicked.connect(self._on_unpair)
+        row.addWidget(label("Pair by hand", "fieldLabel"))
+        row.addWidget(self.theirs, 1)
+        row.addWidget(label("\u2192", "muted"))
+        row.addWidget(self.ours, 1)
+        row.addWidget(self.pair)
+        row.addWidget(self.unpair)
+        return row
+
+    @Slot()
+    def begin(self) -> None:
+        """Show the sheet; ask for a file if there is none yet."""
+        self.open(self.choose)
+        self._show_buttons(Matching(()))
+        if self.path:
+            self.look_at(self.path)
+        else:
+            self.ask()
+
+    @Slot()
+    def ask(self) -> None:
+        """Choose another file."""
+        self._dialog = QFileDialog(self.window(), "Weights from another file", "", FILES)
+        self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        self._dialog.fileSelected.connect(self.look_at)
+        self._dialog.open()
+
+    @Slot(str)
+    def look_at(self, path: str) -> None:
+        """Lay a file's weights beside the model's."""
+        if path != self.path:
+            self.pairs = {}
+        self.path = path
+        self.file.setText(Path(path).name)
+        self._ask_engine()
+
+    @Slot(str)
+    def set_way(self, way: str) -> None:
+        """Match in another way."""
+        self.way = way
+        self.ways.set_current(way)
+        if self.path:
+            self._ask_engine()
+
+    def _ask_engine(self) -> None:
+        self.problem.say("")
+        self.bar.show()
+        self.apply.setEnabled(False)
+        self._session.inquiries.match(self.path, self.way, tuple(self.pairs.items()))
+
+    @Slot(object)
+    def on_matching(self, matching: Matching) -> None:
+        """Show both sides."""
+        self.bar.hide()
+        self.model.set_matching(matching)
+        if self.way == "pairs" and not self.pairs:
+            self.problem.say("")
+        else:
+            self.problem.say(matching.problem)
+        given = sum(bool(row.source) for row in matching.rows)
+        bad = sum(row.fate == "mismatched" for row in matching.rows)
+        parts = [f"{matching.paired} layers paired, {given} of {len(matching.rows)} weights from the file"]
+        parts += [f"{bad} do not fit yet: a rule can settle them afterwards"] if bad else []
+        parts += [f"{len(matching.left_over)} layers of the file are left over"] if matching.left_over else []
+        self.words.say(" \u00b7 ".join(parts))
+        for box, names in ((self.ours, matching.ours), (self.theirs, matching.theirs)):
+            if [box.itemText(number) for number in range(box.count())] != list(names):
+                box.clear()
+                box.addItems(list(names))
+        self._show_buttons(matching)
+
+    def _show_buttons(self, matching: Matching) -> None:
+        self.apply.setEnabled(bool(matching.paired) and not matching.problem)
+        self.pair.setEnabled(bool(matching.ours and matching.theirs))
+        self.unpair.setVisible(bool(self.pairs))
+
+    @Slot(object)
+    def on_failed(self, error: SutureError) -> None:
+        """Why the file could not be laid beside the model."""
+        self.bar.hide()
+        if not isinstance(error, Cancelled):
+            self.problem.say(error.message)
+            self.words.say("")
+
+    @Slot(QModelIndex, QModelIndex)
+    def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        row = current.data(MatchRole) if current.isValid() else None
+        if row is not None:
+            self.ours.setCurrentText(row.layer)
+            self._session.select(row.layer)
+
+    @Slot()
+    def _on_pair(self) -> None:
+        mine, other = self.ours.currentText(), self.theirs.currentText()
+        if mine and other:
+            self.pairs = {left: right for left, right in self.pairs.items() if right != other}
+            self.pairs[mine] = other
+            self._ask_engine()
+
+    @Slot()
+    def _on_unpair(self) -> None:
+        self.pairs = {}
+        self._ask_engine()
+
+    @Slot()
+    def _on_apply(self) -> None:
+        edit = gestures.make_edit(
+            "transfer_weights", file=self.path, match=self.way, pairs=[list(pair) for pair in self.pairs.items()]
+        )
+        self._session.end_burst()
+        self._session.gesture(lambda recipe: recipe.plus(edit), f"Weights from {Path(self.path).name}")
+        self.leave()

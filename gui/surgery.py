@@ -1,0 +1,100 @@
+"""What the surgery catalogue adds to the window: the layer menu, presets, transfer of weights, one's own test data."""
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from gui.dialogs.compare import SAMPLES
+from gui.dialogs.presets import PresetSheet
+from gui.dialogs.transfer import TransferSheet
+from gui.file_commands import FileCommands
+from gui.layer_menu import LayerMenu
+from gui.panels.parts import Look
+from gui.session import Session
+
+if TYPE_CHECKING:
+    from gui.panels.front import FrontForm
+    from gui.workspace import Workspace
+
+
+class Surgery(QObject):
+    """Owned by the window; its sheets are made when first needed."""
+
+    def __init__(self, window: QWidget, session: Session, look: Look, files: FileCommands) -> None:
+        super().__init__(window)
+        self._window, self._session, self._look, self._files = window, session, look, files
+        self.layers = LayerMenu(session, window)
+        self._presets: PresetSheet | None = None
+        self._transfer: TransferSheet | None = None
+        self._dialog: QFileDialog | None = None
+        self.menu = QMenu("Layer", window)
+        self.menu.aboutToShow.connect(self._fill_menu)
+
+    def attach(self, workspace: "Workspace") -> None:
+        """Listen to the panels around a model."""
+        workspace.input.layer_wanted.connect(self.ask_front_layer)
+        workspace.recipe.presets_wanted.connect(self.show_presets)
+
+    @property
+    def presets(self) -> PresetSheet:
+        """The presets."""
+        if self._presets is None:
+            self._presets = PresetSheet(self._session, self._look, self._window)
+            self._presets.transfer_wanted.connect(self.show_transfer)
+        return self._presets
+
+    @property
+    def transfer(self) -> TransferSheet:
+        """Weights from another file."""
+        if self._transfer is None:
+            self._transfer = TransferSheet(self._session, self._look, self._window)
+        return self._transfer
+
+    @Slot()
+    def show_presets(self) -> None:
+        """Choose a preset."""
+        self.presets.begin()
+
+    @Slot()
+    def show_transfer(self) -> None:
+        """Choose a file and see both sides."""
+        self.transfer.begin()
+
+    @Slot()
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        self.layers.fill(self.menu, self._session.selection)
+
+    @Slot()
+    def rename_selected(self) -> None:
+        """Ask for another name of the selected layer."""
+        if self._session.selection and self._session.after_graph is not None:
+            self.layers.rename(self._session.selection)
+
+    @Slot(object, int)
+    def ask_front_layer(self, front: "FrontForm", number: int) -> None:
+        """The form for one layer of a new front."""
+        entry: dict[str, Any] = front.entries[number] if number >= 0 else {}
+        self.layers.form.begin(
+            "Edit a layer of the front" if entry else "Add a layer to the front",
+            "Change" if entry else "Add",
+            lambda made: front.put(number, made),
+            class_name=str(entry.get("class_name", "")),
+            config=entry.get("config"),
+        )
+
+    @Slot()
+    def verify_mine(self) -> None:
+        """Ask for the person's own inputs, then for the written file, and verify on them."""
+        self._dialog = QFileDialog(self._window, "Verify on your own inputs", "", SAMPLES)
+        self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        self._dialog.filesSelected.connect(self.verify_on)
+        self._dialog.open()
+
+    @Slot(list)
+    def verify_on(self, paths: list[str]) -> None:
+        """Verify the file that was written last, else one that is asked for, on these inputs."""
+        self._files.inputs = tuple(paths)
+        self._files.verify_again()
