@@ -194,7 +194,7 @@ class GallerySheet(Sheet):
         """Show the gallery."""
         self._say("")
         self.open(self.search)
-        self.tree.scrollToItem(self.tree.currentItem(), QAbstractItemView.ScrollHint.PositionAtCenter)
+        self.tree.scrollToItem(self._items[self.chosen.name], QAbstractItemView.ScrollHint.PositionAtCenter)
 
     @property
     def chosen(self) -> Architecture:

@@ -3,12 +3,21 @@
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Slot
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import (
+    QColor,
+    QDesktopServices,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextFormat,
+    QTextTable,
+)
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QTextBrowser, QWidget
 
 from gui.dialogs.sheet import Sheet
 from gui.panels.parts import Look, label, named
-from gui.theme import Theme
+from gui.theme import Theme, font
 
 PAGES = Path(__file__).resolve().parents[2] / "resources" / "help"
 ORDER = ("index", "rules", "trust", "classes", "matrix")
@@ -86,11 +95,10 @@ class HelpSheet(Sheet):
             self._show(str(item.data(Qt.ItemDataRole.UserRole)))
 
     def _show(self, stem: str) -> None:
-        self.text.document().setDefaultStyleSheet(page_style(self._look.theme))
         document = self.text.document()
         document.setMarkdown((PAGES / f"{stem}.md").read_text(encoding="utf-8"))
-        # the style sheet of a document is for HTML, so the page goes through it once more
-        self.text.setHtml(document.toHtml())
+        dress(document, self._look.theme)
+        self.text.moveCursor(QTextCursor.MoveOperation.Start)
 
     @Slot(object)
     def _tint(self, _theme: Theme) -> None:
@@ -106,11 +114,54 @@ class HelpSheet(Sheet):
             QDesktopServices.openUrl(url)
 
 
-def page_style(theme: Theme) -> str:
-    """How a page looks: CSS of a text document."""
-    return (
-        f"body {{ color: {theme.text}; }} a {{ color: {theme.accent}; }} "
-        f"h1 {{ font-size: {theme.size_title + 3}px; }} h2 {{ font-size: {theme.size_title}px; }} "
-        f"code {{ font-family: {theme.mono[-1]}; color: {theme.muted}; }} "
-        f"th {{ color: {theme.muted}; }} td, th {{ padding: 3px 10px 3px 0; }}"
-    )
+def dress(document: QTextDocument, theme: Theme) -> None:
+    """Give a page read from Markdown the window's type, distances and colours."""
+    block = document.begin()
+    while block.isValid():
+        _dress_block(QTextCursor(block), theme)
+        block = block.next()
+    for frame in document.rootFrame().childFrames():
+        if isinstance(frame, QTextTable):
+            _dress_table(frame, theme)
+
+
+def _dress_block(cursor: QTextCursor, theme: Theme) -> None:
+    form = cursor.blockFormat()
+    level = form.headingLevel()
+    if cursor.currentTable() is None:  # stubs say never
+        above, below = (18, 6) if level > 1 else (0, 8) if level else (0, 3) if form.objectIndex() >= 0 else (0, 8)
+        form.setTopMargin(above)
+        form.setBottomMargin(below)
+        form.setLineHeight(128, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        cursor.setBlockFormat(form)
+    pieces = cursor.block().begin()
+    while not pieces.atEnd():
+        piece = pieces.fragment()
+        pieces += 1
+        shape = piece.charFormat()
+        code = shape.fontFixedPitch()
+        size = theme.size_body if not level else theme.size_title + (4 if level == 1 else 0)
+        chosen = font(theme, theme.size_small if code else size, mono=code, bold=bool(level) or shape.font().bold())
+        chosen.setItalic(shape.fontItalic())
+        dressed = QTextCharFormat(shape)
+        dressed.setFont(chosen)
+        # either would win over the size in pixels
+        dressed.clearProperty(QTextFormat.Property.FontPointSize)
+        dressed.clearProperty(QTextFormat.Property.FontSizeAdjustment)
+        ink = theme.accent if shape.isAnchor() else theme.muted if code else theme.text
+        dressed.setForeground(QColor(ink))
+        chooser = QTextCursor(cursor.document())
+        chooser.setPosition(piece.position())
+        chooser.setPosition(piece.position() + piece.length(), QTextCursor.MoveMode.KeepAnchor)
+        chooser.setCharFormat(dressed)
+
+
+def _dress_table(table: QTextTable, theme: Theme) -> None:
+    form = table.format().toTableFormat()
+    form.setBorderBrush(QColor(theme.border))
+    form.setBorderCollapse(True)
+    form.setBorder(1)
+    form.setCellPadding(5)
+    form.setTopMargin(4)
+    form.setBottomMargin(12)
+    table.setFormat(form)

@@ -49,6 +49,8 @@ class DropTarget(QFrame):
         self.browse = named(QPushButton("Open a file\u2026"), "primary")
         column.addSpacing(6)
         column.addWidget(self.browse, 0, Qt.AlignmentFlag.AlignHCenter)
+        self.new = named(QPushButton("New from Keras Applications\u2026"), "link")
+        column.addWidget(self.new, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
 
     def _over(self, over: bool) -> None:
@@ -78,6 +80,7 @@ class Welcome(QWidget):
     """The empty state."""
 
     open_wanted = Signal()
+    new_wanted = Signal()
     chosen = Signal(str)
 
     def __init__(self, settings: Settings, look: Look, parent: QWidget | None = None) -> None:
@@ -101,6 +104,7 @@ class Welcome(QWidget):
         self.target = DropTarget(look)
         self.target.dropped.connect(self.chosen)
         self.target.browse.clicked.connect(self.open_wanted)
+        self.target.new.clicked.connect(self.new_wanted)
         column.addWidget(self.target, 3)
         column.addSpacing(22)
         lists = QHBoxLayout()
