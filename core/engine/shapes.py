@@ -131,12 +131,14 @@ class _Pass:
             return self._unchanged(layer, number, call, inputs)
         if layer.is_model:
             return self._model(layer, number, call, inputs)
+        if layer.class_name == "TimeDistributed" and layer.inner is not None and not layer.inner.opaque:
+            return self._at_every_step(layer, number, inputs)
         answer = self.shaper.specs.outputs(layer, call, known)
         if answer.error is not None:
             self.problems.append(Problem(layer.name, number, answer.error, inputs, answer.bad_config))
             return (call.outputs and tuple(UNKNOWN for _ in call.outputs)) or (UNKNOWN,)
         if layer.inner is not None:
-            self._wrapped(layer, number, inputs)
+            self.unchecked.append(layer.name)
         else:
             self._need(layer, number, call, known, inputs)
         return answer.outputs
@@ -200,16 +202,26 @@ class _Pass:
         self.inner[layer.name] = replace(first, graph=graph)
         self.problems.extend(replace(one, layer=f"{layer.name}/{one.layer}", call=number) for one in other.problems)
 
-    def _wrapped(self, layer: Layer, number: int, inputs: tuple[TensorSpec, ...]) -> None:
-        """TimeDistributed and its like: the model inside sees the input without its time axis."""
+    def _at_every_step(self, layer: Layer, number: int, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+        """A model inside TimeDistributed sees the input without its time axis; so its InputLayer follows the size."""
         assert layer.inner is not None
-        shape = inputs[0].shape
-        if layer.class_name != "TimeDistributed" or shape is None:
-            self.unchecked.append(layer.name)
-            return
-        fed = (replace(inputs[0], shape=(shape[0], *shape[2:])),)
-        if layer.name not in self.inner:
-            self._keep(layer, self.shaper.nested(layer.inner, fed))
+        shape = inputs[0].shape or ()
+        wanted = layer.inner.input_refs()
+        own = layer.inner.layer(wanted[0].layer).config.get("batch_shape") if wanted else None
+        if len(shape) < 2 or (own is not None and len(own) != len(shape) - 1):
+            reason = f"the model inside takes {len(own or ()) - 1} dimensions at every step, {len(shape) - 2} arrive"
+            self.problems.append(Problem(layer.name, number, reason, inputs))
+            return (UNKNOWN,)
+        shaped = self.shaper.nested(layer.inner, (replace(inputs[0], shape=(shape[0], *shape[2:])),))
+        known = self.inner.get(layer.name)
+        if known is None:
+            self._keep(layer, shaped)
+        elif known is not shaped:
+            self._merge(layer, number, known, shaped, inputs)
+        return tuple(
+            spec if spec.shape is None else replace(spec, shape=(*shape[:2], *spec.shape[1:]))
+            for spec in shaped.outputs()
+        )
 
     def _unchanged(
         self, layer: Layer, number: int, call: Call, inputs: tuple[TensorSpec, ...]

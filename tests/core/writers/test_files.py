@@ -21,7 +21,7 @@ CHECKED = ["residual", "nested", "dicts", "half_precision", "frozen_parts", "ran
 def flags(model: Any) -> list[tuple[str, bool]]:
     """What is frozen; Keras's own files do not keep the flag of InputLayers, which means nothing."""
     every = model._flatten_layers(include_self=False)
-    return [(layer.name, layer.trainable) for layer in every if type(layer).__name__ != "InputLayer"]
+    return [(type(layer).__name__, layer.trainable) for layer in every if type(layer).__name__ != "InputLayer"]
 
 
 @pytest.mark.parametrize("name", CHECKED)
