@@ -6,12 +6,13 @@ until the window closes; what was trusted is remembered by content (`core.trust_
 """
 
 from msgspec import Struct
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from core.errors import Cancelled, SutureError
 from core.findings import Finding, Fix
 from core.graph import Layer
 from core.plan import Plan
+from core.readers.source import Source
 from core.service.messages import AskTrust, SetSource, TrustFile
 from core.trust_store import entries, revoke
 from gui import gestures
@@ -206,6 +207,11 @@ class ForeignCode(QObject):
 
             self._session.reader.ask(AskTrust(path=source.path), answered, lambda _: None)
         elif code:
+            # the session tells the engine of the source first
+            QTimer.singleShot(0, self, lambda: self._settle_again(source, code))
+
+    def _settle_again(self, source: Source, code: tuple[str, ...]) -> None:
+        if self._session.source is source:
             self._settle(code, False)
 
     def _set_busy(self, busy: bool) -> None:

@@ -5,8 +5,9 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from core.costs import total
 from core.graph import Graph, Layer
-from core.plan import Plan
+from core.plan import Cost, Plan
 from core.readers.source import Source
 from core.service.messages import WeightPreview
 from gui.canvas.badges import dominant, source_paths
@@ -14,6 +15,7 @@ from gui.digest import count_words, frozen_layers, output_shape, shape_words
 from gui.panels.config_table import ConfigTable
 from gui.panels.connections import Connections, level_of
 from gui.panels.parts import ElidedLabel, label, named, scrolling
+from gui.panels.status_bar import change, memory_change
 from gui.panels.weights import WeightsPanel, rows_of
 from gui.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, Tone, font
 
@@ -33,10 +35,11 @@ class Inspector(QWidget):
         self._theme: Theme = LIGHT
         self._source: Source | None = None
         self._path = ""
+        self._base: Plan | None = None
         self.class_name = label("", "heading")
         self.path = named(ElidedLabel(), "muted")
         self.facts = label("", "small", wrap=True)
-        self.code = named(QPushButton(), "link")
+        self.code = named(QPushButton("Where is it defined?\u2026"), "link")
         self.code.clicked.connect(lambda _=False: self.code_wanted.emit(self._path))
         self.chips = _Chips()
         self._stripe = _Stripe()
@@ -84,6 +87,10 @@ class Inspector(QWidget):
         column.addLayout(head)
         column.addWidget(self.tabs, 1)
         return page
+
+    def set_base(self, base: Plan | None) -> None:
+        """The plan of the empty recipe, which costs are compared with."""
+        self._base = base
 
     @Slot(object)
     def set_theme(self, theme: Theme) -> None:
@@ -135,6 +142,7 @@ class Inspector(QWidget):
             "Look at the stored code\u2026" if layer.class_name == "Lambda" else "Where is it defined?\u2026"
         )
         self.code.setVisible(layer.opaque and layer.inner is None)
+        facts += cost_words(path, plan, self._base)
         self.facts.setText("  \u00b7  ".join(facts))
         self.facts.setToolTip(f"{params:,} parameters")
         chips: list[str] = []
@@ -167,6 +175,31 @@ class Inspector(QWidget):
     def show_preview_failure(self, weight: str, message: str) -> None:
         """The answer to `preview_requested` when the values could not be read."""
         self.weights.show_failure(weight, message)
+
+
+def cost_words(path: str, plan: Plan | None, base: Plan | None) -> list[str]:
+    """Multiply-accumulates and activation memory of a layer (or of what is inside it), before and after."""
+    if plan is None:
+        return []
+    now = sum_below(plan, path)
+    layer = plan.graph.find(path) if path in dict(plan.graph.walk()) else None
+    was = sum_below(base, (layer.origin if layer is not None else None) or path) if base is not None else None
+    words = []
+    for name, old, new in (
+        ("MACs", was.macs if was else now.macs, now.macs),
+        ("activations", was.activations if was else now.activations, now.activations),
+    ):
+        if new or old:
+            shown = change(old, new) if name == "MACs" else memory_change(old, new)
+            words.append(f"{shown} {name}")
+    return words
+
+
+def sum_below(plan: Plan, path: str) -> Cost:
+    """The cost of a layer, or of everything inside it."""
+    if path in plan.costs:
+        return plan.costs[path]
+    return total(cost for at, cost in plan.costs.items() if at.startswith(path + "/"))
 
 
 class _Stripe(QWidget):

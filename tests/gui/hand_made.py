@@ -1,5 +1,6 @@
 """Hand-made values for the window's tests: a nested model, a planner of a few lines, a worker without a process."""
 
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,14 +11,18 @@ from core.graph import Call, Graph, Layer, StoreKey, TensorRef, TensorSpec, Weig
 from core.plan import Cost, Fate, Plan, Port, RuleDrift, Verification
 from core.readers.source import Source
 from core.recipe import Recipe
+from core.service.handlers import reader as reader_handlers
 from core.service.messages import (
     Apply,
+    AskTrust,
+    BuildApplication,
     CompareRules,
     MakePlan,
     OpenModel,
     PreviewWeight,
     Reply,
     SetSource,
+    TrustFile,
     Verify,
     Warm,
 )
@@ -145,6 +150,8 @@ def plan_for(opened: Source, recipe: Recipe) -> Plan:
     graph = model(size, channels, flatten=flatten)
     for edit in steps_of(recipe, "set_trainable"):
         graph = edit.apply(graph)
+    opaque = {one.name: one for one in opened.graph.layers if one.opaque}
+    graph = replace(graph, layers=tuple(opaque.get(one.name, one) for one in graph.layers))
     fates, findings = [], []
     for path, one in graph.walk():
         for weight in one.weights:
@@ -211,6 +218,12 @@ def rule_edit(weight: str) -> Any:
     return make_edit("set_rule", weight=weight, rule={"rule": "initialize"})
 
 
+def live(opened: Source) -> Source:
+    """The source with every layer buildable, as the engine has it when it was given code."""
+    layers = tuple(replace(one, opaque=False) for one in opened.graph.layers)
+    return replace(opened, graph=replace(opened.graph, layers=layers), findings=())
+
+
 class Written:
     """What the engine answers to `Apply`."""
 
@@ -229,6 +242,7 @@ class FakeWorker:
         self.restarts = 0
         self.files: dict[str, Source | SutureError] = {}
         self.refuse: SutureError | None = None
+        self.refuse_code: SutureError | None = None
         self._source: Source | None = None
         self._queue: list[tuple[int, Any]] = []
         self._extra: list[Reply] = []
@@ -288,8 +302,10 @@ class FakeWorker:
             if body.weights_path is not None:
                 value = replace(value, weights_path=body.weights_path)
         elif isinstance(body, SetSource):
-            self._source = body.source
-            value = plan_for(body.source, Recipe())
+            if self.refuse_code is not None and (body.code or body.trust):
+                return Reply(number, done=True, error=self.refuse_code)
+            self._source = live(body.source) if body.code or body.trust else body.source
+            value = plan_for(self._source, Recipe())
         elif isinstance(body, PreviewWeight):
             return Reply(number, done=True, error=FileError("No arrays in a hand-made model."))
         elif self.refuse is not None and isinstance(body, MakePlan | Apply | Verify):
@@ -303,6 +319,16 @@ class FakeWorker:
             value = (RuleDrift("sum", 0.0, (edits[0],)), RuleDrift("mean", 0.67, (edits[1],)))
         elif isinstance(body, Verify):
             value = Verification(reloaded=True, forward=True, copied_equal=True)
+        elif isinstance(body, AskTrust | TrustFile):
+            try:
+                value = reader_handlers()[type(body)](body, lambda stage, fraction: None)
+            except SutureError as error:
+                return Reply(number, done=True, error=error)
+        elif isinstance(body, BuildApplication):
+            if self.refuse_code is not None:
+                return Reply(number, done=True, error=self.refuse_code)
+            Path(body.out).touch()
+            value = body.out
         elif isinstance(body, Warm):
             value = {"keras": "3.15.1"}
         else:
