@@ -3,7 +3,6 @@
 The sheets are made when first needed. The banner's and the panels' requests arrive here.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,6 @@ class Desk(QObject):
         self._gallery: GallerySheet | None = None
         self._help: HelpSheet | None = None
         self._kept: tuple[str, Recipe] | None = None
-        self.fill_layer_menu: Callable[[QMenu, str], None] = lambda menu, path: None
-        """Puts what can be done with a layer into its context menu."""
         files.unchanged = self._unchanged
         banner.wanted.connect(self.on_wanted)
         session.source_changed.connect(self._on_source)

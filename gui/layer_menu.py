@@ -4,7 +4,7 @@ from glob import escape
 from typing import Any
 
 from PySide6.QtCore import QObject, QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
 from core.edits.set_dtype import POLICIES
@@ -44,6 +44,18 @@ class LayerMenu(QObject):
             self._rename = RenameSheet(self._session, self._window)
         return self._rename
 
+    def popup(self, path: str, place: QPoint) -> QMenu | None:
+        """Show the menu of a layer at a place on the screen."""
+        if find(self._session.shown_graph, path) is None:
+            return None
+        self._session.select(path)
+        menu = QMenu(self._window)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setAccessibleName(f"Layer {path}")
+        self.fill(menu, path)
+        menu.popup(place)
+        return menu
+
     def fill(self, menu: QMenu, path: str) -> None:
         """Put everything that can be done with a layer into a menu."""
         graph = self._session.after_graph
@@ -79,6 +91,8 @@ class LayerMenu(QObject):
                 entry = add(policies, policy, lambda policy=policy: self.dtype(path, policy))
                 entry.setCheckable(True)
                 entry.setChecked(policy == current)
+        menu.addSeparator()
+        add(menu, "Copy path", lambda: QGuiApplication.clipboard().setText(path))
         self.filled.emit(menu, path)
 
     # what the entries do

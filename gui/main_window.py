@@ -60,7 +60,7 @@ class MainWindow(QMainWindow):
         self.banner = Banner(look)
         self.desk = Desk(self, session, settings, look, self.files, self.banner)
         self.surgery = Surgery(self, session, look, self.files)
-        self.desk.fill_layer_menu = self.surgery.layers.fill
+        self.surgery.layers.filled.connect(self.desk.extend_menu)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -290,26 +290,11 @@ class MainWindow(QMainWindow):
         opened = session.source is not None
         free = opened and not session.exporting and not session.verifying and session.plan is not None
         model = session.source is not None and session.source.kind != "weights"
-        for name in [
-            "close",
-            "before",
-            "after",
-            "difference",
-            "zoom_in",
-            "zoom_out",
-            "fit",
-            "fold_all",
-            "unfold_all",
-            "load_recipe",
-            "find",
-            "go_layers",
-            "go_graph",
-            "go_edit",
-            "go_findings",
-            "go_recipe",
-            "next_finding",
-            "previous_finding",
-        ]:
+        names = (
+            "close before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find "
+            "go_layers go_graph go_edit go_findings go_recipe next_finding previous_finding"
+        )
+        for name in names.split():
             actions[name].setEnabled(opened)
         self.top.views.setEnabled(opened)
         self.top.finder.setEnabled(opened)

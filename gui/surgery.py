@@ -35,6 +35,12 @@ class Surgery(QObject):
         """Listen to the panels around a model."""
         workspace.input.layer_wanted.connect(self.ask_front_layer)
         workspace.recipe.presets_wanted.connect(self.show_presets)
+        workspace.canvas.context_requested.connect(self.layers.popup)
+        tree = workspace.layers.tree
+        tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        tree.customContextMenuRequested.connect(
+            lambda place: self.layers.popup(self._session.selection, tree.viewport().mapToGlobal(place))
+        )
 
     @property
     def presets(self) -> PresetSheet:

@@ -159,6 +159,7 @@ class Workspace(QWidget):
     def _show_inspected(self) -> None:
         session = self._session
         plan = session.plan if session.view != "before" else None
+        self.inspector.set_base(session.base)
         self.inspector.show_layer(session.selection, session.layer(session.selection), plan, session.source)
 
     def show_tab(self, title: str) -> None:

@@ -100,7 +100,7 @@ class PresetSheet(Sheet):
                 continue
             use.setEnabled(check.ok)
             mark.set_icon("check" if check.ok else "info", "success" if check.ok else "faint")
-            reason.say(preset.hint if check.ok else f"Does not fit here: {check.reason}")
+            reason.say(preset.hint if check.ok else f"Does not fit here: {plain(check.reason)}")
 
     def take(self, preset: Preset, steps: tuple[Any, ...]) -> None:
         """Add a preset's steps."""
@@ -112,6 +112,12 @@ class PresetSheet(Sheet):
         self._session.gesture(lambda recipe: gestures.apply_fix(recipe, steps), preset.title)
         self.leave()
         self.applied.emit(preset.title)
+
+
+def plain(reason: str) -> str:
+    """A refusal without the number of the edit, which means nothing to who did not write it."""
+    head, colon, rest = reason.partition(": ")
+    return rest if colon and head.lower().startswith("edit ") else reason
 
 
 def fitted(preset: Preset, graph: Graph | None, selection: str) -> tuple[Any, ...]:

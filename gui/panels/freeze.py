@@ -22,6 +22,7 @@ from gui import gestures
 from gui.digest import can_freeze, count_words
 from gui.panels.fields import Choice
 from gui.panels.parts import Look, Sentence, divider, label, named
+from gui.panels.three_states import ThreeStates
 from gui.session import Session
 
 MODES = (
@@ -49,6 +50,8 @@ class FreezePanel(QWidget):
         column.addWidget(self.totals)
         self.memory = label("", "small", wrap=True)
         column.addWidget(self.memory)
+        self.states = ThreeStates(session, look)
+        column.addWidget(self.states)
         column.addWidget(divider())
         column.addWidget(label("Layers by name or pattern", "fieldLabel"))
         self.pattern = named(QLineEdit(), "freezePattern")
