@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from core.descriptions import LayerClass, RecipeCheck
 from core.errors import Cancelled, SutureError
 from core.plan import LegalSizes
-from core.recipe import Recipe
+from core.recipe import Recipe, to_json
 from core.service.messages import AskSizes
 from core.service.questions import CheckRecipes, DescribeLayers, MatchWeights
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 IDLE_MS = 350
 
-SizesKey = tuple[Recipe, str, tuple[int, ...], int | None]
+SizesKey = tuple[str, str, tuple[int, ...], int | None]
 
 
 class Inquiries(QObject):
@@ -37,7 +37,7 @@ class Inquiries(QObject):
         self._session = session
         self.classes: dict[str, LayerClass] = {}
         self._sizes: dict[SizesKey, LegalSizes | None] = {}
-        self._waiting: dict[str, SizesKey] = {}
+        self._waiting: dict[str, tuple[SizesKey, Recipe]] = {}
         self._classes_asked = False
         self._match_id: int | None = None
         self._check_id: int | None = None
@@ -61,11 +61,11 @@ class Inquiries(QObject):
 
     def sizes(self, recipe: Recipe, name: str, axes: tuple[int, ...], wanted: int | None) -> LegalSizes | None:
         """What is known by now of an input's sizes; if nothing, it is asked when the engine is idle."""
-        key = (recipe, name, axes, wanted)
+        key = (to_json(recipe), name, axes, wanted)
         if key in self._sizes:
             self._waiting.pop(name, None)
             return self._sizes[key]
-        self._waiting[name] = key
+        self._waiting[name] = (key, recipe)
         self._timer.start()
         return None
 
@@ -77,12 +77,12 @@ class Inquiries(QObject):
         if session.planning or session.engine.busy or session.engine_state != "ready":
             self._timer.start()
             return
-        name, key = next(iter(self._waiting.items()))
-        body = AskSizes(recipe=key[0], input=key[1], axes=key[2], wanted=key[3])
+        name, (key, recipe) = next(iter(self._waiting.items()))
+        body = AskSizes(recipe=recipe, input=key[1], axes=key[2], wanted=key[3])
 
         def known(answer: LegalSizes | None) -> None:
             self._sizes[key] = answer
-            if self._waiting.get(name) == key:
+            if name in self._waiting and self._waiting[name][0] == key:
                 del self._waiting[name]
             self.sizes_known.emit()
             if self._waiting:
@@ -139,7 +139,8 @@ class Inquiries(QObject):
         if self._match_id is not None:
             self._session.engine.drop(self._match_id)
         body = MatchWeights(recipe=self._session.recipe, file=file, match=match, pairs=pairs)
-        self._match_id = self._session.engine.ask(body, self._settle(self.matching_known), self._settle(self.matching_failed))
+        known, failed = self._settle(self.matching_known), self._settle(self.matching_failed)
+        self._match_id = self._session.engine.ask(body, known, failed)
 
     def _settle(self, signal: Any) -> Callable[[Any], None]:
         def arrived(value: Any) -> None:

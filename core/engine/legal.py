@@ -25,7 +25,8 @@ def legal_sizes(
     if step is None:
         now = trial.now()
         works = now is not None and trial.problem(now) is None
-        forbids = trial.problem((now or least) + 1)
+        tried = (wanted,) if wanted and wanted != now else ((now or least) + 1, 2 * (now or least))
+        forbids = next((problem for size in tried if (problem := trial.problem(size)) is not None), None)
         return LegalSizes(name, now if works else None, None, now if works else None, _sentence(forbids))
     first = next((size for size in range(step, _LIMIT, step) if size >= least and trial.problem(size) is None), None)
     forbids = trial.problem(wanted) if wanted else None

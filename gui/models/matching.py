@@ -56,10 +56,10 @@ class MatchingModel(QAbstractTableModel):
         if column == 0:
             return row.source or "\u2013"
         if column == 1:
-            return shape_words(row.source_shape) if row.source_shape is not None else ""
+            return shape_words(row.source_shape, batch=True) if row.source_shape is not None else ""
         if column == 2:
             return f"{row.layer}/{row.weight}"
-        return shape_words(row.shape) if column == 3 else fate_words(row)
+        return shape_words(row.shape, batch=True) if column == 3 else fate_words(row)
 
 
 def fate_words(row: WeightMatch) -> str:

@@ -175,7 +175,7 @@ class AdaptForm(QWidget):
         self._session.end_burst()
         self._session.gesture(
             lambda recipe: steps.put_adapter(recipe, self._name, edit),
-            f"{self.fit.currentText()} {shape_words(shape)} for the model",
+            f"{self.fit.currentText()} {shape_words(shape, batch=True)} for the model",
         )
 
     @Slot()

@@ -138,7 +138,8 @@ class HeadPanel(QWidget):
         for widget in self._not_kept if self.attach.isChecked() and keeping else ():
             widget.hide()
         self.kept.setVisible(self.attach.isChecked())
-        self.explanation.say("" if self.keep.isChecked() else self.pooling.tip)
+        quiet = self.keep.isChecked() or (self.attach.isChecked() and keeping)
+        self.explanation.say("" if quiet else self.pooling.tip)
 
     @Slot()
     def _on_choice(self) -> None:

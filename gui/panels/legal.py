@@ -63,7 +63,10 @@ class LegalLine(QWidget):
         size = self._forbidden_size(general)
         answer = general
         if size is not None:
-            answer = session.inquiries.sizes(recipe, self._name, axes, size) or general
+            answer = session.inquiries.sizes(recipe, self._name, axes, size)
+            if answer is None or not answer.forbids:
+                # not asked yet, or it works after all: some sizes are rounded down to the same map
+                answer, size = general, None
         self.known = general
         self._say(answer, size)
 
@@ -106,7 +109,7 @@ class LegalLine(QWidget):
         if any(wanted[place] is None for place in self._spatial):
             return []
         target = self._target(legal)
-        there = shape_words(tuple(target[place] for place in self._spatial))
+        there = shape_words(tuple(target[place] for place in self._spatial), batch=True)
         ways: list[tuple[str, InsertAdapter]] = []
         step = legal.step or 1
         least = legal.smallest or 1
@@ -152,7 +155,7 @@ def size_words(legal: LegalSizes, rank: int) -> str:
     """What is known in one short line."""
     if legal.only is not None:
         only = f" {TIMES} ".join([str(legal.only)] * rank)
-        reason = f": {legal.forbids}" if legal.forbids else ""
+        reason = f" \u2013 {legal.forbids}" if legal.forbids else ""
         return f"Only {only}{reason}"
     if legal.smallest is None:
         return ""

@@ -1,0 +1,108 @@
+"""The surgery catalogue in the real window with the real reader and engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from gui.app import Painter, build
+from gui.gestures import tag
+from gui.main_window import MainWindow
+from gui.settings import Settings
+from tests.gui.hand_made import steps
+
+LEFT = Qt.MouseButton.LeftButton
+PATIENCE = 120_000
+
+
+@pytest.fixture
+def real_window(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWindow]:
+    """The window as the program builds it."""
+    window = build(settings, painter.look)
+    qtbot.addWidget(window)
+    window.resize(1440, 900)
+    window.show()
+    window.session.start_processes()
+    yield window
+    window.close()
+
+
+def open_and_plan(qtbot: QtBot, window: MainWindow, path: Path) -> None:
+    window.open_path(str(path))
+    qtbot.waitUntil(lambda: window.session.source is not None, timeout=PATIENCE)
+    planned(qtbot, window)
+
+
+def planned(qtbot: QtBot, window: MainWindow) -> None:
+    session = window.session
+    qtbot.waitUntil(lambda: session.plan is not None and not session.planning, timeout=PATIENCE)
+
+
+def test_that_a_forbidden_size_is_settled_transferred_and_verified_on_own_inputs(
+    qtbot: QtBot, real_window: MainWindow, samples: Path, tmp_path: Path
+) -> None:
+    window = real_window
+    open_and_plan(qtbot, window, samples / "digits_vgg.keras")
+    (row,) = window.workspace.input.rows
+    qtbot.waitUntil(lambda: row.legal.words.text().startswith("Only 32 \u00d7 32 \u2013 fc1"), timeout=PATIENCE)
+    for field in row.fields[:2]:
+        field.setText("48")
+    row.apply()
+    qtbot.waitUntil(lambda: "fc1" in row.legal.forbidden.text(), timeout=PATIENCE)
+    qtbot.mouseClick(row.legal.buttons[0], LEFT)
+    planned(qtbot, window)
+    plan = window.session.plan
+    assert plan is not None
+    assert plan.ok
+    assert plan.inputs[0].shape == (None, 48, 48, 3)
+    assert {fate.fate for fate in plan.fates} == {"copied"}
+    # the same weights again, out of the file itself
+    sheet = window.surgery.transfer
+    sheet.look_at(str(samples / "digits_vgg.keras"))
+    qtbot.waitUntil(lambda: sheet.apply.isEnabled(), timeout=PATIENCE)
+    assert {row.fate for row in sheet.model.rows} == {"copied"}
+    assert all(row.source for row in sheet.model.rows)
+    sheet._on_apply()
+    planned(qtbot, window)
+    assert [tag(edit) for edit in steps(window.session.recipe)] == ["insert_adapter", "transfer_weights"]
+    out = tmp_path / "larger.keras"
+    with qtbot.waitSignal(window.export_finished, timeout=PATIENCE):
+        window.export_to(str(out))
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype("float32"))
+    with qtbot.waitSignal(window.session.verify_finished, timeout=PATIENCE) as verified:
+        window.surgery.verify_on([str(tmp_path / "mine.npy")])
+    assert verified.args is not None
+    assert verified.args[0].ok
+
+
+def test_that_the_engine_names_its_layers_and_says_which_presets_fit(
+    qtbot: QtBot, real_window: MainWindow, samples: Path
+) -> None:
+    window = real_window
+    open_and_plan(qtbot, window, samples / "digits_residual.keras")
+    window.surgery.layers.insert("stem_relu")
+    form = window.surgery.layers.form
+    qtbot.waitUntil(lambda: form.layer_class is not None, timeout=PATIENCE)
+    form.kind.setCurrentIndex(form.kind.findText("SpatialDropout2D"))
+    form.form.fields["rate"].show(0.25)
+    form._refresh()
+    qtbot.mouseClick(form.apply, LEFT)
+    planned(qtbot, window)
+    plan = window.session.plan
+    assert plan is not None
+    assert plan.ok
+    (fresh,) = [layer for _, layer in plan.graph.walk() if layer.class_name == "SpatialDropout2D"]
+    assert fresh.config["rate"] == 0.25
+    window.actions_["presets"].trigger()
+    sheet = window.surgery.presets
+    fits = dict(zip([preset.title for preset in sheet.presets], sheet.buttons, strict=True))
+    qtbot.waitUntil(lambda: fits["Gray input"].isEnabled(), timeout=PATIENCE)
+    assert not fits["Pad the input"].isEnabled()
+    assert not fits["Features at a named layer"].isEnabled()
+    qtbot.mouseClick(fits["Gray input"], LEFT)
+    planned(qtbot, window)
+    assert window.session.plan is not None
+    assert window.session.plan.inputs[0].shape == (None, 32, 32, 1)
