@@ -12,7 +12,7 @@ _LEARNT = {
 
 
 def prepared_findings(graph: Graph, assets: tuple[str, ...]) -> tuple[Finding, ...]:
-    """An error for every layer that Keras could not run, since what it learnt is neither in the config nor an asset."""
+    """An error for each layer that Keras could not run, since what it learnt is neither in the config nor an asset."""
     found = []
     for path, layer in graph.walk():
         field = next((name for name in _LEARNT.get(layer.class_name, ()) if not layer.config.get(name)), None)
@@ -20,7 +20,7 @@ def prepared_findings(graph: Graph, assets: tuple[str, ...]) -> tuple[Finding, .
         if field is None or layer.opaque or (kept and field == "vocabulary"):
             continue
         message = (
-            f"{path} ({layer.class_name}) has {field}={layer.config.get(field)!r}, and this file does not hold what the "
+            f"{path} ({layer.class_name}) has {field}={layer.config.get(field)!r}, and the file does not hold what the "
             "layer learnt in a form that can be read; adapt it again in Keras, or save it there with its "
             f"{field.replace('_', ' ')} given."
         )

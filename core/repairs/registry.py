@@ -18,6 +18,7 @@ from core.repairs import (
     keras1_fields,
     keras1_merge,
     keras1_recurrent,
+    keras3_ops,
     known_lambdas,
     lambdas,
     leftovers,
@@ -39,6 +40,7 @@ from core.repairs import (
 from core.repairs.base import Config, Dialect, Repair, is_serialised, with_config
 
 REPAIRS: tuple[Repair, ...] = (
+    keras3_ops.REPAIR,
     keras1_merge.REPAIR,
     keras1_fields.REPAIR,
     known_lambdas.REPAIR,

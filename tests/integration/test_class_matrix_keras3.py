@@ -1,5 +1,6 @@
 """Every layer class of Keras 3.15, saved by Keras: opened with the arrays Keras has, rebuilt with its outputs."""
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from core.engine.api import Engine
 from core.readers import read_model
+from core.readers.known_ops import OPERATIONS
 from tests.helpers.class_matrix import Result, run, save
 from tests.helpers.keras3_models import EXPECTED, NO_MODEL, cases, public_classes
 from tests.helpers.layer_cases.base import Case, build
@@ -55,6 +57,11 @@ def results_of(engine: Engine, listed: list[Case], formats: tuple[str, ...], fol
 def test_that_every_layer_class_of_keras_3_has_a_case_or_a_reason() -> None:
     assert sorted(public_classes(keras) - {case.class_name for case in ALL} - set(NO_MODEL)) == []
     assert sorted(set(NO_MODEL) & {case.class_name for case in ALL}) == []
+
+
+def test_that_the_operations_known_by_name_are_those_of_keras() -> None:
+    for name, module in OPERATIONS.items():
+        assert issubclass(getattr(importlib.import_module(module), name), keras.Operation), name
 
 
 @pytest.mark.parametrize("listed", parts(FIRST))
