@@ -91,6 +91,7 @@ class Outcome(NamedTuple):
     native: float | None = None
     note: str = ""
     seconds: float = 0.0
+    exact: bool = True
 
 
 class Subject:
@@ -204,7 +205,8 @@ class Subject:
         native = self.against_native(cell, plan)
         note = ", ".join(f"{one.name}" for one in found.contracts)
         state = "settled" if refused else "passed"
-        return Outcome(state, contract, native, refused or note, time.monotonic() - began)
+        exact = all(one.exact for one in found.contracts)
+        return Outcome(state, contract, native, refused or note, time.monotonic() - began, exact)
 
     def settled(self, cell: str, plan: Plan, steps: Recipe) -> tuple[Recipe, str]:
         """A recipe that takes the first fix of the one obstacle that there may be."""

@@ -99,7 +99,8 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
         f"{counts['settled']} after the one click that the plan offered, {counts['failed']} failed.",
         "",
         "Each change was planned, written, loaded by Keras, run, and held against the model before it. The number is "
-        "the largest relative difference of the outputs where the two must agree (`0` is equal to the last bit). "
+        "the largest relative difference of the outputs where the two must agree (`0` is equal to the last bit; `~` marks changes that the plan called lossy, where it is a "
+        "measurement). "
         "`=` means that Keras built the same architecture in that shape, took the weights, and gave the same outputs. "
         "`fix` means that the plan named the layer whose weights depend on the size, and its first repair was taken.",
         "",
@@ -117,6 +118,7 @@ def _shown(outcome: dict[str, Any]) -> str:
         return "failed"
     drift = outcome["drift"]
     parts = ["fix"] if outcome["state"] == "settled" else []
-    parts += [] if drift is None else ["0" if drift == 0 else f"{drift:.0e}"]
+    sign = "" if outcome["exact"] else "~"
+    parts += [] if drift is None else ["0" if drift == 0 else f"{sign}{drift:.0e}"]
     parts += [] if outcome["native"] is None else ["="]
     return " ".join(parts) or "runs"
