@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
+from core.errors import Cancelled, SutureError
 from gui.dialogs.code import CodeSheet
 from gui.dialogs.gallery import GallerySheet
 from gui.dialogs.help import HelpSheet
@@ -47,6 +48,7 @@ class Desk(QObject):
         banner.wanted.connect(self.on_wanted)
         session.source_changed.connect(self._on_source)
         self.foreign.settled.connect(self._on_settled)
+        self.foreign.refused.connect(self._on_refused)
         self.watch.changed.connect(self._on_changed)
 
     def attach(self, workspace: "Workspace") -> None:
@@ -179,6 +181,12 @@ class Desk(QObject):
         self._banner.say(
             "info" if more or not (foreign.code or foreign.trusted) else "success", text + more, actions=actions
         )
+
+    @Slot(object)
+    def _on_refused(self, error: SutureError) -> None:
+        asking = [sheet for sheet in (self._code, self._stored) if sheet is not None and sheet.isVisible()]
+        if not asking and not isinstance(error, Cancelled):
+            self._banner.say("warning", error.message)
 
     # files that change
 

@@ -14,7 +14,7 @@ from core.graph import Layer
 from core.plan import Plan
 from core.readers.source import Source
 from core.service.messages import AskTrust, SetSource, TrustFile
-from core.trust_store import entries, revoke
+from core.trust_store import Entry, entries, revoke
 from gui import gestures
 from gui.opened import CODE
 from gui.session import Session
@@ -42,6 +42,7 @@ class ForeignCode(QObject):
         self.code: tuple[str, ...] = ()
         self.trusted = False
         self.busy = False
+        self._newly_trusted = ""
         self._named: dict[str, tuple[str, ...]] = {}
         session.source_changed.connect(self._on_source)
 
@@ -159,6 +160,7 @@ class ForeignCode(QObject):
         source = self._session.source
         assert source is not None
         self.code, self.trusted = code, trusted
+        self._newly_trusted = ""
         if code:
             self._named[source.path] = code
         self._session.rebase(plan, settled=bool(code or trusted))
@@ -167,6 +169,10 @@ class ForeignCode(QObject):
 
     def _on_refused(self, error: SutureError) -> None:
         source = self._session.source
+        if self._newly_trusted:
+            # a trust that came to nothing is not kept
+            revoke(self._newly_trusted)
+            self._newly_trusted = ""
         if source is not None:
             # whatever the engine was told before holds again, also in a process that had to be started anew
             body = SetSource(source=source, code=self.code, trust=self.trusted)
@@ -177,7 +183,8 @@ class ForeignCode(QObject):
             self._session.note.emit(error.message)
 
     @Slot(object)
-    def _on_remembered(self, _entry: object) -> None:
+    def _on_remembered(self, entry: Entry) -> None:
+        self._newly_trusted = entry.digest
         self._session.note.emit("this file is trusted: the code stored in it may run in the engine")
         self._settle(self.code, True)
 

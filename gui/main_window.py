@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
-from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from gui.actions import Actions
 from gui.desk import Desk
 from gui.dialogs.compare import CompareSheet
 from gui.dialogs.crash import CrashSheet
+from gui.dialogs.gallery import made_here
 from gui.dialogs.preferences import Preferences
 from gui.dialogs.step import StepSheet
 from gui.file_commands import FileCommands
@@ -64,6 +65,10 @@ class MainWindow(QMainWindow):
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
+        verify_menu = QMenu("Verify", self)
+        self.actions_.fill(verify_menu, "verify verify_mine")
+        self.top.verify.setMenu(verify_menu)
+        self.top.verify.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self.welcome = Welcome(settings, look)
         self.status = StatusBar(session, look)
         self.status.cancel.clicked.connect(session.cancel_opening)
@@ -259,7 +264,8 @@ class MainWindow(QMainWindow):
             self.pages.setCurrentWidget(self.workspace)
             self.setWindowTitle(f"{Path(source.path).name} \u2013 Suture")
             self.settings.add_recent(source.path)
-            self.settings.folder = str(Path(source.path).parent)
+            if not made_here(source.path):
+                self.settings.folder = str(Path(source.path).parent)
         self._refresh_actions()
 
     @Slot()

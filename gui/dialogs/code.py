@@ -14,8 +14,8 @@ from gui.settings import Settings
 PYTHON = "Python files (*.py);;All files (*)"
 CONSENT = (
     "Suture runs this file when you click \u201cRun this file\u201d: from beginning to end, with your rights, as if "
-    "you started it yourself, but only in the engine process. Choose only a file whose author you trust. It is remembered "
-    "until Suture is closed, and nothing of it goes into the exported model."
+    "you started it yourself, but only in the engine process. Choose only a file whose author you trust. It is "
+    "remembered until Suture is closed, and nothing of it goes into the exported model."
 )
 
 

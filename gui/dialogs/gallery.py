@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from core.applications import ARCHITECTURES, CLASSES, Architecture, architecture
 from core.environment import cache_folder
@@ -37,6 +38,14 @@ WEIGHTS = (
 WEIGHT_FILES = "Weights (*.h5 *.weights.h5 *.keras);;All files (*)"
 FIRST = "MobileNetV2"
 SMALLEST = 32
+
+
+class Architectures(QTreeWidget):
+    """Wants to be tall, and can be small in a small window."""
+
+    @override
+    def sizeHint(self) -> QSize:
+        return QSize(280, 380)
 
 
 class GallerySheet(Sheet):
@@ -87,14 +96,14 @@ class GallerySheet(Sheet):
         self.search.textChanged.connect(self._on_search)
         self.search.returnPressed.connect(self._on_search_done)
         side.addWidget(self.search)
-        self.tree = QTreeWidget()
+        self.tree = Architectures()
         self.tree.setAccessibleName("Architectures")
         self.tree.setColumnCount(2)
         self.tree.setHeaderHidden(True)
         self.tree.setRootIsDecorated(False)
         self.tree.setIndentation(12)
         self.tree.setUniformRowHeights(True)
-        self.tree.setMinimumHeight(380)
+        self.tree.setMinimumHeight(150)
         self.tree.header().setStretchLastSection(False)
         self.tree.header().setSectionResizeMode(0, self.tree.header().ResizeMode.Stretch)
         self.tree.header().setSectionResizeMode(1, self.tree.header().ResizeMode.ResizeToContents)
@@ -363,6 +372,14 @@ def applications_folder() -> Path:
     folder = cache_folder() / "applications"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def made_here(path: str) -> bool:
+    """Whether a file is one of the models made by the gallery."""
+    try:
+        return Path(path).parent == applications_folder()
+    except OSError:
+        return False
 
 
 def facts(one: Architecture) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Slot
+from PySide6.QtCore import QSize, Qt, QUrl, Slot
 from PySide6.QtGui import (
     QColor,
     QDesktopServices,
@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QTextTable,
 )
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QTextBrowser, QWidget
+from typing_extensions import override
 
 from gui.dialogs.sheet import Sheet
 from gui.panels.parts import Look, label, named
@@ -41,6 +42,14 @@ def _title(path: Path) -> str:
     return path.stem.capitalize()
 
 
+class Page(QTextBrowser):
+    """Wants to be tall, and can be small in a small window."""
+
+    @override
+    def sizeHint(self) -> QSize:
+        return QSize(600, 640)
+
+
 class HelpSheet(Sheet):
     """Pages at the left, the page itself at the right; links between pages stay inside."""
 
@@ -60,10 +69,10 @@ class HelpSheet(Sheet):
             self.list.addItem(item)
         self.list.currentItemChanged.connect(self._on_current)
         sides.addWidget(self.list)
-        self.text = named(QTextBrowser(), "helpText")
+        self.text = named(Page(), "helpText")
         self.text.setAccessibleName("Help page")
         self.text.setOpenLinks(False)
-        self.text.setMinimumHeight(560)
+        self.text.setMinimumHeight(160)
         self.text.anchorClicked.connect(self._on_link)
         sides.addWidget(self.text, 1)
         self.column.addLayout(sides, 1)

@@ -40,7 +40,7 @@ class StoredCodeSheet(Sheet):
         self.listing.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.listing.setAccessibleName("The stored code as text")
         self.listing.setTabChangesFocus(True)
-        self.listing.setMinimumHeight(170)
+        self.listing.setMinimumHeight(100)
         column.addWidget(self.listing, 1)
         self._fixes = QVBoxLayout()
         self._fixes.setSpacing(6)

@@ -264,6 +264,26 @@ def test_that_a_file_that_changed_since_it_was_looked_at_is_not_trusted(
     assert told(engine) == [((), False)]
 
 
+def test_that_a_file_trusted_before_whose_code_fails_now_is_told_in_the_banner(
+    qtbot: QtBot, stored: MainWindow, engine: FakeWorker
+) -> None:
+    opened = stored.session.source
+    assert opened is not None
+    trust_store.trust(opened.path)
+    engine.refuse_code = FileError("The stored code does not run with this Python.")
+    stored.session.set_source(opened)
+    qtbot.waitUntil(lambda: stored.banner.text.text() == "The stored code does not run with this Python.")
+    assert not stored.desk.foreign.trusted
+    assert told(engine)[-1] == ((), False)
+
+
+def test_that_a_trust_that_comes_to_nothing_is_not_kept(qtbot: QtBot, stored: MainWindow, engine: FakeWorker) -> None:
+    engine.refuse_code = FileError("The stored code does not run with this Python.")
+    trust_it(qtbot, stored)
+    qtbot.waitUntil(lambda: bool(stored.desk.stored.problem.text()))
+    assert trust_store.entries() == ()
+
+
 # the banner
 
 
