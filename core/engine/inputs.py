@@ -13,7 +13,7 @@ _LOOK_AHEAD = 3
 
 
 def random_inputs(graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None) -> dict[str, Array]:
-    """One array per input by InputLayer name, `(count, ...)`, up to `input_range`; dynamic sizes as in `like`, or 64."""
+    """One array per input by InputLayer name, `(count, ...)`, up to `input_range`; dynamic sizes are `like`'s or 64."""
     rng = np.random.default_rng(seed)
     others = {layer.name: layer for layer in like.input_layers()} if like and not like.opaque else {}
     found = {}

@@ -236,6 +236,36 @@ def test_that_case_15_a_saved_model_is_shown_and_its_weights_go_into_a_rebuilt_m
     assert sum(weight.size for weight in arrays if not weight.state) > 20_000
 
 
+def test_that_case_15_weights_of_a_saved_model_go_into_the_same_architecture(tmp_path: Path) -> None:
+    program = (
+        "import sys, tf_keras as k\n"
+        "x = s = k.Input((8, 8, 3))\n"
+        "x = k.layers.BatchNormalization(name='norm')(k.layers.Conv2D(4, 3, name='conv')(x))\n"
+        "m = k.Model(s, k.layers.Dense(2, name='out')(k.layers.GlobalAveragePooling2D()(x)))\n"
+        "m.compile('sgd', 'mse'); import numpy as np\n"
+        "m.fit(np.random.rand(8, 8, 8, 3), np.random.rand(8, 2), epochs=2, verbose=0)\n"
+        "m.save(sys.argv[1], save_format='tf'); m.save(sys.argv[2])\n"
+    )
+    folder, whole = tmp_path / "saved", tmp_path / "whole.h5"
+    subprocess.run(
+        [sys.executable, "-c", program, str(folder), str(whole)], check=True, capture_output=True, timeout=300
+    )
+    shown = read_model(folder)
+    assert {"conv", "norm", "out"} <= {path.rpartition("/")[2] for path, _ in shown.graph.walk()}
+    assert not shown.graph.opaque
+    start = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(name="norm")(layers.Conv2D(4, 3, name="conv")(start))
+    ours = saved(keras.Model(start, layers.Dense(2, name="out")(layers.GlobalAveragePooling2D()(x))), tmp_path)
+    written, new = applied(ours, tmp_path / "out.keras", {"do": "transfer_weights", "file": str(folder)})
+    assert_verified(written.verification)
+    direct, itself = applied(folder, tmp_path / "direct.keras")
+    assert_verified(direct.verification)
+    images = np.random.default_rng(0).random((2, 8, 8, 3), dtype=np.float32)
+    expected = old_keras(whole, images)[0]
+    assert drift(run(new, images), expected) < 1e-5
+    assert drift(run(itself, images), expected) < 1e-5
+
+
 def nested_in_sequential() -> Any:
     return models.application("MobileNetV2", alpha=0.35, wrap="sequential", include_top=False, input_shape=(96, 96, 3))
 

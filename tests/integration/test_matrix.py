@@ -99,8 +99,8 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
         f"{counts['settled']} after the one click that the plan offered, {counts['failed']} failed.",
         "",
         "Each change was planned, written, loaded by Keras, run, and held against the model before it. The number is "
-        "the largest relative difference of the outputs where the two must agree (`0` is equal to the last bit; `~` marks changes that the plan called lossy, where it is a "
-        "measurement). "
+        "the largest relative difference of the outputs where the two must agree (`0` is equal to the last bit; `~` "
+        "marks changes that the plan called lossy, where it is a measurement). "
         "`=` means that Keras built the same architecture in that shape, took the weights, and gave the same outputs. "
         "`fix` means that the plan named the layer whose weights depend on the size, and its first repair was taken.",
         "",
