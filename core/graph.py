@@ -52,7 +52,7 @@ class Call(Struct, frozen=True):
 
 
 class StoreKey(Struct, frozen=True, gc=False):
-    """Where an array lies: `file` 0 is the source, 1 and up are weight files of the recipe; `key` is the store's own."""
+    """Where an array lies: `file` 0 is the source, 1 and up the recipe's weight files; `key` is the store's own."""
 
     key: str
     file: int = 0

@@ -70,7 +70,7 @@ class RuleDrift(Struct, frozen=True):
 
 
 class Contract(Struct, frozen=True):
-    """What must stay equal after the edits. `name` says it (`new(gray) == old(gray, gray, gray)`), `kind` picks the check.
+    """What must stay equal after the edits. `name` says it (`new(gray) == old(gray, gray)`), `kind` picks the check.
 
     `exact` contracts fail verification when broken beyond float rounding; others report their drift.
     """

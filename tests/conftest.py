@@ -22,7 +22,9 @@ SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-classes", action="store_true", help="write resources/help/classes.md from a run of everything")
+    parser.addoption(
+        "--update-classes", action="store_true", help="write resources/help/classes.md from a run of everything"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -78,9 +78,7 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
         return f"Weights from {self.file} by {self.match}"
 
 
-def pairing(
-    graph: Graph, other: Graph, match: str, by_hand: tuple[tuple[str, str], ...] = ()
-) -> Pairing:
+def pairing(graph: Graph, other: Graph, match: str, by_hand: tuple[tuple[str, str], ...] = ()) -> Pairing:
     """Pairs of layer paths, ours first. Raises `EditError` for a pair that names nothing."""
     mine, theirs = holders(graph), holders(other)
     if match == "name":
@@ -121,7 +119,8 @@ def taken(mine: Layer, theirs: Layer, number: int) -> Layer:
     by_name = {weight.name: weight for weight in given}
     own = [weight for weight in mine.weights if not weight.state]
     # Files of weights alone may not know names; order says which is which, and another shape will ask for a rule.
-    if not any(weight.name in by_name for weight in own) and [len(w.shape) for w in own] == [len(w.shape) for w in given]:
+    ranks = [len(weight.shape) for weight in own]
+    if not any(weight.name in by_name for weight in own) and ranks == [len(weight.shape) for weight in given]:
         by_name = {weight.name: other for weight, other in zip(own, given, strict=True)}
     weights = tuple(
         _from(weight, by_name[weight.name], number) if weight.name in by_name else weight for weight in mine.weights

@@ -48,7 +48,7 @@ def sample(model: Any, seed: int) -> Any:
     """A seeded input of a model with one input; indices for models that begin with an Embedding or take integers."""
     rng = np.random.default_rng(seed)
     shape = [3 if size is None else size for size in model.inputs[0].shape]
-    first = next((layer for layer in model.layers if "Input" not in type(layer).__name__), None)
+    first: Any = next((layer for layer in model.layers if "Input" not in type(layer).__name__), None)
     if type(first).__name__ == "Embedding":
         return rng.integers(0, first.input_dim, shape).astype("float32")
     if "int" in str(model.inputs[0].dtype):
