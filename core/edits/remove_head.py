@@ -74,4 +74,3 @@ def appended(graph: Graph, feeder: Layer, ref: TensorRef, layer: Layer) -> Graph
         return replace(insert_after(graph, feeder.name, [layer]), outputs=TensorRef(layer.name))
     fresh = replace(layer, calls=(Call(args=(ref,)),))
     return replace(graph, layers=(*graph.layers, fresh), outputs=TensorRef(layer.name))
-

@@ -95,9 +95,7 @@ def position_grids(
         if here is None or there is None:
             continue
         found += [
-            (here, there, prefix)
-            for prefix in _PREFIXES
-            if prod(here) + prefix == old and prod(there) + prefix == new
+            (here, there, prefix) for prefix in _PREFIXES if prod(here) + prefix == old and prod(there) + prefix == new
         ]
     return found
 

@@ -82,7 +82,7 @@ class Verify(Struct, frozen=True, kw_only=True):
 
 
 class CompareRules(Struct, frozen=True, kw_only=True):
-    """To the engine: run every rule that fits edit `number` or the mismatched `weight`. Answer: `RuleDrift`s, best first
+    """To the engine: run every rule that fits edit `number` or a mismatched `weight`. Answer: `RuleDrift`s, best first
 
     `inputs` are files with the person's own data; empty means seeded random inputs.
     """
