@@ -1,6 +1,6 @@
 """Edit the model's inputs: sizes, channels, and how channels are adapted. One row of fields per input."""
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import ChangeInput
@@ -93,6 +93,7 @@ class InputRow(QWidget):
             widget.setVisible(self._channel is not None)
         self._debounce = Debounce(self)
         self._debounce.fired.connect(self.apply)
+        self._typed_in: QObject | None = None
         for field in self.fields:
             field.textEdited.connect(self._on_typed)
             field.editingFinished.connect(self._debounce.flush)
@@ -212,6 +213,10 @@ class InputRow(QWidget):
 
     @Slot()
     def _on_typed(self) -> None:
+        # Not left to focus alone: an inactive window moves it without saying so.
+        if self.sender() is not self._typed_in:
+            self._typed_in = self.sender()
+            self._session.end_burst()
         self.problem.say(first_problem(self.fields))
         self._debounce.poke()
 
