@@ -1,4 +1,4 @@
-"""What the window asks beside plans, as values: layer classes with their arguments, presets that fit, weights paired."""
+"""What the window asks beside plans, as values: layer classes and their arguments, presets that fit, weights."""
 
 from typing import Any, Literal
 

@@ -45,7 +45,7 @@ COMMANDS = (
     Command("close", "Close model", ("Ctrl+W",)),
     Command("export", "Export\u2026", ("Ctrl+E",), "Write the adapted model"),
     Command(
-        "verify", "Verify a written file\u2026", ("Ctrl+Shift+E",), "Check a written file against source and recipe"
+        "verify", "Verify on random inputs\u2026", ("Ctrl+Shift+E",), "Check a written file against source and recipe"
     ),
     Command(
         "verify_mine", "Verify on my files\u2026", ("Ctrl+Alt+E",), "Check a written file on your own images or arrays"

@@ -48,7 +48,12 @@ def aligned(before: Plan, after: Plan | None, other: Source, edit: TransferWeigh
 
 def _sides(before: Plan, other: Source, problem: str) -> Matching:
     return Matching(
-        (), (), tuple(path for path, layer in before.graph.walk() if layer.weights), tuple(holders(other.graph)), 0, problem
+        (),
+        (),
+        tuple(path for path, layer in before.graph.walk() if layer.weights),
+        tuple(holders(other.graph)),
+        0,
+        problem,
     )
 
 

@@ -140,7 +140,9 @@ class ExportSheet(Sheet):
         self.drift = None
         self._results.addWidget(divider())
         if self._inputs:
-            names = ", ".join(Path(one).name for one in self._inputs[:3]) + (", \u2026" if len(self._inputs) > 3 else "")
+            names = ", ".join(Path(one).name for one in self._inputs[:3]) + (
+                ", \u2026" if len(self._inputs) > 3 else ""
+            )
             self._results.addWidget(label(f"Run on your own inputs: {names}", "small", wrap=True))
         facts = (
             (verification.reloaded, "Keras loads the file", "Keras does not load the file"),

@@ -46,7 +46,9 @@ class FateDelegate(QStyledItemDelegate):
         self._look = look
 
     @override
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
         row = index.data(MatchRole)
         theme = self._look.theme
         option.widget.style().drawPrimitive(
@@ -208,7 +210,8 @@ class TransferSheet(Sheet):
             self.problem.say(matching.problem)
         given = sum(bool(row.source) for row in matching.rows)
         bad = sum(row.fate == "mismatched" for row in matching.rows)
-        parts = [f"{matching.paired} layer{'s' if matching.paired != 1 else ''} paired, {given} of {len(matching.rows)} weights from the file"]
+        layers = "1 layer" if matching.paired == 1 else f"{matching.paired} layers"
+        parts = [f"{layers} paired, {given} of {len(matching.rows)} weights from the file"]
         parts += [f"{bad} do not fit yet: a rule can settle them afterwards"] if bad else []
         parts += [f"{len(matching.left_over)} layers of the file are left over"] if matching.left_over else []
         self.words.say(" \u00b7 ".join(parts))

@@ -23,7 +23,9 @@ class MatchingModel(QAbstractTableModel):
     def set_matching(self, matching: Matching) -> None:
         """Show another matching."""
         self.beginResetModel()
-        self.rows = tuple(sorted(matching.rows, key=lambda row: 0 if row.fate == "mismatched" else 1 if row.source else 2))
+        self.rows = tuple(
+            sorted(matching.rows, key=lambda row: 0 if row.fate == "mismatched" else 1 if row.source else 2)
+        )
         self.endResetModel()
 
     @override

@@ -29,7 +29,7 @@ class Field:
             return QCheckBox()
         if argument.kind == "choice":
             options = [(one, one, "") for one in argument.options]
-            return Choice(argument.name, [(NONE, "none", "")] + options if argument.optional else options)
+            return Choice(argument.name, [(NONE, "none", ""), *options] if argument.optional else options)
         line = QLineEdit()
         hints = {
             "whole": "a whole number",
@@ -102,7 +102,7 @@ def parsed(text: str, argument: Argument) -> Any:
     except ValueError:
         if kind == "sizes":
             raise ValueError(f"is one or several whole numbers, not \u201c{text[:20]}\u201d") from None
-        if text[:1] in "{[\"" or text[:1].isdigit():
+        if text[:1] in '{["' or text[:1].isdigit():
             raise ValueError("cannot be read; write it as in JSON, or as a plain word") from None
         return text
 
@@ -208,7 +208,9 @@ class ArgumentForm(QWidget):
         for field in self.fields.values():
             problem = field.problem
             needed = isinstance(field.widget, QLineEdit) and not field.widget.text().strip()
-            if isinstance(field.widget, QLineEdit) and field.widget.property("bad") is not (bool(problem) and not needed):
+            if isinstance(field.widget, QLineEdit) and field.widget.property("bad") is not (
+                bool(problem) and not needed
+            ):
                 field.widget.setProperty("bad", bool(problem) and not needed)
                 restyle(field.widget)
             first = first or problem

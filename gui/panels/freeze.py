@@ -145,7 +145,8 @@ class FreezePanel(QWidget):
             trained, everything = plan.after.trainable_params, plan.after.params
             self.totals.setText(f"{count_words(trained)} of {count_words(everything)} trained")
             adam = count_words(trained * 8)
-            self.memory.setText(f"{count_words(everything - trained)} frozen \u00b7 Adam keeps {adam}B for the rest")
+            rest = count_words(everything - trained)
+            self.memory.setText(f"{rest} not trained \u00b7 Adam keeps {adam}B for the others")
         else:
             self.totals.setText("Open a model first." if session.source is None else "Waiting for the engine\u2026")
             self.memory.setText("")

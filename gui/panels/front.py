@@ -51,7 +51,7 @@ class FrontForm(QWidget):
         column.addWidget(label("It goes through", "fieldLabel"))
         self.list = named(QListWidget(), "frontLayers")
         self.list.setAccessibleName("Layers of the front")
-        self.list.setFixedHeight(92)
+        self.list.setFixedHeight(76)
         self.list.itemActivated.connect(self._on_edit)
         self.list.currentRowChanged.connect(self._refresh_buttons)
         column.addWidget(self.list)

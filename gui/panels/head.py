@@ -172,7 +172,9 @@ class HeadPanel(QWidget):
             kept = {} if self._attached is None else msgspec.to_builtins(self._attached)
             kept.pop("do", None)
             new = {"classes": self.classes.value, "hidden": hidden, "dropout": dropout}
-            edits.append(gestures.make_edit("attach_head", **{**kept, **new, **kept_classes, "activation": self.activation.key}))
+            edits.append(
+                gestures.make_edit("attach_head", **{**kept, **new, **kept_classes, "activation": self.activation.key})
+            )
             text = f"New head, {self.classes.value} classes"
         self._session.gesture(lambda recipe: gestures.set_head(recipe, edits), text, burst="head")
 

@@ -35,7 +35,9 @@ class KeepForm(QWidget):
         self.classes = named(QLineEdit(), "headKeptClasses")
         self.classes.setAccessibleName("Old classes to keep")
         self.classes.setPlaceholderText("0, 3, 7-9")
-        self.classes.setToolTip("Numbers of old classes, counted from 0, or their names; they come first, in this order")
+        self.classes.setToolTip(
+            "Numbers of old classes, counted from 0, or their names; they come first, in this order"
+        )
         self.classes.editingFinished.connect(self.changed)
         inside.addWidget(self.classes)
         row = QHBoxLayout()
@@ -123,7 +125,9 @@ def parsed(text: str, labels: tuple[str, ...]) -> list[int | str]:
             found.append(part)
         elif part.isdecimal():
             found.append(int(part))
-        elif dash and low.strip().isdecimal() and high.strip().isdecimal() and int(low) <= int(high) < int(low) + 10_000:
+        elif (
+            dash and low.strip().isdecimal() and high.strip().isdecimal() and int(low) <= int(high) < int(low) + 10_000
+        ):
             found += range(int(low), int(high) + 1)
         elif labels:
             raise ValueError(f"\u201c{part}\u201d is neither a number nor among the labels.")

@@ -12,7 +12,7 @@ from core.recipe import Recipe
 from gui import steps
 from gui.digest import TIMES, shape_words
 from gui.gestures import with_steps
-from gui.panels.parts import Sentence, clear_layout, label, named
+from gui.panels.parts import Sentence, clear_layout, named
 from gui.session import Session
 
 LARGEST = 4096
@@ -144,9 +144,7 @@ class LegalLine(QWidget):
                 changed = [one for one in self._session.recipe.active() if isinstance(one, ChangeInput)]
                 named_rule = changed[0].channels if changed else "auto"
                 channels = named_rule if isinstance(named_rule, str) else "auto"
-            self._session.gesture(
-                lambda recipe: steps.adapt_instead(recipe, self._name, edit, kept, channels), title
-            )
+            self._session.gesture(lambda recipe: steps.adapt_instead(recipe, self._name, edit, kept, channels), title)
 
         return take
 

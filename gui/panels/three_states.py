@@ -1,4 +1,4 @@
-"""The three things that freezing is: weights that stay, statistics that stay, and the mode that layers are called in."""
+"""The three things that freezing is: weights that stay, statistics that stay, the mode that layers are called in."""
 
 from msgspec import Struct
 from PySide6.QtCore import Slot
@@ -27,7 +27,7 @@ ROWS = (
 
 
 class States(Struct, frozen=True):
-    """How many layers hold weights and how many of them are frozen; the same for statistics; calls with a fixed mode."""
+    """How many layers hold weights, how many of them are frozen; the same for statistics; calls with a fixed mode."""
 
     layers: int
     frozen: int

@@ -23,7 +23,9 @@ CLASSES = (
             Argument("kernel_initializer", "choice", "glorot_uniform", options=("glorot_uniform", "zeros")),
         ),
     ),
-    LayerClass("Dropout", "regularization", "Applies dropout.", (Argument("rate", "number", required=True, main=True),)),
+    LayerClass(
+        "Dropout", "regularization", "Applies dropout.", (Argument("rate", "number", required=True, main=True),)
+    ),
     LayerClass("MaxPooling2D", "pooling", "Max pooling.", (Argument("pool_size", "sizes", [2, 2], main=True),)),
 )
 

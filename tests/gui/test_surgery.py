@@ -351,7 +351,9 @@ def test_that_both_sides_are_seen_before_weights_are_transferred(
     assert (edit.file, edit.match, edit.pairs) == ("other.keras", "order", (("hidden", "extra"),))
 
 
-def test_that_the_matching_model_keeps_the_rules_of_models(qtmodeltester: object, opened: MainWindow, qtbot: QtBot) -> None:
+def test_that_the_matching_model_keeps_the_rules_of_models(
+    qtmodeltester: object, opened: MainWindow, qtbot: QtBot
+) -> None:
     sheet = opened.surgery.transfer
     sheet.look_at("other.keras")
     qtbot.waitUntil(lambda: sheet.model.rowCount() == 4)
