@@ -4,10 +4,8 @@ from math import prod
 from typing import Any
 
 from core.edits import EDITS, ChangeInput, SetRule
-from core.edits.recording import owner
 from core.edits.set_dtype import quantized
-from core.edits.suggest import position_grids
-from core.errors import EditError
+from core.edits.suggest import flattened_map, position_grids
 from core.fates import Move
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
@@ -16,7 +14,6 @@ from core.rules.base import Axes
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import PoolFlat
 
-_THROUGH = frozenset({"Dropout", "Activation", "ReLU", "LeakyReLU", "GaussianNoise", "Identity", "AlphaDropout"})
 _POOLS = {2: "GlobalAveragePooling1D", 3: "GlobalAveragePooling2D", 4: "GlobalAveragePooling3D"}
 
 
@@ -142,45 +139,6 @@ def _old_input(after: Graph, before: Graph) -> tuple[str, list[int | None], list
         if old and new and list(old) != list(new) and len(old) == len(new) and old[-1] == new[-1]:
             return layer.name, list(old[1:]), list(new[1:])
     return None
-
-
-def flattened_map(graph: Graph, path: str) -> tuple[str, tuple[int, ...], str] | None:
-    """The Flatten before a layer: its path, the shape of the map it flattens (channels last), its layout.
-
-    `None` where there is none, or where the map's size is not known.
-    """
-    try:
-        prefix, level = owner(graph, path)
-    except EditError:
-        return None
-    layers = level.by_name()
-    layer = layers[path[len(prefix) :]]
-    for _ in range(16):
-        refs = layer.calls[0].inputs() if layer.calls else ()
-        if len(refs) != 1 or refs[0].layer not in layers:
-            return None
-        layer = layers[refs[0].layer]
-        if layer.class_name in {"Flatten", "Reshape"} and layer.calls:
-            source = layer.calls[0].inputs()
-            shape = level.spec(source[0]).shape if source else None
-            if shape is None or None in shape[1:] or len(shape) < 3:
-                return None
-            sizes = tuple(int(size) for size in shape[1:] if size is not None)
-            # Flatten turns a channels-first map into the order of a channels-last one when told so.
-            if _channels_first(graph) and layer.config.get("data_format") != "channels_first":
-                return prefix + layer.name, (*sizes[1:], sizes[0]), "channels_first"
-            if layer.config.get("data_format") == "channels_first":
-                return prefix + layer.name, (*sizes[1:], sizes[0]), "channels_last"
-            return prefix + layer.name, sizes, "channels_last"
-        if layer.class_name not in _THROUGH:
-            return None
-    return None
-
-
-def _channels_first(graph: Graph) -> bool:
-    return any(
-        layer.config.get("data_format") == "channels_first" and "Conv" in layer.class_name for _, layer in graph.walk()
-    )
 
 
 def _text(shape: tuple[int, ...]) -> str:

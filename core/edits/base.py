@@ -1,5 +1,7 @@
 """What an edit is: one step of a recipe, a pure function from graph to graph."""
 
+from typing import ClassVar
+
 from msgspec import Struct
 
 from core.findings import Finding
@@ -14,6 +16,8 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     `graph.spec(ref)`. `enabled=False` keeps a step in the recipe without applying it.
     """
 
+    wants_source: ClassVar[bool] = False
+    """Whether `apply` takes the source's graph too."""
     enabled: bool = True
 
     def check(self) -> None:

@@ -1,7 +1,10 @@
 """Settle one weight: which rule makes it what the model needs."""
 
+from typing import ClassVar
+
 from core.edits.base import Edit
 from core.edits.recording import record
+from core.edits.suggest import completed
 from core.errors import EditError, RuleError
 from core.graph import Graph
 from core.rules import AnyRule, Rule, chain_name, parse_rule
@@ -14,6 +17,7 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
     "seed": 1}`. Rules that own other axes of the weight stay.
     """
 
+    wants_source: ClassVar[bool] = True
     weight: str
     rule: str | AnyRule | tuple[str | AnyRule, ...]
 
@@ -29,11 +33,11 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         except RuleError as error:
             raise EditError(error.message) from error
 
-    def apply(self, graph: Graph) -> Graph:
-        """The rules recorded on the layer that holds the weight."""
+    def apply(self, graph: Graph, source: Graph | None = None) -> Graph:
+        """The rules recorded on the layer that holds the weight; what they left open is read off the model."""
         path, name = locate(graph, self.weight)
         layer = graph.find(path)
-        rules = self.rules()
+        rules = tuple(completed(rule, source or graph, graph, path, name) for rule in self.rules())
         known = {weight.name for weight in layer.weights}
         if name not in known and known and not rules[0].makes:
             raise EditError(f"{path} has no weight {name!r} in the source; it has {', '.join(sorted(known))}.")

@@ -1,90 +1,53 @@
-"""Rules that settle a mismatch, found by looking at the graph around the weight: maps before Flatten, patch grids."""
+"""What rules for a mismatch need to know of the model around the weight: the map before Flatten, the grid of patches."""
 
 from math import prod
 
-from core.graph import Graph, Layer, Shape
-from core.rules import Rule, rules_that_fit
-from core.rules.axes import axes_of
-from core.rules.chain import Chain, refusal
-from core.rules.positions import ResamplePositions
-from core.rules.spatial import Layout, PoolFlat, SpatialMean, SpatialResize
+from msgspec.structs import replace
 
-_PASSES = frozenset({"Dropout", "Activation", "ReLU", "GaussianNoise", "GaussianDropout", "Identity", "LeakyReLU"})
+from core.edits.recording import owner
+from core.errors import EditError
+from core.graph import Graph, Layer
+from core.rules import Rule
+from core.rules.axes import axes_of
+from core.rules.positions import ResamplePositions
+from core.rules.spatial import FlatRule, PoolFlat
+
+_THROUGH = frozenset({"Dropout", "Activation", "ReLU", "LeakyReLU", "GaussianNoise", "Identity", "AlphaDropout"})
 _PREFIXES = (0, 1, 2, 5)
 
 
-def suggested_rules(
-    before: Graph, after: Graph, path: str, weight: str, shape: tuple[int, ...], target: tuple[int, ...]
-) -> list[Chain]:
-    """Chains that turn the source's array (`shape`) into what the layer at `path` needs (`target`), best first.
+def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -> Rule:
+    """The rule with maps and grids that a recipe left empty read off the model: the source's, and as it is now.
 
-    `before` is the source's graph, `after` the edited one, both with shapes. `initialize` is always last.
+    Raises `EditError` where the model does not show them.
     """
-    layer = after.find(path)
-    axes = axes_of(layer, weight, shape)
-    special: list[Chain] = []
-    if axes.channels == 0 and len(shape) == len(target):
-        special += [(rule,) for rule in _flat_rules(before, after, path)]
-    if axes.positions is not None and len(shape) == len(target):
-        grids = position_grids(before, after, shape[axes.positions], target[axes.positions])
-        special += [(ResamplePositions(old_grid=old, new_grid=new, prefix=prefix),) for old, new, prefix in grids]
-    fitting = [chain for chain in special if refusal(shape, target, axes, chain) is None]
-    general = rules_that_fit(shape, target, axes)
-    if fitting and any(isinstance(chain[0], (SpatialResize, PoolFlat)) for chain in fitting):
-        # A flattened map is no row of channels: sum and repeat would fit the numbers and mean nothing.
-        general = general[-1:]
-    return fitting + general
-
-
-def _flat_rules(before: Graph, after: Graph, path: str) -> list[Rule]:
-    new = map_before_flatten(after, path)
-    old = map_before_flatten(before, path)
-    if old is None:
-        return []
-    (old_map, layout) = old
-    if new is None:
-        return [PoolFlat(old=old_map, layout=layout)]
-    new_map = new[0]
-    return [
-        SpatialResize(old=old_map, new=new_map, layout=layout),
-        SpatialMean(old=old_map, new=new_map, layout=layout),
-    ]
-
-
-def map_before_flatten(graph: Graph, path: str) -> tuple[tuple[int, ...], Layout] | None:
-    """The map (sizes, then channels) that is flattened before the layer at `path`, and how its channels lie."""
-    try:
-        level, layer = _locate(graph, path)
-    except KeyError:
-        return None
-    while layer.calls and layer.calls[0].inputs():
-        ref = layer.calls[0].inputs()[0]
-        feeder = level.layer(ref.layer)
-        if feeder.class_name in ("Flatten", "Reshape"):
-            shape = level.spec(feeder.calls[ref.call].inputs()[0]).shape
-            return _map_of(shape, level, feeder)
-        if feeder.class_name not in _PASSES:
-            return None
-        layer = feeder
-    return None
-
-
-def _map_of(shape: Shape | None, level: Graph, feeder: Layer) -> tuple[tuple[int, ...], Layout] | None:
-    if shape is None or len(shape) < 3 or any(size is None for size in shape[1:]):
-        return None
-    sizes = tuple(int(size or 0) for size in shape[1:])
-    # Flatten with data_format channels_first moves the channels last before it flattens.
-    moved = feeder.class_name == "Flatten" and feeder.config.get("data_format") == "channels_first"
-    first = any(layer.config.get("data_format") == "channels_first" for layer in level.layers if layer is not feeder)
-    if moved:
-        return (*sizes[1:], sizes[0]), "channels_last"
-    return ((*sizes[1:], sizes[0]), "channels_first") if first else (sizes, "channels_last")
+    layer = graph.find(path)
+    origin = layer.origin or path
+    if isinstance(rule, (FlatRule, PoolFlat)) and not rule.old:
+        old, new = flattened_map(source, origin) or flattened_map(source, path), flattened_map(graph, path)
+        if old is None or (isinstance(rule, FlatRule) and new is None):
+            raise EditError(f"{rule.name} needs the map before Flatten, which {path} does not show; give it as 'old'.")
+        found = replace(rule, old=old[1], layout=old[2])
+        return replace(found, new=new[1]) if isinstance(found, FlatRule) and new is not None else found
+    if isinstance(rule, ResamplePositions) and not rule.old_grid:
+        array = next((one for one in layer.weights if one.name == weight), None)
+        axis = axes_of(layer, weight, array.shape).positions if array is not None else None
+        grids = position_grids(source, graph, array.shape[axis]) if array is not None and axis is not None else []
+        if not grids:
+            raise EditError(
+                f"{rule.name} needs the grid of patches, which the model does not show; give it as 'old_grid'."
+            )
+        old_grid, new_grid, prefix = grids[0]
+        return replace(rule, old_grid=old_grid, new_grid=new_grid, prefix=prefix)
+    return rule
 
 
 def position_grids(
-    before: Graph, after: Graph, old: int, new: int
+    before: Graph, after: Graph, old: int, new: int | None = None
 ) -> list[tuple[tuple[int, ...], tuple[int, ...], int]]:
-    """`(old grid, new grid, prefix tokens)` of a table of `old` rows that needs `new`, read off patch convolutions."""
+    """`(old grid, new grid, prefix tokens)` of a table of `old` rows that needs `new` (`None`: any number), read off
+    patch convolutions.
+    """
     found: list[tuple[tuple[int, ...], tuple[int, ...], int]] = []
     fresh = dict(after.walk())
     for path, layer in before.walk():
@@ -95,7 +58,9 @@ def position_grids(
         if here is None or there is None:
             continue
         found += [
-            (here, there, prefix) for prefix in _PREFIXES if prod(here) + prefix == old and prod(there) + prefix == new
+            (here, there, prefix)
+            for prefix in _PREFIXES
+            if prod(here) + prefix == old and new in (None, prod(there) + prefix)
         ]
     return found
 
@@ -109,10 +74,40 @@ def _grid(layer: Layer, first: bool) -> tuple[int, ...] | None:
     return tuple(int(size) for size in grid if size is not None) if all(grid) else None
 
 
-def _locate(graph: Graph, path: str) -> tuple[Graph, Layer]:
-    for layer in graph.layers:
-        if layer.name == path:
-            return graph, layer
-        if layer.inner is not None and path.startswith(layer.name + "/"):
-            return _locate(layer.inner, path[len(layer.name) + 1 :])
-    raise KeyError(path)
+def flattened_map(graph: Graph, path: str) -> tuple[str, tuple[int, ...], str] | None:
+    """The Flatten before a layer: its path, the shape of the map it flattens (channels last), its layout.
+
+    `None` where there is none, or where the map's size is not known.
+    """
+    try:
+        prefix, level = owner(graph, path)
+    except EditError:
+        return None
+    layers = level.by_name()
+    layer = layers[path[len(prefix) :]]
+    for _ in range(16):
+        refs = layer.calls[0].inputs() if layer.calls else ()
+        if len(refs) != 1 or refs[0].layer not in layers:
+            return None
+        layer = layers[refs[0].layer]
+        if layer.class_name in {"Flatten", "Reshape"} and layer.calls:
+            source = layer.calls[0].inputs()
+            shape = level.spec(source[0]).shape if source else None
+            if shape is None or None in shape[1:] or len(shape) < 3:
+                return None
+            sizes = tuple(int(size) for size in shape[1:] if size is not None)
+            # Flatten turns a channels-first map into the order of a channels-last one when told so.
+            if _channels_first(graph) and layer.config.get("data_format") != "channels_first":
+                return prefix + layer.name, (*sizes[1:], sizes[0]), "channels_first"
+            if layer.config.get("data_format") == "channels_first":
+                return prefix + layer.name, (*sizes[1:], sizes[0]), "channels_last"
+            return prefix + layer.name, sizes, "channels_last"
+        if layer.class_name not in _THROUGH:
+            return None
+    return None
+
+
+def _channels_first(graph: Graph) -> bool:
+    return any(
+        layer.config.get("data_format") == "channels_first" and "Conv" in layer.class_name for _, layer in graph.walk()
+    )

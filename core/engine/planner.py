@@ -103,8 +103,11 @@ class Planner:
 
     def _step(self, edit: AnyEdit, before: Graph, number: int) -> Step:
         try:
-            needs_files, apply = getattr(edit, "files", ()), cast("Any", edit.apply)
-            after = apply(before, self.others) if needs_files else apply(before)
+            apply = cast("Any", edit.apply)
+            further = (self.others,) if getattr(edit, "files", ()) else ()
+            if edit.wants_source:
+                further = (self._steps[0].shaped.graph,)
+            after = apply(before, *further)
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
         shaped = self._settled(edit, before, self.shaper.shape(after))

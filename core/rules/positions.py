@@ -14,13 +14,14 @@ class ResamplePositions(Rule, frozen=True, kw_only=True, tag="resample"):
     """A table of `prefix` tokens and then `old_grid` positions in row order, resampled to `new_grid`; prefix kept.
 
     Grids are compared, not their token counts: 14x16 to 16x14 is a real change. As in vision transformers trained at
-    one size and used at another; bicubic with antialiasing, in float64.
+    one size and used at another; bicubic with antialiasing, in float64. Grids left empty in a recipe are read off the
+    model's patches.
     """
 
     owns: ClassVar[Owns] = "positions"
     always: ClassVar[bool] = True
-    old_grid: tuple[int, ...]
-    new_grid: tuple[int, ...]
+    old_grid: tuple[int, ...] = ()
+    new_grid: tuple[int, ...] = ()
     prefix: int = 0
     method: Method = "bicubic"
 

@@ -15,12 +15,13 @@ Layout = Literal["channels_last", "channels_first"]
 class FlatRule(Rule, frozen=True, kw_only=True):
     """Base: `old` and `new` are the flattened map's shapes, spatial sizes first and channels last, e.g. `(h, w, c)`.
 
-    `layout` says how Flatten met the map; a Keras kernel's rows are in the order of the flattened map.
+    Left empty in a recipe, they are read off the model. `layout` says how Flatten met the map; a Keras kernel's rows
+    are in the order of the flattened map.
     """
 
     owns: ClassVar[Owns] = "flat"
-    old: tuple[int, ...]
-    new: tuple[int, ...]
+    old: tuple[int, ...] = ()
+    new: tuple[int, ...] = ()
     layout: Layout = "channels_last"
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
@@ -84,7 +85,7 @@ class PoolFlat(Rule, frozen=True, kw_only=True, tag="pool"):
     """The sum over all places, for a Dense that comes after global average pooling instead of Flatten: `(c, units)`."""
 
     owns: ClassVar[Owns] = "flat"
-    old: tuple[int, ...]
+    old: tuple[int, ...] = ()
     layout: Layout = "channels_last"
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:

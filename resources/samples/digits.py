@@ -13,6 +13,8 @@ HELD_OUT = Path(__file__).with_name("held_out.npz")
 SIZE = 32
 LEVELS = 16
 WEAKEST = 0.35
+WHITE = {"digits_normalized": 255}
+"""What white is to a sample model, where it is not 1."""
 
 Array = np.ndarray[Any, Any]
 

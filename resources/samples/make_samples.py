@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from resources.samples.digits import Array, colour_images, gray, held_out
+from resources.samples.digits import WHITE, Array, colour_images, gray, held_out
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -24,6 +24,8 @@ FOLDER = Path(__file__).parent
 SEED = 1
 HELD_OUT_DIGITS = 360
 BATCH = 64
+MEANS, DEVIATIONS = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+"""Of ImageNet's colours, in 0..1: those of `keras.applications.imagenet_utils` in its `torch` mode."""
 
 
 def residual() -> keras.Model:
@@ -87,10 +89,28 @@ def nested() -> keras.Model:
     return keras.Sequential([keras.Input((32, 32, 3), name="image"), backbone, *head], name="digits_nested")
 
 
+def normalized() -> keras.Model:
+    """Pixels of 0..255, with the means and deviations of ImageNet's colours taken off inside the model."""
+    inputs = keras.Input((32, 32, 3), name="image")
+    x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    x = layers.Normalization(mean=MEANS, variance=[one**2 for one in DEVIATIONS], name="normalization")(x)
+    for stage, (filters, strides) in enumerate(((16, 1), (32, 2), (48, 2)), start=1):
+        x = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False, name=f"stage{stage}_conv1")(x)
+        x = layers.BatchNormalization(name=f"stage{stage}_bn1")(x)
+        x = layers.ReLU(name=f"stage{stage}_relu1")(x)
+        x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False, name=f"stage{stage}_conv2")(x)
+        x = layers.BatchNormalization(name=f"stage{stage}_bn2")(x)
+        x = layers.ReLU(name=f"stage{stage}_relu2")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    outputs = layers.Dense(10, activation="softmax", name="digit")(x)
+    return keras.Model(inputs, outputs, name="digits_normalized")
+
+
 MODELS: dict[str, tuple[Callable[[], keras.Model], int]] = {
     "digits_residual": (residual, 30),
     "digits_vgg": (vgg, 40),
     "digits_nested": (nested, 45),
+    "digits_normalized": (normalized, 40),
 }
 
 
@@ -122,7 +142,7 @@ def _moved(image: Array, down: int, right: int) -> Array:
     return padded[3 - down : 35 - down, 3 - right : 35 - right]
 
 
-def train(build: Callable[[], keras.Model], digits: Array, labels: Array, epochs: int) -> keras.Model:
+def train(build: Callable[[], keras.Model], digits: Array, labels: Array, epochs: int, white: int = 1) -> keras.Model:
     """A trained model that carries no optimizer and no compile options."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(SEED)
@@ -131,7 +151,8 @@ def train(build: Callable[[], keras.Model], digits: Array, labels: Array, epochs
     trainer = keras.Model(model.inputs, model.outputs)
     rate = keras.optimizers.schedules.CosineDecay(0.0, steps * epochs, 0.01, warmup_target=4e-3, warmup_steps=2 * steps)
     trainer.compile(keras.optimizers.AdamW(rate, weight_decay=1e-3), "sparse_categorical_crossentropy")
-    trainer.fit(batches(digits, labels, epochs), steps_per_epoch=steps, epochs=epochs, verbose=0)
+    given = ((images * white, answers) for images, answers in batches(digits, labels, epochs))
+    trainer.fit(given, steps_per_epoch=steps, epochs=epochs, verbose=0)
     return model
 
 
@@ -150,13 +171,15 @@ def main(names: list[str]) -> None:
     for name in names or MODELS:
         began = time.monotonic()
         build, epochs = MODELS[name]
-        model = train(build, digits, labels, epochs)
+        white = WHITE.get(name, 1)
+        model = train(build, digits, labels, epochs, white)
         path = FOLDER / f"{name}.keras"
         model.save(path)
-        gray_thrice = np.repeat(gray(images), 3, axis=-1)
+        pictures = images * white
+        gray_thrice = np.repeat(gray(pictures), 3, axis=-1)
         print(
             f"{name}: {model.count_params():,} parameters, {path.stat().st_size / 1e6:.2f} MB, held out "
-            f"{accuracy(model, images, answers):.2%} (gray thrice {accuracy(model, gray_thrice, answers):.2%}), "
+            f"{accuracy(model, pictures, answers):.2%} (gray thrice {accuracy(model, gray_thrice, answers):.2%}), "
             f"{time.monotonic() - began:.0f} s",
             flush=True,
         )
