@@ -1,4 +1,4 @@
-"""What rules for a mismatch need to know of the model around the weight: the map before Flatten, the grid of patches."""
+"""What rules need to know of the model around a weight: the map before Flatten, the grid of patches."""
 
 from math import prod
 

@@ -104,7 +104,7 @@ class Planner:
     def _step(self, edit: AnyEdit, before: Graph, number: int) -> Step:
         try:
             apply = cast("Any", edit.apply)
-            further = (self.others,) if getattr(edit, "files", ()) else ()
+            further: tuple[Any, ...] = (self.others,) if getattr(edit, "files", ()) else ()
             if edit.wants_source:
                 further = (self._steps[0].shaped.graph,)
             after = apply(before, *further)

@@ -130,11 +130,12 @@ def test_that_the_accuracy_of_a_larger_kernel_or_a_wider_stem_is_kept_exactly(
 ) -> None:
     bench = benches[name]
     before = answers(bench.model, bench.images)
-    for title, fields in {
+    changes: dict[str, dict[str, Any]] = {
         "kernel 3 -> 5": {"kernel_size": 5},
         "stem widened by half": {"filters": 24, "filters_rule": "widen"},
         "24 filters of 5x5, projected": {"filters": 24, "kernel_size": 5},
-    }.items():
+    }
+    for title, fields in changes.items():
         after = answers(changed(bench, tmp_path, {"do": "replace_first_conv", **fields}), bench.images)
         table(name, title, bench.share(before), bench.share(after))
         np.testing.assert_array_equal(after, before)
