@@ -4,11 +4,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS
 from core.edits.base import Edit
-from core.edits.heads import classifier
+from core.edits.heads import classifier, find_classifier
 from core.edits.recording import configured, free_name, record
-from core.edits.remove_head import RemoveHead, appended
+from core.edits.remove_head import RemoveHead, appended, channels_first
 from core.edits.splice import new_layer
 from core.errors import EditError
 from core.findings import Finding, Fix
@@ -54,15 +55,17 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         return self._kept(graph) if self.keep is not None else self._fresh(graph)
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Kept classes answer as before; a softmax looks at the others too, so that its values drift."""
+        """A new head is given what the model gave; kept classes answer as before, ahead of their activation."""
         if self.keep is None:
-            return ()
+            ref = before.output_refs()[0]
+            pairs = [([ref.layer, [ref.call], ref.output], 0)]
+            return (contracts.features(f"what {ref.layer} hands the new head == old(x)", pairs),)
         indices = self._indices(before)
-        path, layer = classifier(before)
-        after_path, after_layer = classifier(after)
-        fields = {"new": list(range(len(indices))), "old": indices, "layer": path}
-        exact = layer.config.get("activation") == after_layer.config.get("activation") in ("linear", "sigmoid")
-        return (Contract("kept classes answer as before", "classes", exact and path == after_path, fields),)
+        path, calls, layer = find_classifier(before)
+        first = layer.class_name in CONVOLUTIONS and layer.config.get("data_format") == "channels_first"
+        fields = {"new": list(range(len(indices))), "old": indices, "layer": path, "calls": calls}
+        name = f"kept classes answer as before ({path} ahead of its activation)"
+        return (Contract(name, "classes", True, {**fields, "axis": 1 if first else -1}),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """A head on top of another."""
@@ -92,8 +95,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         shape = graph.spec(outputs[0]).shape
         if shape is None:
             raise EditError("The shape of the model's output is not known, so no head can be attached.")
-        first = any(layer.config.get("data_format") == "channels_first" for _, layer in graph.walk())
-        data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
+        data: dict[str, Any] = {"data_format": "channels_first"} if channels_first(graph) else {}
         parts: list[tuple[str, str, dict[str, Any]]] = []
         if len(shape) > 2:
             parts.append((f"GlobalAveragePooling{len(shape) - 2}D", "head_pool", data))

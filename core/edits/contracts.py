@@ -13,15 +13,21 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `same_input` | the same random input for both |
 | `old_size`   | the same random input of the old size (`shape`) for both, the new model built at that size |
 | `adapted`    | `x_new` random of the new shape; `x_old` is what `x_new` is after the first layer called `layer` |
-| `features`   | the same input; `outputs` pairs new outputs with layer paths of the old model: `[[0, "block3"]]` |
-| `classes`    | the same input; the new output's columns `new` equal the old one's columns `old` |
+| `features`   | the same input; `pairs` of tensors, new and old: an output's number or an inner tensor's `place` |
+| `classes`    | the same input; before their activation the classifier's columns `new` equal the old one's columns `old` |
 | `tail`       | `inputs` pairs new inputs with tensors inside the old model, which it is given; `outputs` says which |
+
+A `place` is `[layer path, calls from the outermost model in, output]`. With `pool` (`avg`, `max`) the old tensors are
+pooled over their map in NumPy before they are compared.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from core.graph import Layer, Shape
+from core.graph import Graph, Layer, Shape
 from core.plan import Contract
+
+Place = list[Any]
 
 
 def batch_shape(layer: Layer) -> Shape | None:
@@ -57,6 +63,59 @@ def old_size(name: str, shape: Shape, exact: bool) -> Contract:
 def same_input(name: str, exact: bool) -> Contract:
     """The same input gives the same output. `name` is the sentence."""
     return Contract(name, "same_input", exact, {})
+
+
+def features(name: str, pairs: Sequence[tuple[int | Place, int | Place]], **fields: Any) -> Contract:
+    """Tensors of the new model equal tensors of the old one. `name` is the sentence, `fields` may say `pool`."""
+    return Contract(name, "features", True, {"pairs": [list(pair) for pair in pairs], **fields})
+
+
+def places(graph: Graph, path: str) -> list[Place]:
+    """Every tensor that the layer at `path` gives, in the order in which `cut_at` makes outputs of them."""
+    for layer in graph.layers:
+        count = max(1, len(layer.calls))
+        if layer.name == path:
+            return [
+                [path, [number], output]
+                for number in range(count)
+                for output in range(max(1, len((layer.calls[number].outputs if layer.calls else None) or (0,))))
+            ]
+        if layer.is_model and layer.inner is not None and path.startswith(layer.name + "/"):
+            inner = places(layer.inner, path[len(layer.name) + 1 :])
+            return [[path, [number, *calls], output] for number in range(count) for _, calls, output in inner]
+    return []
+
+
+def passes_through(class_name: str, config: dict[str, Any]) -> bool:
+    """Whether a layer hands on what it gets when a model answers (and acts only while one is trained)."""
+    if class_name == "Activation":
+        return config.get("activation") == "linear"
+    return class_name in _IDLE
+
+
+_IDLE = frozenset(
+    {"Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Identity"}
+    | {f"SpatialDropout{rank}D" for rank in (1, 2, 3)}
+)
+
+
+def fed(graph: Graph, path: str) -> tuple[Contract, ...]:
+    """What a layer that is changed or taken out was given stays what it was. `path` is the layer's in `graph`."""
+    prefix, level = "", graph
+    name = path
+    while all(layer.name != name for layer in level.layers):
+        around = next(one for one in level.layers if one.inner is not None and name.startswith(one.name + "/"))
+        if not around.is_model or around.inner is None:
+            return ()
+        prefix, level, name = f"{prefix}{around.name}/", around.inner, name[len(around.name) + 1 :]
+    layer = level.layer(name)
+    refs = [ref for ref in (layer.calls[0].inputs() if layer.calls else ()) if not level.layer(ref.layer).is_input]
+    # the first call, on every level: what a layer gets in later ones may come from itself
+    found = [[prefix + ref.layer, [0] * prefix.count("/") + [ref.call], ref.output] for ref in dict.fromkeys(refs)]
+    if not found or any(ref.call for ref in refs):
+        return ()
+    names = ", ".join(dict.fromkeys(place[0] for place in found))
+    return (features(f"{names} of new(x) == {names} of old(x)", [(place, place) for place in found]),)
 
 
 def _channels(count: int) -> str:

@@ -4,6 +4,7 @@ import difflib
 
 from msgspec.structs import replace
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.splice import FUNCTIONAL, as_functional, pruned, remapped
 from core.errors import EditError
@@ -38,10 +39,9 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Each output is what that layer computed before."""
-        if len(after.output_refs()) != len(self.layers) or any(before.find(p).is_operation for p in self.layers):
-            return ()  # an operation's output cannot be asked for by name
-        fields = {"outputs": [[number, path] for number, path in enumerate(self.layers)]}
-        return (Contract(f"new(x) == {', '.join(self.layers)} of old(x)", "features", True, fields),)
+        old = [place for path in self.layers for place in contracts.places(before, path)]
+        pairs = list(enumerate(old))
+        return (contracts.features(f"new(x) == {', '.join(self.layers)} of old(x)", pairs),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Inputs that nothing needs any more."""

@@ -98,16 +98,24 @@ def _needed(graph: Graph, output: TensorRef) -> set[tuple[str, int]]:
 
 def classifier(graph: Graph) -> tuple[str, Layer]:
     """Path and layer of the Dense (or 1x1 convolution) that makes the classes. Raises `EditError`."""
+    path, _, layer = find_classifier(graph)
+    return path, layer
+
+
+def find_classifier(graph: Graph) -> tuple[str, list[int], Layer]:
+    """`classifier` with the calls that lead to it, from the outermost model in. Raises `EditError`."""
     outputs = graph.output_refs()
     if len(outputs) != 1:
         raise EditError(f"The model has {len(outputs)} outputs; the classifier is looked for behind one.")
     prefix, level, ref = "", graph, outputs[0]
+    calls: list[int] = []
     while True:
         layer = level.layer(ref.layer)
         if layer.class_name == "Dense" or (layer.class_name.startswith("Conv") and "filters" in layer.config):
-            return prefix + layer.name, layer
+            return prefix + layer.name, [*calls, ref.call], layer
         if layer.is_model and layer.inner is not None:
             prefix, level = f"{prefix}{layer.name}/", layer.inner
+            calls.append(ref.call)
             ref = level.output_refs()[ref.output]
             continue
         inputs = layer.calls[ref.call].inputs() if ref.call < len(layer.calls) else ()

@@ -12,6 +12,7 @@ from core.edits.splice import insert_after, layer_from
 from core.errors import EditError
 from core.findings import Finding
 from core.graph import Call, Graph, Layer, TensorRef
+from core.plan import Contract
 
 
 class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
@@ -45,11 +46,21 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
         resized = replace(configured(layer, batch_shape=[batch, *self.shape]), calls=(Call(),))
         return insert_after(graph.with_layer(layer.name, resized), layer.name, fresh)
 
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """The body answers as it did to what the front hands it, if that has the shape that it took."""
+        layer, last = find_input(before, self.input), self._last(before, after)
+        gives, takes = after.spec(TensorRef(last.name)).shape, batch_shape(layer)
+        if gives is None or takes is None or len(gives) != len(takes):
+            return ()
+        if any(want not in (None, have) for have, want in zip(gives[1:], takes[1:], strict=True)):
+            return ()
+        fields = {"input": layer.name, "layer": last.name, "shape": list(self.shape)}
+        return (Contract("new(x) == old(front(x))", "adapted", True, fields),)
+
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Whether the front hands over what the body takes."""
         layer = find_input(before, self.input)
-        added = {one.name for one in after.layers} - {one.name for one in before.layers}
-        last = next(one for one in reversed(after.layers) if one.name in added)
+        last = self._last(before, after)
         gives, takes = after.spec(TensorRef(last.name)).shape, batch_shape(layer)
         if gives is None or takes is None:
             return ()
@@ -66,6 +77,10 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
         """For the recipe list."""
         names = ", ".join(str(entry.get("class_name")) for entry in self.layers)
         return f"New front: {names}"
+
+    def _last(self, before: Graph, after: Graph) -> Layer:
+        added = {one.name for one in after.layers} - {one.name for one in before.layers}
+        return next(one for one in reversed(after.layers) if one.name in added)
 
 
 def _text(shape: tuple[int | None, ...]) -> str:

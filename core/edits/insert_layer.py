@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.recording import owner, with_level
 from core.edits.splice import insert_after, layer_from
 from core.errors import EditError
-from core.graph import Graph
+from core.graph import Graph, Layer, TensorRef
+from core.plan import Contract
 
 
 class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
@@ -23,6 +25,29 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         if fresh.is_input:
             raise EditError("An InputLayer cannot be inserted behind a layer; use change_input.")
         return with_level(graph, prefix, insert_after(level, name, [fresh]))
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """Nothing changes with a layer that only acts in training; else the layer that it stands behind gives the same.
+
+        Behind an input the model answers as it did to what the new layer makes of it, if that has the input's shape.
+        """
+        if contracts.passes_through(str(self.config.get("class_name")), self.config.get("config") or {}):
+            return (contracts.same_input("new(x) == old(x)", True),)
+        layer = before.find(self.layer)
+        if layer.is_input:
+            return self._at_input(before, after, layer)
+        first = [place for place in contracts.places(before, self.layer) if not any(place[1])]
+        name = f"{self.layer} of new(x) == {self.layer} of old(x)"
+        return (contracts.features(name, [(place, place) for place in first]),) if first else ()
+
+    def _at_input(self, before: Graph, after: Graph, layer: Layer) -> tuple[Contract, ...]:
+        known = {one.name for one in before.layers}
+        fresh = next((one for one in after.layers if one.name not in known), None)
+        shape = contracts.batch_shape(layer)
+        if fresh is None or shape is None or after.spec(TensorRef(fresh.name)).shape != shape:
+            return ()  # an input of a nested model, or one of another shape
+        fields = {"input": layer.name, "layer": fresh.name, "shape": list(shape[1:])}
+        return (Contract(f"new(x) == old({fresh.name}(x))", "adapted", True, fields),)
 
     def summary(self) -> str:
         """For the recipe list."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.heads import Head, find_head
 from core.edits.recording import free_name
@@ -26,10 +27,15 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """The features are those the old model computed inside."""
         head = find_head(before)
-        if self.pooling != "none" or head.prefix or before.layer(head.features.layer).is_operation:
-            return ()  # an operation's output cannot be asked for by name
-        fields = {"outputs": [[0, head.features.layer]]}
-        return (Contract(f"new(x) == {head.features.layer} of old(x)", "features", True, fields),)
+        path, ref = head.prefix + head.features.layer, head.features
+        place = [path, [0] * head.prefix.count("/") + [ref.call], ref.output]
+        level = before.find(head.prefix[:-1]).inner if head.prefix else before
+        shape = level.spec(ref).shape if level is not None else None
+        if self.pooling == "none" or (shape is not None and len(shape) < 3):
+            return (contracts.features(f"new(x) == {path} of old(x)", [(0, place)]),)
+        words = {"avg": "average", "max": "maximum"}[self.pooling]
+        name = f"new(x) == {words} over the map {path} of old(x)"
+        return (contracts.features(name, [(0, place)], pool=self.pooling, first=channels_first(before)),)
 
     def summary(self) -> str:
         """For the recipe list."""
@@ -63,9 +69,13 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
         feeder = graph.layer(head.features.layer)
         cut = pruned(plain)
         name = free_name([layer.name for layer in cut.layers], f"{self.pooling}_pool")
-        first = any(layer.config.get("data_format") == "channels_first" for _, layer in graph.walk())
-        pool = new_layer(kind, name, **({"data_format": "channels_first"} if first else {}))
+        pool = new_layer(kind, name, **({"data_format": "channels_first"} if channels_first(graph) else {}))
         return appended(cut, feeder, head.features, pool)
+
+
+def channels_first(graph: Graph) -> bool:
+    """Whether some layer says that channels come before sizes."""
+    return any(layer.config.get("data_format") == "channels_first" for _, layer in graph.walk())
 
 
 def appended(graph: Graph, feeder: Layer, ref: TensorRef, layer: Layer) -> Graph:

@@ -1,10 +1,12 @@
 """Take one layer out; what it was given goes on to where its output went."""
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.recording import owner, with_level
 from core.edits.splice import pruned, remove
 from core.errors import EditError
 from core.graph import Graph
+from core.plan import Contract
 
 
 class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
@@ -22,6 +24,13 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
         if not layer.calls or level.opaque:
             raise EditError(f"How {self.layer} is connected is not known, so it cannot be removed.")
         return with_level(graph, prefix, pruned(remove(level, name)))
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """Nothing changes without a layer that only acts in training; else what came before the layer stays."""
+        layer = before.find(self.layer)
+        if contracts.passes_through(layer.class_name, layer.config):
+            return (contracts.same_input("new(x) == old(x)", True),)
+        return contracts.fed(before, self.layer)
 
     def summary(self) -> str:
         """For the recipe list."""

@@ -2,10 +2,12 @@
 
 from msgspec.structs import replace
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.recording import owner, with_level
 from core.errors import EditError
 from core.graph import Graph, Layer, TensorRef, map_leaves
+from core.plan import Contract
 
 
 class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
@@ -52,6 +54,10 @@ class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
             outputs=map_leaves(swap, level.outputs),
         )
         return with_level(graph, prefix, renamed)
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """A name says nothing to what a model computes."""
+        return (contracts.same_input("new(x) == old(x)", True),)
 
     def summary(self) -> str:
         """For the recipe list."""

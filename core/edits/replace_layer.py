@@ -4,9 +4,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.errors import EditError
 from core.graph import Graph
+from core.plan import Contract
 
 
 class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
@@ -57,6 +59,10 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             made = read_layer({**self.config, "name": layer.name, "config": {**fields, "name": layer.name}}, "")
             fresh = replace(made, calls=calls, trainable=layer.trainable)
         return graph.with_layer(self.layer, fresh)
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """What the layer is given stays."""
+        return contracts.fed(before, self.layer)
 
     def summary(self) -> str:
         """For the recipe list."""

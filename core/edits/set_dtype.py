@@ -4,11 +4,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.set_trainable import matched
 from core.errors import EditError
 from core.findings import Finding
 from core.graph import Graph, Layer
+from core.plan import Contract
 
 POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 _CARRIERS = ("layer", "forward_layer", "backward_layer", "cell")
@@ -44,6 +46,10 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
             return replace(layer, config=_with_policy(layer.config, policy), calls=calls)
 
         return graph.replace_layers(change)
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """The same weights in another precision: how far the answers move is measured."""
+        return (contracts.same_input("new(x) is nearly old(x)", False),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Half precision loses digits."""

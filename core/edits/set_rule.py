@@ -2,11 +2,13 @@
 
 from typing import ClassVar
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.recording import record
 from core.edits.suggest import completed
 from core.errors import EditError, RuleError
 from core.graph import Graph
+from core.plan import Contract
 from core.rules import AnyRule, Rule, chain_name, parse_rule
 
 
@@ -44,6 +46,10 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         for rule in rules:
             layer = record(layer, name, rule)
         return graph.with_layer(path, layer)
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """Another rule for one weight: how far the answers move is measured. After an edit it is part of that one's."""
+        return (contracts.same_input("new(x) is nearly old(x)", False),)
 
     def summary(self) -> str:
         """For the recipe list."""

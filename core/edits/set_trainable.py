@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from core.edits import contracts
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
+from core.plan import Contract
 
 _CARRIERS = ("layer", "forward_layer", "backward_layer", "cell")
 
@@ -44,6 +46,10 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
             return flagged(layer, self._wanted(layer)) if path in chosen else layer
 
         return graph.replace_layers(change)
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """Flags matter to training alone."""
+        return (contracts.same_input("new(x) == old(x)", True),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """BatchNormalization that goes on moving behind frozen layers."""

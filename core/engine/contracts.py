@@ -1,7 +1,6 @@
 """Contracts, measured: old and new model run on inputs that follow from each other as `core.edits.contracts` says."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ from core.edits.baked import rebaked
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.inputs import concrete, input_range, ordered, random_inputs
+from core.engine.places import layer_at, part_of, tensor_at, without_activation
 from core.engine.shapes import Shaper
 from core.engine.specs import sentence
 from core.errors import SutureError
@@ -47,11 +47,10 @@ def check_contract(contract: Contract, pair: Pair) -> tuple[ContractResult, tupl
     try:
         new, new_graph = _new_model(contract, pair)
         x_old, x_new = paired_inputs(contract, pair, new, new_graph)
-        with _bare(contract, pair.old, pair.old_graph), _bare(contract, new, new_graph):
-            old_out = _old_outputs(contract, pair, x_old)
-            new_out = _picked(contract, "new", _run(new, ordered(new_graph, x_new)))
-            drift = max((relative(one, two) for one, two in zip(new_out, old_out, strict=True)), default=0.0)
-            holds = not contract.exact or drift <= TOLERANCE or drift <= _rounding(contract, pair, x_old, old_out)
+        old_out = _side(contract, "old", pair.old, pair.old_graph, x_old)
+        new_out = _side(contract, "new", new, new_graph, x_new)
+        drift = max((relative(one, two) for one, two in zip(new_out, old_out, strict=True)), default=0.0)
+        holds = not contract.exact or drift <= TOLERANCE or drift <= _rounding(contract, pair, x_old, old_out)
         # where old and new part is asked only when they do
         agree = contract.exact and holds
         layers = () if agree else drift_by_layer(pair.old, new, pair.old_graph, new_graph, x_old, x_new)
@@ -77,7 +76,7 @@ def _rounding(contract: Contract, pair: Pair, x_old: Inputs, old_out: list[Array
         else array
         for name, array in x_old.items()
     }
-    again = _old_outputs(contract, pair, moved)
+    again = _side(contract, "old", pair.old, pair.old_graph, moved)
     drift = max((relative(one, two) for one, two in zip(again, old_out, strict=True)), default=0.0)
     return min(max(4 * drift, 1e-2 if half else TOLERANCE), MOST)
 
@@ -122,7 +121,7 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
     kind, fields = contract.kind, contract.fields
     if kind == "tail":
         tensors = [
-            _part(pair.old, layer)._inbound_nodes[call].output_tensors[out] for _, layer, call, out in fields["inputs"]
+            tensor_at(pair.old, layer, [call], out) for _, layer, call, out in fields["inputs"]
         ]
         found = _run_to(pair.old, tensors, ordered(pair.old_graph, x_old))
         given = {row[0]: array.astype(np.float32) for row, array in zip(fields["inputs"], found, strict=True)}
@@ -153,61 +152,39 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
         x_new[name] = x_new[name] if x_new[name].shape[1:] == shape[1:] else some(shape)
         x_old[name] = x_new[name]
     elif kind == "adapted":
-        target = _layer_output(new, str(fields["layer"]))
+        target = tensor_at(new, str(fields["layer"]))
         x_old[name] = _run_to(new, target, ordered(new_graph, x_new))[0].astype(np.float32)
     return x_old, x_new
 
 
-def _old_outputs(contract: Contract, pair: Pair, x_old: Inputs) -> list[Array]:
-    """What the old model gives of what the contract compares."""
-    inputs = ordered(pair.old_graph, x_old)
+def _side(contract: Contract, side: str, model: Any, graph: Graph, inputs: Inputs) -> list[Array]:
+    """What one side gives of that which the contract compares."""
+    given, fields = ordered(graph, inputs), contract.fields
     if contract.kind == "features":
-        return _run_to(pair.old, [_layer_output(pair.old, str(path)) for _, path in contract.fields["outputs"]], inputs)
-    return _picked(contract, "old", _run(pair.old, inputs))
+        return _features(fields, side, model, given)
+    if contract.kind == "classes":
+        # before the activation: softmax over other classes gives other shares
+        with without_activation(layer_at(model, fields["layer"])):
+            logits = _run_to(model, [tensor_at(model, fields["layer"], fields["calls"])], given)[0]
+        return [np.take(logits, fields[side], axis=int(fields["axis"]))]
+    outputs = _run(model, given)
+    return [outputs[int(number)] for number in fields["outputs"]] if (contract.kind, side) == ("tail", "old") else outputs
 
 
-def _picked(contract: Contract, side: str, outputs: list[Array]) -> list[Array]:
-    """The outputs that the contract is about, of one side."""
-    if contract.kind == "features" and side == "new":
-        return [outputs[int(number)] for number, _ in contract.fields["outputs"]]
-    if contract.kind == "tail" and side == "old":
-        return [outputs[int(number)] for number in contract.fields["outputs"]]
-    return [outputs[0][..., contract.fields[side]]] if contract.kind == "classes" else outputs
-
-
-@contextlib.contextmanager
-def _bare(contract: Contract, model: Any, graph: Graph) -> Iterator[None]:
-    """For `classes`: the model without its last activation, since softmax over other classes gives other shares."""
-    ref = graph.output_refs()[0] if contract.kind == "classes" else None
-    layer = _part(model, ref.layer) if ref is not None else None
-    while isinstance(layer, keras.Model):
-        layer = layer.layers[-1]
-    kept = getattr(layer, "activation", None)
-    if kept is None or layer is None:
-        yield
-        return
-    layer.activation = keras.activations.linear
-    try:
-        yield
-    finally:
-        layer.activation = kept
-
-
-def _layer_output(model: Any, path: str) -> Any:
-    """The symbolic output of a layer of `model`; inner layers of nested models are found by calling a model of them."""
-    head, _, rest = path.partition("/")
-    layer = _part(model, head)
-    if not rest:
-        return layer.output
-    inner = keras.Model(layer.inputs if len(layer.inputs) > 1 else layer.inputs[0], _layer_output(layer, rest))
-    node = layer._inbound_nodes[0]
-    return inner(node.input_tensors if len(node.input_tensors) > 1 else node.input_tensors[0])
-
-
-def _part(model: Any, name: str) -> Any:
-    """A layer or operation by name; Keras's `get_layer` knows no operations. Raises `KeyError`."""
-    parts = {part.name: part for part in getattr(model, "operations", model.layers)}
-    return parts[name]
+def _features(fields: Mapping[str, Any], side: str, model: Any, given: Any) -> list[Array]:
+    """One side's tensors: outputs by number, inner ones by address; the old side's pooled in closed form if asked."""
+    places = [pair[side == "old"] for pair in fields["pairs"]]
+    if all(isinstance(place, int) for place in places):
+        outputs = _run(model, given)
+        found = [outputs[place] for place in places]
+    else:
+        tensors = [model.outputs[one] if isinstance(one, int) else tensor_at(model, *one) for one in places]
+        found = _run_to(model, tensors, given)
+    how = fields.get("pool")
+    if how is None or side == "new":
+        return found
+    reduce = np.mean if how == "avg" else np.max
+    return [reduce(one, axis=tuple(range(2, one.ndim) if fields["first"] else range(1, one.ndim - 1))) for one in found]
 
 
 def drift_by_layer(
@@ -220,8 +197,8 @@ def drift_by_layer(
         if not layer.is_input and layer.name in old_graph.by_name() and len(layer.calls) == 1
     ]
     try:
-        one = _run_to(old, [_part(old, name).output for name in both], ordered(old_graph, x_old))
-        two = _run_to(new, [_part(new, name).output for name in both], ordered(new_graph, x_new))
+        one = _run_to(old, [part_of(old, name).output for name in both], ordered(old_graph, x_old))
+        two = _run_to(new, [part_of(new, name).output for name in both], ordered(new_graph, x_new))
     except (ValueError, AttributeError, KeyError):
         return ()
     if len(one) != len(both):

@@ -45,7 +45,8 @@ def stages(steps: Sequence[Step]) -> tuple[Stage, ...]:
     """The stages of a recipe that have contracts. `steps[0]` is the source.
 
     Where edits can only be built together, none of their contracts is about both ends, so there is none. A rule set by
-    hand after an edit makes its contract a measurement.
+    hand after an edit makes its contract a measurement. Nothing can be held against a model whose code is not here, or
+    whose own weights would start at other values after the edit.
     """
     found = []
     start = 0
@@ -53,10 +54,22 @@ def stages(steps: Sequence[Step]) -> tuple[Stage, ...]:
         last = end == len(steps) - 1
         if not last and (steps[end + 1].kind in _FOLLOWERS or not steps[end].settled()):
             continue
-        edits = [step for step in steps[start + 1 : end + 1] if step.kind not in _FOLLOWERS]
-        if len(edits) == 1 and edits[0].contracts:
+        stage = steps[start + 1 : end + 1]
+        edits = [step for step in stage if step.kind not in _FOLLOWERS] or stage[-1:]
+        if len(edits) == 1 and edits[0].contracts and _comparable(steps[start], steps[end]):
             overruled = any(step.kind == "set_rule" for step in steps[start + 1 : end + 1])
             contracts = tuple(replace(one, exact=one.exact and not overruled) for one in edits[0].contracts)
             found.append(Stage(steps[start], steps[end], contracts))
         start = end
     return tuple(found)
+
+
+def _comparable(before: Step, after: Step) -> bool:
+    """Whether both can be run, with the same values in the weights that no file has (they start by place and shape)."""
+    if any(layer.opaque for step in (before, after) for _, layer in step.shaped.graph.walk()):
+        return False
+    old, new = (
+        {(move.fate.weight, move.fate.shape) for move in step.moves if move.fate.fate == "initialized"}
+        for step in (before, after)
+    )
+    return not (old - new and new - old)
