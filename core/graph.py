@@ -91,6 +91,7 @@ class Layer(Struct, frozen=True):
     `rules` says, per weight name, how its array becomes one of another shape (see `core.rules`).
     `origin` is the layer's path in the source, kept through renames; `None` for new layers.
     `opaque` marks a layer whose code is missing: it is carried through untouched.
+    `history` is what a change of channels notes for a later one (see `core.edits.channel_history`).
     """
 
     name: str
@@ -107,6 +108,7 @@ class Layer(Struct, frozen=True):
     inner_key: str | None = None
     origin: str | None = None
     opaque: bool = False
+    history: Any = None
 
     @property
     def is_model(self) -> bool:

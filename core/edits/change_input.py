@@ -5,10 +5,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.edits import contracts
-from core.edits.anatomy import Trace, channel_axis, find_input, trace_input
+from core.edits.anatomy import Trace, channel_axis, find_input
 from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
-from core.edits.channels import Change, apply_change, choose, describe
+from core.edits.channel_history import Decision, decide
+from core.edits.channels import Change
 from core.edits.recording import configured
 from core.errors import EditError
 from core.findings import Finding
@@ -39,9 +40,9 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         """The InputLayer with its new shape, and channel rules on everything the channels reach."""
         self.check()
         layer, old = self._before(graph)
-        change = self._change(graph, layer, old)
-        if change is not None:
-            graph = apply_change(graph, trace_input(graph, layer.name), change)
+        decision = self._decision(graph, layer, old)
+        if decision is not None:
+            graph = decision.applied()
         fresh = configured(graph.layer(layer.name), batch_shape=[old[0], *self.shape])
         calls = tuple(replace(call, outputs=None) for call in fresh.calls)
         return graph.with_layer(layer.name, replace(fresh, calls=calls))
@@ -53,28 +54,29 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Channels: `gray`, `old_bands` or `mapped`; size alone: `old_size`."""
         layer, old = self._before(before)
-        change = self._change(before, layer, old)
+        decision = self._decision(before, layer, old)
         resized = any(mine != new for axis, (mine, new) in self._sizes(before, layer, old))
         if resized and size_matters(before, after):
             return ()
-        if change is None:
+        if decision is None:
             return (contracts.old_size(layer.name, old[1:], True),) if resized else ()
+        change = decision.change
         axis = channel_axis(before, layer.name)
         assert axis is not None
         shape = tuple(change.new if place == axis - 1 else size for place, size in enumerate(old[1:]))
         make = {"gray": contracts.gray, "old_bands": contracts.old_bands}.get(change.contract)
         if make is not None:
-            return (make(layer.name, axis, shape, change.old, change.new, change.exact),)
+            return (make(layer.name, axis, shape, change.now, change.new, change.exact),)
         return (contracts.mapped(layer.name, axis, shape, change.matrix, change.exact),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What is only nearly kept, and where channels could not be followed."""
         layer, old = self._before(before)
-        change = self._change(before, layer, old)
+        decision = self._decision(before, layer, old)
         baked = baked_findings(before, after)
-        if change is None:
+        if decision is None:
             return baked
-        trace = trace_input(before, layer.name)
+        trace, change = decision.trace, decision.change
         found = [
             Finding(
                 "warning",
@@ -111,7 +113,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         pairs = enumerate(zip(old[1:], self.shape, strict=True), 1)
         return [(place, pair) for place, pair in pairs if place != axis]
 
-    def _change(self, graph: Graph, layer: Layer, old: Shape) -> Change | None:
+    def _decision(self, graph: Graph, layer: Layer, old: Shape) -> Decision | None:
         """What happens to the channels, or `None` when they stay as they are."""
         axis = channel_axis(graph, layer.name)
         if axis is None:
@@ -124,8 +126,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             raise EditError(f"The number of channels of {layer.name!r} cannot be dynamic; it is now {before}.")
         if before is None:
             return None
-        trace = trace_input(graph, layer.name)
-        return describe(trace, before, new, choose(trace, before, new, self.channels))
+        return decide(graph, layer.name, before, new, self.channels)
 
 
 def size_matters(before: Graph, after: Graph) -> bool:
@@ -155,7 +156,7 @@ def _lossy(layer: Layer, trace: Trace, change: Change) -> Finding:
         "mean": "the average of the channels changes how much the layer answers",
     }
     reason = sentences.get(change.rule.name, "what comes before the channels mix treats them differently")
-    message = f"From {change.old} to {change.new} channels by {change.rule.name}: {reason}. Verify shows the drift."
+    message = f"From {change.now} to {change.new} channels by {change.rule.name}: {reason}. Verify shows the drift."
     return Finding("info", "adapt.lossy", where, message)
 
 

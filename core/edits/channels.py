@@ -14,15 +14,21 @@ from core.graph import Call, Graph, Layer
 from core.rules import AnyRule, FoldChannels, RegroupChannels, RepeatChannels, SumChannels
 from core.rules.axes import axes_of, leaf_class
 from core.rules.channels import ChannelRule
+from core.rules.composed import ComposedChannels
 
 _STATISTICS = {"mean": "mean", "variance": "variance", "scale": "scale", "offset": "shift"}
 _FOLDABLE = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
 
 
 class Change(Struct, frozen=True):
-    """From `old` channels to `new` by `rule`; `exact` says whether the rule's contract holds to the last bit."""
+    """From `old` channels to `new` by `rule`; `exact` says whether the rule's contract holds to the last bit.
+
+    `now` channels are there before this edit, which its contract and `matrix` speak of; after another change that
+    is not `old`, the source's number, which the rule is about.
+    """
 
     old: int
+    now: int
     new: int
     rule: ChannelRule
     exact: bool
@@ -90,7 +96,7 @@ def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
     kind = "old_bands" if rule.name == "zero_extra" else "mapped" if rule.name == "map" else "gray"
     if kind == "gray" or (kind == "mapped" and any(site.state.steps for site in trace.mixing())):
         exact = exact and gain
-    return Change(old, new, rule, exact, kind, mapping)
+    return Change(old, old, new, rule, exact, kind, mapping)
 
 
 def _covered(site: Site) -> bool:
@@ -199,9 +205,18 @@ def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
             layer = _flat(layer, weight.name, weight.shape[axes.channels], site, one)
         else:
             layer = _recorded(layer, weight.name, weight.shape, axes.channels, factor, one)
-    if isinstance(rule, FoldChannels) and change.new < change.old and class_name in _FOLDABLE:
-        layer = _shifted_bias(layer, replace(rule, source=change.old, new=change.new))
+    if class_name in _FOLDABLE and _shifts(rule, change):
+        made = replace(rule, source=change.old)
+        layer = _shifted_bias(layer, replace(made, new=change.new) if isinstance(made, FoldChannels) else made)
     return layer
+
+
+def _shifts(rule: ChannelRule, change: Change) -> bool:
+    """Whether the bias takes something: where channels of different statistics become one."""
+    if isinstance(rule, ComposedChannels):
+        steps = zip(rule.rules, rule.through, rule.through[1:], strict=False)
+        return any(isinstance(one, FoldChannels) and after < before for one, before, after in steps)
+    return isinstance(rule, FoldChannels) and change.new < change.old
 
 
 def _separable(layer: Layer, site: Site, change: Change) -> Layer:
@@ -229,14 +244,26 @@ def regroups(site: Site, new: int, rule: ChannelRule) -> bool:
 
 def _rule_at(site: Site, change: Change) -> ChannelRule:
     """The rule with this layer's own statistics; where it cannot fold, plain sum or repeat."""
+    if isinstance(change.rule, ComposedChannels):
+        if foldable(site):
+            return replace(change.rule, steps=site.state.steps)
+        parts = zip(change.rule.rules, change.rule.through[1:], strict=True)
+        return replace(change.rule, rules=tuple(_plain(rule, new) for rule, new in parts))
     if not isinstance(change.rule, FoldChannels) or site.role == "depthwise":
         return change.rule
     if foldable(site):
         return replace(change.rule, steps=site.state.steps)
-    return SumChannels() if change.new == 1 else RepeatChannels()
+    return _plain(change.rule, change.new)
 
 
-def _shifted_bias(layer: Layer, rule: FoldChannels) -> Layer:
+def _plain(rule: ChannelRule, new: int) -> ChannelRule:
+    """What `fold` is where nothing can be folded."""
+    if not isinstance(rule, FoldChannels):
+        return rule
+    return SumChannels() if new == 1 else RepeatChannels()
+
+
+def _shifted_bias(layer: Layer, rule: ChannelRule) -> Layer:
     if not layer.config.get("use_bias", True):
         layer = configured(layer, use_bias=True)
     return layer.with_rules("bias", (rule,))
@@ -247,7 +274,7 @@ def _flat(layer: Layer, weight: str, size: int, site: Site, change: Change) -> L
     if size % change.old:
         return layer
     shape = site.state.flat or ()
-    first = bool(shape) and shape[0] == change.old and shape[-1] != change.old and len(shape) > 2
+    first = bool(shape) and shape[0] == change.now and shape[-1] != change.now and len(shape) > 2
     inner = size // change.old if first else 1
     return record(layer, weight, replace(change.rule, source=change.old, inner=inner))
 

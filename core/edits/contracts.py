@@ -14,7 +14,7 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `old_size`   | the same random input of the old size (`shape`) for both, the new model built at that size |
 | `adapted`    | `x_new` random of the new shape; `x_old` is what `x_new` is after the first layer called `layer` |
 | `features`   | the same input; `pairs` of tensors, new and old: an output's number or an inner tensor's `place` |
-| `classes`    | the same input; before their activation the classifier's columns `new` equal the old one's columns `old` |
+| `classes`    | the same input; ahead of its activation the classifier's columns `new` equal the old one's `old` |
 | `tail`       | `inputs` pairs new inputs with tensors inside the old model, which it is given; `outputs` says which |
 
 A `place` is `[layer path, calls from the outermost model in, output]`. With `pool` (`avg`, `max`) the old tensors are
@@ -111,10 +111,12 @@ def fed(graph: Graph, path: str) -> tuple[Contract, ...]:
     layer = level.layer(name)
     refs = [ref for ref in (layer.calls[0].inputs() if layer.calls else ()) if not level.layer(ref.layer).is_input]
     # the first call, on every level: what a layer gets in later ones may come from itself
-    found = [[prefix + ref.layer, [0] * prefix.count("/") + [ref.call], ref.output] for ref in dict.fromkeys(refs)]
+    found: list[Place] = [
+        [prefix + ref.layer, [0] * (prefix.count("/") + 1), ref.output] for ref in dict.fromkeys(refs)
+    ]
     if not found or any(ref.call for ref in refs):
         return ()
-    names = ", ".join(dict.fromkeys(place[0] for place in found))
+    names = ", ".join(dict.fromkeys(prefix + ref.layer for ref in refs))
     return (features(f"{names} of new(x) == {names} of old(x)", [(place, place) for place in found]),)
 
 

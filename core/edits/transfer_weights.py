@@ -113,6 +113,7 @@ def holders(graph: Graph) -> dict[str, Layer]:
 
 def taken(mine: Layer, theirs: Layer, number: int) -> Layer:
     """Our layer with the other layer's arrays: by name, or in order when the shapes are the same but names differ."""
+    mine = replace(mine, history=None)  # what was done to the arrays before says nothing of these
     given = [weight for weight in theirs.weights if not weight.state and weight.source is not None]
     if not mine.weights:
         return replace(mine, weights=tuple(_from(weight, weight, number) for weight in given))

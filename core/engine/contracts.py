@@ -120,9 +120,7 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
             x_old[both] = x_new[both]
     kind, fields = contract.kind, contract.fields
     if kind == "tail":
-        tensors = [
-            tensor_at(pair.old, layer, [call], out) for _, layer, call, out in fields["inputs"]
-        ]
+        tensors = [tensor_at(pair.old, layer, [call], out) for _, layer, call, out in fields["inputs"]]
         found = _run_to(pair.old, tensors, ordered(pair.old_graph, x_old))
         given = {row[0]: array.astype(np.float32) for row, array in zip(fields["inputs"], found, strict=True)}
         return x_old, {**x_new, **given}
@@ -168,7 +166,9 @@ def _side(contract: Contract, side: str, model: Any, graph: Graph, inputs: Input
             logits = _run_to(model, [tensor_at(model, fields["layer"], fields["calls"])], given)[0]
         return [np.take(logits, fields[side], axis=int(fields["axis"]))]
     outputs = _run(model, given)
-    return [outputs[int(number)] for number in fields["outputs"]] if (contract.kind, side) == ("tail", "old") else outputs
+    if contract.kind == "tail" and side == "old":
+        return [outputs[int(number)] for number in fields["outputs"]]
+    return outputs
 
 
 def _features(fields: Mapping[str, Any], side: str, model: Any, given: Any) -> list[Array]:

@@ -22,8 +22,8 @@ def tensor_at(model: Any, path: str, calls: Sequence[int] = (), output: int = 0)
     node = part._inbound_nodes[calls[0] if calls else 0]
     if not rest:
         return node.output_tensors[output]
-    inner = keras.Model(part.inputs if len(part.inputs) > 1 else part.inputs[0], tensor_at(part, rest, calls[1:], output))
-    return inner(node.input_tensors if len(node.input_tensors) > 1 else node.input_tensors[0])
+    inner = keras.Model(_alone(part.inputs), tensor_at(part, rest, calls[1:], output))
+    return inner(_alone(node.input_tensors))
 
 
 def layer_at(model: Any, path: str) -> Any:
@@ -44,6 +44,11 @@ def without_activation(layer: Any) -> Iterator[None]:
         yield
     finally:
         layer.activation = kept
+
+
+def _alone(tensors: Sequence[Any]) -> Any:
+    """A single tensor by itself: Keras complains where a list stands for one."""
+    return tensors[0] if len(tensors) == 1 else list(tensors)
 
 
 def _split(model: Any, path: str) -> tuple[Any, str]:

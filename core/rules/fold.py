@@ -45,10 +45,21 @@ class Affine(Struct, frozen=True, kw_only=True):
         """Whether channels may be treated differently here."""
         return any(not isinstance(v, (int, float)) for v in (self.scale, self.offset, self.mean, self.variance))
 
-    def coefficients(self, channels: int, siblings: Mapping[str, Array]) -> tuple[Array, Array]:
-        """`(a, b)` with `a_c x_c + b_c`, each of `(channels,)`."""
+    def coefficients(
+        self, channels: int, siblings: Mapping[str, Array], picks: Array | None = None
+    ) -> tuple[Array, Array]:
+        """`(a, b)` with `a_c x_c + b_c`, each of `(channels,)`, or of as many as `picks` makes of these.
 
-        def value(of: Value) -> Array:
+        `picks (new, channels)` means numbers, and of variances the deviations, as the rules for vectors do.
+        """
+
+        def value(of: Value, square: bool = False) -> Array:
+            array = plain(of)
+            if picks is None:
+                return array
+            return (picks @ np.sqrt(np.maximum(array, 0.0))) ** 2 if square else picks @ array
+
+        def plain(of: Value) -> Array:
             if isinstance(of, StoreKey):
                 if sibling_name(of) not in siblings:
                     raise RuleError(f"fold needs the array {of.key}, which could not be read.")
@@ -59,7 +70,7 @@ class Affine(Struct, frozen=True, kw_only=True):
 
         if self.kind == "rescaling":
             return value(self.scale), value(self.offset)
-        mean, variance = value(self.mean), value(self.variance)
+        mean, variance = value(self.mean), value(self.variance, square=True)
         if self.kind == "batch_norm":
             a = value(self.scale) / np.sqrt(variance + self.epsilon)
             return a, value(self.offset) - mean * a
@@ -106,32 +117,47 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
         if axes.kind == "bias":
             return self._bias(array, siblings)
         old, new = self.counts(array.shape, target, axes)
-        a, _ = self.composed(old, siblings)
-        return self.spread(array.astype(np.float64), self._mixing(new, old, a), axes).astype(array.dtype)
+        mixing, _, _ = self._mixing(new, old, siblings)
+        return self.spread(array.astype(np.float64), mixing, axes).astype(array.dtype)
 
-    def composed(self, old: int, siblings: Mapping[str, Array]) -> tuple[Array, Array]:
-        """All steps as one `(a, b)`."""
-        a, b = np.ones(old), np.zeros(old)
-        for step in self.steps:
-            scale, offset = step.coefficients(old, siblings)
-            a, b = a * scale, b * scale + offset
-        return a, b
-
-    def _mixing(self, new: int, old: int, a: Array) -> Array:
-        fresh = self.picks(new, old) @ a
-        safe = np.where(fresh == 0.0, 1.0, fresh)
-        mixing: Array = self.matrix(new, old) * a[None, :] / safe[:, None]
-        return mixing
+    def _mixing(self, new: int, old: int, siblings: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+        """The scaled matrix, and the offsets before and after."""
+        a, b = composed_affine(self.steps, old, siblings)
+        picks = self.picks(new, old)
+        return folded_mixing(self.matrix(new, old), a, picks @ a), b, picks @ b
 
     def _bias(self, array: Array, siblings: Mapping[str, Array]) -> Array:
         kernel = siblings.get("kernel")
         if kernel is None or self.source is None or self.new is None:
             raise RuleError("fold cannot shift the bias: the kernel of its layer is not at hand.")
-        a, b = self.composed(self.source, siblings)
         # Keras convolution and Dense kernels end in (channels, filters); taps are summed away.
         taps = kernel.astype(np.float64).reshape(-1, self.source, kernel.shape[-1]).sum(axis=0)
-        mixing = self._mixing(self.new, self.source, a)
-        fresh = self.picks(self.new, self.source) @ b
-        shift = b @ taps - fresh @ (mixing @ taps)
+        mixing, offsets, fresh = self._mixing(self.new, self.source, siblings)
+        shift = folded_bias(taps, offsets, mixing @ taps, fresh)
         shifted: Array = (array.astype(np.float64) + shift).astype(array.dtype)
         return shifted
+
+
+def composed_affine(
+    steps: tuple[Affine, ...], channels: int, siblings: Mapping[str, Array], picks: Array | None = None
+) -> tuple[Array, Array]:
+    """All steps as one `(a, b)`: `a_c x_c + b_c`."""
+    size = channels if picks is None else len(picks)
+    a, b = np.ones(size), np.zeros(size)
+    for step in steps:
+        scale, offset = step.coefficients(channels, siblings, picks)
+        a, b = a * scale, b * scale + offset
+    return a, b
+
+
+def folded_mixing(matrix: Array, a: Array, fresh: Array) -> Array:
+    """`M[j, c] a_c / a'_j`."""
+    safe = np.where(fresh == 0.0, 1.0, fresh)
+    mixing: Array = matrix * a[None, :] / safe[:, None]
+    return mixing
+
+
+def folded_bias(taps: Array, offsets: Array, fresh_taps: Array, fresh: Array) -> Array:
+    """What the bias must add: the old offsets through the old taps, less the new ones through the new taps."""
+    shift: Array = offsets @ taps - fresh @ fresh_taps
+    return shift

@@ -35,9 +35,10 @@ class Built:
 class Bench:
     """A source model and its graph."""
 
-    def __init__(self, model: Any, seed: int = 0) -> None:
+    def __init__(self, model: Any, seed: int | None = 0) -> None:
         self.model = model
-        seeded(model, seed)
+        if seed is not None:
+            seeded(model, seed)
         self.arrays: dict[StoreKey, Any] = {}
         graph = build_graph(json.loads(json.dumps(keras.saving.serialize_keras_object(model), default=_plain)))
         self.graph = shaped(self._filled(graph, model, ""))
