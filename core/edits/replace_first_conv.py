@@ -6,12 +6,13 @@ from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS, first_convs
 from core.edits.baked import rebaked
 from core.edits.base import Edit
+from core.edits.insert_layer import InsertLayer
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.set_dtype import quantized
 from core.edits.splice import insert_after, new_layer
 from core.edits.widening import widen
 from core.errors import EditError, RuleError
-from core.findings import Finding
+from core.findings import Finding, Fix
 from core.graph import Graph, Layer
 from core.plan import Contract
 from core.rules import CenterKernel, Initialize, PiResizeKernel, ProjectFilters, ResizeKernel, Rule, parse_rule
@@ -20,7 +21,7 @@ from core.rules.kernels import center_offset
 
 Size = int | tuple[int, ...]
 _EPSILON = 1e-3
-_AFFINE = frozenset({"linear", None})
+_AFFINE = ("linear", None)
 
 
 class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"):
@@ -85,7 +86,10 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         padded = self.padding is not None and self.padding != old.config.get("padding")
         if strides or padded or self._moved_activation(old) is not None:
             return ()
-        return (contracts.same_input("new(x) == old(x)", self._exact(before, path, old)),)
+        exact = self._exact(before, path, old)
+        if not exact and _output_shapes(before) != _output_shapes(after):
+            return ()
+        return (contracts.same_input("new(x) == old(x)", exact),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What is only nearly kept."""
@@ -93,8 +97,30 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         old = before.find(path)
         if self._exact(before, path, old):
             return ()
-        message = f"{path} changes what it computes ({', '.join(self._losses(old)) or 'its kernel'})."
-        return (Finding("info", "adapt.lossy", path, message + " Verify shows the drift."),)
+        losses = self._losses(old)
+        if not losses:
+            return (self._shrinks(before, path, old),)
+        message = f"{path} changes what it computes ({', '.join(losses)}). Verify shows the drift."
+        return (Finding("info", "adapt.lossy", path, message),)
+
+    def _shrinks(self, graph: Graph, path: str, old: Layer) -> Finding:
+        """The kernel is the old one with zeros around it, but its windows start later: padding puts them back."""
+        small, large = _sizes(old.config["kernel_size"], old), _sizes(self.kernel_size or 1, old)
+        message = (
+            f"{path} has valid padding, so a larger kernel moves its windows inward and makes the map smaller; with "
+            "zeros around the map first it would compute what it did."
+        )
+        feeder = sole_feeder(graph, path)
+        if feeder is None:
+            return Finding("info", "adapt.lossy", path, message)
+        shifts = [center_offset(one, other) for one, other in zip(small, large, strict=True)]
+        pads = [[shift, other - one - shift] for shift, one, other in zip(shifts, small, large, strict=True)]
+        fields: dict[str, Any] = {"padding": pads if len(pads) > 1 else pads[0]}
+        if len(pads) > 1 and "data_format" in old.config:
+            fields["data_format"] = old.config["data_format"]
+        layer = {"class_name": f"ZeroPadding{len(pads)}D", "config": fields}
+        fix = Fix("Put zeros around the map first", (InsertLayer(layer=feeder, config=layer),))
+        return Finding("info", "adapt.lossy", path, message, (fix,))
 
     def summary(self) -> str:
         """For the recipe list."""
@@ -315,15 +341,24 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
 
 def padding_layer(graph: Graph, path: str) -> str | None:
     """The path of a ZeroPadding layer that feeds nothing but the layer at `path`, or `None`."""
+    feeder = sole_feeder(graph, path)
+    return feeder if feeder is not None and graph.find(feeder).class_name.startswith("ZeroPadding") else None
+
+
+def sole_feeder(graph: Graph, path: str) -> str | None:
+    """The path of the one layer that feeds the layer at `path` and nothing else, or `None`."""
     prefix, level = owner(graph, path)
     layer = graph.find(path)
     feeders = {ref.layer for call in layer.calls for ref in call.inputs()}
     if len(feeders) != 1:
         return None
     name = feeders.pop()
-    feeder = level.layer(name)
     users = {user for ref, pairs in level.consumers().items() if ref.layer == name for user, _ in pairs}
-    return prefix + name if feeder.class_name.startswith("ZeroPadding") and users == {layer.name} else None
+    return prefix + name if users == {layer.name} else None
+
+
+def _output_shapes(graph: Graph) -> list[Any]:
+    return [graph.spec(ref).shape for ref in graph.output_refs()]
 
 
 def _sizes(value: Any, layer: Layer) -> tuple[int, ...]:

@@ -1,11 +1,14 @@
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from core.edits import ChangeInput, ReplaceFirstConv
 from core.errors import EditError
 from tests.core.edits.bench import Bench, drift, problems
+from tests.core.engine.drive import applied, assert_verified, plan, random_input, saved
 
 RNG = np.random.default_rng(4)
 
@@ -32,6 +35,42 @@ def test_that_valid_padding_without_a_padding_layer_is_not_called_exact(bench: A
     assert not edit.contracts(source.graph, source.graph)[0].exact
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_that_zeros_around_the_map_make_a_larger_kernel_exact_under_valid_padding(rank: int, tmp_path: Path) -> None:
+    inputs = keras.Input((17, 18, 12)[:rank] + (3,))
+    conv = getattr(keras.layers, f"Conv{rank}D")
+    pool = getattr(keras.layers, f"GlobalAveragePooling{rank}D")
+    x = conv(4, 3, strides=2, activation="relu", name="stem")(inputs)
+    model = keras.Model(inputs, pool()(conv(5, 3, name="next")(x)))
+    larger = {"do": "replace_first_conv", "kernel_size": 7}
+    finding = next(one for one in plan(saved(model, tmp_path), larger).findings if one.code == "adapt.lossy")
+    assert "makes the map smaller" in finding.message
+    written, new = applied(tmp_path / "source.keras", tmp_path / "new.keras", larger, *finding.fixes[0].edits)
+    assert written.plan.ok
+    x = random_input(model)
+    np.testing.assert_allclose(new(x), model(x), atol=1e-6)
+
+
+def test_that_no_contract_compares_outputs_of_different_shapes(tmp_path: Path) -> None:
+    inputs = keras.Input((16, 16, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="stem")(inputs))
+    result = plan(saved(model, tmp_path), {"do": "replace_first_conv", "kernel_size": 5})
+    assert result.contracts == ()
+    assert [one.code for one in result.findings] == ["adapt.lossy"]
+
+
+def test_that_an_activation_which_is_a_layer_of_its_own_stays_behind_the_normalization(tmp_path: Path) -> None:
+    inputs = keras.Input((16, 16, 3))
+    leaky = keras.layers.LeakyReLU(negative_slope=0.3)
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 3, padding="same", activation=leaky, name="stem")(inputs))
+    edit = {"do": "replace_first_conv", "kernel_size": 5, "batch_norm": True}
+    written, new = applied(saved(model, tmp_path), tmp_path / "new.keras", edit)
+    assert_verified(written.verification)
+    assert [type(layer).__name__ for layer in new.layers[-2:]] == ["BatchNormalization", "Activation"]
+    x = random_input(model)
+    np.testing.assert_allclose(new(x), model(x), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["flat", "nested", "mixed_precision"])
 def test_that_more_filters_go_back_to_the_old_width_by_a_projection(bench: Any, name: Any) -> None:
     source = bench(name)
@@ -47,8 +86,6 @@ def test_that_more_filters_go_back_to_the_old_width_by_a_projection(bench: Any, 
 
 
 def test_that_batch_normalization_comes_before_the_activation_and_the_projection() -> None:
-    import keras
-
     inputs = keras.Input((32, 32, 3))
     x = keras.layers.ZeroPadding2D(3, name="conv1_pad")(inputs)
     x = keras.layers.Conv2D(8, 7, strides=2, name="conv1")(x)
@@ -67,8 +104,6 @@ def test_that_batch_normalization_comes_before_the_activation_and_the_projection
 
 
 def test_that_padding_by_size_parity_follows_the_kernel() -> None:
-    import keras
-
     inputs = keras.Input((32, 31, 3))
     x = keras.layers.ZeroPadding2D(((0, 1), (1, 1)), name="stem_conv_pad")(inputs)
     x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name="stem_conv")(x)
@@ -124,8 +159,6 @@ def test_that_kernel_and_channels_change_together(bench: Any) -> None:
 
 
 def test_that_a_patch_embedding_is_resized_by_the_pseudo_inverse(bench: Any) -> None:
-    import keras
-
     inputs = keras.Input((16, 16, 3))
     patches = keras.layers.Conv2D(6, 4, strides=4, name="patch")(inputs)
     source = Bench(keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(patches)))
@@ -151,8 +184,6 @@ def test_that_widening_follows_into_both_branches_of_an_add(bench: Any) -> None:
 
 
 def test_that_widening_follows_concatenation_and_squeeze_and_excitation() -> None:
-    import keras
-
     layers = keras.layers
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(6, 3, padding="same", activation="relu", name="stem")(inputs)
@@ -173,8 +204,6 @@ def test_that_widening_follows_concatenation_and_squeeze_and_excitation() -> Non
 
 
 def test_that_widening_stops_in_a_sentence_where_it_cannot_follow() -> None:
-    import keras
-
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
     source = Bench(keras.Model(inputs, keras.layers.Conv2D(8, 3, groups=2, name="grouped")(x)))
