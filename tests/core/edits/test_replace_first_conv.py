@@ -37,7 +37,7 @@ def test_that_valid_padding_without_a_padding_layer_is_not_called_exact(bench: A
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_that_zeros_around_the_map_make_a_larger_kernel_exact_under_valid_padding(rank: int, tmp_path: Path) -> None:
-    inputs = keras.Input((17, 18, 12)[:rank] + (3,))
+    inputs = keras.Input((*(17, 18, 12)[:rank], 3))
     conv = getattr(keras.layers, f"Conv{rank}D")
     pool = getattr(keras.layers, f"GlobalAveragePooling{rank}D")
     x = conv(4, 3, strides=2, activation="relu", name="stem")(inputs)
