@@ -293,5 +293,4 @@ def _arithmetic(layer: Layer, number: int, ref: TensorRef) -> Affine | None:
         return Affine(kind="rescaling", offset=moved if isinstance(constant, tuple) else moved[0])
     if sign < 0 and not all(values):
         return None
-    scaled = tuple(1.0 / one if sign < 0 else one for one in values)
-    return Affine(kind="rescaling", scale=scaled if isinstance(constant, tuple) else scaled[0])
+    return Affine(kind="rescaling", divisor=constant) if sign < 0 else Affine(kind="rescaling", scale=constant)

@@ -5,17 +5,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.edits import contracts
-from core.edits.anatomy import Trace, channel_axis, find_input
+from core.edits.anatomy import channel_axis, find_input
 from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
 from core.edits.channel_history import Decision, decide
-from core.edits.channels import Change
+from core.edits.channel_losses import lossy
+from core.edits.channels import choose
+from core.edits.insert_adapter import InsertAdapter
 from core.edits.recording import configured
 from core.errors import EditError
-from core.findings import Finding
+from core.findings import Finding, Fix
 from core.graph import Graph, Layer, Shape
 from core.plan import Contract
-from core.rules import AnyRule
+from core.rules import AnyRule, FoldChannels
 
 _CHANGES_WITH_SIZE = frozenset({"Flatten", "Reshape"})
 
@@ -88,7 +90,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             for site in trace.blocked()
         ]
         if not change.exact:
-            found.append(_lossy(layer, trace, change))
+            found.append(lossy(layer.name, trace, change, self._better(before, layer.name, decision)))
         return (*found, *baked)
 
     def summary(self) -> str:
@@ -96,6 +98,23 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         shape = " x ".join("any" if size is None else str(size) for size in self.shape)
         rule = self.channels if isinstance(self.channels, str) else self.channels.name
         return f"Input {self.input + ' ' if self.input else ''}becomes {shape} (channels: {rule})"
+
+    def _better(self, before: Graph, name: str, decision: Decision) -> tuple[Fix, ...]:
+        """Ways to lose less. Each begins with this edit changed, so it replaces the edit where it is taken."""
+        change, axis = decision.change, channel_axis(before, name)
+        fixes = []
+        if isinstance(self.channels, str) and self.channels not in ("auto", "fold"):
+            steps = choose(decision.trace, change.now, change.new, "auto")
+            if isinstance(steps, FoldChannels):
+                fixes.append(Fix("Fold the channels' statistics into the kernel", (replace(self, channels="fold"),)))
+        if change.new == 1 and change.now > 1 and axis is not None:
+            back = tuple(change.now if place == axis - 1 else size for place, size in enumerate(self.shape))
+            edits = (
+                ChangeInput(input=self.input, shape=back),
+                InsertAdapter(input=self.input, shape=self.shape, fit="repeat"),
+            )
+            fixes.append(Fix(f"Repeat gray {change.now} times ahead of the model, which is exact", edits))
+        return tuple(fixes)
 
     def _before(self, graph: Graph) -> tuple[Layer, Shape]:
         layer = find_input(graph, self.input)
@@ -147,17 +166,6 @@ def _reshaped_shapes(graph: Graph, prefix: str = "") -> dict[str, Any]:
         elif layer.class_name in _CHANGES_WITH_SIZE:
             found[prefix + layer.name] = [[graph.spec(ref).shape for ref in call.inputs()] for call in layer.calls]
     return found
-
-
-def _lossy(layer: Layer, trace: Trace, change: Change) -> Finding:
-    where = next((site.path for site in trace.mixing()), layer.name)
-    sentences: dict[str, Any] = {
-        "fold": "mean and std of the channels become part of the kernel and its bias; exact except at padded borders",
-        "mean": "the average of the channels changes how much the layer answers",
-    }
-    reason = sentences.get(change.rule.name, "what comes before the channels mix treats them differently")
-    message = f"From {change.now} to {change.new} channels by {change.rule.name}: {reason}. Verify shows the drift."
-    return Finding("info", "adapt.lossy", where, message)
 
 
 def _text(shape: Shape) -> str:

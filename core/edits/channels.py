@@ -91,7 +91,7 @@ def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
             exact = False
         elif site.role == "mixing" and differing and not (new >= old and one_hot):
             folded = isinstance(rule, FoldChannels) and foldable(site)
-            exact = exact and folded and not state.padded and _covered(site)
+            exact = exact and folded and covered(site)
     mapping = [[float(value) for value in row] for row in matrix]
     kind = "old_bands" if rule.name == "zero_extra" else "mapped" if rule.name == "map" else "gray"
     if kind == "gray" or (kind == "mapped" and any(site.state.steps for site in trace.mixing())):
@@ -99,9 +99,10 @@ def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
     return Change(old, old, new, rule, exact, kind, mapping)
 
 
-def _covered(site: Site) -> bool:
+def covered(site: Site) -> bool:
     """Whether the kernel never reaches outside the image, so that a shifted bias is right everywhere."""
-    return leaf_class(site.layer)[0] == "Dense" or site.layer.config.get("padding") == "valid"
+    inside = leaf_class(site.layer)[0] == "Dense" or site.layer.config.get("padding") == "valid"
+    return inside and not site.state.padded
 
 
 def apply_change(graph: Graph, trace: Trace, change: Change) -> Graph:

@@ -25,7 +25,7 @@ Value = float | tuple[float, ...] | StoreKey
 class Affine(Struct, frozen=True, kw_only=True):
     """One channel-wise step before the layer; values are numbers from its config or arrays of the source.
 
-    `rescaling`: `x * scale + offset`. `normalization`: `(x - mean) / sqrt(variance)`, or back with `invert`.
+    `rescaling`: `x * scale / divisor + offset`. `normalization`: `(x - mean) / sqrt(variance)`, or back with `invert`.
     `batch_norm`: `(x - mean) / sqrt(variance + epsilon) * scale + offset`.
     """
 
@@ -36,14 +36,18 @@ class Affine(Struct, frozen=True, kw_only=True):
     variance: Value = 1.0
     epsilon: float = 1e-7
     invert: bool = False
+    divisor: Value = 1.0
 
     def arrays(self) -> tuple[StoreKey, ...]:
         """The source arrays that this step reads."""
-        return tuple(v for v in (self.scale, self.offset, self.mean, self.variance) if isinstance(v, StoreKey))
+        return tuple(value for value in self._values() if isinstance(value, StoreKey))
 
     def per_channel(self) -> bool:
         """Whether channels may be treated differently here."""
-        return any(not isinstance(v, (int, float)) for v in (self.scale, self.offset, self.mean, self.variance))
+        return any(not isinstance(value, (int, float)) for value in self._values())
+
+    def _values(self) -> tuple[Value, ...]:
+        return self.scale, self.offset, self.mean, self.variance, self.divisor
 
     def coefficients(
         self, channels: int, siblings: Mapping[str, Array], picks: Array | None = None
@@ -69,7 +73,7 @@ class Affine(Struct, frozen=True, kw_only=True):
             return np.broadcast_to(array, (channels,))
 
         if self.kind == "rescaling":
-            return value(self.scale), value(self.offset)
+            return value(self.scale) / value(self.divisor), value(self.offset)
         mean, variance = value(self.mean), value(self.variance, square=True)
         if self.kind == "batch_norm":
             a = value(self.scale) / np.sqrt(variance + self.epsilon)
@@ -79,7 +83,11 @@ class Affine(Struct, frozen=True, kw_only=True):
 
 
 class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
-    """Channels as `repeat` maps them, with the statistics before the layer made part of kernel and bias."""
+    """Channels as `repeat` maps them, with the statistics before the layer made part of kernel and bias.
+
+    A new channel's own statistics are the means over those that become it: inside the image any would be exact, and
+    these leave least at padded borders, where kernel taps meet zeros instead of `b'_j`.
+    """
 
     makes: ClassVar[bool] = True
     always: ClassVar[bool] = True
@@ -93,12 +101,6 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
     def matrix(self, new: int, old: int) -> Array:
         """As `repeat`."""
         return RepeatChannels().matrix(new, old)
-
-    def picks(self, new: int, old: int) -> Array:
-        """Statistics are those of source channel `j % old`, unmixed, so that the fold stays exact."""
-        result = np.zeros((new, old))
-        result[np.arange(new), np.arange(new) % old] = 1.0
-        return result
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
@@ -123,8 +125,8 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
     def _mixing(self, new: int, old: int, siblings: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         """The scaled matrix, and the offsets before and after."""
         a, b = composed_affine(self.steps, old, siblings)
-        picks = self.picks(new, old)
-        return folded_mixing(self.matrix(new, old), a, picks @ a), b, picks @ b
+        fresh_a, fresh_b = composed_affine(self.steps, old, siblings, self.picks(new, old))
+        return folded_mixing(self.matrix(new, old), a, fresh_a), b, fresh_b
 
     def _bias(self, array: Array, siblings: Mapping[str, Array]) -> Array:
         kernel = siblings.get("kernel")

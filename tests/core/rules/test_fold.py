@@ -41,12 +41,21 @@ def test_that_folded_statistics_answer_the_same_on_mapped_channels(new: Any, see
 
 def test_that_fold_makes_a_bias_that_the_source_lacks() -> None:
     steps = (Affine(kind="normalization", mean=(1.0, 2.0, 3.0), variance=1.0),)
-    kernel = np.ones((1, 1, 3, 2), "float32")
+    kernel = np.array([[[[1.0, 0.0], [1.0, 0.0], [1.0, 5.0]]]], "float32")
     rule = FoldChannels(steps=steps, source=3, new=1)
     axes = axes_of(Layer("c", "Conv2D"), "bias", (2,))
     made = adapt(None, (2,), axes, (rule,), {"kernel": kernel})
-    # -(1 + 2 + 3) before, -3 * 1 after: the bias takes what is missing
-    assert np.allclose(made, [-3.0, -3.0])
+    # -(1 + 2 + 3) and -3 * 5 before; after, with the mean of the means, -3 * 2 and -5 * 2: the bias takes the rest
+    assert np.allclose(made, [0.0, -5.0])
+
+
+def test_that_a_constant_that_divides_is_folded_as_one() -> None:
+    steps = (Affine(kind="rescaling", divisor=(1.0, 2.0, 4.0)),)
+    rule = FoldChannels(steps=steps, source=3, new=1)
+    kernel = np.arange(1.0, 4.0).reshape(3, 1)
+    folded = adapt(kernel, (1, 1), axes_of(Layer("d", "Dense"), "kernel", (3, 1)), (rule,), {})
+    divisor = rule.picks(1, 3) @ np.array([1.0, 2.0, 4.0])  # what the constant becomes
+    assert np.allclose(folded / divisor, 1 / 1 + 2 / 2 + 3 / 4)
 
 
 def test_that_fold_without_statistics_is_refused() -> None:
