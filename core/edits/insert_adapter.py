@@ -12,7 +12,7 @@ from core.edits.recording import configured, free_name
 from core.edits.splice import as_functional, insert_after, new_layer
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Call, Graph, Layer, Shape, TensorRef
+from core.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
 from core.plan import Contract
 from core.rules import Initialize
 
@@ -47,6 +47,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
     def apply(self, graph: Graph) -> Graph:
         """The input at its new shape, the adapter behind it, the old consumers behind that."""
         self.check()
+        before = graph
         layer = find_input(graph, self.input)
         old = batch_shape(layer)
         if old is None or len(old) != len(self.shape) + 1:
@@ -69,14 +70,14 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         if self.fit == "repeat":
             graph = _concatenating(graph, fresh[0].name, TensorRef(layer.name), wanted[1])
         if self.multiple is not None and self.crop_back:
-            graph = self._cropped(graph, arriving[0], wanted[0], first)
+            graph = self._cropped(before, graph, arriving[0], wanted[0], first)
         return graph
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """The model behind the adapter answers as it did to what the adapter hands it."""
         layer = find_input(before, self.input)
         if self.multiple is not None:
-            return ()
+            return self._padded_contract(before, layer)
         added = {one.name for one in after.layers} - {one.name for one in before.layers}
         last = next(one.name for one in reversed(after.layers) if one.name in added)
         fields = {"input": layer.name, "layer": last, "shape": list(self.shape)}
@@ -98,6 +99,20 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         shape = " x ".join("any" if size is None else str(size) for size in self.shape)
         multiple = f" to a multiple of {self.multiple}" if self.multiple else ""
         return f"Take {shape} and {self.fit}{multiple} it for the model"
+
+    def _padded_contract(self, before: Graph, layer: Layer) -> tuple[Contract, ...]:
+        """The model at the padded size answers alike, seen through the crop."""
+        first = channel_axis(before, layer.name) == 1
+        arriving, _ = self._split(self.shape, first)
+        padded = self._padded(arriving)
+        gaps = _gaps(arriving, padded)
+        around = [[0, 0], *gaps] if first else [*gaps, [0, 0]]
+        shape = [size if size is None else size + sum(gap) for size, gap in zip(self.shape, around, strict=True)]
+        outputs = list(before.output_refs())
+        back = [place for place, ref in enumerate(outputs) if self.crop_back and self._goes_back(before, ref)]
+        fields = {"input": layer.name, "shape": list(self.shape), "old_shape": shape, "gaps": around, "crop": back}
+        text = "new(x) == old(pad(x)), cropped back" if back else "new(x) == old(pad(x))"
+        return (Contract(text, "padded", True, fields),)
 
     def _split(self, shape: Shape, first: bool) -> tuple[Shape, int | None]:
         return (shape[1:], shape[0]) if first else (shape[:-1], shape[-1])
@@ -173,26 +188,45 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         field = {"padding" if self.fit == "pad" else "cropping": gaps if rank > 1 else gaps[0]}
         return new_layer(f"{kind}{rank}D", name, **field, **data)
 
-    def _cropped(self, graph: Graph, arriving: Shape, padded: Shape, first: bool) -> Graph:
+    def _cropped(self, before: Graph, graph: Graph, arriving: Shape, padded: Shape, first: bool) -> Graph:
         """Outputs that are maps of the old size get a crop that undoes the padding."""
         rank = len(padded)
         layer = find_input(graph, self.input)
-        old = padded
+        gaps = _gaps(arriving, padded)
         for ref in dict.fromkeys(graph.output_refs()):
-            shape = graph.spec(ref).shape
-            if shape is None or len(shape) != rank + 2:
+            if not self._goes_back(before, ref):
                 continue
-            gaps = []
-            for small, large in zip(arriving, old, strict=True):
-                gap = int(large or 0) - int(small or 0)
-                gaps.append([gap // 2, gap - gap // 2])
             data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
             name = free_name([one.name for one in graph.layers], f"{layer.name}_crop_back")
             crop = new_layer(f"Cropping{rank}D", name, cropping=gaps if rank > 1 else gaps[0], **data)
-            if graph.layer(ref.layer).is_model or len(graph.layer(ref.layer).calls) != 1 or ref.output:
-                raise EditError(f"The output {ref.layer} cannot be cropped back here; set crop_back to false.")
-            graph = insert_after(graph, ref.layer, [crop])
+            graph = insert_after(graph, ref.layer, [crop]) if graph.is_sequential else _behind_output(graph, ref, crop)
         return graph
+
+    def _goes_back(self, before: Graph, ref: TensorRef) -> bool:
+        """Whether an output is a map of the input's size."""
+        layer = find_input(before, self.input)
+        taken, given = batch_shape(layer), before.spec(ref).shape
+        first = channel_axis(before, layer.name) == 1
+        if taken is None or given is None or len(taken) != len(given):
+            return False
+        pairs = zip(self._split(taken[1:], first)[0], self._split(given[1:], first)[0], strict=True)
+        return all(None in (size, other) or size == other for size, other in pairs)
+
+
+def _gaps(arriving: Shape, padded: Shape) -> list[list[int]]:
+    """What is added before and after, per size."""
+    found = []
+    for small, large in zip(arriving, padded, strict=True):
+        gap = int(large or 0) - int(small or 0)
+        found.append([gap // 2, gap - gap // 2])
+    return found
+
+
+def _behind_output(graph: Graph, ref: TensorRef, layer: Layer) -> Graph:
+    """`layer` between a tensor and the model's outputs; other layers that take the tensor take it as before."""
+    fresh = replace(layer, calls=(Call(args=(ref,)),))
+    outputs = map_leaves(lambda one: TensorRef(layer.name) if one == ref else one, graph.outputs)
+    return replace(graph, layers=(*graph.layers, fresh), outputs=outputs)
 
 
 def _concatenating(graph: Graph, name: str, ref: TensorRef, times: int | None) -> Graph:

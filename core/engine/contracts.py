@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.edits.baked import rebaked
+from core.edits.recording import configured
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.inputs import concrete, input_range, ordered, random_inputs
@@ -17,7 +18,7 @@ from core.engine.shapes import Shaper
 from core.engine.specs import sentence
 from core.errors import SutureError
 from core.fates import Move
-from core.graph import Graph
+from core.graph import Graph, Layer
 from core.plan import Contract, ContractResult
 from core.rules.base import Array
 
@@ -45,6 +46,7 @@ class Pair(Struct, frozen=True):
 def check_contract(contract: Contract, pair: Pair) -> tuple[ContractResult, tuple[tuple[str, float], ...]]:
     """The drift of one contract, and the drift layer by layer (largest first) where it is not nothing."""
     try:
+        pair = _padded_pair(contract, pair)
         new, new_graph = _new_model(contract, pair)
         x_old, x_new = paired_inputs(contract, pair, new, new_graph)
         old_out = _side(contract, "old", pair.old, pair.old_graph, x_old)
@@ -95,20 +97,49 @@ def _new_model(contract: Contract, pair: Pair) -> tuple[Any, Graph]:
     """The new model, at the size that the contract names if that is another than the planned one."""
     graph = pair.new_graph
     name, shape = contract.fields.get("input"), contract.fields.get("shape")
-    if name is None or shape is None or contract.kind == "adapted":
+    if name is None or shape is None or contract.kind in {"adapted", "padded"}:
         return pair.new, graph
     layer = graph.layer(name)
     now = layer.config.get("batch_shape") or [None]
     if list(now[1:]) == list(shape) or all(mine in (None, given) for mine, given in zip(now[1:], shape, strict=False)):
         return pair.new, graph
-    resized = graph.with_layer(name, replace(layer, config={**layer.config, "batch_shape": [now[0], *shape]}))
+    return _at_size(graph, name, [now[0], *shape], pair)
+
+
+def _padded_pair(contract: Contract, pair: Pair) -> Pair:
+    """With the old model at the size that it is padded to."""
+    if contract.kind != "padded":
+        return pair
+    name, shape = contract.fields["input"], contract.fields["old_shape"]
+    old, graph = _at_size(pair.old_graph, name, [None, *shape], pair)
+    return replace(pair, old=old, old_graph=graph)
+
+
+def _at_size(graph: Graph, name: str, shape: list[int | None], pair: Pair) -> tuple[Any, Graph]:
+    """The model of `graph` with another shape of one input; the weights are the new model's."""
+    layer = graph.layer(name)
+    resized = graph.with_layer(name, replace(layer, config={**layer.config, "batch_shape": shape}))
     fresh = pair.shaper.shape(resized).graph
     for _ in range(len(graph.layers)):
-        settled = rebaked(graph, fresh)
-        if settled is fresh:
+        settled = _padded_as(pair.old_graph, rebaked(graph, fresh))
+        if settled is fresh or settled == fresh:
             break
         fresh = pair.shaper.shape(settled).graph
     return live_model(fresh, pair.moves, pair.arrays), fresh
+
+
+def _padded_as(old: Graph, graph: Graph) -> Graph:
+    """The graph with the padding that the model had at its old size, which need not be what parity would make it."""
+    known = dict(old.walk())
+
+    def change(path: str, layer: Layer) -> Layer:
+        before = known.get(path)
+        if before is None or before.class_name != layer.class_name or not layer.class_name.startswith("ZeroPadding"):
+            return layer
+        padding = before.config.get("padding")
+        return layer if padding == layer.config.get("padding") else configured(layer, padding=padding)
+
+    return graph.replace_layers(change)
 
 
 def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) -> tuple[Inputs, Inputs]:
@@ -149,6 +180,8 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
     elif kind == "old_size":
         x_new[name] = x_new[name] if x_new[name].shape[1:] == shape[1:] else some(shape)
         x_old[name] = x_new[name]
+    elif kind == "padded":
+        x_old[name] = np.pad(x_new[name], [(0, 0), *fields["gaps"]])
     elif kind == "adapted":
         target = tensor_at(new, str(fields["layer"]))
         x_old[name] = _run_to(new, target, ordered(new_graph, x_new))[0].astype(np.float32)
@@ -168,6 +201,9 @@ def _side(contract: Contract, side: str, model: Any, graph: Graph, inputs: Input
     outputs = _run(model, given)
     if contract.kind == "tail" and side == "old":
         return [outputs[int(number)] for number in fields["outputs"]]
+    if contract.kind == "padded" and side == "old":
+        inside = (slice(None), *(slice(low, -high or None) for low, high in fields["gaps"]))
+        return [one[inside] if number in fields["crop"] else one for number, one in enumerate(outputs)]
     return outputs
 
 
