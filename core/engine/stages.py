@@ -16,6 +16,7 @@ from core.findings import Finding
 from core.plan import Contract
 
 _FOLLOWERS = frozenset({"set_rule", "set_trainable"})
+_CHANNELS = frozenset({"gray", "old_bands", "mapped"})
 
 
 class Step(Struct, frozen=True):
@@ -58,10 +59,38 @@ def stages(steps: Sequence[Step]) -> tuple[Stage, ...]:
         edits = [step for step in stage if step.kind not in _FOLLOWERS] or stage[-1:]
         if len(edits) == 1 and edits[0].contracts and _comparable(steps[start], steps[end]):
             overruled = any(step.kind == "set_rule" for step in steps[start + 1 : end + 1])
-            contracts = tuple(replace(one, exact=one.exact and not overruled) for one in edits[0].contracts)
-            found.append(Stage(steps[start], steps[end], contracts))
+            contracts = tuple(
+                replace(one, exact=one.exact and not overruled)
+                for one in edits[0].contracts
+                if _speaks_of_both(one, steps[start], steps[end])
+            )
+            if contracts:
+                found.append(Stage(steps[start], steps[end], contracts))
         start = end
     return tuple(found)
+
+
+def _speaks_of_both(contract: Contract, before: Step, after: Step) -> bool:
+    """Whether the outputs that a contract compares can have the same shapes.
+
+    Where nothing mixes the channels, outputs have as many as the input; and where a weight counts places, the new one
+    does not fit a model of the old size.
+    """
+    if contract.kind == "old_size":
+        shapes = {move.fate.weight: move.fate.shape for move in before.moves}
+        return all(shapes.get(move.fate.weight, move.fate.shape) == move.fate.shape for move in after.moves)
+    if contract.kind not in _CHANNELS:
+        return True
+    axis = int(contract.fields["axis"])
+    for one, other in zip(before.shaped.outputs(), after.shaped.outputs(), strict=False):
+        if one.shape is None or other.shape is None:
+            continue
+        if len(one.shape) != len(other.shape):
+            return False
+        place = axis if len(one.shape) == len(contract.fields["shape"]) + 1 else -1
+        if one.shape[place] != other.shape[place]:
+            return False
+    return True
 
 
 def _comparable(before: Step, after: Step) -> bool:
