@@ -4,8 +4,10 @@ from math import prod
 from typing import Any
 
 from core.edits import EDITS, ChangeInput, SetRule
+from core.edits.grids import position_grids, window_sizes
+from core.edits.positions import kept, looks_like_positions
 from core.edits.set_dtype import quantized
-from core.edits.suggest import flattened_map, position_grids
+from core.edits.suggest import flattened_map, token_maps
 from core.fates import Move
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
@@ -14,6 +16,8 @@ from core.rules.base import Axes
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import PoolFlat
 
+_FEWEST = 4
+"""Rows of the smallest table that is taken for one of positions by its name alone."""
 _POOLS = {2: "GlobalAveragePooling1D", 3: "GlobalAveragePooling2D", 4: "GlobalAveragePooling3D"}
 
 
@@ -60,11 +64,15 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
     if prod(old[1]) != shape[axis] or prod(new[1]) != target[axis] or old[1][-1] != new[1][-1]:
         return []
     flatten, sizes, layout = new
+    maps = token_maps(before, after, old[1], sizes)
     fields: dict[str, Any] = {"old": old[1], "new": sizes, "layout": layout}
-    rules = (
-        (SpatialResize(**fields), "Resize the kernel over the map"),
-        (SpatialMean(**fields), "Spread it evenly over the map"),
-    )
+    rules = []
+    if maps is not None:
+        fields = {**fields, "old": maps[0], "new": maps[1]}
+        rules = [
+            (SpatialResize(**fields), "Resize the kernel over the map"),
+            (SpatialMean(**fields), "Spread it evenly over the map"),
+        ]
     fixes = [
         Fix(title, (SetRule(weight=move.fate.weight, rule=rule),))
         for rule, title in rules
@@ -100,8 +108,15 @@ def _grid_fixes(move: Move, axes: Axes, after: Graph, before: Graph) -> list[Fix
     for old, new, prefix in position_grids(before, after, shape[axes.positions], target[axes.positions]):
         rule = ResamplePositions(old_grid=old, new_grid=new, prefix=prefix)
         if old != new and refusal(shape, target, axes, (rule,)) is None:
-            title = f"Resample the positions from a grid of {_text(old)} to {_text(new)}"
+            title = f"Resample the positions from a grid of {_text(old)} to {_text(new)}{kept(prefix)}"
             fixes.append(Fix(title, (SetRule(weight=move.fate.weight, rule=rule),)))
+    windows = window_sizes(shape[axes.positions], target[axes.positions])
+    if not fixes and windows is not None:
+        old, new = windows
+        rule = ResamplePositions(old_grid=old, new_grid=new)
+        size = f"{_text(old)} to {_text(new)} (windows of {old[0] // 2 + 1} to {new[0] // 2 + 1})"
+        title = f"Resample the relative positions from {size}"
+        fixes.append(Fix(title, (SetRule(weight=move.fate.weight, rule=rule),)))
     return fixes
 
 
@@ -114,6 +129,9 @@ def moved_table_findings(
         axes = axes_of(layers[move.layer], move.name, move.fate.shape)
         if axes.kind != "table" or move.fate.fate != "copied":
             continue
+        if layers[move.layer].opaque:
+            found += _unseen_table(move, layers[move.layer], axes, after, before)
+            continue
         fixes = _grid_fixes(move, axes, after, before)
         if fixes:
             rule = fixes[0].edits[0].rule
@@ -123,6 +141,35 @@ def moved_table_findings(
             )
             found.append(Finding("warning", "baked.constant", move.layer, text, tuple(fixes)))
     return found
+
+
+def _unseen_table(move: Move, layer: Layer, axes: Axes, after: Graph, before: Graph) -> list[Finding]:
+    """A table in a layer without code: its name and its rows say that it holds positions of a grid that changed."""
+    shape = move.fate.shape
+    rows = shape[axes.positions or 0]
+    if rows < _FEWEST or not looks_like_positions(layer, move.name):
+        return []
+    grids = [one for one in position_grids(before, after, rows) if one[0] != one[1]]
+    if not grids:
+        return []
+    old, new, prefix = grids[0]
+    weight = move.fate.weight
+    text = (
+        f"{weight} is called like a table of positions and has a row for each place of a grid of {_text(old)}"
+        f"{f' and {prefix} more' if prefix else ''}; the grid is {_text(new)} now. The layer's code is not here, so "
+        "nothing but its name and shape is known."
+    )
+    keep = ResamplePositions(old_grid=old, new_grid=old, prefix=prefix)
+    move_it = ResamplePositions(old_grid=old, new_grid=new, prefix=prefix)
+    fixes = (
+        Fix(
+            f"Resample the positions from a grid of {_text(old)} to {_text(new)}{kept(prefix)}",
+            (SetRule(weight=weight, rule=move_it),),
+        ),
+        *_adapter_fix(after, before),
+        Fix("Leave it as it is", (SetRule(weight=weight, rule=keep),)),
+    )
+    return [Finding("error", "weight.mismatch", move.layer, text, fixes)]
 
 
 def _resized_before(adapter: Any, back: tuple[str, list[int | None], list[int | None]]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Numbers that a model froze when it was built: padding by size parity, Reshape targets. Recomputed where known.
+"""Numbers that a model froze when it was built: padding by size parity, Reshape targets, positions, recomputed.
 
 Keras Applications pad before strided convolutions by `correct_pad` (`keras.src.applications.imagenet_utils`): with
 `k` the kernel and `size` what arrives, `(k // 2 - (1 - size % 2), k // 2)`. MobileNetV2 and V3, EfficientNet and NASNet
@@ -12,6 +12,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.edits.grids import levels
+from core.edits.positions import holds_positions, position_finding, repositioned
 from core.edits.recording import configured
 from core.findings import Finding
 from core.graph import Graph, Layer, Shape, TensorRef
@@ -41,6 +43,7 @@ def rebaked(before: Graph, after: Graph) -> Graph:
     """
     known = parity_paddings(before)
     old_layers = dict(before.walk())
+    olds = levels(before)
 
     def level(graph: Graph, prefix: str) -> Graph:
         layers = []
@@ -57,6 +60,8 @@ def rebaked(before: Graph, after: Graph) -> Graph:
                 new = _repadded(layer, graph, users)
             elif layer.class_name == "Reshape" and path in old_layers:
                 new = _reshaped(layer, graph, before, path)
+            elif path in old_layers and holds_positions(layer) and prefix in olds:
+                new = repositioned(layer, old_layers[path], (olds[prefix], graph), (before, after))
             layers.append(new)
         if all(new is old for new, old in zip(layers, graph.layers, strict=True)):
             return graph
@@ -73,6 +78,11 @@ def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
         old = old_layers.get(path)
         if old is None or layer.class_name != old.class_name:
             continue
+        told = (
+            position_finding(path, layer, old, (before, after)) if layer is not old and holds_positions(layer) else None
+        )
+        if told is not None:
+            found.append(told)
         if layer.class_name in _PADS and layer.config.get("padding") != old.config.get("padding"):
             text = f"{path} pads by size parity: {old.config['padding']} became {layer.config['padding']}."
             found.append(Finding("info", "baked.constant", path, text))
@@ -131,7 +141,8 @@ def correct_pad(sizes: tuple[int | None, ...], kernel: tuple[int, ...]) -> list[
     """Padding before a strided valid convolution, per axis, as Keras Applications compute it."""
     unknown = any(size is None for size in sizes)
     adjust = [1 if unknown or size is None else 1 - size % 2 for size in sizes]
-    return [(taps // 2 - less, taps // 2) for taps, less in zip(kernel, adjust, strict=True)]
+    # a kernel of one tap needs none, which the formula makes -1 of
+    return [(max(0, taps // 2 - less), taps // 2) for taps, less in zip(kernel, adjust, strict=True)]
 
 
 def _strided_kernel(consumers: list[Layer]) -> tuple[int, ...] | None:

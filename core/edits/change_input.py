@@ -12,6 +12,7 @@ from core.edits.channel_history import Decision, decide
 from core.edits.channel_losses import lossy
 from core.edits.channels import choose
 from core.edits.insert_adapter import InsertAdapter
+from core.edits.positions import counts_places
 from core.edits.recording import configured
 from core.errors import EditError
 from core.findings import Finding, Fix
@@ -151,7 +152,8 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
 def size_matters(before: Graph, after: Graph) -> bool:
     """Whether some layer's weights or constants depend on the map's size: a Flatten or Reshape that meets another one.
 
-    Squeeze-and-excitation blocks reshape what was pooled, which is of the same shape at every size.
+    Squeeze-and-excitation blocks reshape what was pooled, which is of the same shape at every size. What holds
+    positions depends on how many arrive.
     """
     old = _reshaped_shapes(before)
     return any(old.get(path, shape) != shape for path, shape in _reshaped_shapes(after).items())
@@ -163,7 +165,7 @@ def _reshaped_shapes(graph: Graph, prefix: str = "") -> dict[str, Any]:
     for layer in graph.layers:
         if layer.inner is not None:
             found.update(_reshaped_shapes(layer.inner, f"{prefix}{layer.name}/"))
-        elif layer.class_name in _CHANGES_WITH_SIZE:
+        elif layer.class_name in _CHANGES_WITH_SIZE or counts_places(layer, graph):
             found[prefix + layer.name] = [[graph.spec(ref).shape for ref in call.inputs()] for call in layer.calls]
     return found
 

@@ -4,12 +4,15 @@ from typing import ClassVar
 
 from core.edits import contracts
 from core.edits.base import Edit
+from core.edits.positions import kept
 from core.edits.recording import record
 from core.edits.suggest import completed
 from core.errors import EditError, RuleError
+from core.findings import Finding
 from core.graph import Graph
 from core.plan import Contract
 from core.rules import AnyRule, Rule, chain_name, parse_rule
+from core.rules.positions import ResamplePositions
 
 
 class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
@@ -51,10 +54,27 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         """Another rule for one weight: how far the answers move is measured. After an edit it is part of that one's."""
         return (contracts.same_input("new(x) is nearly old(x)", False),)
 
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """Positions on another grid: which, and what that costs."""
+        path, name = locate(after, self.weight)
+        rules = after.find(path).rules_for(name)
+        moved = [one for one in rules if isinstance(one, ResamplePositions) and one.old_grid != one.new_grid]
+        if not moved or not any(rule.name == "resample" for rule in self.rules()):
+            return ()
+        text = (
+            f"{self.weight} goes from a grid of {_text(moved[0].old_grid)} to {_text(moved[0].new_grid)}"
+            f"{kept(moved[0].prefix)}. Without training at the new size, resampled positions cost accuracy."
+        )
+        return (Finding("info", "adapt.lossy", path, text),)
+
     def summary(self) -> str:
         """For the recipe list."""
         given = self.rule if isinstance(self.rule, tuple) else (self.rule,)
         return f"{self.weight}: {' + '.join(one if isinstance(one, str) else chain_name((one,)) for one in given)}"
+
+
+def _text(grid: tuple[int, ...]) -> str:
+    return " \N{MULTIPLICATION SIGN} ".join(map(str, grid))
 
 
 def locate(graph: Graph, weight: str) -> tuple[str, str]:

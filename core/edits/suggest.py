@@ -1,19 +1,17 @@
 """What rules need to know of the model around a weight: the map before Flatten, the grid of patches."""
 
-from math import prod
-
 from msgspec.structs import replace
 
+from core.edits.grids import position_grids
 from core.edits.recording import owner
 from core.errors import EditError
-from core.graph import Graph, Layer
+from core.graph import Graph
 from core.rules import Rule
 from core.rules.axes import axes_of
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import FlatRule, PoolFlat
 
 _THROUGH = frozenset({"Dropout", "Activation", "ReLU", "LeakyReLU", "GaussianNoise", "Identity", "AlphaDropout"})
-_PREFIXES = (0, 1, 2, 5)
 
 
 def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -> Rule:
@@ -28,7 +26,14 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
         if old is None or (isinstance(rule, FlatRule) and new is None):
             raise EditError(f"{rule.name} needs the map before Flatten, which {path} does not show; give it as 'old'.")
         found = replace(rule, old=old[1], layout=old[2])
-        return replace(found, new=new[1]) if isinstance(found, FlatRule) and new is not None else found
+        if not isinstance(found, FlatRule) or new is None:
+            return found
+        maps = token_maps(source, graph, old[1], new[1])
+        if maps is None:
+            raise EditError(
+                f"{path} comes after tokens whose places are no plain grid; give the maps as 'old' and 'new'."
+            )
+        return replace(found, old=maps[0], new=maps[1])
     if isinstance(rule, ResamplePositions) and not rule.old_grid:
         array = next((one for one in layer.weights if one.name == weight), None)
         axis = axes_of(layer, weight, array.shape).positions if array is not None else None
@@ -42,36 +47,20 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
     return rule
 
 
-def position_grids(
-    before: Graph, after: Graph, old: int, new: int | None = None
-) -> list[tuple[tuple[int, ...], tuple[int, ...], int]]:
-    """`(old grid, new grid, prefix tokens)` of a table of `old` rows that needs `new` (`None`: any number), read off
-    patch convolutions.
+def token_maps(
+    before: Graph, after: Graph, old: tuple[int, ...], new: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Flattened maps seen as the grids they are: tokens `(n, c)` of an image lie in a grid `(h, w, c)`.
+
+    `None` where tokens that are no patches come first, so that the rows are not places only.
     """
-    found: list[tuple[tuple[int, ...], tuple[int, ...], int]] = []
-    fresh = dict(after.walk())
-    for path, layer in before.walk():
-        if not layer.class_name.startswith("Conv") or path not in fresh:
-            continue
-        first = layer.config.get("data_format") == "channels_first"
-        here, there = _grid(layer, first), _grid(fresh[path], first)
-        if here is None or there is None:
-            continue
-        found += [
-            (here, there, prefix)
-            for prefix in _PREFIXES
-            if prod(here) + prefix == old and new in (None, prod(there) + prefix)
-        ]
-    return found
-
-
-def _grid(layer: Layer, first: bool) -> tuple[int, ...] | None:
-    outputs = layer.calls[0].outputs if layer.calls else None
-    shape = outputs[0].shape if outputs else None
-    if not shape or len(shape) < 3:
-        return None
-    grid = shape[2:] if first else shape[1:-1]
-    return tuple(int(size) for size in grid if size is not None) if all(grid) else None
+    if len(old) != 2 or len(new) != 2:
+        return old, new
+    grids = [one for one in position_grids(before, after, old[0], new[0]) if len(one[0]) > 1]
+    if not grids:
+        return old, new
+    here, there, prefix = grids[0]
+    return None if prefix else ((*here, old[1]), (*there, new[1]))
 
 
 def flattened_map(graph: Graph, path: str) -> tuple[str, tuple[int, ...], str] | None:

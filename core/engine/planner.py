@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from core.costs import layer_cost, total
 from core.edits import AnyEdit
+from core.edits.positions import carried
 from core.engine.problems import problem_findings
 from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
@@ -139,7 +140,7 @@ class Planner:
             return answer.weights
         if layer.is_model or layer.is_operation or layer.is_input:
             return tuple(weight for weight in layer.weights if layer.opaque or layer.is_model)
-        return layer.weights
+        return carried(layer)
 
     def _costs(self, shaped: Shaped) -> dict[str, Cost]:
         costs: dict[str, Cost] = {}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from core.edits.positions import constant_shapes
 from core.engine.shapes import Problem, Shaped, Shaper
 from core.findings import Finding
 from core.graph import Graph, Layer, TensorSpec
@@ -38,7 +39,7 @@ def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper
     if problem.bad_config:
         message = f"Keras refuses the settings of {problem.layer} ({kind}): {_reason(problem.error)}"
         return Finding("error", "layer.unknown", problem.layer, message)
-    arrived = " and ".join(_text(spec) for spec in problem.inputs) or "nothing"
+    arrived = " and ".join([*map(_text, problem.inputs), *_constants(layer, problem.call)]) or "nothing"
     if _TOO_SMALL.search(problem.error) and any(spec.shape for spec in problem.inputs):
         smallest = smallest_size(graph, problem.layer, shaper)
         hint = f" The smallest input that works is {smallest}." if smallest else ""
@@ -52,6 +53,14 @@ def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper
         return Finding("error", "shape.incompatible", problem.layer, message, detail=problem.error)
     message = f"{problem.layer} ({kind}) does not fit what reaches it: {arrived}. {_reason(problem.error)}"
     return Finding("error", "shape.incompatible", problem.layer, message, detail=problem.error)
+
+
+def _constants(layer: Layer | None, call: int) -> list[str]:
+    """Arrays that stand in a call beside its tensors, in words."""
+    if layer is None or call >= len(layer.calls):
+        return []
+    shapes = constant_shapes(layer.calls[call])
+    return [f"a constant of ({', '.join(map(str, shape))})" for shape in shapes]
 
 
 def smallest_size(graph: Graph, layer: str, shaper: Shaper) -> str | None:

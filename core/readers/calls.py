@@ -94,9 +94,9 @@ def _revive(value: Any, specs: dict[RawRef, TensorSpec]) -> Any:
         history = config.get("keras_history")
         if is_leaf(history):
             ref = TensorRef(*history[:3])
-            specs[(ref.layer, ref.call, ref.output)] = TensorSpec(
-                read_shape(config.get("shape")), str(config.get("dtype", "float32"))
-            )
+            # every tensor of a model has its batch at least: no axes is how this project writes that it knows none
+            shape = read_shape(config.get("shape")) or None
+            specs[(ref.layer, ref.call, ref.output)] = TensorSpec(shape, str(config.get("dtype", "float32")))
             return ref
         return value
     if isinstance(value, dict):

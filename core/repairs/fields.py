@@ -154,7 +154,7 @@ _FIELDS = {
     "InputLayer": "batch_shape batch_size input_tensor optional ragged shape sparse",
     "IntegerLookup": (
         "idf_weights invert mask_token max_tokens num_oov_indices oov_method oov_token output_mode "
-        "pad_to_max_tokens salt sparse vocabulary vocabulary_dtype"
+        "pad_to_max_tokens salt sparse vocabulary vocabulary_dtype vocabulary_size"
     ),
     "LSTM": (
         "activation bias_constraint bias_initializer bias_regularizer cell dropout go_backwards "
@@ -171,7 +171,7 @@ _FIELDS = {
     "Layer": "",
     "LayerNormalization": (
         "axis beta_constraint beta_initializer beta_regularizer center epsilon gamma_constraint "
-        "gamma_initializer gamma_regularizer scale"
+        "gamma_initializer gamma_regularizer rms_scaling scale"
     ),
     "LeakyReLU": "negative_slope",
     "Masking": "mask_value",
@@ -273,12 +273,12 @@ _FIELDS = {
     "StackedRNNCells": "cells",
     "StringLookup": (
         "encoding idf_weights invert mask_token max_tokens num_oov_indices oov_method oov_token output_mode "
-        "pad_to_max_tokens salt sparse vocabulary vocabulary_dtype"
+        "pad_to_max_tokens salt sparse vocabulary vocabulary_dtype vocabulary_size"
     ),
     "Subtract": "",
     "TextVectorization": (
         "encoding idf_weights max_tokens ngrams output_mode output_sequence_length pad_to_max_tokens ragged "
-        "sparse split standardize vocabulary"
+        "sparse split standardize vocabulary vocabulary_size"
     ),
     "TimeDistributed": "layer",
     "UnitNormalization": "axis",

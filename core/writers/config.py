@@ -61,10 +61,19 @@ def layer_config(layer: Layer, graph: Graph) -> dict[str, Any]:
         "registered_name": layer.registered_name,
         "name": layer.name,
     }
-    if layer.build_config is not None and layer.opaque:
+    if layer.build_config is not None and layer.opaque and _arrives_as_built(layer, graph):
         # Known layers are built by being called; a stored build shape would contradict an edited input.
         entry["build_config"] = layer.build_config
     return entry
+
+
+def _arrives_as_built(layer: Layer, graph: Graph) -> bool:
+    """Whether a layer without code still gets what its stored build shape says; unless, calling it builds it."""
+    shape, refs = (layer.build_config or {}).get("input_shape"), layer.calls[0].inputs() if layer.calls else ()
+    if not isinstance(shape, list) or len(refs) != 1:
+        return True
+    now = graph.spec(refs[0]).shape
+    return now is not None and list(now[1:]) == shape[1:]
 
 
 def _unbuilt(value: Any) -> Any:
@@ -95,7 +104,8 @@ def _value(value: Any, graph: Graph) -> Any:
         return {
             "class_name": "__keras_tensor__",
             "config": {
-                "shape": None if spec.shape is None else list(spec.shape),
+                # Keras rebuilds by the history, but refuses a tensor of no shape at all
+                "shape": [] if spec.shape is None else list(spec.shape),
                 "dtype": spec.dtype,
                 "keras_history": [value.layer, value.call, value.output],
             },

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.edits import ChangeInput
-from core.edits.suggest import flattened_map, position_grids
+from core.edits.grids import position_grids
+from core.edits.suggest import flattened_map
 from core.errors import RecipeError
 from tests.core.edits import zoo
 from tests.core.edits.bench import Bench

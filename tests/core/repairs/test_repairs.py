@@ -205,4 +205,5 @@ def test_that_the_table_of_fields_is_keras_own() -> None:
                 taken |= {item.name for item in parameters}
                 if not any(item.kind is item.VAR_KEYWORD for item in parameters):
                     break
-        assert fields <= taken, name
+        # written into configs by Keras 3.15 itself, and taken back among unnamed arguments
+        assert fields - {"rms_scaling", "vocabulary_size"} <= taken, name
