@@ -110,6 +110,8 @@ class Verification(Struct, frozen=True):
     """What Keras said of the written file: it reloads, runs, holds the copied arrays, keeps the contracts.
 
     `skipped`: the model needs code that is not here, so it was read back instead of being run; `message` says whose.
+    `training_gap`: how far BatchNormalization parts training from inference on the same inputs (relative), `None` where
+    it cannot.
     """
 
     reloaded: bool
@@ -119,6 +121,7 @@ class Verification(Struct, frozen=True):
     message: str = ""
     drift_by_layer: tuple[tuple[str, float], ...] = ()
     skipped: bool = False
+    training_gap: float | None = None
 
     @property
     def ok(self) -> bool:

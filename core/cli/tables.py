@@ -134,6 +134,12 @@ def verified(result: "Verification") -> Iterator[RenderableType]:
         kind = "exact" if one.exact else "drift expected"
         table.add_row(_verdict(one.holds), f"{escape(one.name)}: drift {one.drift:.2g} ({kind})")
     yield table
+    if result.training_gap is not None:
+        yield Text(
+            f"BatchNormalization trains on each batch's own statistics: with them the outputs differ by "
+            f"{result.training_gap:.2g} from inference (relative, on the same inputs).",
+            style="dim",
+        )
 
 
 def _verdict(good: bool) -> str:

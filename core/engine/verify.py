@@ -16,6 +16,7 @@ from core.engine.gate import foreign_classes, registered
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.specs import recorded_variables, sentence
+from core.engine.training import training_gap
 from core.errors import FileError, SutureError
 from core.fates import Move
 from core.graph import Layer, Shape, StoreKey
@@ -29,6 +30,9 @@ from core.writers.config import model_config
 
 if TYPE_CHECKING:
     from core.engine.stages import Step
+
+_BATCH = 8
+"""Samples for the statistics of a batch."""
 
 
 def verify(
@@ -60,6 +64,7 @@ def verify(
         wrong = different_weights(planned, model, arrays)
         progress("running", 0.4)
         forward, message = runs(planned, model, own_inputs)
+        gap = _training_gap(planned, model, own_inputs) if forward else None
         results: list[ContractResult] = []
         by_layer: tuple[tuple[str, float], ...] = ()
         if forward and planned.plan.contracts:
@@ -69,7 +74,7 @@ def verify(
     if wrong:
         message = f"{wrong[0]} does not hold the planned values ({len(wrong)} arrays differ)."
     progress("verified", 1.0)
-    return Verification(True, forward, not wrong, tuple(results), message, by_layer)
+    return Verification(True, forward, not wrong, tuple(results), message, by_layer, training_gap=gap)
 
 
 def _read_back(planned: Planned, files: Mapping[int, Source], out: Path) -> bool:
@@ -172,6 +177,15 @@ def runs(planned: Planned, model: Any, own_inputs: Mapping[str, Array] | None) -
         if tensor.dtype != "string" and not np.all(np.isfinite(np.asarray(tensor, dtype=np.float64))):
             return False, f"{port.name} has values that are not finite."
     return True, ""
+
+
+def _training_gap(planned: Planned, model: Any, own_inputs: Mapping[str, Array] | None) -> float | None:
+    """`training_gap` on the person's inputs or a random batch; what cannot be measured is no fault."""
+    graph = planned.plan.graph
+    try:
+        return training_gap(model, ordered(graph, {**random_inputs(graph, _BATCH), **(own_inputs or {})}))
+    except Exception:  # noqa: BLE001 - a measurement beside the verdict
+        return None
 
 
 def _admits(planned: Shape, found: Shape) -> bool:

@@ -163,6 +163,10 @@ class ExportSheet(Sheet):
         ):
             self.drift = DriftByLayer(self._session, self._look, verification.drift_by_layer)
             self._results.addWidget(self.drift)
+        if verification.training_gap is not None:
+            words = f"{verification.training_gap:.1%} relative on the same inputs; Freeze keeps the moving ones"
+            title = "In training, BatchNormalization uses each batch\u2019s own statistics"
+            self._results.addLayout(self._fact(True, title, words, exact=False))
         if verification.message:
             self._results.addWidget(label(verification.message, "small", wrap=True))
 

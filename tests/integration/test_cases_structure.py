@@ -94,9 +94,13 @@ def test_that_case_21_freezing_batch_normalization_means_three_things_that_are_t
 
     x, y = image(8, 12, 12, 3) * 4, image(8, 4)
 
+    gaps = []
+
     def statistics_after_training(*edits: Any) -> tuple[list[Any], list[Any]]:
         written, model = applied(source, tmp_path / "out.keras", *edits)
         assert_verified(written.verification)
+        assert written.verification is not None
+        gaps.append(written.verification.training_gap)
         picked = [model.get_layer(name) for name in norms]
         before = [layer.get_weights() for layer in picked]
         model.compile("sgd", "mse")
@@ -112,6 +116,10 @@ def test_that_case_21_freezing_batch_normalization_means_three_things_that_are_t
     for old, new in zip(before, after, strict=True):
         for one, other in zip(old, new, strict=True):
             np.testing.assert_array_equal(one, other)
+    # how far training and inference part is told where they can, and they cannot once all are frozen
+    assert gaps[0] is not None
+    assert gaps[0] > 0.01
+    assert gaps[1] is None
     # the third thing: frozen ones answer as at inference even when called for training
     model = loaded(tmp_path / "out.keras")
     norm = model.get_layer(norms[0])
