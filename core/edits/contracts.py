@@ -13,7 +13,7 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `same_input` | the same random input for both |
 | `old_size`   | the same random input of the old size (`shape`) for both, the new model built at that size |
 | `adapted`    | `x_new` random of the new shape; `x_old` is what `x_new` is after the first layer called `layer` |
-| `padded`     | `x_new` random, `x_old` the same within `gaps` of zeros, the old model at that size, its outputs `crop` cropped |
+| `padded`     | `x_new` random, `x_old` it within `gaps` of zeros, the old model at that size; outputs `crop` are cut |
 | `features`   | the same input; `pairs` of tensors, new and old: an output's number or an inner tensor's `place` |
 | `classes`    | the same input; ahead of its activation the classifier's columns `new` equal the old one's `old` |
 | `tail`       | `inputs` pairs new inputs with tensors inside the old model, which it is given; `outputs` says which |

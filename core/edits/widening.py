@@ -2,10 +2,12 @@
 
 Chen et al. 2016, "Net2Net". A tensor is *wide* when its channel `j` is a copy of old channel `take[j]`. Whoever sums
 over channels divides by the number of copies; whoever treats channels one by one repeats its numbers; whoever combines
-tensors channel by channel (Add, Multiply) needs all of them wide, so their producers are widened too.
+tensors channel by channel (Add, Multiply) needs all of them wide, so their producers are widened too. A grouped
+convolution sees runs of neighbouring channels, so copies are then arranged in as many blocks.
 """
 
 from collections import deque
+from math import lcm
 from typing import Any
 
 from msgspec.structs import replace
@@ -38,15 +40,43 @@ def widen(graph: Graph, path: str, old: int, filters: int) -> Graph:
     """
     if filters < old:
         raise EditError(f"widen makes {path} wider; {filters} filters are fewer than {old}.")
-    return _Widening(graph, tuple(number % old for number in range(filters)), path).run()
+    blocks = 1
+    while True:
+        try:
+            return _Widening(graph, _blocked(old, filters, blocks), path, blocks).run()
+        except _Grouped as met:
+            # Groups see neighbouring channels, so copies stay among their own: arranged in blocks, and from the start.
+            blocks = lcm(blocks, met.groups)
+            if old % blocks or filters % blocks:
+                way = "use" if old % blocks else f"take a multiple of {blocks}, or"
+                raise EditError(
+                    f"{met.path} has {met.groups} groups of channels, into which {filters} filters do not divide; "
+                    f"{way} the filters rule project."
+                ) from None
+
+
+def _blocked(old: int, filters: int, blocks: int) -> Take:
+    """Where each new channel comes from: copies in turn, inside each of `blocks` runs of neighbours."""
+    size, wide = old // blocks, filters // blocks
+    return tuple(block * size + place % size for block in range(blocks) for place in range(wide))
+
+
+class _Grouped(Exception):
+    """A run met a grouped convolution, and must begin again with copies among neighbours."""
+
+    def __init__(self, path: str, groups: int) -> None:
+        super().__init__(path, groups)
+        self.path = path
+        self.groups = groups
 
 
 class _Widening:
     """One run: which tensors are wide, and what still has to be settled."""
 
-    def __init__(self, graph: Graph, take: Take, path: str) -> None:
+    def __init__(self, graph: Graph, take: Take, path: str, blocks: int = 1) -> None:
         self.graph = graph
         self.start = path
+        self.blocks = blocks
         self.first = graph.find(path).config.get("data_format") == "channels_first"
         self.wide: dict[tuple[str, TensorRef], Take] = {}
         self.queue: deque[tuple[str, TensorRef]] = deque()
@@ -258,8 +288,9 @@ class _Widening:
     def _filters(self, path: str, take: Take) -> None:
         layer = self.changed.get(path, self.graph.find(path))
         field = "units" if layer.class_name == "Dense" else "filters"
-        if layer.config.get("groups", 1) not in (1, None):
-            raise EditError(f"{path} is a grouped convolution; its filters cannot be copied freely, use project.")
+        groups = int(layer.config.get("groups") or 1)
+        if groups > 1:
+            self._grouped(path, take, int(layer.config[field]), groups)
         if layer.config.get("activation") in ("softmax", "log_softmax"):
             raise EditError(f"{path} ends in softmax, which sees all channels at once; use project.")
         if layer.config.get(field) == len(take) and path != self.start:
@@ -273,8 +304,10 @@ class _Widening:
 
     def _summed(self, path: str, take: Take) -> None:
         layer = self.changed.get(path, self.graph.find(path))
-        if int(layer.config.get("groups") or 1) > 1:
-            raise EditError(f"{path} is a grouped convolution; wider channels do not divide into it, use project.")
+        groups = int(layer.config.get("groups") or 1)
+        if groups > 1:
+            old = next(weight.shape[-2] for weight in layer.weights if weight.name == "kernel") * groups
+            take = self._grouped(path, take, old, groups)
         multiplier = int(leaf_class(layer)[1].get("depth_multiplier", 1) or 1)
         for weight in layer.weights:
             axes = axes_of(layer, weight.name, weight.shape)
@@ -285,6 +318,19 @@ class _Widening:
                 wide = tuple(one * multiplier + k for one in take for k in range(multiplier))
             layer = record(layer, weight.name, _shares(wide, weight.shape[axes.channels]))
         self.changed[path] = layer
+
+    def _grouped(self, path: str, take: Take, old: int, groups: int) -> Take:
+        """Where each channel of a group comes from inside the group, if that is the same for all groups."""
+        size, wide = old // groups, len(take) // groups
+        parts = {
+            tuple(one - group * size for one in take[group * wide : (group + 1) * wide]) for group in range(groups)
+        }
+        inside = next(iter(parts))
+        if len(take) % groups or len(parts) > 1 or set(inside) != set(range(size)):
+            if self.blocks % groups:
+                raise _Grouped(path, groups)
+            raise EditError(f"{path} is a grouped convolution whose groups would see other channels; use project.")
+        return inside
 
     def _vectors(self, path: str, take: Take, multiplier: int = 1) -> None:
         layer = self.changed.get(path, self.graph.find(path))

@@ -207,8 +207,8 @@ def test_that_widening_stops_in_a_sentence_where_it_cannot_follow() -> None:
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
     source = Bench(keras.Model(inputs, keras.layers.Conv2D(8, 3, groups=2, name="grouped")(x)))
-    with pytest.raises(EditError, match="grouped is a grouped convolution"):
-        source.edited(ReplaceFirstConv(filters=6, filters_rule="widen"))
+    with pytest.raises(EditError, match="grouped has 2 groups of channels, into which 7 filters do not"):
+        source.edited(ReplaceFirstConv(filters=7, filters_rule="widen"))
     out = Bench(keras.Model(inputs, x))
     with pytest.raises(EditError, match="output of the model"):
         out.edited(ReplaceFirstConv(filters=6, filters_rule="widen"))
