@@ -169,6 +169,8 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         if self.fit == "repeat":
             if new != 1:
                 raise EditError(f"repeat makes {old} channels of one; shape gives {new}, use project.")
+            if old == 1:
+                raise EditError("The model takes one channel already; there is nothing to repeat.")
             return [new_layer("Concatenate", name, axis=1 if first else -1)]
         start = Initialize(initializer="constant", value=1.0) if new == 1 else Initialize(initializer="identity")
         project = new_layer(f"Conv{rank}D", name, filters=old, kernel_size=[1] * rank, use_bias=False, **data)
@@ -185,6 +187,8 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
                 raise EditError(f"{self.fit} cannot make {size} of {here}; use {other} or resize.")
             gaps.append([gap // 2, gap - gap // 2])
         kind = "ZeroPadding" if self.fit == "pad" else "Cropping"
+        if kind == "Cropping" and rank == 1 and data:
+            raise EditError("Keras crops sequences only with the channels last; use project or another size.")
         field = {"padding" if self.fit == "pad" else "cropping": gaps if rank > 1 else gaps[0]}
         return new_layer(f"{kind}{rank}D", name, **field, **data)
 
@@ -193,6 +197,8 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         rank = len(padded)
         layer = find_input(graph, self.input)
         gaps = _gaps(arriving, padded)
+        if rank == 1 and first:
+            raise EditError("Keras crops sequences only with the channels last; set crop_back to false.")
         for ref in dict.fromkeys(graph.output_refs()):
             if not self._goes_back(before, ref):
                 continue

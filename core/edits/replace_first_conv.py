@@ -299,11 +299,35 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             losses.append(self._kernel_loss(old))
         if self.use_bias is False and old.config.get("use_bias", True):
             losses.append("the bias is given up")
+        if self._starts_over(old):
+            losses.append("what an earlier step made of it starts from the source again")
         if self.strides is not None and _sizes(self.strides, old) != _sizes(old.config.get("strides", 1), old):
             losses.append("other strides")
         if self.padding is not None and self.padding != old.config.get("padding"):
             losses.append("other padding")
         return losses
+
+    def _starts_over(self, old: Layer) -> bool:
+        """Whether an earlier step's rules are replaced by ones that give other numbers than they gave.
+
+        Rules are about the source's arrays, so taps, copies and a bias that were given up or made come back.
+        """
+        if self.use_bias and not old.config.get("use_bias", True):
+            return any(weight.name == "bias" for weight in old.weights)
+        for weight in old.weights:
+            rules = old.rules_for(weight.name)
+            axes = axes_of(old, weight.name, weight.shape)
+            if self._width(old) is not None and any(rule.name in ("widen", "initialize") for rule in rules):
+                return True
+            grown = all(
+                weight.shape[axis] <= size
+                for axis, size in zip(axes.spatial, _sizes(old.config["kernel_size"], old), strict=False)
+            )
+            kernels = [rule for rule in rules if rule.owns == "kernel" or rule.name == "initialize"]
+            plain = grown and all(isinstance(rule, CenterKernel) for rule in kernels)
+            if self.kernel_size is not None and axes.spatial and kernels and not plain:
+                return True
+        return False
 
     def _kernel_loss(self, old: Layer) -> str:
         assert self.kernel_size is not None

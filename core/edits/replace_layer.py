@@ -6,8 +6,10 @@ from msgspec.structs import replace
 
 from core.edits import contracts
 from core.edits.base import Edit
+from core.edits.splice import completed
 from core.errors import EditError
-from core.graph import Graph
+from core.findings import Finding
+from core.graph import Graph, Layer
 from core.plan import Contract
 
 
@@ -41,6 +43,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         if class_name == layer.class_name:
             fields.pop("name", None)
             return graph.with_layer(self.layer, replace(layer, config={**layer.config, **fields}, calls=calls))
+        if _joins(layer) and class_name in _SINGLE:
+            raise EditError(f"{self.layer} takes several tensors; a {class_name} takes one.")
         kept = {key: layer.config[key] for key in ("dtype", "trainable") if key in layer.config}
         fresh = replace(
             layer,
@@ -49,7 +53,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             registered_name=None,
             build_config=None,
             opaque=False,
-            config={**kept, **fields, "name": layer.name},
+            config={**kept, **completed(class_name, fields), "name": layer.name},
             calls=calls,
         )
         if class_name in _MODELS:
@@ -64,6 +68,17 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         """What the layer is given stays."""
         return contracts.fed(before, self.layer)
 
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """Settings of a layer without code are only written down."""
+        layer = after.find(self.layer)
+        if not layer.opaque:
+            return ()
+        text = (
+            f"The settings of {self.layer} change, but the code of {layer.class_name} is not here: its weights stay as "
+            "they are, whether they fit or not; name the file with its code to know."
+        )
+        return (Finding("warning", "graph.opaque", self.layer, text),)
+
     def summary(self) -> str:
         """For the recipe list."""
         if "class_name" in self.config:
@@ -71,5 +86,16 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         return f"{self.layer}: {', '.join(sorted(self.config))} changed"
 
 
+def _joins(layer: Layer) -> bool:
+    """Whether a call gives the layer a list of several tensors."""
+    return any(len(call.inputs()) > 1 and isinstance(call.args[:1] and call.args[0], list) for call in layer.calls)
+
+
+# Keras's symbolic call takes a list for these, and then they fail on real numbers.
+_SINGLE = frozenset(
+    {"Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "Dropout", "GaussianNoise", "Rescaling", "Flatten"}
+    | {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"}
+    | {"Dense", "EinsumDense", "Reshape", "Permute", "RepeatVector", "Embedding", "Normalization", "Identity"}
+)
 _MODELS = frozenset({"Functional", "Sequential"})
 _ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})

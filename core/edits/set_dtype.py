@@ -64,6 +64,13 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
         return f"{names}: {self.policy}"
 
 
+def in_single_precision(layer: Layer) -> Layer:
+    """The layer with float32 variables, unless it is quantized."""
+    if _policy_name(layer.config) in ("float16", "bfloat16", "float64"):
+        return replace(layer, config=_with_policy(layer.config, "float32"))
+    return layer
+
+
 def quantized(config: dict[str, Any]) -> bool:
     """Whether a layer's config says that its weights are quantized."""
     return _policy_name(config).startswith(("int8", "int4", "float8"))

@@ -129,6 +129,8 @@ def _flagged_config(entry: dict[str, Any], trainable: bool) -> dict[str, Any]:
         inside = config.get(carrier)
         if isinstance(inside, dict) and isinstance(inside.get("config"), dict):
             config[carrier] = _flagged_config(inside, trainable)
+    if isinstance(config.get("cells"), list):
+        config["cells"] = [_flagged_config(cell, trainable) for cell in config["cells"] if isinstance(cell, dict)]
     return {**entry, "config": config}
 
 

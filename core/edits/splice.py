@@ -16,7 +16,12 @@ FUNCTIONAL = "keras.src.models.functional"
 
 def new_layer(class_name: str, name: str, **config: Any) -> Layer:
     """A layer that the source does not have, with Keras's defaults for whatever `config` leaves out."""
-    return Layer(name=name, class_name=class_name, config={"name": name, **config})
+    return Layer(name=name, class_name=class_name, config={"name": name, **completed(class_name, config)})
+
+
+def completed(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The config with what Keras's `from_config` asks for although its constructor has a default."""
+    return {"offset": 0.0, **config} if class_name == "Rescaling" else config
 
 
 def remapped(graph: Graph, table: dict[TensorRef, TensorRef], skip: frozenset[str] = frozenset()) -> Graph:

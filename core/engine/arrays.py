@@ -79,7 +79,7 @@ class Arrays:
             tensors = {ref: level.spec(ref) for ref in call.inputs()}
             values = initial_arrays(move.layer, layer, call, tensors)
             self._initial = (move.layer, values)
-        return values[move.name]
+        return values[move.key]
 
 
 class _Siblings(Mapping[str, Array]):
@@ -112,6 +112,8 @@ def _levels(graph: Graph, prefix: str = "") -> dict[str, Graph]:
 
 def _cast(array: Array, dtype: str) -> Array:
     if dtype == "bfloat16":
-        return array
+        import ml_dtypes  # comes with TensorFlow; NumPy itself has no such type
+
+        return array.astype(ml_dtypes.bfloat16)
     wanted = np.dtype(dtype) if dtype != "string" else array.dtype
     return array if array.dtype == wanted or wanted.kind == "O" else array.astype(wanted)

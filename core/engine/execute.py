@@ -144,6 +144,11 @@ def _elements(move: Move) -> int:
 
 def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
     graph = planned.plan.graph
+    half = next((move.fate.weight for move in planned.moves if move.fate.dtype == "bfloat16"), None)
+    if half is not None:
+        raise FileError(
+            f"{half} is bfloat16, which Keras cannot read back from an .h5 file; write .keras.", path=str(out)
+        )
     placed: dict[str, list[PlacedArray]] = {}
     flags = {path: layer.trainable for path, layer in graph.walk()}
     moves = planned.moves

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from core.edits.set_dtype import in_single_precision
 from core.engine.gate import make_layer
 from core.engine.specs import recorded_variables, recorded_weights, symbolic_arguments
 from core.graph import Call, Layer, TensorRef, TensorSpec
@@ -13,10 +14,11 @@ from core.rules.base import Array
 
 
 def initial_arrays(path: str, layer: Layer, call: Call, tensors: Mapping[TensorRef, TensorSpec]) -> dict[str, Array]:
-    """Fresh arrays of one layer by weight name, from its own initializers; the same for the same path every time."""
+    """Fresh arrays of one layer by storage key, from its own initializers; the same for the same path every time."""
     keras.utils.set_random_seed(zlib.crc32(path.encode()) & 0x7FFFFFFF)
-    fresh = make_layer(layer)
+    # drawn as float32 whatever the layer's dtype: other dtypes draw other numbers from the same seed
+    fresh = make_layer(in_single_precision(layer))
     args, kwargs = symbolic_arguments(call, dict(tensors))
     fresh(*args, **kwargs)
     variables = dict(recorded_variables(fresh))
-    return {weight.name: np.asarray(variables[weight.key]) for weight in recorded_weights(fresh)}
+    return {weight.key: np.asarray(variables[weight.key]) for weight in recorded_weights(fresh)}

@@ -1,0 +1,149 @@
+"""What random models and recipes brought to light, each as the smallest case that shows it."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from core.edits import ChangeInput, InsertAdapter, InsertLayer, ReplaceFirstConv, ReplaceLayer, SetDtype, SetRule
+from core.edits.attach_head import AttachHead
+from core.edits.set_trainable import SetTrainable
+from core.errors import FileError, RecipeError
+from core.rules import RepeatChannels
+from tests.core.engine.drive import applied, assert_verified, errors, opened, outputs, plan, recipe, saved
+from tests.helpers.models import seed_weights
+
+layers = keras.layers
+
+
+def chain(folder: Path, shape: tuple[int | None, ...], *body: Any) -> Path:
+    """A Sequential of these layers with seeded weights, as a file."""
+    keras.backend.clear_session()
+    model = keras.Sequential([keras.Input(shape), *body])
+    seed_weights(model, calibrate=False)
+    return saved(model, folder)
+
+
+@pytest.mark.parametrize("channels", ["auto", "repeat", "zero_extra"])
+def test_that_channels_which_reach_the_output_have_no_contract(channels: str, tmp_path: Path) -> None:
+    source = chain(tmp_path, (9, 9, 3), layers.DepthwiseConv2D(3, use_bias=False), layers.ReLU())
+    written, model = applied(source, tmp_path / "out.keras", ChangeInput(shape=(9, 9, 4), channels=channels))
+    assert_verified(written.verification)
+    assert written.verification and written.verification.contracts == ()
+    assert model.output_shape == (None, 7, 7, 4)
+
+
+def test_that_the_old_size_is_not_held_against_a_weight_that_counts_places(tmp_path: Path) -> None:
+    source = chain(tmp_path, (8, 3), layers.Permute((2, 1)), layers.Dense(5, name="mix"))
+    edits = ChangeInput(shape=(16, 3)), SetRule(weight="mix/kernel", rule=RepeatChannels())
+    assert_verified(applied(source, tmp_path / "out.keras", *edits)[0].verification)
+
+
+def test_that_a_padding_which_is_not_by_parity_stays_at_the_old_size(tmp_path: Path) -> None:
+    body = layers.ZeroPadding2D(((2, 3), (2, 3))), layers.Conv2D(4, 7, strides=2), layers.GlobalAveragePooling2D()
+    source = chain(tmp_path, (9, 9, 3), *body)
+    written, _ = applied(source, tmp_path / "out.keras", ChangeInput(shape=(18, 18, 3)))
+    assert_verified(written.verification)
+    assert written.verification
+    assert [(one.exact, one.drift) for one in written.verification.contracts] == [(True, 0.0)]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_that_stacked_cells_freeze_and_thaw_with_their_layer(wrapped: bool, tmp_path: Path) -> None:
+    recurrent = layers.RNN([layers.LSTMCell(3), layers.GRUCell(4)])
+    source = chain(tmp_path, (6, 5), layers.Bidirectional(recurrent) if wrapped else recurrent)
+    freeze, thaw = SetTrainable(layers=("*",)), SetTrainable(layers=("*",), trainable=True)
+    written, frozen = applied(source, tmp_path / "out.keras", freeze)
+    assert frozen.trainable_weights == []
+    assert written.plan.after.trainable_params == 0
+    _, thawed = applied(source, tmp_path / "out.keras", freeze, thaw)
+    assert len(thawed.trainable_weights) == len(thawed.weights)
+
+
+@pytest.mark.parametrize("policy", ["float64", "float16", "bfloat16"])
+def test_that_new_weights_start_at_the_same_values_in_every_precision(policy: str, tmp_path: Path) -> None:
+    source = chain(tmp_path, (8, 8, 2), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D())
+    head = AttachHead(classes=3, hidden=(6,))
+    single = applied(source, tmp_path / "single.keras", head)[1]
+    written, other = applied(source, tmp_path / "other.keras", head, SetDtype(policy=policy))
+    assert_verified(written.verification)
+    for mine, theirs in zip(single.weights, other.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs).astype("float32"), atol=5e-3)
+
+
+def test_that_bfloat16_is_written_as_keras_reads_it(tmp_path: Path) -> None:
+    source = chain(tmp_path, (8, 8, 2), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D())
+    original = keras.saving.load_model(source)
+    for name in ("out.keras", "out.weights.h5"):
+        written = opened(source).apply(recipe(SetDtype(policy="bfloat16")), tmp_path / name)
+        assert_verified(written.verification)
+    model = keras.saving.load_model(tmp_path / "out.keras")
+    for mine, theirs in zip(model.weights, original.weights, strict=True):
+        assert mine.dtype == "bfloat16"
+        np.testing.assert_array_equal(np.asarray(mine), np.asarray(keras.ops.cast(theirs, "bfloat16")))
+    with pytest.raises(FileError, match=r"bfloat16, which Keras cannot read back from an \.h5"):
+        opened(source).apply(recipe(SetDtype(policy="bfloat16")), tmp_path / "out.h5")
+
+
+def test_that_a_rescaling_needs_no_offset(tmp_path: Path) -> None:
+    source = chain(tmp_path, (8, 8, 2), layers.Conv2D(4, 3, name="conv"), layers.ReLU(name="relu"))
+    scaled = {"class_name": "Rescaling", "config": {"scale": 2.0}}
+    old, x = keras.saving.load_model(source), np.random.default_rng(1).random((2, 8, 8, 2), np.float32)
+    behind = applied(source, tmp_path / "out.keras", InsertLayer(layer="relu", config=scaled))[1]
+    instead = applied(source, tmp_path / "out.keras", ReplaceLayer(layer="relu", config=scaled))[1]
+    np.testing.assert_allclose(outputs(behind, x)[0], 2 * outputs(old, x)[0], rtol=1e-6)
+    np.testing.assert_allclose(outputs(instead, x)[0], 2 * outputs(old.layers[0], x)[0], rtol=1e-6)
+
+
+def test_that_one_channel_is_not_repeated_to_one(tmp_path: Path) -> None:
+    source = chain(tmp_path, (8, 8, 1), layers.Conv2D(4, 3))
+    with pytest.raises(RecipeError, match="takes one channel already"):
+        plan(source, InsertAdapter(shape=(8, 8, 1), fit="repeat"))
+
+
+@pytest.mark.parametrize("kernel", [1, 5])
+def test_that_padding_by_parity_follows_a_kernel_down_to_one_tap(kernel: int, tmp_path: Path) -> None:
+    source = chain(tmp_path, (8, 8, 2), layers.ZeroPadding2D(((0, 1), (0, 1))), layers.Conv2D(4, 3, strides=2))
+    written, model = applied(source, tmp_path / "out.keras", ReplaceFirstConv(kernel_size=kernel))
+    assert_verified(written.verification)
+    assert model.output_shape == (None, 4, 4, 4)
+
+
+def test_that_a_merge_does_not_become_a_layer_of_one_tensor(tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    given = keras.Input((8, 8, 4))
+    merged = layers.Add(name="add")([given, layers.Conv2D(4, 3, padding="same")(given)])
+    source = saved(keras.Model(given, merged), tmp_path)
+    with pytest.raises(RecipeError, match="add takes several tensors; a ReLU takes one"):
+        plan(source, ReplaceLayer(layer="add", config={"class_name": "ReLU", "config": {}}))
+    assert errors(plan(source, ReplaceLayer(layer="add", config={"class_name": "Average", "config": {}}))) == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ({"kernel_size": 1}, {"kernel_size": 3}),
+        ({"kernel_size": 5, "kernel_rule": "resize"}, {"kernel_size": 7}),
+        ({"kernel_size": 5, "kernel_rule": "initialize"}, {"kernel_size": 7}),
+        ({"use_bias": False}, {"use_bias": True}),
+        ({"filters": 12, "filters_rule": "widen"}, {"filters": 16}),
+    ],
+)
+def test_that_a_second_change_of_a_convolution_is_exact_only_where_the_first_one_lasts(
+    steps: tuple[dict[str, Any], ...], tmp_path: Path
+) -> None:
+    body = layers.Conv2D(8, 3, padding="same", bias_initializer="ones"), layers.Conv2D(4, 3)
+    source = chain(tmp_path, (9, 9, 3), *body, layers.GlobalAveragePooling2D())
+    written, _ = applied(source, tmp_path / "out.keras", *(ReplaceFirstConv(**fields) for fields in steps))
+    assert_verified(written.verification)
+    assert any("an earlier step" in finding.message for finding in written.plan.findings)
+
+
+def test_that_a_kernel_that_grows_twice_stays_exact(tmp_path: Path) -> None:
+    source = chain(tmp_path, (9, 9, 3), layers.Conv2D(8, 3, padding="same"), layers.GlobalAveragePooling2D())
+    steps = ReplaceFirstConv(kernel_size=5), ReplaceFirstConv(kernel_size=7)
+    written, _ = applied(source, tmp_path / "out.keras", *steps)
+    assert_verified(written.verification)
+    assert [one.exact for one in written.plan.contracts] == [True, True]
