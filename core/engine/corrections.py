@@ -14,7 +14,22 @@ def corrected(layer: Any, args: list[Any], kwargs: dict[str, Any], result: Any) 
         return _scores(layer, args, kwargs, result)
     if name == "TextVectorization" and getattr(layer, "_output_mode", "int") != "int":
         return _bag(args, result)
+    if name in _ENCODERS and layer.output_mode != "int":
+        return _encoded(layer, args, result)
     return result
+
+
+_ENCODERS = frozenset({"Hashing", "StringLookup", "IntegerLookup", "CategoryEncoding"})
+
+
+def _encoded(layer: Any, args: list[Any], result: Any) -> Any:
+    """One-hot adds an axis behind more than one entry; counts and multi-hot take the second axis away."""
+    shape, depth = keras.tree.flatten(args)[0].shape, result.shape[-1]
+    if layer.output_mode == "one_hot":
+        kept = shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape
+    else:
+        kept = (shape[0], *shape[2:]) if len(shape) > 1 else shape
+    return result if len(shape) < 1 else keras.KerasTensor((*kept, depth), dtype=result.dtype, sparse=result.sparse)
 
 
 def _bag(args: list[Any], result: Any) -> Any:

@@ -10,7 +10,9 @@ import pytest
 from core.edits import ChangeInput, InsertAdapter, InsertLayer, ReplaceFirstConv, ReplaceLayer, SetDtype, SetRule
 from core.edits.attach_head import AttachHead
 from core.edits.set_trainable import SetTrainable
+from core.engine.specs import Specs
 from core.errors import FileError, RecipeError
+from core.graph import Call, Layer, TensorRef, TensorSpec
 from core.rules import RepeatChannels
 from tests.core.engine.drive import applied, assert_verified, errors, opened, outputs, plan, recipe, saved
 from tests.helpers.models import seed_weights
@@ -31,7 +33,8 @@ def test_that_channels_which_reach_the_output_have_no_contract(channels: str, tm
     source = chain(tmp_path, (9, 9, 3), layers.DepthwiseConv2D(3, use_bias=False), layers.ReLU())
     written, model = applied(source, tmp_path / "out.keras", ChangeInput(shape=(9, 9, 4), channels=channels))
     assert_verified(written.verification)
-    assert written.verification and written.verification.contracts == ()
+    assert written.verification is not None
+    assert written.verification.contracts == ()
     assert model.output_shape == (None, 7, 7, 4)
 
 
@@ -46,7 +49,7 @@ def test_that_a_padding_which_is_not_by_parity_stays_at_the_old_size(tmp_path: P
     source = chain(tmp_path, (9, 9, 3), *body)
     written, _ = applied(source, tmp_path / "out.keras", ChangeInput(shape=(18, 18, 3)))
     assert_verified(written.verification)
-    assert written.verification
+    assert written.verification is not None
     assert [(one.exact, one.drift) for one in written.verification.contracts] == [(True, 0.0)]
 
 
@@ -147,3 +150,28 @@ def test_that_a_kernel_that_grows_twice_stays_exact(tmp_path: Path) -> None:
     written, _ = applied(source, tmp_path / "out.keras", *steps)
     assert_verified(written.verification)
     assert [one.exact for one in written.plan.contracts] == [True, True]
+
+
+@pytest.mark.parametrize("mode", ["one_hot", "multi_hot", "count"])
+@pytest.mark.parametrize("shape", [(1,), (4,), (None,), (3, 2)])
+@pytest.mark.parametrize("kind", ["Hashing", "StringLookup", "IntegerLookup", "CategoryEncoding"])
+def test_that_encoded_entries_are_planned_in_the_shape_that_they_really_have(
+    kind: str, shape: tuple[int | None, ...], mode: str
+) -> None:
+    fields: dict[str, Any] = {
+        "Hashing": {"num_bins": 5},
+        "StringLookup": {"vocabulary": ["a", "b"]},
+        "IntegerLookup": {"vocabulary": [1, 2]},
+        "CategoryEncoding": {"num_tokens": 4},
+    }[kind]
+    layer = getattr(layers, kind)(output_mode=mode, **fields)
+    words = np.full((2, *(size or 7 for size in shape)), "a" if kind in ("Hashing", "StringLookup") else 1)
+    found = layer(keras.ops.convert_to_tensor(words, "string") if words.dtype.kind == "U" else words)
+    given = Layer("x", kind, config={**keras.layers.serialize(layer)["config"], "name": "x"})
+    dtype = "string" if words.dtype.kind == "U" else "int64"
+    ref = TensorRef("in")
+    answer = Specs().outputs(given, Call((ref,)), {ref: TensorSpec((None, *shape), dtype)})
+    assert answer.error is None
+    planned = answer.outputs[0].shape or ()
+    assert len(planned) == len(found.shape)
+    assert all(one in (None, size) for one, size in zip(planned, found.shape, strict=True)), (planned, found.shape)
