@@ -198,9 +198,10 @@ def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
     for weight in layer.weights:
         name = weight.name.rpartition("/")[2]
         axes = axes_of(layer, weight.name, weight.shape)
-        if axes.channels is None or axes.kind not in ("kernel", "depthwise"):
+        if axes.channels is None or axes.kind not in ("kernel", "depthwise", "shift"):
             continue
-        factor = inner * int(config.get("depth_multiplier", 1)) if name == "pointwise_kernel" else inner
+        multiplied = name == "pointwise_kernel" or axes.kind == "shift"
+        factor = inner * int(config.get("depth_multiplier", 1)) if multiplied else inner
         one = replace(change, rule=rule)
         if site.state.flat is not None:
             layer = _flat(layer, weight.name, weight.shape[axes.channels], site, one)

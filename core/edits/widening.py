@@ -336,7 +336,7 @@ class _Widening:
         layer = self.changed.get(path, self.graph.find(path))
         for weight in layer.weights:
             axes = axes_of(layer, weight.name, weight.shape)
-            if axes.kind == "bias" and multiplier >= 1 and axes.filters is not None:
+            if weight.name.rpartition("/")[2] == "bias" and multiplier >= 1 and axes.filters is not None:
                 wide = tuple(one * multiplier + k for one in take for k in range(multiplier))
                 layer = record(layer, weight.name, _copies(wide, weight.shape[axes.filters]))
             elif axes.channels is not None and weight.shape[axes.channels] > 1:

@@ -54,6 +54,8 @@ def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
     name = weight_name.rpartition("/")[2]
     rank = len(shape)
     if name == "bias" and rank == 1:
+        if class_name in _DEPTHWISE:
+            return Axes(kind="shift", channels=0, filters=0)  # one number per channel that goes in
         recurrent = class_name in _RECURRENT or class_name in _CONV_LSTM
         return Axes(kind="bias", filters=None if recurrent else 0)
     if class_name in _NORMS:

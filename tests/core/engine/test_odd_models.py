@@ -38,6 +38,24 @@ def test_that_channels_which_reach_the_output_have_no_contract(channels: str, tm
     assert model.output_shape == (None, 7, 7, 4)
 
 
+@pytest.mark.parametrize("multiplier", [1, 2])
+@pytest.mark.parametrize(("channels", "rule"), [(5, "repeat"), (6, "zero_extra"), (2, "repeat"), (1, "sum")])
+def test_that_the_bias_of_a_depthwise_convolution_follows_the_channels(
+    channels: int, rule: str, multiplier: int, tmp_path: Path
+) -> None:
+    body = layers.DepthwiseConv2D(3, depth_multiplier=multiplier), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()
+    source = chain(tmp_path, (9, 9, 3), *body)
+    written, model = applied(source, tmp_path / "out.keras", ChangeInput(shape=(9, 9, channels), channels=rule))
+    assert_verified(written.verification)
+    old = keras.saving.load_model(source).layers[0].bias.numpy().reshape(3, multiplier)
+    new = model.layers[0].bias.numpy().reshape(channels, multiplier)
+    if channels > 3:
+        np.testing.assert_array_equal(new[:3], old)
+        assert written.plan.contracts[0].exact
+    if channels == 1:
+        np.testing.assert_allclose(new, old.mean(0, keepdims=True), rtol=1e-5)
+
+
 def test_that_the_old_size_is_not_held_against_a_weight_that_counts_places(tmp_path: Path) -> None:
     source = chain(tmp_path, (8, 3), layers.Permute((2, 1)), layers.Dense(5, name="mix"))
     edits = ChangeInput(shape=(16, 3)), SetRule(weight="mix/kernel", rule=RepeatChannels())
