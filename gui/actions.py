@@ -55,6 +55,7 @@ COMMANDS = (
     Command("rename_layer", "Rename layer\u2026", ("F2",), "Another name for the selected layer"),
     Command("load_recipe", "Load recipe\u2026", ("Ctrl+L",)),
     Command("save_recipe", "Save recipe\u2026", ("Ctrl+S",)),
+    Command("save_script", "Save as Python\u2026", ("Ctrl+Alt+S",), "A program that does what the recipe does"),
     Command("clear_recipe", "Clear recipe", ("Ctrl+Shift+Backspace",)),
     Command("preferences", "Preferences\u2026", ("Ctrl+,",)),
     Command("quit", "Quit", ("Ctrl+Q",)),

@@ -45,6 +45,7 @@ class Desk(QObject):
         self._help: HelpSheet | None = None
         self._kept: tuple[str, Recipe] | None = None
         files.unchanged = self._unchanged
+        files.code = lambda: (self.foreign.code, self.foreign.trusted)
         banner.wanted.connect(self.on_wanted)
         session.source_changed.connect(self._on_source)
         self.foreign.settled.connect(self._on_settled)

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.errors import RecipeError
 from core.readers.source import Source
-from core.recipe import Recipe, to_json
+from core.recipe import from_json, to_json
+from core.scripts import python_script
 from gui.dialogs.export import ExportSheet
 from gui.panels.parts import Look
 from gui.session import Session
@@ -27,6 +27,7 @@ RESULTS = (
     "LiteRT (*.tflite)"
 )
 ENDINGS = (".keras", ".h5", ".hdf5", ".savedmodel", ".onnx", ".tflite")
+SCRIPTS = "Python (*.py);;All files (*)"
 RECIPES = "Recipes (*.json);;All files (*)"
 
 
@@ -43,6 +44,9 @@ class FileCommands(QObject):
         """The person's own data for the next verification; empty means random inputs."""
         self.unchanged: Callable[[], bool] = lambda: True
         """Asked before an export: are the opened files still what they were? Whoever says no tells the person why."""
+
+        self.code: Callable[[], tuple[tuple[str, ...], bool]] = lambda: ((), False)
+        """The files of code that the person named for this model, and whether its stored code is trusted."""
 
     @property
     def sheet(self) -> ExportSheet:
@@ -197,6 +201,29 @@ class FileCommands(QObject):
         self._session.note.emit(f"saved the recipe as {path}")
 
     @Slot()
+    def save_script(self) -> None:
+        """Ask where to save the Python program."""
+        start = str(Path(self._settings.folder) / "adapt.py")
+        self._ask("Save as Python", SCRIPTS, "save_script_to", mode=QFileDialog.FileMode.AnyFile, start=start)
+
+    @Slot(str)
+    def save_script_to(self, path: str) -> None:
+        """Write a program that does what the recipe does."""
+        session = self._session
+        if session.source is None or session.plan is None:
+            return
+        if not Path(path).suffix:
+            path += ".py"
+        out = str(Path(path).with_name(suggested_name(session.source)))
+        text = python_script(session.source, session.recipe, session.plan, out, *self.code())
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            session.problem.emit(f"{path} cannot be written: {error.strerror}; choose another place.", "")
+            return
+        session.note.emit(f"saved a Python program as {path}")
+
+    @Slot()
     def load_recipe(self) -> None:
         """Ask for a recipe."""
         self._ask("Load a recipe", RECIPES, "load_recipe_from", mode=QFileDialog.FileMode.ExistingFile)
@@ -205,11 +232,11 @@ class FileCommands(QObject):
     def load_recipe_from(self, path: str) -> None:
         """Make a saved recipe the current one."""
         try:
-            recipe = msgspec.json.decode(Path(path).read_bytes(), type=Recipe)
+            recipe = from_json(Path(path).read_bytes())
         except OSError as error:
             self._session.problem.emit(f"{path} cannot be read: {error.strerror}.", "")
-        except (msgspec.DecodeError, RecipeError) as error:
-            self._session.problem.emit(f"{Path(path).name} is not a recipe: {error}.", str(error))
+        except RecipeError as error:
+            self._session.problem.emit(f"{Path(path).name} is not a recipe. {error.message}", error.message)
         else:
             self._session.change_recipe(recipe, f"Load {Path(path).name}")
 

@@ -10,6 +10,7 @@ from core.cli import fields, tables
 from core.cli.speech import Speech
 from core.errors import FileError, PlanRefused
 from core.recipe import Recipe, from_json, schema
+from core.scripts import python_script
 
 if TYPE_CHECKING:
     from core.readers.source import Source
@@ -119,6 +120,22 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         else:
             speech.show(*tables.verified(result))
         return _judge(speech, result, out)
+
+    @app.command()
+    def script(
+        model: Annotated[str, MODEL],
+        recipe: Annotated[str, RECIPE],
+        out: Annotated[str, typer.Option("-o", "--out", metavar="OUT", help="What the program is to write.")],
+        weights: Annotated[str | None, WEIGHTS] = None,
+        code: Annotated[list[str] | None, CODE] = None,
+        trust: Annotated[bool, TRUST] = False,
+    ) -> int:
+        """A Python program that does the same and goes on to training, on standard output."""
+        steps = load_recipe(recipe)
+        engine, answer = _planned(speech, model, weights, steps, code, trust)
+        if answer.ok:
+            speech.out.write(python_script(engine.planner.source, steps, answer, out, code or (), trust))
+        return _refuse(speech, answer)
 
     @app.command()
     def diff(

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from core.errors import PlanRefused
 from core.readers.source import Source
-from core.recipe import Recipe, to_json
+from core.recipe import Recipe, load_recipe, to_json
 from core.service.messages import Apply, Verify
 from gui import gestures
 from gui.main_window import MainWindow
@@ -161,6 +161,22 @@ def test_that_a_recipe_is_saved_and_loaded(qtbot: QtBot, opened: MainWindow, tmp
     opened.session.clear_recipe()
     opened.files.load_recipe_from(str(file))
     assert opened.session.recipe == saved
+
+
+def test_that_a_loaded_recipe_may_say_a_rules_fields_beside_it(opened: MainWindow, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.json"
+    file.write_text('{"edits": [{"do": "set_rule", "weight": "a/kernel", "rule": "initialize", "seed": 3}]}')
+    opened.files.load_recipe_from(str(file))
+    assert opened.session.recipe == load_recipe(file)
+
+
+def test_that_a_recipe_is_saved_as_a_program(qtbot: QtBot, opened: MainWindow, tmp_path: Path) -> None:
+    resize(qtbot, opened, 64)
+    assert opened.actions_["save_script"].isEnabled()
+    opened.files.save_script_to(str(tmp_path / "adapt"))
+    text = (tmp_path / "adapt.py").read_text(encoding="utf-8")
+    compile(text, "adapt.py", "exec")
+    assert to_json(opened.session.recipe) in text
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"edits": [{"do": "dance"}]}', '{"edits": [], "extra": 1}'])
