@@ -6,13 +6,13 @@ from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS, first_convs
 from core.edits.baked import rebaked
 from core.edits.base import Edit
-from core.edits.insert_layer import InsertLayer
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.set_dtype import quantized
 from core.edits.splice import insert_after, new_layer
 from core.edits.widening import widen
+from core.edits.windows import explicit_pads, output_shapes, padding_layer, shrinking_map, spatial_sizes
 from core.errors import EditError, RuleError
-from core.findings import Finding, Fix
+from core.findings import Finding
 from core.graph import Graph, Layer
 from core.plan import Contract
 from core.rules import CenterKernel, Initialize, PiResizeKernel, ProjectFilters, ResizeKernel, Rule, parse_rule
@@ -82,12 +82,14 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         """The same input gives the same output where nothing but room was added."""
         path = self.target(before)
         old = before.find(path)
-        strides = self.strides is not None and _sizes(self.strides, old) != _sizes(old.config.get("strides", 1), old)
+        strides = self.strides is not None and spatial_sizes(self.strides, old) != spatial_sizes(
+            old.config.get("strides", 1), old
+        )
         padded = self.padding is not None and self.padding != old.config.get("padding")
         if strides or padded or self._moved_activation(old) is not None:
             return ()
         exact = self._exact(before, path, old)
-        if not exact and _output_shapes(before) != _output_shapes(after):
+        if not exact and output_shapes(before) != output_shapes(after):
             return ()
         return (contracts.same_input("new(x) == old(x)", exact),)
 
@@ -99,28 +101,9 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             return ()
         losses = self._losses(old)
         if not losses:
-            return (self._shrinks(before, path, old),)
+            return (shrinking_map(before, path, old, spatial_sizes(self.kernel_size or 1, old)),)
         message = f"{path} changes what it computes ({', '.join(losses)}). Verify shows the drift."
         return (Finding("info", "adapt.lossy", path, message),)
-
-    def _shrinks(self, graph: Graph, path: str, old: Layer) -> Finding:
-        """The kernel is the old one with zeros around it, but its windows start later: padding puts them back."""
-        small, large = _sizes(old.config["kernel_size"], old), _sizes(self.kernel_size or 1, old)
-        message = (
-            f"{path} has valid padding, so a larger kernel moves its windows inward and makes the map smaller; with "
-            "zeros around the map first it would compute what it did."
-        )
-        feeder = sole_feeder(graph, path)
-        if feeder is None:
-            return Finding("info", "adapt.lossy", path, message)
-        shifts = [center_offset(one, other) for one, other in zip(small, large, strict=True)]
-        pads = [[shift, other - one - shift] for shift, one, other in zip(shifts, small, large, strict=True)]
-        fields: dict[str, Any] = {"padding": pads if len(pads) > 1 else pads[0]}
-        if len(pads) > 1 and "data_format" in old.config:
-            fields["data_format"] = old.config["data_format"]
-        layer = {"class_name": f"ZeroPadding{len(pads)}D", "config": fields}
-        fix = Fix("Put zeros around the map first", (InsertLayer(layer=feeder, config=layer),))
-        return Finding("info", "adapt.lossy", path, message, (fix,))
 
     def summary(self) -> str:
         """For the recipe list."""
@@ -168,9 +151,9 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 raise EditError(f"{old.name} has {groups} groups; {self.filters} filters do not divide into them.")
             fields["filters"] = self.filters
         if self.kernel_size is not None:
-            fields["kernel_size"] = list(_sizes(self.kernel_size, old))
+            fields["kernel_size"] = list(spatial_sizes(self.kernel_size, old))
         if self.strides is not None:
-            fields["strides"] = list(_sizes(self.strides, old))
+            fields["strides"] = list(spatial_sizes(self.strides, old))
         if self.padding is not None:
             fields["padding"] = self.padding
         if self.use_bias is not None:
@@ -184,8 +167,10 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
     def _kernel_rules(self, old: Layer, new: Layer) -> Layer:
         if self.kernel_size is None:
             return new
-        sizes = _sizes(self.kernel_size, old)
-        patches = tuple(_sizes(old.config["kernel_size"], old)) == tuple(_sizes(old.config.get("strides", 1), old))
+        sizes = spatial_sizes(self.kernel_size, old)
+        patches = tuple(spatial_sizes(old.config["kernel_size"], old)) == tuple(
+            spatial_sizes(old.config.get("strides", 1), old)
+        )
         for weight in new.weights:
             axes = axes_of(new, weight.name, weight.shape)
             if not axes.spatial:
@@ -227,8 +212,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if feeder is None or old.config.get("padding") != "valid":
             return graph
         layer = graph.find(feeder)
-        before, after = _sizes(old.config["kernel_size"], old), _sizes(new.config["kernel_size"], new)
-        pads = _pads(layer.config["padding"], len(before))
+        before, after = spatial_sizes(old.config["kernel_size"], old), spatial_sizes(new.config["kernel_size"], new)
+        pads = explicit_pads(layer.config["padding"], len(before))
         if self.padding == "same":
             moved = [[0, 0] for _ in pads]
         else:
@@ -253,7 +238,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         taken = [layer.name for layer in level.layers]
         first = old.config.get("data_format") == "channels_first"
         dtype = {"dtype": old.config["dtype"]} if "dtype" in old.config else {}
-        rank = len(_sizes(old.config["kernel_size"], old))
+        rank = len(spatial_sizes(old.config["kernel_size"], old))
         if self.batch_norm:
             norm = new_layer(
                 "BatchNormalization",
@@ -301,7 +286,9 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             losses.append("the bias is given up")
         if self._starts_over(old):
             losses.append("what an earlier step made of it starts from the source again")
-        if self.strides is not None and _sizes(self.strides, old) != _sizes(old.config.get("strides", 1), old):
+        if self.strides is not None and spatial_sizes(self.strides, old) != spatial_sizes(
+            old.config.get("strides", 1), old
+        ):
             losses.append("other strides")
         if self.padding is not None and self.padding != old.config.get("padding"):
             losses.append("other padding")
@@ -317,11 +304,12 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         for weight in old.weights:
             rules = old.rules_for(weight.name)
             axes = axes_of(old, weight.name, weight.shape)
-            if self._width(old) is not None and any(rule.name in ("widen", "initialize") for rule in rules):
+            copied = self._width(old) is not None and self._filters_rule() != "widen"
+            if copied and any(rule.name in ("widen", "initialize") for rule in rules):
                 return True
             grown = all(
                 weight.shape[axis] <= size
-                for axis, size in zip(axes.spatial, _sizes(old.config["kernel_size"], old), strict=False)
+                for axis, size in zip(axes.spatial, spatial_sizes(old.config["kernel_size"], old), strict=False)
             )
             kernels = [rule for rule in rules if rule.owns == "kernel" or rule.name == "initialize"]
             plain = grown and all(isinstance(rule, CenterKernel) for rule in kernels)
@@ -331,7 +319,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
 
     def _kernel_loss(self, old: Layer) -> str:
         assert self.kernel_size is not None
-        before, after = _sizes(old.config["kernel_size"], old), _sizes(self.kernel_size, old)
+        before, after = spatial_sizes(old.config["kernel_size"], old), spatial_sizes(self.kernel_size, old)
         if any(large < small for small, large in zip(before, after, strict=True)):
             return "a smaller kernel sees less"
         return "the kernel is more than the old one with zeros around it"
@@ -342,16 +330,16 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if self.kernel_size is None or old.config.get("padding") == "same":
             return True
         # With valid padding the map shrinks unless a padding layer gives way.
-        sizes = _sizes(self.kernel_size, old) == _sizes(old.config["kernel_size"], old)
+        sizes = spatial_sizes(self.kernel_size, old) == spatial_sizes(old.config["kernel_size"], old)
         return sizes or padding_layer(graph, path) is not None
 
     def _kernel_exact(self, old: Layer) -> bool:
         """Growing from odd to odd by zeros is exact; elsewhere windows move or taps are lost."""
         assert self.kernel_size is not None
-        before, after = _sizes(old.config["kernel_size"], old), _sizes(self.kernel_size, old)
+        before, after = spatial_sizes(old.config["kernel_size"], old), spatial_sizes(self.kernel_size, old)
         if before == after:
             return self.kernel_rule != "initialize"
-        strides = _sizes(old.config.get("strides", 1), old)
+        strides = spatial_sizes(old.config.get("strides", 1), old)
         patches = before == strides
         if self.kernel_rule not in ("auto", "center") or (self.kernel_rule == "auto" and patches and max(after) > 1):
             return False
@@ -361,45 +349,3 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             if large < small or not (odd or step == 1) or (small < step and not explicit):
                 return False
         return True
-
-
-def padding_layer(graph: Graph, path: str) -> str | None:
-    """The path of a ZeroPadding layer that feeds nothing but the layer at `path`, or `None`."""
-    feeder = sole_feeder(graph, path)
-    return feeder if feeder is not None and graph.find(feeder).class_name.startswith("ZeroPadding") else None
-
-
-def sole_feeder(graph: Graph, path: str) -> str | None:
-    """The path of the one layer that feeds the layer at `path` and nothing else, or `None`."""
-    prefix, level = owner(graph, path)
-    layer = graph.find(path)
-    feeders = {ref.layer for call in layer.calls for ref in call.inputs()}
-    if len(feeders) != 1:
-        return None
-    name = feeders.pop()
-    users = {user for ref, pairs in level.consumers().items() if ref.layer == name for user, _ in pairs}
-    return prefix + name if users == {layer.name} else None
-
-
-def _output_shapes(graph: Graph) -> list[Any]:
-    return [graph.spec(ref).shape for ref in graph.output_refs()]
-
-
-def _sizes(value: Any, layer: Layer) -> tuple[int, ...]:
-    """A size per spatial axis from a number or a list. Raises `EditError` when the list has another length."""
-    rank = int(next((one for one in layer.class_name if one.isdigit()), "2"))
-    if isinstance(value, int):
-        return (value,) * rank
-    sizes = tuple(int(one) for one in value)
-    if len(sizes) != rank:
-        raise EditError(f"{layer.name} has {rank} spatial axes; {list(sizes)} names {len(sizes)}.")
-    return sizes
-
-
-def _pads(value: Any, rank: int) -> list[tuple[int, int]]:
-    """ZeroPadding's padding in any of its forms, as (before, after) per axis."""
-    if isinstance(value, int):
-        return [(value, value)] * rank
-    if rank == 1:
-        return [(int(value[0]), int(value[1]))]
-    return [(int(one), int(one)) if isinstance(one, int) else (int(one[0]), int(one[1])) for one in value]
