@@ -333,6 +333,11 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         sizes = spatial_sizes(self.kernel_size, old) == spatial_sizes(old.config["kernel_size"], old)
         return sizes or padding_layer(graph, path) is not None
 
+    def _strides_change(self, old: Layer) -> bool:
+        if self.strides is None:
+            return False
+        return spatial_sizes(self.strides, old) != spatial_sizes(old.config.get("strides", 1), old)
+
     def _kernel_exact(self, old: Layer) -> bool:
         """Growing from odd to odd by zeros is exact; elsewhere windows move or taps are lost."""
         assert self.kernel_size is not None
