@@ -82,9 +82,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         """The same input gives the same output where nothing but room was added."""
         path = self.target(before)
         old = before.find(path)
-        strides = self.strides is not None and spatial_sizes(self.strides, old) != spatial_sizes(
-            old.config.get("strides", 1), old
-        )
+        strides = self._strides_change(old)
         padded = self.padding is not None and self.padding != old.config.get("padding")
         if strides or padded or self._moved_activation(old) is not None:
             return ()
@@ -168,9 +166,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if self.kernel_size is None:
             return new
         sizes = spatial_sizes(self.kernel_size, old)
-        patches = tuple(spatial_sizes(old.config["kernel_size"], old)) == tuple(
-            spatial_sizes(old.config.get("strides", 1), old)
-        )
+        strides = spatial_sizes(old.config.get("strides", 1), old)
+        patches = spatial_sizes(old.config["kernel_size"], old) == strides
         for weight in new.weights:
             axes = axes_of(new, weight.name, weight.shape)
             if not axes.spatial:
@@ -286,9 +283,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             losses.append("the bias is given up")
         if self._starts_over(old):
             losses.append("what an earlier step made of it starts from the source again")
-        if self.strides is not None and spatial_sizes(self.strides, old) != spatial_sizes(
-            old.config.get("strides", 1), old
-        ):
+        if self._strides_change(old):
             losses.append("other strides")
         if self.padding is not None and self.padding != old.config.get("padding"):
             losses.append("other padding")
