@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from core.edits.anatomy import MIXING
 from core.edits.recording import configured, owner, record
 from core.errors import EditError
-from core.graph import Graph, Layer, TensorRef
-from core.rules import MapChannels, RepeatChannels, Rule, SliceFilters, WidenFilters
+from core.graph import Graph, Layer, TensorRef, Weight
+from core.rules import FoldChannels, MapChannels, RepeatChannels, Rule, SliceFilters, WidenFilters
 from core.rules.axes import axes_of, leaf_class
+from core.rules.channels import ChannelRule
 
 Take = tuple[int, ...]
 _TOGETHER = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Divide", "TrueDivide"})
@@ -299,7 +300,7 @@ class _Widening:
         for weight in layer.weights:
             axes = axes_of(layer, weight.name, weight.shape)
             if axes.filters is not None:
-                layer = record(layer, weight.name, _copies(take, weight.shape[axes.filters]))
+                layer = record(layer, weight.name, _copies(path, self.graph.find(path), weight, axes.filters, take))
         self.changed[path] = layer
 
     def _summed(self, path: str, take: Take) -> None:
@@ -316,7 +317,7 @@ class _Widening:
             wide = take
             if weight.name.endswith("pointwise_kernel") and multiplier > 1:
                 wide = tuple(one * multiplier + k for one in take for k in range(multiplier))
-            layer = record(layer, weight.name, _shares(wide, weight.shape[axes.channels]))
+            layer = record(layer, weight.name, _shares(path, self.graph.find(path), weight, axes.channels, wide))
         self.changed[path] = layer
 
     def _grouped(self, path: str, take: Take, old: int, groups: int) -> Take:
@@ -338,9 +339,9 @@ class _Widening:
             axes = axes_of(layer, weight.name, weight.shape)
             if weight.name.rpartition("/")[2] == "bias" and multiplier >= 1 and axes.filters is not None:
                 wide = tuple(one * multiplier + k for one in take for k in range(multiplier))
-                layer = record(layer, weight.name, _copies(wide, weight.shape[axes.filters]))
+                layer = record(layer, weight.name, _copies(path, self.graph.find(path), weight, axes.filters, wide))
             elif axes.channels is not None and weight.shape[axes.channels] > 1:
-                layer = record(layer, weight.name, _shares(take, weight.shape[axes.channels]))
+                layer = record(layer, weight.name, _shares(path, self.graph.find(path), weight, axes.channels, take))
         fields: dict[str, Any] = {}
         for key in ("scale", "offset"):
             value = layer.config.get(key)
@@ -349,12 +350,38 @@ class _Widening:
         self.changed[path] = configured(layer, **fields) if fields else layer
 
 
-def _copies(take: Take, old: int) -> Rule:
-    return WidenFilters() if _cyclic(take, old) else SliceFilters(keep=take)
+def _copies(path: str, layer: Layer, weight: Weight, axis: int, take: Take) -> Rule:
+    """Copies of the filters that are there now, said of the source's: an earlier step may have chosen among those."""
+    source = weight.shape[axis]
+    for rule in layer.rules_for(weight.name):
+        if rule.owns not in ("filters", "all") and not (rule.owns == "channels" and len(weight.shape) == 1):
+            continue
+        kept = rule.keep if isinstance(rule, SliceFilters) else None
+        known = tuple(number % source for number in range(max(take) + 1)) if rule.name == "widen" else kept
+        known = tuple(range(source)) if known is None and rule.name in ("slice", "project") else known
+        if known is None or max(take) >= len(known):
+            raise EditError(
+                f"{path} got other filters in an earlier step, some of which start anew and cannot be copied; "
+                "set their number in one step."
+            )
+        take = tuple(known[one] for one in take)
+    return WidenFilters() if _cyclic(take, source) else SliceFilters(keep=take)
 
 
-def _shares(take: Take, old: int) -> Rule:
-    return RepeatChannels(source=old) if _cyclic(take, old) else MapChannels(take=take, source=old)
+def _shares(path: str, layer: Layer, weight: Weight, axis: int, take: Take) -> Rule:
+    """What the copies of a channel share, said of the source's channels as above."""
+    source = weight.shape[axis]
+    earlier = [rule for rule in layer.rules_for(weight.name) if rule.owns in ("channels", "all")]
+    if not earlier:
+        return RepeatChannels(source=source) if _cyclic(take, source) else MapChannels(take=take, source=source)
+    rule, now = earlier[-1], max(take) + 1
+    plain = isinstance(rule, ChannelRule) and rule.inner == 1 and rule.source in (None, source)
+    if not plain or any(isinstance(one, FoldChannels) for one in getattr(rule, "rules", (rule,))):
+        raise EditError(
+            f"{path} got other channels in an earlier step, which cannot be copied; widen in an earlier one."
+        )
+    rows = MapChannels(take=take).matrix(len(take), now) @ rule.matrix(now, source)
+    return MapChannels(matrix_rows=tuple(tuple(map(float, row)) for row in rows), source=source)
 
 
 def _cyclic(take: Take, old: int) -> bool:

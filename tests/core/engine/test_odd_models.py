@@ -162,6 +162,26 @@ def test_that_a_second_change_of_a_convolution_is_exact_only_where_the_first_one
     assert any("an earlier step" in finding.message for finding in written.plan.findings)
 
 
+@pytest.mark.parametrize("widths", [(12, 16), (9, 11, 20), (8, 16)])
+def test_that_a_convolution_is_widened_again(widths: tuple[int, ...], tmp_path: Path) -> None:
+    body = layers.Conv2D(8, 3, padding="same"), layers.BatchNormalization(), layers.ReLU(), layers.DepthwiseConv2D(3)
+    source = chain(tmp_path, (9, 9, 3), *body, layers.Conv2D(4, 3), layers.GlobalAveragePooling2D())
+    steps = [ReplaceFirstConv(filters=width, filters_rule="widen") for width in widths]
+    written, model = applied(source, tmp_path / "out.keras", *steps)
+    assert_verified(written.verification)
+    assert [one.exact for one in written.plan.contracts] == [True] * len(widths)
+    old, x = keras.saving.load_model(source), np.random.default_rng(1).random((2, 9, 9, 3), np.float32)
+    np.testing.assert_allclose(outputs(model, x)[0], outputs(old, x)[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["project", "initialize"])
+def test_that_fresh_filters_are_not_copied(rule: Any, tmp_path: Path) -> None:
+    source = chain(tmp_path, (9, 9, 3), layers.Conv2D(8, 3), layers.Conv2D(4, 3))
+    steps = ReplaceFirstConv(filters=12, filters_rule=rule), ReplaceFirstConv(filters=16, filters_rule="widen")
+    with pytest.raises(RecipeError, match="set their number in one step"):
+        plan(source, *steps)
+
+
 def test_that_a_kernel_that_grows_twice_stays_exact(tmp_path: Path) -> None:
     source = chain(tmp_path, (9, 9, 3), layers.Conv2D(8, 3, padding="same"), layers.GlobalAveragePooling2D())
     steps = ReplaceFirstConv(kernel_size=5), ReplaceFirstConv(kernel_size=7)
