@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container, Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -120,9 +121,12 @@ def output_shape(layer: Layer) -> Shape | None:
 
 def shape_words(shape: Iterable[int | None] | None, *, batch: bool = False) -> str:
     """A shape in words, such as 224x224x3 with times signs. The first dimension is left out; `batch`: there is none."""
-    if shape is None:
-        return ""
-    dims = tuple(shape)
+    return "" if shape is None else _shape_words(tuple(shape), batch)
+
+
+@lru_cache(4096)
+def _shape_words(dims: Shape, batch: bool) -> str:
+    """A model has few shapes, and every view asks for each of them again and again."""
     shown = dims if batch else dims[1:]
     return TIMES.join(DYNAMIC if size is None else str(size) for size in shown) or "scalar"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import structs
@@ -33,6 +34,8 @@ NO_BADGE = Badge()
 def dominant(fates: Iterable[FateName]) -> FateName | None:
     """The fate that stands for several: the one that most needs a look."""
     found = set(fates)
+    if len(found) < 2:
+        return next(iter(found), None)
     return next((fate for fate in FATE_ORDER if fate in found), None)
 
 
@@ -82,6 +85,12 @@ def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
     return _collect(source, fates, findings)
 
 
+@lru_cache(1024)
+def _badge(fate: FateName | None, frozen: bool, severity: Marker | None, messages: tuple[str, ...]) -> Badge:
+    """Most layers of a model have one of very few badges, so equal ones are the same object."""
+    return Badge(fate, frozen, severity, messages=messages)
+
+
 def _collect(graph: Graph, fates: Mapping[str, set[FateName]], findings: Iterable[Finding]) -> dict[str, Badge]:
     """One badge a layer; a nested model sums up its children."""
     notes: dict[str, list[Finding]] = {}
@@ -91,16 +100,18 @@ def _collect(graph: Graph, fates: Mapping[str, set[FateName]], findings: Iterabl
     gathered: dict[str, set[FateName]] = {}
     order = list(graph.walk())
     frozen = frozen_layers(graph)
+    nothing: set[FateName] = set()
     for path, layer in reversed(order):
-        own = fates.get(path, set()) | gathered.get(path, set())
+        own = fates.get(path, nothing)
+        if path in gathered:
+            own = own | gathered[path]
         parent = path[: -len(layer.name) - 1]
         if parent:
             gathered.setdefault(parent, set()).update(own)
-        here = notes.get(path, [])
+        here = notes.get(path, ())
         severities = {finding.severity for finding in here}
         severity: Marker | None = "error" if "error" in severities else "warning" if "warning" in severities else None
-        badge = Badge(dominant(own), path in frozen, severity, messages=tuple(finding.message for finding in here))
-        made[path] = badge
+        made[path] = _badge(dominant(own), path in frozen, severity, tuple(finding.message for finding in here))
     for path, layer in reversed(order):
         parent = path[: -len(layer.name) - 1]
         worst = made[path].severity

@@ -58,9 +58,21 @@ class EdgeCell(QGraphicsItem):
         self.ghosts = QPainterPath()
         self.heads = QPainterPath()
         self.ghost_heads = QPainterPath()
-        self.labels: list[Label] = []
+        self.labelled: list[Edge] = []
+        self._places: list[Point] = []
+        self._labels: list[Label] | None = None
+        self._drawn = QRectF()
         self._bounds = QRectF()
         self.has_ghosts = False
+
+    @property
+    def labels(self) -> list["Label"]:
+        """The shapes beside the edges whose middle is in this cell; measured when first painted."""
+        if self._labels is None:
+            made = [label_of(edge, self.look) for edge in self.labelled if edge.text]
+            # a short way around one card has no room beside it
+            self._labels = [label for label in made if label.upright or not label.long]
+        return self._labels
 
     def settle(self) -> None:
         """Take the bounds, after the last piece was added."""
@@ -68,10 +80,33 @@ class EdgeCell(QGraphicsItem):
         for path in (self.lines, self.ghosts, self.heads, self.ghost_heads):
             if not path.isEmpty():
                 bounds = bounds.united(path.controlPointRect().adjusted(-3, -3, 3, 3))
-        for label in self.labels:
-            bounds = bounds.united(label.rect)
         self.has_ghosts = not self.ghosts.isEmpty()
-        self._bounds = bounds
+        self._drawn = bounds
+        self._bounds = self._with_labels()
+
+    def reword(self) -> None:
+        """Measure the labels again when next painted: the shapes on the edges may be others."""
+        self._labels = None
+        bounds = self._with_labels()
+        if bounds != self._bounds:
+            self.prepareGeometryChange()
+            self._bounds = bounds
+
+    def add_label(self, edge: Edge, place: Point) -> None:
+        """Write the shape of an edge, if it has one, at a place in this cell."""
+        self.labelled.append(edge)
+        self._places.append(place)
+
+    def _with_labels(self) -> QRectF:
+        """The bounds with room for labels of any direction: measuring each would take longer than all else."""
+        longest = max((len(edge.text) for edge in self.labelled), default=0)
+        if not longest:
+            return self._drawn
+        reach = (longest * self.look.small_metrics.horizontalAdvance("W") + 8) / 2
+        left, right = min(x for x, _ in self._places), max(x for x, _ in self._places)
+        top, bottom = min(y for _, y in self._places), max(y for _, y in self._places)
+        labels = QRectF(left - reach, top - reach, right - left + 2 * reach, bottom - top + 2 * reach)
+        return self._drawn.united(labels)
 
     @override
     def boundingRect(self) -> QRectF:
@@ -131,11 +166,23 @@ class Label(NamedTuple):
     upright: bool
 
 
+def _longest_piece(edge: Edge) -> tuple[Point, Point]:
+    points = edge.points
+    if len(points) == 2:
+        return points[0], points[1]
+    return max(pairwise(points), key=lambda step: abs(step[1][1] - step[0][1]))
+
+
+def label_place(edge: Edge) -> Point:
+    """The middle of an edge's longest piece."""
+    start, end = _longest_piece(edge)
+    return (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+
+
 def label_of(edge: Edge, look: Look) -> Label:
     """An edge's shape in the middle of its longest piece, along it if it is straight and long."""
     width = look.small_metrics.horizontalAdvance(edge.text) + 8
-    points = edge.points
-    start, end = max(pairwise(points), key=lambda step: abs(step[1][1] - step[0][1]))
+    start, end = _longest_piece(edge)
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     upright = start[0] == end[0] and abs(end[1] - start[1]) > width + 30
     rect = QRectF(x - 7, y - width / 2, 14, width) if upright else QRectF(x - width / 2, y - 7.5, width, 15)
@@ -163,12 +210,8 @@ def edge_cells(edges: Iterable[Edge], look: Look) -> list[EdgeCell]:
         tip = points[-1]
         cell = cell_at(*tip)
         add_head(cell.ghost_heads if edge.ghost else cell.heads, tip)
-        if edge.text:
-            label = label_of(edge, look)
-            if edge.long and not label.upright:
-                continue  # a short way around one card: there is no room beside it
-            middle = label.rect.center()
-            cell_at(middle.x(), middle.y()).labels.append(label)
+        place = label_place(edge)
+        cell_at(*place).add_label(edge, place)
     made = list(cells.values())
     for cell in made:
         cell.settle()

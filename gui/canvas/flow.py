@@ -66,6 +66,7 @@ class Edge:
     text: str
     ghost: bool
     long: bool = False
+    output: int = 0
     points: list[tuple[float, float]] = field(default_factory=list)
 
 
@@ -126,6 +127,86 @@ def build(
     return Level(nodes, edges, _blocks(nodes, edges))
 
 
+def retake(
+    level: Level,
+    graph: Graph,
+    unfolded: Callable[[str, Layer], bool],
+    prefix: str = "",
+) -> set[str] | None:
+    """Put another graph that is drawn with the same cards and edges into a level, which keeps its places.
+
+    Returns the keys of the nodes whose words changed; `None` when the graph needs a level of its own, and then this one
+    is of no use any more. Ghosts must be the same.
+    """
+    changed: set[str] = set()
+    nodes = iter(level.nodes)
+    for layer in graph.layers:
+        for number in range(max(1, len(layer.calls))):
+            node = next(nodes, None)
+            if node is None:
+                return None
+            old = node.layer
+            if old is layer:
+                continue
+            if node.call != number or not _drawn_alike(old, layer):
+                return None
+            if layer.inner is not None:
+                path = prefix + layer.name
+                if unfolded(path, layer) != (node.inner is not None):
+                    return None
+                if node.inner is not None and layer.inner is not old.inner:
+                    inside = retake(node.inner, layer.inner, unfolded, path + "/")
+                    if inside is None:
+                        return None
+                    changed |= inside
+            node.layer = layer
+            if layer.config is not old.config or layer.inner is not old.inner:
+                node.detail = detail_text(layer)
+            outputs = layer.calls[number].outputs if number < len(layer.calls) else None
+            node.shape = outputs_text(outputs) or _weight_text(layer)
+            changed.add(node.key)
+    if next(nodes, None) is not None:
+        return None
+    for edge in level.edges:
+        if edge.source.key in changed:
+            text = _tensor_text(edge.source, edge.output)
+            if text != edge.text:
+                edge.text = text
+                changed.add(edge.target.key)
+    _note_inputs(level)
+    return changed
+
+
+def _drawn_alike(old: Layer, new: Layer) -> bool:
+    """Whether two layers are drawn as the same card with the same edges, whatever is written on it."""
+    return (
+        new.name == old.name
+        and new.class_name == old.class_name
+        and new.opaque == old.opaque
+        and (new.inner is None) == (old.inner is None)
+        and len(new.calls) == len(old.calls)
+        and all(
+            (one.args is two.args or one.args == two.args) and (one.kwargs is two.kwargs or one.kwargs == two.kwargs)
+            for one, two in zip(new.calls, old.calls, strict=True)
+        )
+    )
+
+
+def _tensor_text(source: Node, output: int) -> str:
+    """The shape of one output of a node."""
+    calls = source.layer.calls
+    outputs = calls[source.call].outputs if source.call < len(calls) else None
+    return shape_words(outputs[output].shape) if outputs and output < len(outputs) else ""
+
+
+def _note_inputs(level: Level) -> None:
+    """What arrives at each node: the first shape that is known."""
+    for node in level.nodes:
+        node.shape_in = ""
+    for edge in level.edges:
+        edge.target.shape_in = edge.target.shape_in or edge.text
+
+
 def _weight_text(layer: Layer) -> str:
     """What a card tells where no shape is known, as in files of weights only."""
     count = layer.num_params() if layer.inner is None else 0
@@ -143,10 +224,9 @@ def _edges(nodes: list[Node], by_call: Mapping[tuple[str, int], Node]) -> list[E
             if source is None or source is node or source.key in seen:
                 continue
             seen.add(source.key)
-            outputs = source.layer.calls[ref.call].outputs if ref.call < len(source.layer.calls) else None
-            text = shape_words(outputs[ref.output].shape) if outputs and ref.output < len(outputs) else ""
+            text = _tensor_text(source, ref.output)
             node.shape_in = node.shape_in or text
-            edges.append(Edge(source, node, text, source.ghost or node.ghost))
+            edges.append(Edge(source, node, text, source.ghost or node.ghost, output=ref.output))
     return edges
 
 

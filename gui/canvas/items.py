@@ -1,6 +1,6 @@
 """Cards and containers as graphics items. Items only paint; what happens to them is the view's affair."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from html import escape
 
@@ -54,6 +54,16 @@ class BlockItem(QGraphicsItem):
         self._bounds = QRectF(-5, -9, self.width + 14, self.height + 20)
         self._texts: list[tuple[str, str, str, str]] | None = None
         self._words: list[str] | None = None
+
+    def retake(self, badges: Mapping[str, Badge], changed: Container[str]) -> bool:
+        """Take other badges and, for the `changed` nodes, other words. Returns whether there is something to paint."""
+        shown = [_shown(badges.get(node.key, NO_BADGE), difference=self.difference) for node in self.nodes]
+        if shown == self.badges and not any(node.key in changed for node in self.nodes):
+            return False
+        self.badges = shown
+        self._texts = None
+        self.update()
+        return True
 
     @override
     def boundingRect(self) -> QRectF:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGraphicsItem, QGraphicsScene, QStyleOptionGraphic
 from typing_extensions import override
 
 from gui.canvas.badges import NO_BADGE, Badge
-from gui.canvas.edges import Highlight, edge_cells
+from gui.canvas.edges import EdgeCell, Highlight, edge_cells
 from gui.canvas.flow import Edge, Level, Node
 from gui.canvas.items import BlockItem, GroupItem
 from gui.canvas.look import RADIUS, Look
@@ -88,6 +88,13 @@ class GraphScene(QGraphicsScene):
         self._edges: dict[str, tuple[list[Edge], list[Edge]]] = {}
         self._parents: dict[str, Node] = {}
         self._cells: dict[tuple[int, int], list[Node]] = {}
+        self._level: Level | None = None
+        self._look: Look | None = None
+        self._difference = False
+        self._union_paths: dict[str, str] = {}
+        self._blocks: list[BlockItem] = []
+        self._groups: list[GroupItem] = []
+        self._edge_cells: list[EdgeCell] = []
         self._cards: _Layer | None = None
         self._far_item: OverviewItem | None = None
         self._ring: _Ring | None = None
@@ -99,20 +106,23 @@ class GraphScene(QGraphicsScene):
         self._forget()
         self.clear()
         self.nodes = level.walk()
-        union_paths = _paths(level)
-        self.badges = {node.key: badges.get(union_paths[node.key], NO_BADGE) for node in self.nodes}
+        self._level, self._look, self._difference = level, look, difference
+        self._union_paths = _paths(level)
+        self.badges = self._by_node(badges)
         edges = list(self._index(level, None))
         self.bounds = QRectF(0, 0, level.width, level.height)
         self._cards = _Layer()
         self._cards.setZValue(2)
         self._add_groups(level, look, 0)
-        for cell in edge_cells(edges, look):
+        self._edge_cells = edge_cells(edges, look)
+        for cell in self._edge_cells:
             cell.setZValue(1)
             self.addItem(cell)
         self.addItem(self._cards)
         for block in _blocks(level):
             card = BlockItem(block, look, self.badges, difference=difference)
             card.setParentItem(self._cards)
+            self._blocks.append(card)
         self.overview = Overview(self.nodes, self.badges, look, difference=difference)
         self._far_item = OverviewItem(self.overview, self.bounds)
         self._far_item.setZValue(2)
@@ -128,8 +138,37 @@ class GraphScene(QGraphicsScene):
         self.far = not self.far
         self.set_far(far=not self.far)
 
+    def shows(self, level: Level, look: Look, *, difference: bool) -> bool:
+        """Whether this very level is drawn, in the same colours, so that `retake` is enough."""
+        return self._level is level and self._look is look and self._difference == difference
+
+    def retake(self, badges: Mapping[str, Badge], changed: set[str]) -> int:
+        """The level that is drawn got other badges, and other words on the `changed` nodes: change the items in place.
+
+        Returns how many cards are painted again.
+        """
+        before, self.badges = self.badges, self._by_node(badges)
+        painted = sum([card.retake(self.badges, changed) for card in self._blocks])
+        for group in self._groups:
+            if group.badge != self.badges[group.node.key] or group.node.key in changed:
+                group.badge = self.badges[group.node.key]
+                group.update()
+        if changed:
+            for cell in self._edge_cells:
+                cell.reword()
+                cell.update()
+        if self._look is not None and self._far_item is not None and self.badges != before:
+            self.overview = Overview(self.nodes, self.badges, self._look, difference=self._difference)
+            self._far_item.overview = self.overview
+            self._far_item.update()
+        return painted
+
+    def _by_node(self, badges: Mapping[str, Badge]) -> dict[str, Badge]:
+        return {key: badges.get(path, NO_BADGE) for key, path in self._union_paths.items()}
+
     def _forget(self) -> None:
         """Drop everything that refers to items, before they are deleted."""
+        self._blocks, self._groups, self._edge_cells, self._level = [], [], [], None
         self._cards = self._far_item = self._ring = self._hover_ring = self._highlight = None
         self._by_key, self._by_path, self._edges, self._parents, self._cells = {}, {}, {}, {}, {}
         self.nodes, self.badges, self.overview = [], {}, None
@@ -159,6 +198,7 @@ class GraphScene(QGraphicsScene):
                 item = GroupItem(node, look, self.badges[node.key], depth)
                 item.setZValue(0)
                 self.addItem(item)
+                self._groups.append(item)
                 self._add_groups(node.inner, look, depth + 1)
 
     def set_far(self, *, far: bool) -> None:

@@ -91,7 +91,36 @@ class GraphView(QWidget):
         if not keep_view:
             self._folds = {}
         self.graph, self._badges, self._ghosts, self._difference = graph, badges, ghosts, marked
-        self._rebuild(keep_view=keep_view)
+        if not (keep_view and self._retake()):
+            self._rebuild(keep_view=keep_view)
+
+    def _retake(self) -> bool:
+        """Change words and marks on the cards that are there, if the graph is drawn with the same ones.
+
+        Most edits change shapes and fates but no connection; laying out and drawing anew takes ten times as long.
+        """
+        if self._laid_out is None or self.graph is None:
+            return False
+        (graph, folds, ghosts), level = self._laid_out
+        if folds != self._folds or ghosts != self._ghosts:
+            return False
+        if not self.scene.shows(level, self._look, difference=self._difference):
+            return False
+        changed: set[str] = set()
+        if graph is not self.graph:
+            found = flow.retake(level, self.graph, self._is_unfolded)
+            if found is None:
+                self._laid_out = None
+                return False
+            changed = found
+            self._laid_out = ((self.graph, folds, ghosts), level)
+        overview = self.scene.overview
+        self.scene.retake(self._badges, changed)
+        self.scene.mark_hovered(self.view.hovered)
+        if self.scene.overview is not overview:
+            self.minimap.show_graph(self.scene.overview, self.scene.bounds, self._look, self.size())
+            self._place_overlays()
+        return True
 
     def set_theme(self, theme: Theme) -> None:
         """Paint in another theme."""
