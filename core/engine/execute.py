@@ -153,6 +153,8 @@ def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
     flags = {path: layer.trainable for path, layer in graph.walk()}
     moves = planned.moves
     for index, move in enumerate(moves):
+        if _is_state(planned, move):
+            continue  # legacy files hold a layer's weights alone, each once
         trainable = flags[move.layer] and _trains(planned, move)
         placed.setdefault(move.layer, []).append(PlacedArray(move.layer, move.name, trainable, index))
 
@@ -161,6 +163,12 @@ def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
         return arrays.values(moves[index])
 
     return write_h5(out, graph, model_config(graph), keras.__version__, placed, values)
+
+
+def _is_state(planned: Planned, move: Move) -> bool:
+    """Whether an array is no weight of its layer: a seed, or what a wrapper lists a second time."""
+    answer = planned.shaped.needs.get(move.layer)
+    return any(weight.state and weight.key == move.key for weight in answer.weights) if answer else False
 
 
 def _trains(planned: Planned, move: Move) -> bool:

@@ -213,3 +213,25 @@ def test_that_encoded_entries_are_planned_in_the_shape_that_they_really_have(
     planned = answer.outputs[0].shape or ()
     assert len(planned) == len(found.shape)
     assert all(one in (None, size) for one, size in zip(planned, found.shape, strict=True)), (planned, found.shape)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("kind", ["spectral", "lstm", "attention", "dropout"])
+def test_that_a_legacy_file_holds_each_weight_once(kind: str, frozen: bool, tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    given = keras.Input((6, 5))
+    made = {
+        "spectral": lambda x: layers.SpectralNormalization(layers.Dense(3))(x),
+        "lstm": lambda x: layers.LSTM(3, dropout=0.2, recurrent_dropout=0.1)(x),
+        "attention": lambda x: layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x),
+        "dropout": lambda x: layers.Dense(3)(layers.Dropout(0.2, seed=1)(x)),
+    }[kind](given)
+    model = keras.Model(given, made)
+    seed_weights(model, calibrate=False)
+    source = saved(model, tmp_path)
+    edits = [SetTrainable(layers=("*",))] if frozen else []
+    written = opened(source).apply(recipe(*edits), tmp_path / "out.h5")
+    assert_verified(written.verification)
+    x = np.random.default_rng(1).random((2, 6, 5), np.float32)
+    loaded = keras.saving.load_model(tmp_path / "out.h5", compile=False)
+    np.testing.assert_array_equal(outputs(loaded, x)[0], outputs(model, x)[0])
