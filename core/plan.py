@@ -98,12 +98,16 @@ class Plan(Struct, frozen=True):
 
 
 class ContractResult(Struct, frozen=True):
-    """A contract as measured: `drift` is the largest relative difference, `holds` the verdict for exact ones."""
+    """A contract as measured: `drift` is the largest relative difference, `holds` the verdict for exact ones.
+
+    `mean` is the average difference over the average value, which says how much of the output drifts.
+    """
 
     name: str
     drift: float
     exact: bool = True
     holds: bool = True
+    mean: float = 0.0
 
 
 class Verification(Struct, frozen=True):

@@ -131,8 +131,8 @@ def verified(result: "Verification") -> Iterator[RenderableType]:
     ):
         table.add_row(_verdict(good), title)
     for one in result.contracts:
-        kind = "exact" if one.exact else "drift expected"
-        table.add_row(_verdict(one.holds), f"{escape(one.name)}: drift {one.drift:.2g} ({kind})")
+        words = f"drift {one.drift:.2g}" + (", exact" if one.exact else f" at most, {one.mean:.2g} on average")
+        table.add_row(_verdict(one.holds), f"{escape(one.name)}: {words}")
     yield table
     if result.training_gap is not None:
         yield Text(

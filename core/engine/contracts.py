@@ -60,7 +60,8 @@ def check_contract(contract: Contract, pair: Pair) -> tuple[ContractResult, tupl
         return ContractResult(f"{contract.name}: {error.message}", float("inf"), contract.exact, False), ()
     except Exception as error:  # noqa: BLE001 - a model that does not run breaks its contract, whatever it raises
         return ContractResult(f"{contract.name}: {sentence(error)}", float("inf"), contract.exact, False), ()
-    return ContractResult(contract.name, drift, contract.exact, holds), layers
+    mean = max((_average(one, two) for one, two in zip(new_out, old_out, strict=True)), default=0.0)
+    return ContractResult(contract.name, drift, contract.exact, holds, mean), layers
 
 
 def _rounding(contract: Contract, pair: Pair, x_old: Inputs, old_out: list[Array]) -> float:
@@ -91,6 +92,13 @@ def relative(new: Array, old: Array) -> float:
         return 0.0
     scale = float(np.max(np.abs(old))) or 1.0
     return float(np.max(np.abs(new - old))) / scale
+
+
+def _average(new: Array, old: Array) -> float:
+    """Mean difference over the mean size of the old values."""
+    if new.shape != old.shape:
+        return float("inf")
+    return float(np.mean(np.abs(new - old)) / (np.mean(np.abs(old)) or 1.0)) if old.size else 0.0
 
 
 def _new_model(contract: Contract, pair: Pair) -> tuple[Any, Graph]:

@@ -156,7 +156,7 @@ class ExportSheet(Sheet):
         for good, yes, no in facts:
             self._results.addLayout(self._fact(good, yes if good else no))
         for result in verification.contracts:
-            words = drift_words(result.drift, exact=result.exact)
+            words = drift_words(result.drift, exact=result.exact, mean=result.mean)
             self._results.addLayout(self._fact(result.holds, result.name, words, exact=result.exact))
         if any(drift > 0 for _, drift in verification.drift_by_layer) and not all(
             result.drift < EXACT for result in verification.contracts
@@ -195,9 +195,11 @@ class ExportSheet(Sheet):
         QGuiApplication.clipboard().setText(self._details)
 
 
-def drift_words(drift: float, *, exact: bool) -> str:
+def drift_words(drift: float, *, exact: bool, mean: float = 0.0) -> str:
     """A contract's drift in words."""
     if drift == 0:
         return "exactly equal"
     percent = f"{drift:.1e}" if drift < EXACT else f"{drift:.2%}"
-    return f"equal up to rounding ({percent} relative)" if exact else f"drifts by {percent} relative"
+    if exact:
+        return f"equal up to rounding ({percent} relative)"
+    return f"drifts by {percent} relative" + (f" at most, {mean:.2%} on average" if mean > EXACT else "")
