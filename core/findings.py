@@ -18,6 +18,7 @@ Code = Literal[
     "graph.opaque",
     "file.damaged",
     "freeze.batch_norm",
+    "freeze.forgotten",
     "adapt.lossy",
     "training.dropped",
 ]

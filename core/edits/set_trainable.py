@@ -17,7 +17,10 @@ from core.errors import EditError
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
 from core.plan import Contract
+from core.rules.axes import leaf_class
 
+# Measured: layers that build their parts without their own flag, so that a reloaded one has parts that train.
+_FORGETFUL = frozenset({"MultiHeadAttention", "GroupQueryAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 _CARRIERS = ("layer", "forward_layer", "backward_layer", "cell")
 
 
@@ -52,7 +55,23 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         return (contracts.same_input("new(x) == old(x)", True),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """BatchNormalization that goes on moving behind frozen layers."""
+        """What trains although it was frozen: BatchNormalization behind it, and layers whose flag Keras forgets."""
+        return (*self._forgotten(before, after), *self._moving(after))
+
+    def _forgotten(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        chosen = matched(before, self.layers)
+        frozen = [(path, layer) for path, layer in after.walk() if path in chosen and not layer.trainable]
+        lost = [(path, layer) for path, layer in frozen if leaf_class(layer)[0] in _FORGETFUL]
+        if not lost:
+            return ()
+        path, kind = lost[0][0], leaf_class(lost[0][1])[0]
+        message = (
+            f"{len(lost)} frozen layers train again once the file is opened (first: {path}): Keras does not pass the "
+            f"flag on to what it makes inside {kind}. After loading, set trainable on them to True and then to False."
+        )
+        return (Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in lost)),)
+
+    def _moving(self, after: Graph) -> tuple[Finding, ...]:
         moving = [path for path in behind_frozen(after) if path in matched(after, self.layers) or not self.trainable]
         if not moving or self.trainable:
             return ()

@@ -235,3 +235,18 @@ def test_that_a_legacy_file_holds_each_weight_once(kind: str, frozen: bool, tmp_
     x = np.random.default_rng(1).random((2, 6, 5), np.float32)
     loaded = keras.saving.load_model(tmp_path / "out.h5", compile=False)
     np.testing.assert_array_equal(outputs(loaded, x)[0], outputs(model, x)[0])
+
+
+@pytest.mark.parametrize(("kind", "forgets"), [("attention", True), ("lstm", False)])
+def test_that_a_frozen_layer_whose_parts_train_after_loading_is_told(kind: str, forgets: bool, tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    given = keras.Input((6, 5))
+    made = layers.LSTM(3)(given) if kind == "lstm" else layers.MultiHeadAttention(2, 3)(given, given)
+    source = saved(keras.Model(given, made), tmp_path)
+    written, model = applied(source, tmp_path / "out.keras", SetTrainable(layers=("*",)))
+    assert_verified(written.verification)
+    assert bool(model.trainable_weights) == forgets
+    assert [one.code for one in written.plan.findings] == ["freeze.forgotten"] * forgets
+    model.layers[-1].trainable = True
+    model.layers[-1].trainable = False
+    assert model.trainable_weights == []
