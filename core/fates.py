@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from core.graph import Graph, Layer, StoreKey, Weight
 from core.plan import Fate
 from core.rules import acts, axes_of, chain_name, refusal
+from core.rules.initialize import LAYER
 
 
 class Move(Struct, frozen=True):
@@ -63,7 +64,9 @@ def _move(
     place = (path, need.key, need.name)
     if any(rule.name == "initialize" for rule in rules) or (have is None and not any(rule.makes for rule in rules)):
         fresh = tuple(rule for rule in rules if rule.name == "initialize")
-        return Move(Fate(fate="initialized", rule=chain_name(fresh) or None, **common), *place, None, fresh)
+        fate = Fate(fate="initialized", rule=chain_name(fresh) or None, **common)
+        own = any(getattr(rule, "initializer", "") == LAYER for rule in fresh)
+        return Move(fate, *place, None, () if own else fresh)
     shape = have.shape if have else None
     origin: dict[str, Any] = {}
     if have is not None and have.source is not None:

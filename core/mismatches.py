@@ -4,8 +4,8 @@ from math import prod
 from typing import Any
 
 from core.edits import EDITS, ChangeInput, SetRule
-from core.edits.grids import position_grids, window_sizes
-from core.edits.positions import kept, looks_like_positions
+from core.edits.grids import grid_pairs, position_grids, window_sizes
+from core.edits.positions import foreign, kept, looks_like_positions
 from core.edits.set_dtype import quantized
 from core.edits.suggest import flattened_map, token_maps
 from core.fates import Move
@@ -13,6 +13,7 @@ from core.findings import Finding, Fix
 from core.graph import Graph, Layer
 from core.rules import Initialize, SpatialMean, SpatialResize, axes_of, chain_name, refusal, rules_that_fit
 from core.rules.base import Axes
+from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import PoolFlat
 
@@ -45,7 +46,15 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
             if chain[0].name != "initialize"
         ),
     ]
-    fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=Initialize()),)))
+    if any(fix.title.startswith("Resample the positions") for fix in fixes):
+        fixes += _adapter_fix(after, before)
+    if foreign(layer) and not layer.opaque:
+        # what code computes for its own size (an index, a mask) was never learnt
+        title = "Start it anew" if fate.trainable else "Take what the layer's code starts with"
+        own = SetRule(weight=fate.weight, rule=Initialize(initializer=LAYER))
+        fixes.append(Fix(title, (own,)))
+    else:
+        fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=Initialize()),)))
     return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
 
 
@@ -66,7 +75,7 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
     flatten, sizes, layout = new
     maps = token_maps(before, after, old[1], sizes)
     fields: dict[str, Any] = {"old": old[1], "new": sizes, "layout": layout}
-    rules = []
+    rules: list[tuple[SpatialResize | SpatialMean, str]] = []
     if maps is not None:
         fields = {**fields, "old": maps[0], "new": maps[1]}
         rules = [
@@ -105,13 +114,16 @@ def _grid_fixes(move: Move, axes: Axes, after: Graph, before: Graph) -> list[Fix
     if axes.positions is None or len(shape) != len(target):
         return []
     fixes = []
+    windows = window_sizes(shape[axes.positions], target[axes.positions])
+    shown = set(grid_pairs(before, after)) if windows is not None else set()
     for old, new, prefix in position_grids(before, after, shape[axes.positions], target[axes.positions]):
+        if (old, new) == windows and windows not in shown:
+            continue
         rule = ResamplePositions(old_grid=old, new_grid=new, prefix=prefix)
         if old != new and refusal(shape, target, axes, (rule,)) is None:
             title = f"Resample the positions from a grid of {_text(old)} to {_text(new)}{kept(prefix)}"
             fixes.append(Fix(title, (SetRule(weight=move.fate.weight, rule=rule),)))
-    windows = window_sizes(shape[axes.positions], target[axes.positions])
-    if not fixes and windows is not None:
+    if not fixes and windows is not None and windows[0] != windows[1]:
         old, new = windows
         rule = ResamplePositions(old_grid=old, new_grid=new)
         size = f"{_text(old)} to {_text(new)} (windows of {old[0] // 2 + 1} to {new[0] // 2 + 1})"

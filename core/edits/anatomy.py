@@ -73,7 +73,13 @@ class Trace(Struct, frozen=True):
 
 def find_input(graph: Graph, name: str | None) -> Layer:
     """The InputLayer called `name`, or the only one. Raises `EditError`."""
-    inputs = graph.input_layers() if not graph.opaque else ()
+    if graph.opaque:
+        raise EditError(
+            f"The model is of the class {graph.class_name}, which builds itself in code that is not in the file, so it "
+            "has no input that could be changed here. Build it at the size you want, save it, open that file and "
+            "take the weights over from this one with transfer_weights."
+        )
+    inputs = graph.input_layers()
     names = [layer.name for layer in inputs]
     if name is None:
         if len(inputs) == 1:

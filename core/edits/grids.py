@@ -112,13 +112,21 @@ def _divided(before: Graph, after: Graph) -> Iterator[tuple[Grid, Grid]]:
 
 
 def _squares(old: int, new: int | None) -> Callable[[Graph, Graph], Iterator[tuple[Grid, Grid]]]:
-    """Square grids that both counts allow with the same usual prefix: a last guess where the graphs show nothing."""
+    """A table out of another file or of a model that shows no grid: its own grid can only be taken for a square.
+
+    The new one is what the model shows, or a square as well.
+    """
 
     def pairs(before: Graph, after: Graph) -> Iterator[tuple[Grid, Grid]]:
-        for prefix in sorted(_USUAL) if new is not None and before.opaque else ():
+        shown = {there for _, there in grid_pairs(after, after)} if not after.opaque else set()
+        for prefix in sorted(_USUAL) if new is not None and new != old else ():
             here, there = isqrt(max(old - prefix, 0)), isqrt(max((new or 0) - prefix, 0))
-            if min(here, there) > 1 and here * here + prefix == old and there * there + prefix == new:
-                yield (here, here), (there, there)
+            if here < 2 or here * here + prefix != old:
+                continue
+            fits = [grid for grid in shown if len(grid) == 2 and prod(grid) + prefix == new]
+            square = [(there, there)] if there > 1 and there * there + prefix == new else []
+            for grid in fits or square:
+                yield (here, here), grid
 
     return pairs
 

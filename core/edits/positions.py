@@ -4,6 +4,7 @@ Learnt tables that are weights are the person's choice (`resample`); what stands
 """
 
 import re
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -126,10 +127,14 @@ def looks_like_positions(layer: Layer, weight: str) -> bool:
     return bool(_CALLED.search(called))
 
 
-def carried(layer: Layer) -> tuple[Weight, ...]:
-    """The arrays of a layer whose code is missing, at the shapes that rules for its positions make of them."""
+def carried(layer: Layer, held: Mapping[str, Weight]) -> tuple[Weight, ...]:
+    """What a layer needs that Keras could not be asked about, because code is missing: what the source holds for it
+    (`held`, by name; another file's arrays must fit it), except where a rule moves its positions to another grid.
+    """
     weights = []
-    for weight in layer.weights:
+    for given in layer.weights:
+        own = held.get(given.name)
+        weight = given if own is None else replace(given, shape=own.shape, dtype=own.dtype)
         axis = axes_of(layer, weight.name, weight.shape).positions
         for rule in layer.rules_for(weight.name):
             if isinstance(rule, ResamplePositions) and axis is not None:
@@ -152,10 +157,12 @@ def _rows(layer: Layer, old: Layer, levels: tuple[Graph, Graph], graphs: tuple[G
         return layer
     here, there = levels[0].spec(olds[0]).shape, levels[1].spec(refs[0]).shape
     rows = old.config.get("input_dim")
-    if not here or not there or here[-1] != rows or not isinstance(there[-1], int) or there[-1] == here[-1]:
+    if not here or not there or not isinstance(rows, int) or here[-1] != rows:
+        return layer
+    if not isinstance(there[-1], int) or there[-1] == rows:
         return layer
     # numbers that come straight from an input may be words: only a grid of patches says that they are places
-    grids = any(one != two for one, two, _ in position_grids(*graphs, int(here[-1]), there[-1]))
+    grids = any(one != two for one, two, _ in position_grids(*graphs, rows, there[-1]))
     if levels[0].layer(olds[0].layer).is_input and not grids:
         return layer
     return layer if layer.config.get("input_dim") == there[-1] else configured(layer, input_dim=there[-1])

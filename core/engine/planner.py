@@ -47,6 +47,10 @@ class Planner:
         self.shaper = Shaper(specs or Specs())
         first = self.shaper.shape(source.graph)
         self._names = source_names(source.graph)
+        self._held = {
+            layer.origin or path: {weight.name: weight for weight in layer.weights}
+            for path, layer in source.graph.walk()
+        }
         self._steps: list[Step] = [Step(None, "", first, self._moves(first))]
         self.before = total(self._costs(first).values())
 
@@ -140,7 +144,7 @@ class Planner:
             return answer.weights
         if layer.is_model or layer.is_operation or layer.is_input:
             return tuple(weight for weight in layer.weights if layer.opaque or layer.is_model)
-        return carried(layer)
+        return carried(layer, self._held.get(layer.origin or path, {}))
 
     def _costs(self, shaped: Shaped) -> dict[str, Cost]:
         costs: dict[str, Cost] = {}

@@ -7,10 +7,13 @@ from core.errors import RuleError
 from core.rules.base import Array, Axes, Owns, Rule
 from core.rules.initializers import INITIALIZERS, canonical, initial
 
+LAYER = "layer"
+
 
 class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
     """Fresh values by `initializer` and `seed`; the weight may be new. `value` is for `constant`, `gain` for
-    `orthogonal` and `identity`, `mean`/`stddev` and `minval`/`maxval` for the random ones.
+    `orthogonal` and `identity`, `mean`/`stddev` and `minval`/`maxval` for the random ones. The initializer `layer`
+    stands for what the layer itself starts with, which for tables that its code computes is the only right value.
     """
 
     owns: ClassVar[Owns] = "all"
@@ -30,9 +33,12 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
+        if self.initializer == LAYER:
+            return None
         short = canonical(self.initializer)
         if short not in INITIALIZERS:
-            return f"There is no initializer {self.initializer!r}; known are {', '.join(sorted(INITIALIZERS))}."
+            known = ", ".join(sorted({*INITIALIZERS, LAYER}))
+            return f"There is no initializer {self.initializer!r}; known are {known}."
         if short in ("orthogonal", "identity") and len(target) < 2:
             return f"{short} needs a weight of at least two axes."
         if self.mode not in (None, "fan_in", "fan_out", "fan_avg"):
@@ -46,5 +52,7 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
         reason = self.refusal(target, target, axes)
         if reason:
             raise RuleError(reason)
+        if self.initializer == LAYER:
+            raise RuleError("The layer's own first values come from the layer, not from an array.")
         fields = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("initializer", "seed")}
         return initial(self.initializer, target, self.seed, fields).astype(array.dtype)
