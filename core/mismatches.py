@@ -101,11 +101,11 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
 
 def _adapter_fix(after: Graph, before: Graph) -> tuple[Fix, ...]:
     """Images are brought to the old size before a model that stays as it was."""
-    back, adapter = _old_input(after, before), EDITS.get("insert_adapter")
+    back, adapter = changed_input(after, before), EDITS.get("insert_adapter")
     if adapter is None or back is None:
         return ()
     size = _text(tuple(size or 0 for size in back[1][:-1]))
-    return (Fix(f"Resize inputs to {size} first", _resized_before(adapter, back)),)
+    return (Fix(f"Resize inputs to {size} first", resized_before(adapter, back)),)
 
 
 def _grid_fixes(move: Move, axes: Axes, after: Graph, before: Graph) -> list[Fix]:
@@ -184,13 +184,13 @@ def _unseen_table(move: Move, layer: Layer, axes: Axes, after: Graph, before: Gr
     return [Finding("error", "weight.mismatch", move.layer, text, fixes)]
 
 
-def _resized_before(adapter: Any, back: tuple[str, list[int | None], list[int | None]]) -> tuple[Any, ...]:
+def resized_before(adapter: Any, back: tuple[str, list[int | None], list[int | None]]) -> tuple[Any, ...]:
     """Edits that undo a change of size and put a resizing adapter before the old input instead."""
     name, old, new = back
     return (ChangeInput(input=name, shape=tuple(old)), adapter(input=name, shape=tuple(new), fit="resize"))
 
 
-def _old_input(after: Graph, before: Graph) -> tuple[str, list[int | None], list[int | None]] | None:
+def changed_input(after: Graph, before: Graph) -> tuple[str, list[int | None], list[int | None]] | None:
     """The input whose size changed but not its channels: its name, old and new shape."""
     olds = {layer.name: layer.config.get("batch_shape") for layer in before.input_layers()}
     for layer in after.input_layers():

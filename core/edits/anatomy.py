@@ -74,10 +74,12 @@ class Trace(Struct, frozen=True):
 def find_input(graph: Graph, name: str | None) -> Layer:
     """The InputLayer called `name`, or the only one. Raises `EditError`."""
     if graph.opaque:
+        what = "The file holds arrays without the model they belong to, so there is"
+        if graph.class_name != "Unknown":
+            what = f"The model is of the class {graph.class_name}, whose code is not in the file, so it shows"
         raise EditError(
-            f"The model is of the class {graph.class_name}, which builds itself in code that is not in the file, so it "
-            "has no input that could be changed here. Build it at the size you want, save it, open that file and "
-            "take the weights over from this one with transfer_weights."
+            f"{what} no input that could be changed here. Build the model at the size you want, save it, open that "
+            "file and take the weights over from this one with transfer_weights."
         )
     inputs = graph.input_layers()
     names = [layer.name for layer in inputs]

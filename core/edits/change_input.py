@@ -1,6 +1,6 @@
 """Change a model's input: its size, its channels, or both."""
 
-from typing import Any
+from typing import Any, Self
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from core.edits.channel_history import Decision, decide
 from core.edits.channel_losses import lossy
 from core.edits.channels import choose
 from core.edits.insert_adapter import InsertAdapter
+from core.edits.layouts import layout_finding
 from core.edits.positions import counts_places
 from core.edits.recording import configured
 from core.errors import EditError
@@ -77,6 +78,9 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         layer, old = self._before(before)
         decision = self._decision(before, layer, old)
         baked = baked_findings(before, after)
+        turned = layout_finding(layer, channel_axis(before, layer.name), old, self.shape, self._shaped)
+        if turned is not None:
+            baked = (turned, *baked)
         if decision is None:
             return baked
         trace, change = decision.trace, decision.change
@@ -116,6 +120,9 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             )
             fixes.append(Fix(f"Repeat gray {change.now} times ahead of the model, which is exact", edits))
         return tuple(fixes)
+
+    def _shaped(self, shape: Shape) -> Self:
+        return replace(self, shape=shape)
 
     def _before(self, graph: Graph) -> tuple[Layer, Shape]:
         layer = find_input(graph, self.input)

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
+from core.edits import ChangeInput, InsertAdapter
 from core.edits.positions import constant_shapes
 from core.engine.shapes import Problem, Shaped, Shaper
-from core.findings import Finding
+from core.findings import Finding, Fix
 from core.graph import Graph, Layer, TensorSpec
+from core.mismatches import changed_input, resized_before
 
 _TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
+_STEPS = (2, 4, 8, 16, 32, 64, 128)
 _JOINS = frozenset({"Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot"})
 
 
@@ -16,9 +21,12 @@ def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Fin
     """One finding per refused call, plus one for everything that could not be followed."""
     layers = dict(shaped.graph.walk())
     findings = []
-    for problem in shaped.problems:
+    for number, problem in enumerate(shaped.problems):
         layer = layers.get(problem.layer)
-        findings.append(_finding(problem, layer, shaped.graph, shaper))
+        found = _finding(problem, layer, shaped.graph, shaper)
+        if not problem.bad_config and (number == 0 or found.code == "shape.too_small"):
+            found = replace(found, fixes=size_fixes(shaped.graph, source.graph, shaper))
+        findings.append(found)
     lost = [path for path in shaped.unchecked if path not in source.unchecked and not layers[path].opaque]
     if lost and not shaped.problems:
         findings.append(
@@ -32,6 +40,32 @@ def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Fin
             )
         )
     return findings
+
+
+def size_fixes(after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:
+    """What would let a model take a size that it refuses: padding to a multiple that works, or resizing to the old."""
+    back = changed_input(after, before)
+    if back is None or None in back[1] or None in back[2]:
+        return ()
+    name, old, new = back
+    fixes = []
+    step = next((one for one in _STEPS if _works(after, name, new, one, shaper)), None)
+    if step is not None:
+        pad = InsertAdapter(input=name, shape=tuple(new), fit="pad", multiple=step)
+        edits = (ChangeInput(input=name, shape=tuple(old)), pad)
+        fixes.append(Fix(f"Pad inputs to a multiple of {step} and crop back", edits))
+    size = " \N{MULTIPLICATION SIGN} ".join(str(one) for one in old[:-1])
+    return (*fixes, Fix(f"Resize inputs to {size} first", resized_before(InsertAdapter, back)))
+
+
+def _works(graph: Graph, name: str, new: list[int | None], step: int, shaper: Shaper) -> bool:
+    """Whether the model takes the next multiples of `step`, where that is another size than the wanted one."""
+    padded = [-(-int(size or 0) // step) * step for size in new[:-1]]
+    if padded == new[:-1]:
+        return False
+    layer = graph.layer(name)
+    trial = replace(layer, config={**layer.config, "batch_shape": [None, *padded, new[-1]]})
+    return not shaper.shape(graph.with_layer(name, trial)).problems
 
 
 def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper) -> Finding:
