@@ -46,9 +46,16 @@ class Call(Struct, frozen=True):
 
     def inputs(self) -> tuple[TensorRef, ...]:
         """Every tensor that goes into this call, in order."""
-        if len(self.args) == 1 and not self.kwargs and isinstance(self.args[0], TensorRef):
-            return self.args  # nearly every call of a big graph
-        return tuple(leaves((self.args, self.kwargs)))
+        if len(self.args) == 1 and isinstance(self.args[0], TensorRef):
+            for value in self.kwargs.values():
+                if value is not None and not isinstance(value, bool):
+                    break
+            else:
+                return self.args  # nearly every call of a big graph
+        found: list[TensorRef] = []
+        _gather(self.args, found)
+        _gather(self.kwargs, found)
+        return tuple(found)
 
 
 class StoreKey(Struct, frozen=True, gc=False):
@@ -263,6 +270,18 @@ def leaves(structure: Any) -> Iterator[TensorRef]:
     elif isinstance(structure, (list, tuple)):
         for value in structure:
             yield from leaves(value)
+
+
+def _gather(structure: Any, found: list[TensorRef]) -> None:
+    """`leaves` into a list: plans ask for the inputs of every call again and again, and generators take longer."""
+    if isinstance(structure, TensorRef):
+        found.append(structure)
+    elif isinstance(structure, (list, tuple)):
+        for value in structure:
+            _gather(value, found)
+    elif isinstance(structure, dict) and structure:
+        for key in sorted(structure):
+            _gather(structure[key], found)
 
 
 def map_leaves(change: Callable[[TensorRef], Any], structure: Any) -> Any:

@@ -5,6 +5,7 @@ asks again only about that step.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from core.costs import layer_cost, total
 from core.edits import AnyEdit
 from core.edits.positions import carried
 from core.engine.problems import problem_findings
+from core.engine.remembered import RememberedMoves
 from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
 from core.engine.stages import Stage, Step, stages
@@ -51,6 +53,7 @@ class Planner:
             layer.origin or path: {weight.name: weight for weight in layer.weights}
             for path, layer in source.graph.walk()
         }
+        self._remembered = RememberedMoves()
         self._steps: list[Step] = [Step(None, "", first, self._moves(first))]
         self.before = total(self._costs(first).values())
 
@@ -122,11 +125,16 @@ class Planner:
 
     def _moves(self, shaped: Shaped) -> tuple[Move, ...]:
         """What happens to each weight of a graph."""
-        return tuple(
-            move
-            for path, layer, trainable in trainable_walk(shaped.graph)
-            for move in layer_moves(path, layer, self._needed(shaped, path, layer), trainable, self._names)
-        )
+        moves: list[Move] = []
+        for path, layer, trainable in trainable_walk(shaped.graph):
+            needed = self._needed(shaped, path, layer)
+            if needed:
+                make = partial(self._decided, path, layer, needed, trainable)
+                moves += self._remembered.moves(path, layer, needed, trainable, make)
+        return tuple(moves)
+
+    def _decided(self, path: str, layer: Layer, needed: tuple[Weight, ...], trainable: bool) -> tuple[Move, ...]:
+        return tuple(layer_moves(path, layer, needed, trainable, self._names))
 
     def _settled(self, edit: AnyEdit, before: Graph, shaped: Shaped) -> Shaped:
         """Constants that depend on shapes, put right until nothing changes; each round moves at most one layer on."""

@@ -9,11 +9,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.engine.specs import Specs, WeightsAnswer
+from core.engine.specs import LayerAnswer, Specs, WeightsAnswer
 from core.graph import Call, Graph, Layer, Shape, TensorRef, TensorSpec, leaves
 from core.writers.order import calls_in_order
 
 UNKNOWN = TensorSpec(None)
+_MOST_ANSWERS = 60_000
 
 
 class Problem(Struct, frozen=True):
@@ -50,6 +51,8 @@ class Shaper:
         self.reference: dict[tuple[str, int], tuple[tuple[Shape | None, ...], tuple[TensorSpec, ...]]] = {}
         self._nested: dict[Any, tuple[Graph, Shaped]] = {}
         self._orders: dict[int, tuple[Any, list[tuple[str, int]]]] = {}
+        self._last_orders: dict[tuple[str, int], tuple[tuple[Layer, ...], list[tuple[str, int]]]] = {}
+        self._answers: dict[Any, tuple[Layer, Call, LayerAnswer, WeightsAnswer | None]] = {}
 
     def shape(self, graph: Graph, fed: tuple[TensorSpec, ...] | None = None) -> Shaped:
         """Follow the shapes from the inputs (`fed`, or what the InputLayers say) to every layer."""
@@ -74,8 +77,42 @@ class Shaper:
         if known is None or known[0] is not graph.layers:
             if len(self._orders) > 64:
                 self._orders.clear()
-            known = self._orders[marker] = (graph.layers, calls_in_order(graph))
+            known = self._orders[marker] = (graph.layers, self._ordered(graph))
         return known[1]
+
+    def _ordered(self, graph: Graph) -> list[tuple[str, int]]:
+        """The order of the last graph of that name, if the calls are its own: shapes do not change the order."""
+        place = (graph.name, len(graph.layers))
+        last = self._last_orders.get(place)
+        order = last[1] if last is not None and _called_alike(graph.layers, last[0]) else calls_in_order(graph)
+        if len(self._last_orders) > 64:
+            self._last_orders.clear()
+        self._last_orders[place] = (graph.layers, order)
+        return order
+
+    def answers(
+        self, layer: Layer, call: Call, refs: tuple[TensorRef, ...], inputs: tuple[TensorSpec, ...]
+    ) -> tuple[LayerAnswer, WeightsAnswer | None]:
+        """What Keras says of one call: its outputs, and the arrays the layer needs where it is no wrapper of a model.
+
+        Remembered by the layer's and the call's own parts (which the entry keeps alive, so that no other object gets
+        their ids): an edit leaves nearly all of them as they are, and `Specs` takes long to find that out.
+        """
+        key = (
+            id(layer.config), id(layer.inner), layer.class_name, layer.module, layer.trainable,
+            id(call.args), id(call.kwargs), inputs,
+        )  # fmt: skip
+        entry = self._answers.get(key)
+        if entry is None:
+            known = dict(zip(refs, inputs, strict=True))
+            answer = self.specs.outputs(layer, call, known)
+            needed = None
+            if answer.error is None and layer.inner is None:
+                needed = self.specs.weights(layer, call, known)
+            if len(self._answers) > _MOST_ANSWERS:
+                self._answers.clear()
+            entry = self._answers[key] = (layer, call, answer, needed)
+        return entry[2], entry[3]
 
 
 class _Pass:
@@ -121,8 +158,7 @@ class _Pass:
 
     def _call(self, layer: Layer, number: int, call: Call) -> tuple[TensorSpec, ...]:
         refs = call.inputs()
-        inputs = tuple(self.tensors.get(ref, UNKNOWN) for ref in refs)
-        known = dict(zip(refs, inputs, strict=True))
+        inputs = tuple([self.tensors.get(ref, UNKNOWN) for ref in refs])
         if any(spec.shape is None for spec in inputs):
             self._skip(layer)
             return (call.outputs and tuple(UNKNOWN for _ in call.outputs)) or (UNKNOWN,)
@@ -133,20 +169,17 @@ class _Pass:
             return self._model(layer, number, call, inputs)
         if layer.class_name == "TimeDistributed" and layer.inner is not None and not layer.inner.opaque:
             return self._at_every_step(layer, number, inputs)
-        answer = self.shaper.specs.outputs(layer, call, known)
+        answer, needed = self.shaper.answers(layer, call, refs, inputs)
         if answer.error is not None:
             self.problems.append(Problem(layer.name, number, answer.error, inputs, answer.bad_config))
             return (call.outputs and tuple(UNKNOWN for _ in call.outputs)) or (UNKNOWN,)
         if layer.inner is not None:
             self.unchecked.append(layer.name)
-        else:
-            self._need(layer, number, call, known, inputs)
+        elif needed is not None:
+            self._need(layer, number, needed, inputs)
         return answer.outputs
 
-    def _need(
-        self, layer: Layer, number: int, call: Call, known: dict[TensorRef, TensorSpec], inputs: tuple[TensorSpec, ...]
-    ) -> None:
-        answer = self.shaper.specs.weights(layer, call, known)
+    def _need(self, layer: Layer, number: int, answer: WeightsAnswer, inputs: tuple[TensorSpec, ...]) -> None:
         before = self.needs.get(layer.name)
         if answer.error is not None:
             self.problems.append(Problem(layer.name, number, answer.error, inputs))
@@ -241,22 +274,34 @@ class _Pass:
             self.unchecked.extend(path for path, _ in layer.inner.walk(layer.name + "/"))
 
     def _annotated(self, layer: Layer) -> Layer:
-        calls = tuple(
-            call
-            if call.outputs == (found := self.outputs.get((layer.name, number), call.outputs))
-            else replace(call, outputs=found)
-            for number, call in enumerate(layer.calls)
-        )
+        calls = []
+        same = True
+        for number, call in enumerate(layer.calls):
+            found = self.outputs.get((layer.name, number), call.outputs)
+            if found is call.outputs or found == call.outputs:
+                calls.append(call)
+            else:
+                same = False
+                calls.append(replace(call, outputs=found))
         shaped = self.inner.get(layer.name)
         inner = shaped.graph if shaped else layer.inner
         config = self.configs.get(layer.name, layer.config)
-        if (
-            inner is layer.inner
-            and config is layer.config
-            and all(a is b for a, b in zip(calls, layer.calls, strict=True))
-        ):
+        if same and inner is layer.inner and config is layer.config:
             return layer
-        return replace(layer, calls=calls, inner=inner, config=config)
+        return replace(layer, calls=layer.calls if same else tuple(calls), inner=inner, config=config)
+
+
+def _called_alike(layers: tuple[Layer, ...], others: tuple[Layer, ...]) -> bool:
+    """Whether two lists of layers have the very same calls, their outputs aside."""
+    for one, two in zip(layers, others, strict=True):
+        if one is two:
+            continue
+        if one.name != two.name or len(one.calls) != len(two.calls):
+            return False
+        for mine, theirs in zip(one.calls, two.calls, strict=True):
+            if mine.args is not theirs.args or mine.kwargs is not theirs.kwargs:
+                return False
+    return True
 
 
 def _fits(own: Shape, fed: Shape) -> bool:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from core.engine.corrections import corrected
 from core.engine.gate import config_key, deserialize, make_layer
-from core.graph import Call, Layer, TensorRef, TensorSpec, Weight, map_leaves
+from core.graph import Call, Layer, Shape, TensorRef, TensorSpec, Weight, map_leaves
 
 _CHANNEL_ONLY = [
     "Conv1D",
@@ -35,6 +35,7 @@ _CHANNEL_ONLY = [
 ]
 # Built by Keras only to check shapes, which `compute_output_shape` checks as well.
 _WEIGHTLESS = frozenset(["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Reshape"])
+_RATED = frozenset(["Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"])
 _LAST_ONLY = ["Dense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "Embedding", "RMSNormalization"]
 
 
@@ -133,6 +134,7 @@ class Specs:
     def __init__(self) -> None:
         self._layers: dict[str, Any] = {}
         self._keys: dict[int, tuple[Layer, str]] = {}
+        self._shape_keys: dict[str, str] = {}
         self._outputs: dict[Any, LayerAnswer] = {}
         self._weights: dict[Any, WeightsAnswer] = {}
 
@@ -160,11 +162,26 @@ class Specs:
     def outputs(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> LayerAnswer:
         """What comes out of one call whose input tensors have `specs`."""
         inputs = tuple(specs[ref] for ref in call.inputs())
-        key = (self.key(layer), inputs, _shape_of_arguments(call))
+        key = (self._shape_key(layer), inputs, _shape_of_arguments(call))
         answer = self._outputs.get(key)
         if answer is None:
             answer = self._outputs[key] = self._ask_outputs(layer, call, specs)
         return answer
+
+    def _shape_key(self, layer: Layer) -> str:
+        """What of a layer decides its outputs. Big models have a hundred Dropouts that differ in their rates alone."""
+        whole = self.key(layer)
+        if layer.class_name not in _RATED or layer.module != "keras.layers":
+            return whole
+        try:
+            self.instance(layer)
+        except Exception:  # noqa: BLE001 - a rate that Keras refuses is reported for this very layer
+            return whole
+        known = self._shape_keys.get(whole)
+        if known is None:
+            config = {key: value for key, value in layer.config.items() if key not in ("rate", "seed")}
+            known = self._shape_keys[whole] = config_key(replace(layer, config=config))
+        return known
 
     def _ask_outputs(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> LayerAnswer:
         try:
@@ -217,6 +234,8 @@ class Specs:
         if layer.class_name in _WEIGHTLESS or (is_default(instance.build) and not getattr(instance, "_layers", None)):
             return ()
         first = shapes[0] if shapes else None
+        if layer.class_name == "Concatenate" and _alike_but_for(layer.config.get("axis", -1), shapes):
+            return ()  # building it only checks this
         if first is None or len(shapes) != 1:
             return shapes
         if layer.class_name in _LAST_ONLY and layer.inner is None:
@@ -250,6 +269,21 @@ class Specs:
                 return WeightsAnswer(recorded_weights(fresh))
         except Exception as error:  # noqa: BLE001 - as above
             return WeightsAnswer(error=sentence(error))
+
+
+def _alike_but_for(axis: Any, shapes: tuple[Shape | None, ...]) -> bool:
+    """Whether the shapes are known and the same everywhere but on one axis."""
+    first = shapes[0] if shapes else None
+    if first is None or not isinstance(axis, int) or not -len(first) <= axis < len(first):
+        return False
+    at = axis % len(first)
+    return all(
+        shape is not None
+        and len(shape) == len(first)
+        and shape[:at] == first[:at]
+        and shape[at + 1 :] == first[at + 1 :]
+        for shape in shapes
+    )
 
 
 def _stateless(layer: Layer) -> Layer:

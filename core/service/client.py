@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace
 
 from core.errors import Cancelled, FileError, OwnFault, SutureError
+from core.plan import Plan
 from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SetSource
 from core.service.partials import remove_partials
+from core.service.travel import PackedPlan, unpack
 from core.service.worker import serve
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Worker:
         self._pending: dict[int, Any] = {}
         self._ended: list[Reply] = []
         self._source: SetSource | None = None
+        self._base: Plan | None = None
 
     @property
     def alive(self) -> bool:
@@ -141,14 +144,22 @@ class Worker:
             while self._replies.poll():
                 with _no_collection():
                     reply = self._replies.recv()
+                    if reply.done:
+                        reply = self._whole(reply, self._pending.pop(reply.id, None))
                 replies.append(reply)
-                if reply.done:
-                    self._pending.pop(reply.id, None)
         except (EOFError, OSError):
             self._close(None)
             replies += self._ended
             self._ended = []
         return replies
+
+    def _whole(self, reply: Reply, body: Any) -> Reply:
+        """The reply with a plan that came as differences put together again."""
+        if isinstance(body, SetSource) and isinstance(reply.value, Plan):
+            self._base = reply.value
+        if isinstance(reply.value, PackedPlan) and self._base is not None:
+            return replace(reply, value=unpack(reply.value, self._base))
+        return reply
 
     def _close(self, reason: SutureError | None) -> None:
         """End the process and settle what is pending with `reason` (`None`: it died by itself)."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import FileError
 from core.service import messages
 from core.service.answers import answers
+from core.service.travel import pack
 
 if TYPE_CHECKING:
     from core.readers.source import WeightStore
@@ -97,6 +98,7 @@ class OpenStores:
 def engine() -> Handlers:
     """Plan, write and verify with Keras. The import takes seconds, so it happens with the first request."""
     engines: list[Any] = []
+    bases: list[Any] = []  # the plan that was last answered to a new source; the window has it too
 
     def the_engine() -> Any:
         from core.engine import api
@@ -112,10 +114,12 @@ def engine() -> Handlers:
         return api.warm()
 
     def set_source(body: messages.SetSource, progress: Progress) -> Any:
-        return the_engine().set_source(body.source, body.code, body.trust)
+        bases[:] = [the_engine().set_source(body.source, body.code, body.trust)]
+        return bases[0]
 
     def make_plan(body: messages.MakePlan, progress: Progress) -> Any:
-        return the_engine().plan(body.recipe)
+        plan = the_engine().plan(body.recipe)
+        return pack(plan, bases[0]) if bases else plan
 
     def apply(body: messages.Apply, progress: Progress) -> Any:
         return the_engine().apply(body.recipe, body.out, body.verify, progress)
