@@ -13,7 +13,7 @@ from core.edits.remove_head import RemoveHead, appended, channels_first
 from core.edits.splice import new_layer
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Graph, TensorRef
+from core.graph import Graph, Layer, TensorRef
 from core.plan import Contract
 from core.rules import SliceFilters
 from core.rules.axes import axes_of
@@ -60,17 +60,23 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             ref = before.output_refs()[0]
             pairs = [([ref.layer, [ref.call], ref.output], 0)]
             return (contracts.features(f"what {ref.layer} hands the new head == old(x)", pairs),)
-        indices = self._indices(before)
         path, calls, layer = find_classifier(before)
+        kept = [(new, old) for new, old in enumerate(self._indices(before)) if _of_source(layer, old) is not None]
+        if not kept:
+            return ()  # classes that no training has seen yet
         first = layer.class_name in CONVOLUTIONS and layer.config.get("data_format") == "channels_first"
-        fields = {"new": list(range(len(indices))), "old": indices, "layer": path, "calls": calls}
+        fields = {"new": [new for new, _ in kept], "old": [old for _, old in kept], "layer": path, "calls": calls}
         name = f"kept classes answer as before ({path} ahead of its activation)"
-        return (Contract(name, "classes", True, {**fields, "axis": 1 if first else -1}),)
+        return (Contract(name, "classes", not _overruled(layer), {**fields, "axis": 1 if first else -1}),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """A head on top of another."""
+        """A head on top of another; classes to keep that nothing was learnt of."""
         if self.keep is not None:
-            return ()
+            path, layer = classifier(before)
+            if all(_of_source(layer, index) is not None for index in self._indices(before)):
+                return ()
+            text = f"Some classes that {path} should keep are new themselves, so they start anew once more."
+            return (Finding("warning", "adapt.lossy", path, text),)
         try:
             path, layer = classifier(before)
         except EditError:
@@ -135,7 +141,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         if self.hidden not in ((), (128,)):
             raise EditError("keep hands over the old classifier's weights, so hidden must be empty.")
         path, layer = classifier(graph)
-        indices = tuple(self._indices(graph))
+        indices = tuple(_of_source(layer, index) for index in self._indices(graph))
         old = int(layer.config.get("units") or layer.config.get("filters") or 0)
         field = "filters" if layer.class_name in CONVOLUTIONS else "units"
         fields: dict[str, Any] = {field: self.classes}
@@ -166,3 +172,24 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
                 moved = configured(layer, activation=self.activation)
                 graph = graph.with_layer(f"{prefix}/{layer.name}" if prefix else layer.name, moved)
         return replace(graph)
+
+
+def _of_source(layer: Layer, index: int) -> int | None:
+    """The source's number of a class, seen through an earlier choice; `None` for a class that is new."""
+    if not any(weight.source is not None for weight in layer.weights):
+        return None
+    earlier = _slice(layer)
+    if earlier is None or earlier.keep is None:
+        return index
+    return earlier.keep[index] if index < len(earlier.keep) else None
+
+
+def _slice(layer: Layer) -> SliceFilters | None:
+    found = [rule for _, rules in layer.rules for rule in rules if isinstance(rule, SliceFilters)]
+    return found[0] if found else None
+
+
+def _overruled(layer: Layer) -> bool:
+    """Whether the classifier's arrays are made in another way, which keeping classes puts aside."""
+    rules = [rule for _, chain in layer.rules for rule in chain]
+    return any(rule.owns in ("filters", "all") and not isinstance(rule, SliceFilters) for rule in rules)

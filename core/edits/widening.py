@@ -357,14 +357,15 @@ def _copies(path: str, layer: Layer, weight: Weight, axis: int, take: Take) -> R
         if rule.owns not in ("filters", "all") and not (rule.owns == "channels" and len(weight.shape) == 1):
             continue
         kept = rule.keep if isinstance(rule, SliceFilters) else None
-        known = tuple(number % source for number in range(max(take) + 1)) if rule.name == "widen" else kept
+        known: tuple[int | None, ...] | None = kept
+        known = tuple(number % source for number in range(max(take) + 1)) if rule.name == "widen" else known
         known = tuple(range(source)) if known is None and rule.name in ("slice", "project") else known
-        if known is None or max(take) >= len(known):
+        if known is None or max(take) >= len(known) or None in known:
             raise EditError(
                 f"{path} got other filters in an earlier step, some of which start anew and cannot be copied; "
                 "set their number in one step."
             )
-        take = tuple(known[one] for one in take)
+        take = tuple(known[one] or 0 for one in take)
     return WidenFilters() if _cyclic(take, source) else SliceFilters(keep=take)
 
 

@@ -158,13 +158,13 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
         if x_old[both].shape == x_new[both].shape:
             x_old[both] = x_new[both]
     kind, fields = contract.kind, contract.fields
-    if kind == "tail":
+    if kind == "tail" and fields["inputs"]:
         tensors = [tensor_at(pair.old, layer, [call], out) for _, layer, call, out in fields["inputs"]]
         found = _run_to(pair.old, tensors, ordered(pair.old_graph, x_old))
         given = {row[0]: array.astype(np.float32) for row, array in zip(fields["inputs"], found, strict=True)}
         return x_old, {**x_new, **given}
     name: str = fields.get("input") or ""
-    if not name or kind in {"same_input", "features", "classes"}:
+    if not name or kind in {"same_input", "features", "classes", "tail"}:
         return x_old, x_new
     axis = int(fields.get("axis", -1))
     shape = _at(fields, x_new[name].shape)

@@ -70,11 +70,12 @@ class WidenFilters(FilterRule, frozen=True, kw_only=True, tag="widen"):
 class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
     """Some of the old filters or classes: the first ones, or those numbered in `keep` (in that order).
 
-    Where the target holds more than `keep`, the rest is freshly initialised (zeros for vectors).
+    Where `keep` has `None`, and where the target holds more than `keep`, filters are freshly initialised (zeros for
+    vectors).
     """
 
     always: ClassVar[bool] = True
-    keep: tuple[int, ...] | None = None
+    keep: tuple[int | None, ...] | None = None
     seed: int = 0
     initializer: str = "glorot_uniform"
 
@@ -82,7 +83,7 @@ class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
         """Indices must exist and fit."""
         if self.keep is None:
             return f"slice keeps the first filters; {new} are more than {old}." if new > old else None
-        if any(not 0 <= index < old for index in self.keep):
+        if any(index is not None and not 0 <= index < old for index in self.keep):
             return f"slice keeps numbers 0 to {old - 1}; {list(self.keep)} has others."
         return f"slice keeps {len(self.keep)} for {new} places." if len(self.keep) > new else None
 
@@ -90,8 +91,12 @@ class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
         """The chosen filters copied to the last bit."""
         axis = axes.filters
         assert axis is not None
-        chosen = np.take(array, self.keep if self.keep is not None else np.arange(target[axis]), axis)
-        if chosen.shape[axis] == target[axis]:
+        keep = self.keep if self.keep is not None else tuple(range(target[axis]))
+        places = [place for place, index in enumerate(keep) if index is not None]
+        chosen = np.take(array, [index for index in keep if index is not None], axis)
+        if len(places) == target[axis]:
             return chosen
         rest = ProjectFilters(seed=self.seed, initializer=self.initializer)
-        return rest.apply(chosen, target, axes, siblings)
+        result = rest.apply(np.take(array, [], axis), target, axes, siblings)
+        result[(slice(None),) * axis + (places,)] = chosen
+        return result

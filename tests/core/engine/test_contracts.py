@@ -160,6 +160,36 @@ def test_that_kept_classes_are_exact_ahead_of_their_activation(kind: str, keep: 
         np.testing.assert_allclose(now[:, 0] - now[:, 1], was[:, 3] - was[:, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("second", [[1, 0], [2, 0], [0, 3]])
+def test_that_classes_kept_twice_are_chosen_among_those_kept_before(second: Any, tmp_path: Path) -> None:
+    path = source("flat", tmp_path)
+    edits = ({**KEEP, "keep": [4, 2, 1]}, {**KEEP, "keep": second, "classes": 2})
+    found = plan(path, *edits)
+    fresh = 3 in second  # the fourth of the first choice was new itself
+    assert [one.code for one in found.findings] == ["adapt.lossy"] * fresh
+    assert [one.fields["old"] for one in found.contracts] == [[4, 2, 1], [one for one in second if one < 3]]
+    verdict(path, tmp_path, *edits)
+    new = keras.saving.load_model(tmp_path / "out.keras", compile=False).get_layer("predictions").get_weights()[0]
+    old = keras.saving.load_model(path, compile=False).get_layer("predictions").get_weights()[0]
+    for place, one in enumerate(second):
+        if one < 3:
+            np.testing.assert_array_equal(new[:, place], old[:, [4, 2, 1][one]])
+        else:
+            assert not np.any(np.all(new[:, place : place + 1] == old, axis=0))
+
+
+def test_that_a_fresh_head_has_no_classes_to_keep(tmp_path: Path) -> None:
+    path = source("flat", tmp_path)
+    found = plan(path, {"do": "remove_head"}, {"do": "attach_head", "classes": 4}, KEEP)
+    assert "new themselves" in next(one.message for one in found.findings if one.code == "adapt.lossy")
+    assert [one.kind for one in found.contracts] == ["features", "features"]
+
+
+def test_that_the_tail_from_an_input_is_the_model_itself(tmp_path: Path) -> None:
+    found = verdict(source("flat", tmp_path), tmp_path, {"do": "start_at", "layers": ["image"]}).contracts
+    assert [(one.exact, one.drift) for one in found] == [(True, 0.0)]
+
+
 @pytest.mark.parametrize(
     ("shape", "crop_back", "drift"), [((30, 41, 1), True, 0.0), ((30, 41, 1), False, 0.0), ((64, 32, 1), True, 0.0)]
 )
