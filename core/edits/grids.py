@@ -125,7 +125,7 @@ def _squares(old: int, new: int | None) -> Callable[[Graph, Graph], Iterator[tup
                 continue
             fits = [grid for grid in shown if len(grid) == 2 and prod(grid) + prefix == new]
             square = [(there, there)] if there > 1 and there * there + prefix == new else []
-            for grid in fits or square:
+            for grid in fits or (square if after.opaque else ()):
                 yield (here, here), grid
 
     return pairs

@@ -13,6 +13,8 @@ from core.findings import Finding
 from core.graph import Graph, Layer, StoreKey, Weight
 from core.readers.source import Source
 
+_FEWEST = 2
+"""Layers of the smallest file that is looked for as a whole: one name alone may be anybody's."""
 Signature = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -152,8 +154,9 @@ def _names(signature: Signature) -> tuple[str, ...]:
 
 
 def _by_name(mine: dict[str, Layer], theirs: dict[str, Layer]) -> dict[str, str]:
-    """The same path; else the same last name, where both sides have it once."""
+    """The same path; else a copy of the whole file, else the same last name, where both sides have it once."""
     pairs = {path: path for path in mine if path in theirs}
+    pairs.update({path: other for path, other in _copies(mine, theirs).items() if path not in pairs})
     left: dict[str, list[str]] = {}
     right: dict[str, list[str]] = {}
     for path in mine:
@@ -166,6 +169,34 @@ def _by_name(mine: dict[str, Layer], theirs: dict[str, Layer]) -> dict[str, str]
         if len(paths) == 1 and len(right.get(name, ())) == 1:
             pairs[paths[0]] = right[name][0]
     return pairs
+
+
+def _copies(mine: dict[str, Layer], theirs: dict[str, Layer]) -> dict[str, str]:
+    """Every place where our model holds all of the file's layers at once: inside a nested model, or with the same
+    letters before or after each name, as people tell the two streams of a network apart.
+
+    Only whole copies count, with the same array names, so that a name which two unlike models share pairs nothing.
+    """
+    first = next(iter(theirs), None)
+    pairs: dict[str, str] = {}
+    if first is None or len(theirs) < _FEWEST:
+        return pairs
+    for path in mine:
+        at = path.find(first)
+        while at >= 0:
+            before, after = path[:at], path[at + len(first) :]
+            if (before or after) and all(
+                (name := f"{before}{other}{after}") in mine and _alike(mine[name], layer)
+                for other, layer in theirs.items()
+            ):
+                pairs.update({f"{before}{other}{after}": other for other in theirs})
+            at = path.find(first, at + 1)
+    return pairs
+
+
+def _alike(mine: Layer, theirs: Layer) -> bool:
+    """Whether a layer could be a copy of the other: the same arrays by name, or none yet."""
+    return not mine.weights or _names(_signature(mine)) == _names(_signature(theirs))
 
 
 def _by_order(mine: dict[str, Layer], theirs: dict[str, Layer]) -> dict[str, str]:

@@ -233,12 +233,13 @@ def test_that_case_26_as_many_tokens_in_another_grid_are_resampled(form: str, tm
     job.assert_like(native)
 
 
-def test_that_case_26_words_are_not_taken_for_places(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("old", "new"), [(12, 20), (49, 64)])
+def test_that_case_26_words_are_not_taken_for_places(old: int, new: int, tmp_path: Path) -> None:
     """As many words as tokens is a coincidence; numbers that come from outside may be anything."""
-    start = keras.Input((12,), dtype="int32")
-    x = layers.GlobalAveragePooling1D()(layers.Embedding(12, 4, name="words")(start))
+    start = keras.Input((old,), dtype="int32")
+    x = layers.GlobalAveragePooling1D()(layers.Embedding(old, 4, name="words")(start))
     job = Job(keras.Model(start, layers.Dense(2)(x)), tmp_path)
-    found = job.add({"do": "change_input", "shape": [20]})
+    found = job.add({"do": "change_input", "shape": [new]})
     assert found.ok
     assert {fate.weight: fate.fate for fate in found.fates}["words/embeddings"] == "copied"
 
