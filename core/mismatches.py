@@ -4,6 +4,7 @@ from math import prod
 from typing import Any
 
 from core.edits import EDITS, ChangeInput, SetRule
+from core.edits.anatomy import channel_axis
 from core.edits.grids import grid_pairs, position_grids, window_sizes
 from core.edits.positions import foreign, kept, looks_like_positions
 from core.edits.set_dtype import quantized
@@ -37,7 +38,7 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
             f"{_text(fate.shape)}; quantized numbers cannot be adapted, so keep the size or start from a model that is "
             "not quantized."
         )
-        return Finding("error", "weight.mismatch", move.layer, message, _adapter_fix(after, before), fate.note)
+        return Finding("error", "weight.mismatch", move.layer, message, adapter_fix(after, before), fate.note)
     fixes = _flat_fixes(move, layer, axes, after, before) or [
         *_grid_fixes(move, axes, after, before),
         *(
@@ -47,14 +48,16 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         ),
     ]
     if any(fix.title.startswith("Resample the positions") for fix in fixes):
-        fixes += _adapter_fix(after, before)
+        fixes += adapter_fix(after, before)
     if foreign(layer) and not layer.opaque:
         # what code computes for its own size (an index, a mask) was never learnt
         title = "Start it anew" if fate.trainable else "Take what the layer's code starts with"
         own = SetRule(weight=fate.weight, rule=Initialize(initializer=LAYER))
         fixes.append(Fix(title, (own,)))
     else:
-        fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=Initialize()),)))
+        # vectors start at ones or zeros: a random variance could be negative
+        start = Initialize() if axes.kind in ("kernel", "depthwise", "table") else Initialize(initializer=LAYER)
+        fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=start),)))
     return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
 
 
@@ -96,16 +99,25 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
             SetRule(weight=move.fate.weight, rule=PoolFlat(old=old[1])),
         )
         fixes.append(Fix("Pool instead of flattening", edits))
-    return [*fixes, *_adapter_fix(after, before)]
+    return [*fixes, *adapter_fix(after, before)]
 
 
-def _adapter_fix(after: Graph, before: Graph) -> tuple[Fix, ...]:
-    """Images are brought to the old size before a model that stays as it was."""
+def adapter_fix(after: Graph, before: Graph) -> tuple[Fix, ...]:
+    """What arrives is brought to the old size before a model that stays as it was."""
     back, adapter = changed_input(after, before), EDITS.get("insert_adapter")
     if adapter is None or back is None:
         return ()
-    size = _text(tuple(size or 0 for size in back[1][:-1]))
-    return (Fix(f"Resize inputs to {size} first", resized_before(adapter, back)),)
+    old, new = back[1][:-1], back[2][:-1]
+    fit = "resize"
+    if len(old) != 2:  # only images can be resized
+        if None in (*old, *new):
+            return ()
+        gaps = [int(mine or 0) - int(theirs or 0) for mine, theirs in zip(old, new, strict=True)]
+        fit = "pad" if min(gaps) >= 0 else "crop"
+        if fit == "crop" and max(gaps) > 0:
+            return ()
+    size = _text(tuple(size or 0 for size in old))
+    return (Fix(f"{fit.capitalize()} inputs to {size} first", resized_before(adapter, back, fit)),)
 
 
 def _grid_fixes(move: Move, axes: Axes, after: Graph, before: Graph) -> list[Fix]:
@@ -178,24 +190,27 @@ def _unseen_table(move: Move, layer: Layer, axes: Axes, after: Graph, before: Gr
             f"Resample the positions from a grid of {_text(old)} to {_text(new)}{kept(prefix)}",
             (SetRule(weight=weight, rule=move_it),),
         ),
-        *_adapter_fix(after, before),
+        *adapter_fix(after, before),
         Fix("Leave it as it is", (SetRule(weight=weight, rule=keep),)),
     )
     return [Finding("error", "weight.mismatch", move.layer, text, fixes)]
 
 
-def resized_before(adapter: Any, back: tuple[str, list[int | None], list[int | None]]) -> tuple[Any, ...]:
+def resized_before(
+    adapter: Any, back: tuple[str, list[int | None], list[int | None]], fit: str = "resize"
+) -> tuple[Any, ...]:
     """Edits that undo a change of size and put a resizing adapter before the old input instead."""
     name, old, new = back
-    return (ChangeInput(input=name, shape=tuple(old)), adapter(input=name, shape=tuple(new), fit="resize"))
+    return (ChangeInput(input=name, shape=tuple(old)), adapter(input=name, shape=tuple(new), fit=fit))
 
 
 def changed_input(after: Graph, before: Graph) -> tuple[str, list[int | None], list[int | None]] | None:
-    """The input whose size changed but not its channels: its name, old and new shape."""
+    """The input whose size changed but not its channels, which come last: its name, old and new shape."""
     olds = {layer.name: layer.config.get("batch_shape") for layer in before.input_layers()}
     for layer in after.input_layers():
         old, new = olds.get(layer.name), layer.config.get("batch_shape")
-        if old and new and list(old) != list(new) and len(old) == len(new) and old[-1] == new[-1]:
+        same = old and new and list(old) != list(new) and len(old) == len(new) and old[-1] == new[-1]
+        if same and channel_axis(before, layer.name) == len(old) - 1:
             return layer.name, list(old[1:]), list(new[1:])
     return None
 

@@ -19,6 +19,7 @@ MIXING = CONVOLUTIONS | frozenset(
     {"Dense", "EinsumDense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
     | {"MultiHeadAttention", "RNN"}
 )
+_TOKENS = frozenset({"Embedding", "Hashing", "StringLookup", "IntegerLookup", "CategoryEncoding", "TextVectorization"})
 _VECTOR_LAYERS = frozenset({"Normalization", "BatchNormalization", "LayerNormalization", "RMSNormalization", "PReLU"})
 _PLAIN_PREFIXES = ("Cropping", "UpSampling", "SpatialDropout", "Random", "MaxPooling", "AveragePooling", "Global")
 _PLAIN = frozenset(
@@ -132,7 +133,7 @@ def channel_axis(graph: Graph, name: str) -> int | None:
     trace = trace_input(graph, name)
     for site in trace.sites:
         class_name, config = leaf_class(site.layer)
-        if class_name == "Embedding":
+        if class_name in _TOKENS:
             return None
         if config.get("data_format") == "channels_first" and rank > 2:
             return 1

@@ -10,7 +10,7 @@ from core.edits.positions import constant_shapes
 from core.engine.shapes import Problem, Shaped, Shaper
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer, TensorSpec
-from core.mismatches import changed_input, resized_before
+from core.mismatches import adapter_fix, changed_input
 
 _TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
 _STEPS = (2, 4, 8, 16, 32, 64, 128)
@@ -54,8 +54,7 @@ def size_fixes(after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:
         pad = InsertAdapter(input=name, shape=tuple(new), fit="pad", multiple=step)
         edits = (ChangeInput(input=name, shape=tuple(old)), pad)
         fixes.append(Fix(f"Pad inputs to a multiple of {step} and crop back", edits))
-    size = " \N{MULTIPLICATION SIGN} ".join(str(one) for one in old[:-1])
-    return (*fixes, Fix(f"Resize inputs to {size} first", resized_before(InsertAdapter, back)))
+    return (*fixes, *adapter_fix(after, before))
 
 
 def _works(graph: Graph, name: str, new: list[int | None], step: int, shaper: Shaper) -> bool:

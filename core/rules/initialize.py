@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from core.errors import RuleError
 from core.rules.base import Array, Axes, Owns, Rule
 from core.rules.initializers import INITIALIZERS, canonical, initial
 
 LAYER = "layer"
+_STARTS = {"scale": 1.0, "variance": 1.0, "shift": 0.0, "mean": 0.0, "bias": 0.0}
+"""What vectors start at where no initializer is named: a random variance could be negative."""
 
 
 class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
@@ -54,5 +58,7 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
             raise RuleError(reason)
         if self.initializer == LAYER:
             raise RuleError("The layer's own first values come from the layer, not from an array.")
+        if axes.kind in _STARTS and self.initializer == "glorot_uniform":
+            return np.full(target, _STARTS[axes.kind], array.dtype)
         fields = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("initializer", "seed")}
         return initial(self.initializer, target, self.seed, fields).astype(array.dtype)

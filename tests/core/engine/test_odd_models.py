@@ -250,3 +250,47 @@ def test_that_a_frozen_layer_whose_parts_train_after_loading_is_told(kind: str, 
     model.layers[-1].trainable = True
     model.layers[-1].trainable = False
     assert model.trainable_weights == []
+
+
+@pytest.mark.parametrize(("length", "fit"), [(14, "crop"), (10, "pad")])
+def test_that_sequences_of_another_length_are_cropped_or_padded_ahead_of_a_flatten(
+    length: int, fit: str, tmp_path: Path
+) -> None:
+    source = chain(tmp_path, (12, 3), layers.Conv1D(4, 3), layers.Flatten(), layers.Dense(2, name="out"))
+    edit = ChangeInput(shape=(length, 3))
+    fixes = [fix for one in plan(source, edit).findings for fix in one.fixes if "inputs" in fix.title]
+    assert [fix.title for fix in fixes] == [f"{fit.capitalize()} inputs to 12 first"]
+    written, model = applied(source, tmp_path / "out.keras", edit, *fixes[0].edits)
+    assert_verified(written.verification)
+    x = np.random.default_rng(1).random((2, length, 3), np.float32)
+    as_before = x[:, 1:13] if fit == "crop" else np.pad(x, [(0, 0), (1, 1), (0, 0)])
+    old = keras.saving.load_model(source)
+    np.testing.assert_allclose(outputs(model, x)[0], outputs(old, as_before)[0], rtol=1e-5)
+
+
+def test_that_statistics_started_anew_are_those_of_a_fresh_normalization(tmp_path: Path) -> None:
+    body = layers.Conv2D(4, 3, name="conv"), layers.BatchNormalization(name="norm"), layers.Conv2D(2, 1, name="last")
+    source = chain(tmp_path, (9, 9, 3), *body)
+    edits: list[Any] = [ReplaceFirstConv(layer="conv", filters=6, filters_rule="slice")]
+    for finding in plan(source, *edits).findings:
+        fixes = [fix for fix in finding.fixes if fix.title == "Start it anew"]
+        edits += [edit for fix in fixes for edit in fix.edits]
+    written, model = applied(source, tmp_path / "out.keras", *edits)
+    assert_verified(written.verification)
+    ones, zeros = np.ones(6), np.zeros(6)
+    for name, value in (("gamma", ones), ("beta", zeros), ("moving_mean", zeros), ("moving_variance", ones)):
+        np.testing.assert_array_equal(getattr(model.get_layer("norm"), name), value)
+    by_name = SetRule(weight="norm/moving_variance", rule="initialize")
+    other = applied(source, tmp_path / "out.keras", *edits, by_name)[1]
+    np.testing.assert_array_equal(other.get_layer("norm").moving_variance, ones)
+
+
+@pytest.mark.parametrize("entries", [1, 4])
+def test_that_words_have_no_channels(entries: int, tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    given = keras.Input((2,), dtype="string")
+    made = layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")(given)
+    source = saved(keras.Model(given, layers.Dense(2)(made)), tmp_path)
+    written, model = applied(source, tmp_path / "out.keras", ChangeInput(shape=(entries,)))
+    assert_verified(written.verification)
+    assert model.output_shape == (None, 2)
