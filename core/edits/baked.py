@@ -73,16 +73,17 @@ def rebaked(before: Graph, after: Graph) -> Graph:
 def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
     """What was recomputed, and what could not be."""
     old_layers = dict(before.walk())
-    found = list(_unseen(before, after))
+    olds, news = levels(before), levels(after)
+    found = list(_unseen(olds, news))
     for path, layer in after.walk():
         old = old_layers.get(path)
         if old is None or layer.class_name != old.class_name:
             continue
-        told = (
-            position_finding(path, layer, old, (before, after)) if layer is not old and holds_positions(layer) else None
-        )
-        if told is not None:
-            found.append(told)
+        if holds_positions(layer):
+            prefix = path[: len(path) - len(layer.name)]
+            sides = olds.get(prefix, before), news.get(prefix, after)
+            told = position_finding(path, layer, old, sides, (before, after))
+            found += [told] if told is not None else []
         if layer.class_name in _PADS and layer.config.get("padding") != old.config.get("padding"):
             text = f"{path} pads by size parity: {old.config['padding']} became {layer.config['padding']}."
             found.append(Finding("info", "baked.constant", path, text))
@@ -104,9 +105,8 @@ def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _unseen(before: Graph, after: Graph) -> list[Finding]:
+def _unseen(olds: dict[str, Graph], news: dict[str, Graph]) -> list[Finding]:
     """Layers without code, with weights, that now get something of another shape: nobody knows what they make of it."""
-    olds, news = levels(before), levels(after)
     lost = []
     for prefix, level in news.items():
         old = olds[prefix].by_name() if prefix in olds else {}

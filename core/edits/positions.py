@@ -9,10 +9,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 from msgspec.structs import replace
 
-from core.edits.grids import Grid, grid_pairs, position_grids
+from core.edits.config_sizes import differences, moved, renumbered
+from core.edits.grids import position_grids
 from core.edits.recording import configured
 from core.findings import Finding
 from core.graph import Call, Graph, Layer, TensorRef, Weight
@@ -23,37 +23,14 @@ from core.rules.sinusoids import recomputed
 
 _SUMS = frozenset({"Add", "Subtract"})
 _JOINS = _SUMS | {"Multiply"}
-_COUNTS = re.compile(r"patch(es)?$|token|position|seq(uence)?_?len|max_?len", re.IGNORECASE)
-_SIZES = re.compile(r"(image|img|input|grid).*(size|shape|dim|res)|resolution|^(image|img)$|num_patch", re.IGNORECASE)
 _CALLED = re.compile(r"pos|embed", re.IGNORECASE)
 _ARRAYS = frozenset({"__tensor__", "__numpy__"})
-_PREFIXES = (0, 1, 2, 5)
-
-
-class Moved(Struct, frozen=True):
-    """What an edit did to sizes: image sizes and grids of patches, old to new."""
-
-    sizes: tuple[tuple[Grid, Grid], ...]
-    grids: tuple[tuple[Grid, Grid], ...]
-
-
-def moved(before: Graph, after: Graph) -> Moved:
-    """Sizes of inputs and grids that differ between the graphs."""
-    pairs = tuple(dict.fromkeys(pair for pair in grid_pairs(before, after) if pair[0] != pair[1]))
-    sizes = []
-    olds = {layer.name: layer for layer in before.input_layers()} if not before.opaque else {}
-    for layer in after.input_layers() if not after.opaque else ():
-        old = olds[layer.name].config.get("batch_shape") if layer.name in olds else None
-        new = layer.config.get("batch_shape")
-        if old and new and len(old) == len(new) > 2 and old != new and None not in (*old[1:], *new[1:]):
-            sizes.append((tuple(old[1:]), tuple(new[1:])))
-    return Moved(tuple(sizes), pairs)
 
 
 def holds_positions(layer: Layer) -> bool:
     """Whether `repositioned` has anything to look at."""
     if layer.is_operation:
-        return layer.class_name in _JOINS and any(_constants(call.args, call.kwargs) for call in layer.calls)
+        return layer.class_name in _JOINS and any(_tabled(call) for call in layer.calls)
     return layer.class_name == "Embedding" or foreign(layer)
 
 
@@ -70,21 +47,30 @@ def foreign(layer: Layer) -> bool:
     return (layer.module or "").partition(".")[0] != "keras"
 
 
-def repositioned(layer: Layer, old: Layer, levels: tuple[Graph, Graph], graphs: tuple[Graph, Graph]) -> Layer:
+def repositioned(layer: Layer, old: Layer, sides: tuple[Graph, Graph], graphs: tuple[Graph, Graph]) -> Layer:
     """The layer with its positions as they are for what arrives now; the same object when nothing differs.
 
-    `levels` and `graphs` are the level that holds the layer, and the whole model, before and after.
+    `sides` and `graphs` are the level that holds the layer, and the whole model, before and after.
     """
     if layer.is_operation:
-        return _tables(layer, old, levels, graphs)
+        return _tables(layer, old, sides, graphs)
     if foreign(layer):
-        config = _renumbered(old.config, moved(*graphs))
+        config = renumbered(old.config, moved(*graphs))
         return layer if config == layer.config else replace(layer, config=config)
-    return _rows(layer, old, levels, graphs)
+    return _rows(layer, old, sides, graphs)
 
 
-def position_finding(path: str, layer: Layer, old: Layer, graphs: tuple[Graph, Graph]) -> Finding | None:
-    """What was recomputed in one layer, if anything."""
+def position_finding(
+    path: str, layer: Layer, old: Layer, sides: tuple[Graph, Graph], graphs: tuple[Graph, Graph]
+) -> Finding | None:
+    """What was recomputed in one layer, if anything, or what forbids it to take any number of places."""
+    rows = _bound_rows(layer, old, sides)
+    if rows is not None:
+        text = (
+            f"{path} has a row for each of {rows} places; with any other number the model does not run, though its "
+            "input says any."
+        )
+        return Finding("warning", "baked.constant", path, text)
     if layer.is_operation:
         return _table_finding(path, layer, old, graphs)
     if layer.class_name == "Embedding" and layer.config.get("input_dim") != old.config.get("input_dim"):
@@ -94,16 +80,33 @@ def position_finding(path: str, layer: Layer, old: Layer, graphs: tuple[Graph, G
         )
         return Finding("info", "baked.constant", path, text)
     if foreign(layer) and layer.config != old.config:
-        changes = ", ".join(_differences(old.config, layer.config))
+        changes = ", ".join(differences(old.config, layer.config))
         text = f"{path} ({layer.class_name}) holds sizes of the old input in its config, which follow: {changes}."
         return Finding("info", "baked.constant", path, text)
     return None
+
+
+def _bound_rows(layer: Layer, old: Layer, sides: tuple[Graph, Graph]) -> int | None:
+    """The rows of a table that now meets any number of places; `None` where there is no such table."""
+    refs = [one.calls[0].inputs()[:1] if one.calls else () for one in (old, layer)]
+    if foreign(layer) or not all(refs):
+        return None
+    here, there = sides[0].spec(refs[0][0]).shape, sides[1].spec(refs[1][0]).shape
+    axis = -2 if layer.is_operation else -1
+    if not here or not there or len(here) != len(there) or len(here) < 2 or there[axis] is not None:
+        return None
+    if layer.is_operation:
+        tables = _constants(layer.calls[0].args, layer.calls[0].kwargs)
+        return here[axis] if any(table.shape[-2] == here[axis] for table in tables) else None
+    direct = sides[0].layer(refs[0][0].layer).is_input
+    return here[axis] if old.config.get("input_dim") == here[axis] and not direct else None
 
 
 def _table_finding(path: str, layer: Layer, old: Layer, graphs: tuple[Graph, Graph]) -> Finding | None:
     pairs = [
         pair
         for mine, theirs in zip(old.calls, layer.calls, strict=False)
+        if mine.args is not theirs.args or mine.kwargs is not theirs.kwargs
         for pair in zip(_constants(mine.args, mine.kwargs), _constants(theirs.args, theirs.kwargs), strict=False)
     ]
     tables = [pair for pair in pairs if not np.array_equal(*pair)]
@@ -149,13 +152,13 @@ def kept(prefix: int) -> str:
     return f" ({prefix} prefix token{'s' if prefix > 1 else ''} kept)" if prefix else ""
 
 
-def _rows(layer: Layer, old: Layer, levels: tuple[Graph, Graph], graphs: tuple[Graph, Graph]) -> Layer:
+def _rows(layer: Layer, old: Layer, sides: tuple[Graph, Graph], graphs: tuple[Graph, Graph]) -> Layer:
     """An Embedding with one row for each place: as many rows as numbers arrive, and other places than before."""
     refs = layer.calls[0].inputs() if layer.calls else ()
     olds = old.calls[0].inputs() if old.calls else ()
     if len(refs) != 1 or len(olds) != 1:
         return layer
-    here, there = levels[0].spec(olds[0]).shape, levels[1].spec(refs[0]).shape
+    here, there = sides[0].spec(olds[0]).shape, sides[1].spec(refs[0]).shape
     rows = old.config.get("input_dim")
     if not here or not there or not isinstance(rows, int) or here[-1] != rows:
         return layer
@@ -163,17 +166,17 @@ def _rows(layer: Layer, old: Layer, levels: tuple[Graph, Graph], graphs: tuple[G
         return layer
     # numbers that come straight from an input may be words: only a grid of patches says that they are places
     grids = any(one != two for one, two, _ in position_grids(*graphs, rows, there[-1]))
-    if levels[0].layer(olds[0].layer).is_input and not grids:
+    if sides[0].layer(olds[0].layer).is_input and not grids:
         return layer
     return layer if layer.config.get("input_dim") == there[-1] else configured(layer, input_dim=there[-1])
 
 
-def _tables(layer: Layer, old: Layer, levels: tuple[Graph, Graph], graphs: tuple[Graph, Graph]) -> Layer:
+def _tables(layer: Layer, old: Layer, sides: tuple[Graph, Graph], graphs: tuple[Graph, Graph]) -> Layer:
     calls = []
     for mine, theirs in zip(layer.calls, old.calls, strict=False):
         arrives, arrived = mine.inputs(), theirs.inputs()
-        here = levels[0].spec(arrived[0]).shape if arrived else None
-        there = levels[1].spec(arrives[0]).shape if arrives else None
+        here = sides[0].spec(arrived[0]).shape if arrived else None
+        there = sides[1].spec(arrives[0]).shape if arrives else None
         call = mine
         if here and there and len(here) == len(there) > 2 and here[-2] and there[-2]:
             sums = layer.class_name in _SUMS
@@ -231,6 +234,17 @@ def _array(value: Any) -> Array | None:
     return array if array.ndim >= 2 and array.dtype.kind == "f" else None
 
 
+def _tabled(call: Call) -> bool:
+    """Whether a call has an argument that may be a table, without reading it."""
+    for value in (*call.args, *call.kwargs.values()):
+        inside = (
+            value["config"].get("value") if isinstance(value, dict) and value.get("class_name") in _ARRAYS else value
+        )
+        if isinstance(inside, (list, tuple)) and inside and isinstance(inside[0], (list, tuple)):
+            return True
+    return False
+
+
 def _constants(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
     found = (_array(value) for value in (*args, *kwargs.values()) if not isinstance(value, TensorRef))
     return [array for array in found if array is not None]
@@ -239,46 +253,6 @@ def _constants(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
 def constant_shapes(call: Call) -> list[tuple[int, ...]]:
     """Shapes of the tables that stand in a call as constants."""
     return [array.shape for array in _constants(call.args, call.kwargs)]
-
-
-def _renumbered(config: dict[str, Any], change: Moved) -> dict[str, Any]:
-    """A custom layer's config with counts of patches, grids and image sizes of the old input made those of the new."""
-    if not change.sizes and not change.grids:
-        return config
-    return {key: _number(key, value, change) for key, value in config.items()}
-
-
-def _number(key: str, value: Any, change: Moved) -> Any:
-    if isinstance(value, dict):
-        if value.get("class_name") == "__tuple__":
-            return {**value, "items": _number(key, value.get("items"), change)}
-        return {name: _number(name, item, change) for name, item in value.items()}
-    if isinstance(value, bool) or "patch_size" in key.lower():
-        return value
-    if isinstance(value, int) and _COUNTS.search(key):
-        for old, new in change.grids:
-            for prefix in _PREFIXES:
-                if value == prod(old) + prefix:
-                    return prod(new) + prefix
-    if isinstance(value, int) and _SIZES.search(key):
-        return next((new[0] for old, new in change.sizes if value == old[0] == old[1] and new[0] == new[1]), value)
-    if isinstance(value, (list, tuple)) and _SIZES.search(key) and all(isinstance(one, int) for one in value):
-        for old, new in (*change.sizes, *change.grids):
-            if list(value) in (list(old), list(old[:2])):
-                return type(value)(new[: len(value)])
-    return value
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    return [
-        f"{key} {_plain(old.get(key))} became {_plain(value)}"
-        for key, value in new.items()
-        if value != old.get(key) and not isinstance(value, dict)
-    ] or ["what is nested in it"]
-
-
-def _plain(value: Any) -> str:
-    return _text(tuple(value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _text(shape: tuple[int, ...]) -> str:

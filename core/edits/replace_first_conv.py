@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS, first_convs
-from core.edits.baked import rebaked
+from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.set_dtype import quantized
@@ -92,16 +92,17 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         return (contracts.same_input("new(x) == old(x)", exact),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """What is only nearly kept."""
+        """What is only nearly kept, and what follows the sizes that other strides let through."""
         path = self.target(before)
         old = before.find(path)
+        baked = baked_findings(before, after) if self.strides is not None else ()
         if self._exact(before, path, old):
-            return ()
+            return baked
         losses = self._losses(old)
         if not losses:
-            return (shrinking_map(before, path, old, spatial_sizes(self.kernel_size or 1, old)),)
+            return (shrinking_map(before, path, old, spatial_sizes(self.kernel_size or 1, old)), *baked)
         message = f"{path} changes what it computes ({', '.join(losses)}). Verify shows the drift."
-        return (Finding("info", "adapt.lossy", path, message),)
+        return (Finding("info", "adapt.lossy", path, message), *baked)
 
     def summary(self) -> str:
         """For the recipe list."""

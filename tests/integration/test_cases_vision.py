@@ -233,6 +233,36 @@ def test_that_case_26_as_many_tokens_in_another_grid_are_resampled(form: str, tm
     job.assert_like(native)
 
 
+@pytest.mark.parametrize("table", ["an embedding", "a constant"])
+def test_that_case_09_a_table_forbids_any_size_where_reshape_does_not(table: str, tmp_path: Path) -> None:
+    start = keras.Input((*SMALL, 3))
+    x = layers.Reshape((-1, 8), name="tokens")(layers.Conv2D(8, 8, strides=8, name="patches")(start))
+    if table == "a constant":
+        x = ops.add(x, ops.convert_to_tensor(forms.learnt((7, 7), 8)))
+    else:
+        numbers = ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
+        x = layers.Add()([x, layers.Embedding(49, 8, name="positions")(numbers)])
+    job = Job(keras.Model(start, layers.GlobalAveragePooling1D()(x)), tmp_path)
+    found = job.add({"do": "change_input", "shape": [None, None, 3]})
+    said = [one for one in found.findings if one.severity == "warning"]
+    where = "add" if table == "a constant" else "positions"
+    assert [(one.code, one.layer) for one in said] == [("baked.constant", where)]
+    assert "49 places" in said[0].message
+
+
+def test_that_case_26_smaller_patches_are_a_finer_grid(tmp_path: Path) -> None:
+    """The kernel resized, the positions resampled: what reads patches of 8 reads patches of 4."""
+    job = Job(forms.counted(*SMALL), tmp_path)
+    found = job.add({"do": "replace_first_conv", "kernel_size": 4, "strides": 4, "kernel_rule": "pi_resize"})
+    assert "tokens reshapes to [196, 8] instead of [49, 8]" in told(found)
+    assert job.take("Resample the positions from a grid of 7 x 7 to 14 x 14").ok
+    written, new = job.written()
+    assert_verified(written.verification)
+    table = np.asarray(new.get_layer("positions").embeddings)
+    old = np.asarray(job.model.get_layer("positions").embeddings)
+    np.testing.assert_allclose(table, forms.image_resampled(old, (7, 7), (14, 14), 0), atol=1e-5)
+
+
 @pytest.mark.parametrize(("old", "new"), [(12, 20), (49, 64)])
 def test_that_case_26_words_are_not_taken_for_places(old: int, new: int, tmp_path: Path) -> None:
     """As many words as tokens is a coincidence; numbers that come from outside may be anything."""
