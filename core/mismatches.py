@@ -3,13 +3,13 @@
 from math import prod
 from typing import Any
 
+from core.dequantizing import dequantizing_fixes, quantized_sentence
 from core.edits import EDITS, ChangeInput, SetRule
 from core.edits.anatomy import channel_axis
 from core.edits.grids import grid_pairs, position_grids, window_sizes
 from core.edits.positions import foreign, kept, looks_like_positions
-from core.edits.set_dtype import quantized
 from core.edits.suggest import flattened_map, token_maps
-from core.fates import Move
+from core.fates import QUANTIZED, Move
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
 from core.rules import Initialize, SpatialMean, SpatialResize, axes_of, chain_name, refusal, rules_that_fit
@@ -32,13 +32,10 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         "choose what to do with it."
     )
     axes = axes_of(layer, move.name, shape)
-    if quantized(layer.config):
-        message = (
-            f"{fate.weight} is quantized and {_text(shape)} in the source, but the model now needs "
-            f"{_text(fate.shape)}; quantized numbers cannot be adapted, so keep the size or start from a model that is "
-            "not quantized."
-        )
-        return Finding("error", "weight.mismatch", move.layer, message, adapter_fix(after, before), fate.note)
+    if fate.note == QUANTIZED:
+        message = quantized_sentence(fate.weight, _text(shape), _text(fate.shape), layer)
+        further = (*dequantizing_fixes(move.layer, layer), *adapter_fix(after, before))
+        return Finding("error", "weight.mismatch", move.layer, message, further, fate.note)
     fixes = _flat_fixes(move, layer, axes, after, before) or [
         *_grid_fixes(move, axes, after, before),
         *(
@@ -209,8 +206,9 @@ def changed_input(after: Graph, before: Graph) -> tuple[str, list[int | None], l
     olds = {layer.name: layer.config.get("batch_shape") for layer in before.input_layers()}
     for layer in after.input_layers():
         old, new = olds.get(layer.name), layer.config.get("batch_shape")
-        same = old and new and list(old) != list(new) and len(old) == len(new) and old[-1] == new[-1]
-        if same and channel_axis(before, layer.name) == len(old) - 1:
+        if not old or not new or list(old) == list(new) or len(old) != len(new):
+            continue
+        if old[-1] == new[-1] and channel_axis(before, layer.name) == len(old) - 1:
             return layer.name, list(old[1:]), list(new[1:])
     return None
 

@@ -196,13 +196,13 @@ def test_that_a_kernel_that_grows_twice_stays_exact(tmp_path: Path) -> None:
 def test_that_encoded_entries_are_planned_in_the_shape_that_they_really_have(
     kind: str, shape: tuple[int | None, ...], mode: str
 ) -> None:
-    fields: dict[str, Any] = {
+    fields: dict[str, dict[str, Any]] = {
         "Hashing": {"num_bins": 5},
         "StringLookup": {"vocabulary": ["a", "b"]},
         "IntegerLookup": {"vocabulary": [1, 2]},
         "CategoryEncoding": {"num_tokens": 4},
-    }[kind]
-    layer = getattr(layers, kind)(output_mode=mode, **fields)
+    }
+    layer = getattr(layers, kind)(output_mode=mode, **fields[kind])
     words = np.full((2, *(size or 7 for size in shape)), "a" if kind in ("Hashing", "StringLookup") else 1)
     found = layer(keras.ops.convert_to_tensor(words, "string") if words.dtype.kind == "U" else words)
     given = Layer("x", kind, config={**keras.layers.serialize(layer)["config"], "name": "x"})

@@ -1,0 +1,158 @@
+"""Small random Keras models and random edits of them, the same for the same seed at every input size."""
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+layers = keras.layers
+Shape = tuple[int | None, ...]
+
+
+class Maker:
+    """Draws the parts of one model. What is drawn never depends on shapes, so another size gives the same layers."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.rank = self.rng.choice([2, 2, 2, 1])
+        self.shape: Shape = (*[self.rng.choice([12, 13, 16, 17])] * self.rank, self.rng.choice([3, 3, 4]))
+
+    def layer(self, kind: str, *args: Any, **fields: Any) -> Any:
+        """`layer("Conv", 4, 3)` is a Conv1D or Conv2D."""
+        return getattr(layers, kind.replace("#", f"{self.rank}D"))(*args, **fields)
+
+    def chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def conv(self, x: Any) -> Any:
+        pick = self.rng.choice
+        fields = {"padding": pick(["same", "valid"]), "strides": pick([1, 1, 2]), "use_bias": self.chance(0.6)}
+        kind, kernel, filters = pick(["Conv#"] * 3 + ["SeparableConv#", "Conv#Transpose"]), pick([1, 2, 3, 5]), 6
+        multiplier, activation = pick([1, 2]), pick([None, "relu", "tanh"])
+        if self.chance(0.2):
+            x = self.layer("DepthwiseConv#", kernel, depth_multiplier=multiplier, padding="same")(x)
+        return self.layer(kind.replace("#Transpose", f"{self.rank}DTranspose"), filters, kernel, **fields)(
+            layers.Activation(activation)(x) if activation else x
+        )
+
+    def norm(self, x: Any) -> Any:
+        kinds: list[Callable[[], Any]] = [
+            layers.BatchNormalization,
+            layers.LayerNormalization,
+            lambda: layers.GroupNormalization(-1),
+            lambda: layers.PReLU(shared_axes=list(range(1, self.rank + 1))),
+        ]
+        return self.rng.choice(kinds)()(x)
+
+    def pool(self, x: Any) -> Any:
+        return self.layer(self.rng.choice(["MaxPooling#", "AveragePooling#"]), 2, padding="same")(x)
+
+    def residual(self, x: Any) -> Any:
+        one, two = self.layer("Conv#", 6, 3, padding="same")(x), self.layer("Conv#", 6, 1)(x)
+        return self.rng.choice([layers.Add, layers.Multiply, layers.Average])()([self.norm(one), two])
+
+    def dense_block(self, x: Any) -> Any:
+        return layers.Concatenate()([x, self.layer("Conv#", 3, 3, padding="same", activation="relu")(x)])
+
+    def excited(self, x: Any) -> Any:
+        x = self.layer("Conv#", 6, 1)(x)
+        pooled = self.layer("GlobalAveragePooling#", keepdims=True)(x)
+        return layers.Multiply()([x, self.layer("Conv#", 6, 1, activation="sigmoid")(pooled)])
+
+    def padded(self, x: Any) -> Any:
+        # the same on both sides: uneven padding is taken to follow the parity of the size, as Keras Applications do
+        return self.layer("Conv#", 4, 3, strides=2)(self.layer("ZeroPadding#", 1)(x))
+
+    def shared(self, x: Any) -> Any:
+        x = self.layer("Conv#", 4, 1)(x)
+        twice = self.layer("Conv#", 4, 3, padding="same")
+        return layers.Add()([twice(x), twice(layers.ReLU()(x))])
+
+    def nested(self, x: Any) -> Any:
+        given = keras.Input(x.shape[1:])
+        inner = keras.Model(given, self.norm(self.conv(given)))
+        return inner(x)
+
+    def arithmetic(self, x: Any) -> Any:
+        return self.rng.choice([lambda: x * 2.0, lambda: ops.relu(x), lambda: x[:, 1:], lambda: ops.abs(x) + 1.0])()
+
+    def front(self, x: Any) -> Any:
+        channels = x.shape[-1]
+        spread = [0.5 + 0.1 * number for number in range(channels)]
+        kinds: list[Callable[[], Any]] = [
+            lambda: x,
+            lambda: layers.Rescaling(0.5, offset=-0.25)(x),
+            lambda: layers.Normalization(mean=spread, variance=spread)(x),
+            lambda: layers.BatchNormalization()(x),
+        ]
+        return self.rng.choice(kinds)()
+
+    def head(self, x: Any) -> Any:
+        flat = self.rng.choice(["Flatten", "GlobalAveragePooling#", "GlobalMaxPooling#", ""])
+        if not flat:
+            return x
+        x = self.layer(flat)(x)
+        x = layers.Dropout(0.2)(layers.Dense(5, activation="relu")(x)) if self.chance(0.4) else x
+        return layers.Dense(3, activation=self.rng.choice(["softmax", None]))(x)
+
+
+def random_model(seed: int, shape: Shape | None = None) -> Any:
+    """The model of a seed, at its own input shape or at another."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    make = Maker(seed)
+    given = keras.Input(shape or make.shape)
+    blocks = [make.conv, make.conv, make.norm, make.pool, make.residual, make.dense_block, make.excited, make.padded]
+    blocks += [make.shared, make.nested, make.arithmetic]
+    x = make.conv(make.front(given))
+    for _ in range(make.rng.choice([1, 2, 3])):
+        x = make.rng.choice(blocks)(x)
+    return keras.Model(given, make.head(x))
+
+
+def random_edit(rng: random.Random, shape: Shape, paths: list[str]) -> dict[str, Any]:
+    """One edit for a model that takes `shape` (channels last) and has layers at `paths`."""
+    *sizes, channels = shape
+    kind = rng.choice(["size", "channels", "conv", "adapter", "front", "head", "no head", "freeze", "insert", "rename"])
+    rank = len(sizes)
+    match kind:
+        case "size":
+            return {
+                "do": "change_input",
+                "shape": [(size or 12) + rng.choice([-1, 1, 4]) for size in sizes] + [channels],
+            }
+        case "channels":
+            rule = rng.choice(["auto", "repeat", "mean"])
+            return {"do": "change_input", "shape": [*sizes, rng.choice([1, 2, 5, 6])], "channels": rule}
+        case "conv":
+            fields = {
+                "kernel_size": rng.choice([3, 5]),
+                "filters": rng.choice([4, 6, 8]),
+                "strides": rng.choice([1, 2]),
+            }
+            chosen = rng.sample(sorted(fields), rng.choice([1, 1, 2]))
+            rule = rng.choice(["project", "widen"])
+            return {"do": "replace_first_conv", "filters_rule": rule, **{name: fields[name] for name in chosen}}
+        case "adapter":
+            return {"do": "insert_adapter", "shape": [(size or 12) + 3 for size in sizes] + [channels], "fit": "crop"}
+        case "front":
+            conv = {"filters": channels, "kernel_size": 3, "padding": "same"}
+            front = [{"class_name": f"Conv{rank}D", "config": conv}]
+            return {"do": "insert_front", "shape": [*sizes, 2], "layers": front}
+        case "head":
+            return {"do": "attach_head", "classes": 4, "hidden": [6]}
+        case "no head":
+            return {"do": "remove_head", "pooling": rng.choice(["avg", "max", "none"])}
+        case "freeze":
+            return {"do": "set_trainable", "layers": [rng.choice([*paths, "*"])], "trainable": rng.random() < 0.3}
+        case "insert":
+            config = rng.choice(
+                [{"class_name": "ReLU"}, {"class_name": "BatchNormalization"}, {"class_name": "Dropout"}]
+            )
+            extra = {"rate": 0.2} if config["class_name"] == "Dropout" else {}
+            return {"do": "insert_layer", "layer": rng.choice(paths), "config": {**config, "config": extra}}
+    return {"do": "rename_layer", "layer": rng.choice(paths), "name": f"renamed_{rng.randrange(99)}"}
