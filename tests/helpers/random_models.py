@@ -1,13 +1,10 @@
 """Small random Keras models and random edits of them, the same for the same seed at every input size."""
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import ops
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 layers = keras.layers
 Shape = tuple[int | None, ...]
@@ -40,7 +37,7 @@ class Maker:
         )
 
     def norm(self, x: Any) -> Any:
-        kinds: list[Callable[[], Any]] = [
+        kinds: list[Any] = [
             layers.BatchNormalization,
             layers.LayerNormalization,
             lambda: layers.GroupNormalization(-1),
@@ -83,7 +80,7 @@ class Maker:
     def front(self, x: Any) -> Any:
         channels = x.shape[-1]
         spread = [0.5 + 0.1 * number for number in range(channels)]
-        kinds: list[Callable[[], Any]] = [
+        kinds: list[Any] = [
             lambda: x,
             lambda: layers.Rescaling(0.5, offset=-0.25)(x),
             lambda: layers.Normalization(mean=spread, variance=spread)(x),
