@@ -75,7 +75,8 @@ class Maker:
         return inner(x)
 
     def arithmetic(self, x: Any) -> Any:
-        return self.rng.choice([lambda: x * 2.0, lambda: ops.relu(x), lambda: x[:, 1:], lambda: ops.abs(x) + 1.0])()
+        kinds: list[Any] = [lambda: x * 2.0, lambda: ops.relu(x), lambda: x[:, 1:], lambda: ops.abs(x) + 1.0]
+        return self.rng.choice(kinds)()
 
     def front(self, x: Any) -> Any:
         channels = x.shape[-1]
