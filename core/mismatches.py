@@ -51,7 +51,7 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         title = "Start it anew" if fate.trainable else "Take what the layer's code starts with"
         own = SetRule(weight=fate.weight, rule=Initialize(initializer=LAYER))
         fixes.append(Fix(title, (own,)))
-    else:
+    elif not layer.opaque or axes.kind == "table":
         # vectors start at ones or zeros: a random variance could be negative
         start = Initialize() if axes.kind in ("kernel", "depthwise", "table") else Initialize(initializer=LAYER)
         fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=start),)))

@@ -12,6 +12,7 @@ from core.findings import Finding
 from core.graph import Graph
 from core.plan import Contract
 from core.rules import AnyRule, Rule, chain_name, parse_rule
+from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
 
 
@@ -42,6 +43,11 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         """The rules recorded on the layer that holds the weight; what they left open is read off the model."""
         path, name = locate(graph, self.weight)
         layer = graph.find(path)
+        if layer.opaque and any(getattr(rule, "initializer", "") == LAYER for rule in self.rules()):
+            raise EditError(
+                f"What {path} starts with is known to its code alone, which is not here; name the file that defines "
+                f"{layer.class_name}."
+            )
         rules = tuple(completed(rule, source or graph, graph, path, name) for rule in self.rules())
         known = {weight.name for weight in layer.weights}
         if name not in known and known and not rules[0].makes:

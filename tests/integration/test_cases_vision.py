@@ -337,6 +337,20 @@ def test_that_case_26_relative_positions_follow_another_window(tmp_path: Path) -
     job.assert_like(forms.native(forms.windowed(48, 48, 6), job.model, (7, 7), (11, 11)))
 
 
+def test_that_case_26_what_only_code_can_make_is_not_offered_without_it(tmp_path: Path) -> None:
+    """A mask of another grid out of another file: nothing but the class can say what it should be."""
+    small = forms.windowed(32, 32)
+    fill(small)
+    other = saved(small, tmp_path, "small.keras")
+    job = Job(forms.windowed(48, 48), tmp_path)
+    found = job.add({"do": "transfer_weights", "file": str(other)})
+    assert [one.layer for one in found.findings if one.severity == "error"] == ["shifted"]
+    assert job.fixes() == []
+    weight = next(fate.weight for fate in found.fates if fate.fate == "mismatched")
+    with pytest.raises(RecipeError, match="name the file that defines WindowBlock"):
+        job.add({"do": "set_rule", "weight": weight, "rule": "initialize", "initializer": "layer"})
+
+
 def test_that_case_26_settings_of_windows_without_code_are_called_unchecked(tmp_path: Path) -> None:
     job = Job(forms.windowed(32, 32), tmp_path)
     found = job.add({"do": "replace_layer", "layer": "windows", "config": {"window_size": 8}})
