@@ -6,10 +6,15 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.edits.quantized import encoded
 from core.graph import Graph, Layer, StoreKey, Weight
 from core.plan import Fate
 from core.rules import acts, axes_of, chain_name, refusal
 from core.rules.initialize import LAYER
+from core.rules.quantization import Quantize
+
+QUANTIZED = "quantized numbers stand for others and cannot be adapted."
+"""The note of a fate that dequantizing settles."""
 
 
 class Move(Struct, frozen=True):
@@ -40,7 +45,12 @@ def layer_moves(
     twins = {
         name.rpartition("/")[2]: held[name] for name in (need.name for need in needed if need.state) if name in held
     }
+    codes = encoded(path, layer, {need.name: need for need in needed}, held)
     for need in needed:
+        if need.name in codes:
+            name, rule = codes[need.name]
+            yield _quantized(path, layer, need, held.get(name), rule, trainable, names)
+            continue
         have = held.get(need.name) or unnamed.get(need.key) or twins.get(need.name)
         renamed = replace(need, name=have.name) if have is not None else need
         yield _move(path, layer, renamed, have, layer.rules_for(renamed.name), trainable, names)
@@ -62,6 +72,8 @@ def _move(
         "trainable": need.trainable and trainable and not need.state,
     }
     place = (path, need.key, need.name)
+    if have is not None and have.decode is not None:
+        rules = (have.decode, *rules)
     if any(rule.name == "initialize" for rule in rules) or (have is None and not any(rule.makes for rule in rules)):
         fresh = tuple(rule for rule in rules if rule.name == "initialize")
         fate = Fate(fate="initialized", rule=chain_name(fresh) or None, **common)
@@ -72,12 +84,64 @@ def _move(
     if have is not None and have.source is not None:
         origin = {"source": names.get(have.source, have.name), "source_shape": have.shape}
     source = have.source if have else None
+    if have is not None and _stays_raw(have, need, rules):
+        return Move(Fate(fate="mismatched", note=QUANTIZED, **common, **origin), *place, source)
+    if shape != need.shape and not rules and _belongs_to_raw(layer, need.name):
+        return Move(Fate(fate="initialized", note=QUANTIZED, **common, **origin), *place, source)
     if not acts(shape, need.shape, rules):
         return Move(Fate(fate="copied", **common, **origin), *place, source)
     why = refusal(shape, need.shape, axes_of(layer, need.name, shape or need.shape), rules)
     if why is None:
         return Move(Fate(fate="adapted", rule=chain_name(rules), **common, **origin), *place, source, rules)
     return Move(Fate(fate="mismatched", note=why, **common, **origin), *place, source)
+
+
+def _stays_raw(have: Weight, need: Weight, rules: tuple[Any, ...]) -> bool:
+    """Whether quantized numbers would be taken for what they stand for."""
+    if have.dtype not in ("int8", "uint8") or have.decode is not None:
+        return False
+    return acts(have.shape, need.shape, rules) or need.dtype.startswith(("float", "bfloat"))
+
+
+def _belongs_to_raw(layer: Layer, name: str) -> bool:
+    """Whether an array is a scale (or a zero, or the like) of quantized numbers, which says what has to be settled."""
+    prefix = name.rpartition("/")[0]
+    last = name.rpartition("/")[2]
+    return last not in ("bias", "kernel", "embeddings", "reverse_embeddings") and any(
+        one.dtype in ("int8", "uint8") and one.decode is None and one.name.rpartition("/")[0] == prefix
+        for one in layer.weights
+    )
+
+
+def _quantized(
+    path: str,
+    layer: Layer,
+    need: Weight,
+    have: Weight | None,
+    rule: Quantize,
+    trainable: bool,
+    names: Mapping[StoreKey, str],
+) -> Move:
+    """The fate of an array that is quantized now, made of the float array `have` or of first values."""
+    common: dict[str, Any] = {
+        "weight": f"{path}/{need.name}",
+        "shape": need.shape,
+        "dtype": need.dtype,
+        "trainable": need.trainable and trainable and not need.state,
+    }
+    place = (path, need.key, need.name)
+    if have is None or any(one.name == "initialize" for one in rule.inner):
+        start = next((number for number, one in enumerate(rule.inner) if one.name == "initialize"), 0)
+        fresh = replace(rule, inner=rule.inner[start:])
+        return Move(Fate(fate="initialized", rule=fresh.name, **common), *place, None, (fresh,))
+    origin = {"source": names.get(have.source, have.name) if have.source else have.name, "source_shape": have.shape}
+    why = refusal(have.shape, rule.shape, rule.axes, rule.inner)
+    if why is None:
+        return Move(Fate(fate="adapted", rule=rule.name, **common, **origin), *place, have.source, (rule,))
+    # told once, of the floats: that is the shape that has to be settled
+    common["shape"] = rule.shape if rule.part == "values" else need.shape
+    fate: Any = "mismatched" if rule.part == "values" else "initialized"
+    return Move(Fate(fate=fate, note=why, **common, **origin), *place, have.source)
 
 
 def source_names(graph: Graph) -> dict[StoreKey, str]:

@@ -72,6 +72,8 @@ class Weight(Struct, frozen=True, gc=False):
     `forward_layer/cell/bias`). `key` is Keras 3's storage path inside the layer (`vars/0`, `cell/vars/1`).
     `state` marks what Keras stores but does not count as a weight (seeds of random layers).
     `source` is the array this weight's values come from: its identity, which no edit changes by accident.
+    `decode` is the rule that makes floats of a quantized array ahead of all others (`core.rules.quantization`); `shape`
+    is then that of the floats. `unpacked` is, where the layer needs a packed array, the shape of the floats in it.
     """
 
     name: str
@@ -81,6 +83,8 @@ class Weight(Struct, frozen=True, gc=False):
     key: str = ""
     state: bool = False
     source: StoreKey | None = None
+    decode: Any = None
+    unpacked: tuple[int, ...] | None = None
 
     @property
     def size(self) -> int:

@@ -7,8 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.edits.anatomy import Site, Trace
+from core.edits.quantized import decoded
 from core.edits.recording import configured, forget, record
-from core.edits.set_dtype import quantized
 from core.errors import EditError, RuleError
 from core.graph import Call, Graph, Layer
 from core.rules import AnyRule, FoldChannels, RegroupChannels, RepeatChannels, SumChannels
@@ -181,10 +181,6 @@ def _source_channels(size: int, inner: int, change: Change) -> tuple[int, int]:
 
 def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
     class_name, config = leaf_class(layer)
-    if quantized(config):
-        raise EditError(
-            f"{site.path} holds quantized numbers, which cannot be added up or shared out; dequantize the model first."
-        )
     if class_name.startswith("SeparableConv") and site.state.flat is None:
         layer = _separable(layer, site, change)
         config = layer.config
@@ -195,7 +191,8 @@ def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
         return _grouped(layer, site, change, groups)
     rule = _rule_at(site, change)
     inner = site.state.inner
-    for weight in layer.weights:
+    # of quantized numbers the plan says that they have to become floats first; the rule is then about those
+    for weight in decoded(layer)[0].weights:
         name = weight.name.rpartition("/")[2]
         axes = axes_of(layer, weight.name, weight.shape)
         if axes.channels is None or axes.kind not in ("kernel", "depthwise", "shift"):

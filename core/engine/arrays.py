@@ -13,7 +13,7 @@ from core.graph import Graph, Layer, StoreKey
 from core.readers import open_store
 from core.readers.source import Source, WeightStore
 from core.rules import adapt, axes_of
-from core.rules.base import Array, sibling_name
+from core.rules.base import Array, Axes, sibling_name
 
 
 class Arrays:
@@ -56,7 +56,8 @@ class Arrays:
         elif fate.fate == "adapted":
             layer = self._layers[move.layer]
             source = self.read(move.source) if move.source is not None else None
-            axes = axes_of(layer, move.name, source.shape if source is not None else fate.shape)
+            shape = move.rules[0].fixed_shape() or (source.shape if source is not None else fate.shape)
+            axes = axes_of(layer, move.name, shape)
             found = adapt(source, fate.shape, axes, move.rules, _Siblings(self, layer, move), fate.dtype)
         elif move.rules:
             axes = axes_of(self._layers[move.layer], move.name, fate.shape)
@@ -88,10 +89,14 @@ class _Siblings(Mapping[str, Array]):
     def __init__(self, arrays: Arrays, layer: Layer, move: Move) -> None:
         self._arrays = arrays
         self._keys = {weight.name: weight.source for weight in layer.weights if weight.source is not None}
-        self._keys.update({sibling_name(key): key for rule in move.rules for key in rule.needs()})
+        self._decodes = {weight.name: weight.decode for weight in layer.weights if weight.decode is not None}
+        further = [*move.rules, *self._decodes.values()]
+        self._keys.update({sibling_name(key): key for rule in further for key in rule.needs()})
 
     def __getitem__(self, name: str) -> Array:
-        return self._arrays.read(self._keys[name])
+        array = self._arrays.read(self._keys[name])
+        decode = self._decodes.get(name)
+        return array if decode is None else adapt(array, decode.shape, Axes(), (decode,), self)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)

@@ -93,10 +93,26 @@ def recorded_weights(layer: Any) -> tuple[Weight, ...]:
                 trainable=id(variable) in trained,
                 key=key,
                 state=id(variable) not in order or id(variable) in seen,
+                unpacked=_unpacked(layer, folder, last),
             )
         )
         seen.add(id(variable))
     return tuple(weights)
+
+
+def _unpacked(layer: Any, folder: str, name: str) -> tuple[int, ...] | None:
+    """The shape of the floats in an array that holds two numbers a byte, as its layer remembers it."""
+    for part in folder.split("/")[:-1]:
+        layer = getattr(layer, part, None)
+    if getattr(layer, "quantization_mode", None) != "int4":
+        return None
+    if name == "kernel":
+        shape = getattr(layer, "original_kernel_shape", None)
+        return tuple(shape or (layer._orig_input_dim, layer._orig_output_dim))
+    if name in ("embeddings", "reverse_embeddings"):
+        sizes = (int(layer.input_dim), int(layer.output_dim))
+        return sizes if name == "embeddings" else sizes[::-1]
+    return None
 
 
 def recorded_variables(layer: Any) -> list[tuple[str, Any]]:

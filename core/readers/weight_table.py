@@ -73,32 +73,48 @@ def _with_bias(*names: str) -> Own:
     return own
 
 
-def _kernel(config: Config) -> list[tuple[str, bool]]:
+def _kernel(config: Config, zero: str = "kernel_zero") -> list[tuple[str, bool]]:
     mode = _quantization(config)
     found = _with_bias("kernel")(config)
+    if mode in ("gptq", "awq"):
+        names = ["kernel", "kernel_scale", zero, *(["awq_scales"] if mode == "awq" else []), "g_idx"]
+        return found[1:] + [(name, False) for name in names]
     if mode == "float8":
         names = ["inputs_scale", "inputs_amax_history", "kernel_scale", "kernel_amax_history"]
         return found + [(name, True) for name in [*names, "outputs_grad_scale", "outputs_grad_amax_history"]]
-    return _quantized(found, mode, "kernel")
+    return _quantized(found, mode, "kernel", _blocks(config))
 
 
 def _einsum(config: Config) -> list[tuple[str, bool]]:
-    return _kernel({**config, "use_bias": config.get("bias_axes") is not None})
+    own = {**config, "use_bias": config.get("bias_axes") is not None}
+    return _kernel(own, "kernel_zero" if _quantization(config) == "int4" else "zero_point")
 
 
 def _embedding(config: Config) -> list[tuple[str, bool]]:
-    return _quantized([("embeddings", True)], _quantization(config), "embeddings")
+    return _quantized([("embeddings", True)], _quantization(config), "embeddings", _blocks(config))
 
 
-def _quantized(found: list[tuple[str, bool]], mode: str | None, main: str) -> list[tuple[str, bool]]:
+def _quantized(found: list[tuple[str, bool]], mode: str | None, main: str, blocks: bool) -> list[tuple[str, bool]]:
     if mode not in ("int8", "int4"):
         return found
     fixed = [(name, trainable and name != main) for name, trainable in found]
-    extra = [f"{main}_scale"] if mode == "int8" else [f"{main}_scale", f"{main}_zero", "g_idx"]
+    extra = [f"{main}_scale", f"{main}_zero", "g_idx"] if mode == "int4" and blocks else [f"{main}_scale"]
     return fixed + [(name, False) for name in extra]
 
 
+def _blocks(config: Config) -> bool:
+    """Whether int4 numbers are scaled in blocks of rows (`int4/128`), which takes a zero for each."""
+    last = _policy(config).rpartition("/")[2].partition("_")[0]
+    return last.isdigit()
+
+
 def _quantization(config: Config) -> str | None:
+    name = _policy(config)
+    return next((mode for mode in ("int8", "int4", "float8", "gptq", "awq") if name.startswith(mode)), None)
+
+
+def _policy(config: Config) -> str:
+    """The name of a dtype policy, or the mode of a quantized one."""
     dtype = config.get("dtype")
     name = ""
     if isinstance(dtype, dict) and isinstance(dtype.get("config"), dict):
@@ -106,7 +122,7 @@ def _quantization(config: Config) -> str | None:
         name = str(fields.get("mode") or fields.get("name") or "")
     elif isinstance(dtype, str):
         name = dtype
-    return next((mode for mode in ("int8", "int4", "float8") if name.startswith(mode)), None)
+    return name
 
 
 def _batch_normalization(config: Config) -> list[tuple[str, bool]]:
@@ -141,8 +157,14 @@ def _additive_attention(config: Config) -> list[tuple[str, bool]]:
 
 
 def _reversible(config: Config) -> list[tuple[str, bool]]:
-    names = ["embeddings"] if _flag(config, "tie_weights") else ["embeddings", "reverse_embeddings"]
-    return [(name, True) for name in names]
+    found = _embedding(config)
+    if _flag(config, "tie_weights"):
+        return found
+    fixed = _quantization(config) in ("int8", "int4")
+    further = ["reverse_embeddings", "reverse_embeddings_scale"] if fixed else ["reverse_embeddings"]
+    if fixed and len(found) > 2:
+        further.append("reverse_embeddings_zero")
+    return found + [(name, not fixed) for name in further]
 
 
 def _spectrogram(config: Config) -> list[tuple[str, bool]]:

@@ -25,6 +25,7 @@ from core.repairs import (
     masks,
     modules,
     names,
+    optimization,
     ports,
     random_images,
     recurrent,
@@ -65,6 +66,8 @@ REPAIRS: tuple[Repair, ...] = (
     hard_sigmoid.TWICE,
     leftovers.REPAIR,
     leftovers.UNKNOWN,
+    optimization.PRUNING,
+    optimization.QUANTIZING,
 )
 
 BEFORE: tuple[Repair, ...] = (

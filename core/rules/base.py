@@ -67,6 +67,10 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         """Arrays of other layers this rule looks at; they come among `siblings` under `sibling_name(key)`."""
         return ()
 
+    def fixed_shape(self) -> tuple[int, ...] | None:
+        """The shape this rule makes whatever the target is; `None` where it makes the target's on the axes it owns."""
+        return None
+
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why this rule cannot turn `shape` into `target` (one sentence), or `None` when it can. No arrays needed."""
         raise NotImplementedError

@@ -22,7 +22,10 @@ def _steps(shape: Shape, target: Shape, axes: Axes, rules: Sequence[Rule]) -> li
     """The shape after each rule: the axes it owns become the target's, the others stay."""
     shapes = []
     for rule in rules:
-        if rule.owns == "all" or len(shape) != len(target):
+        fixed = rule.fixed_shape()
+        if fixed is not None:
+            shape = fixed
+        elif rule.owns == "all" or len(shape) != len(target):
             shape = target
         else:
             owned = axes.owned(rule.owns, len(shape))

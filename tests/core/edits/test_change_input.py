@@ -189,18 +189,23 @@ def test_that_every_depthwise_filter_of_a_separable_convolution_reads_the_one_ch
     assert set(again.fates.values()) == {"copied"}
 
 
-def test_that_quantized_kernels_are_not_added_up() -> None:
+def test_that_quantized_kernels_keep_the_rule_for_the_floats_they_stand_for() -> None:
+    """The numbers themselves are never added up: the plan says that they have to become floats first."""
     import keras
 
+    from core.fates import QUANTIZED, layer_moves
     from tests.core.edits.bench import Bench
 
     inputs = keras.Input((8, 4))
-    source = Bench(keras.Model(inputs, keras.layers.Dense(3, name="dense")(inputs)))
-    dense = source.graph.find("dense")
-    policy = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}}
-    graph = source.graph.with_layer("dense", replace(dense, config={**dense.config, "dtype": policy}))
-    with pytest.raises(EditError, match="dense holds quantized numbers"):
-        ChangeInput(shape=(8, 1)).apply(graph)
+    model = keras.Model(inputs, keras.layers.Dense(3, name="dense")(inputs))
+    model.get_layer("dense").quantize("int8")
+    graph = ChangeInput(shape=(8, 1)).apply(Bench(model, seed=None).graph)
+    dense = graph.find("dense")
+    assert [rule.name for rule in dense.rules_for("kernel")] == ["sum"]
+    needed = [replace(one, shape=(1, 3)) if one.name == "kernel" else one for one in dense.weights]
+    moves = {move.name: move.fate for move in layer_moves("dense", dense, needed, True, {})}
+    assert (moves["kernel"].fate, moves["kernel"].note) == ("mismatched", QUANTIZED)
+    assert moves["kernel_scale"].fate == "copied"
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def test_that_globs_choose_layers_and_normalization_stays_float32(bench: Any) ->
     assert policies["predictions"] == "float32"
 
 
-def test_that_quantized_layers_are_refused() -> None:
+def test_that_quantized_numbers_without_scales_are_refused() -> None:
     import keras
 
     from tests.core.edits.bench import Bench
@@ -36,11 +36,23 @@ def test_that_quantized_layers_are_refused() -> None:
     source = Bench(model)
     dense = source.graph.find("dense")
     policy = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}}
-    graph = source.graph.with_layer("dense", replace(dense, config={**dense.config, "dtype": policy}))
-    with pytest.raises(EditError, match=r"dense is quantized \(int8\)"):
-        SetDtype(policy="float32").apply(graph)
+    weights = tuple(replace(one, dtype="int8") if one.name == "kernel" else one for one in dense.weights)
+    layer = replace(dense, config={**dense.config, "dtype": policy}, weights=weights)
+    with pytest.raises(EditError, match=r"dense/kernel is quantized \(int8\), and its scales"):
+        SetDtype(policy="float32").apply(source.graph.with_layer("dense", layer))
+
+
+def test_that_only_layers_that_keras_quantizes_are_quantized(bench: Any) -> None:
+    graph = bench("flat").graph
+    name = next(path for path, layer in graph.walk() if layer.class_name not in ("Dense", "InputLayer"))
+    with pytest.raises(EditError, match="there is none among"):
+        SetDtype(policy="int8", layers=(name,)).apply(graph)
+    with pytest.raises(EditError, match=r"Suture quantizes to int8 from float32 or mixed_bfloat16"):
+        SetDtype(policy="int8").apply(SetDtype(policy="float16").apply(graph))
 
 
 def test_that_an_unknown_policy_is_refused(bench: Any) -> None:
     with pytest.raises(EditError, match="must be one of float32"):
-        bench("flat").edited(SetDtype(policy="int8"))
+        bench("flat").edited(SetDtype(policy="int3"))
+    with pytest.raises(EditError, match="int4/BLOCK"):
+        bench("flat").edited(SetDtype(policy="int4/0"))
