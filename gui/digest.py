@@ -43,23 +43,25 @@ def layer_of(weight: str, paths: Container[str]) -> str:
 
 def badges(fates: Iterable[Fate], paths: Container[str]) -> dict[str, Badge]:
     """The badge of every layer that has weights, and of every group above one."""
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, dict[str, int]] = {}
     rules: dict[str, dict[str, None]] = {}
-    layers: dict[tuple[str, str], Counter[str]] = {}
     for fate in fates:
-        layers.setdefault((layer_of(fate.weight, paths), fate.rule or ""), Counter())[fate.fate] += 1
-    for (path, rule), counter in layers.items():
-        at = path
+        at = layer_of(fate.weight, paths)
         while at:
-            counts.setdefault(at, Counter()).update(counter)
-            if rule and counter.get("adapted"):
-                rules.setdefault(at, {})[rule] = None
+            counter = counts.get(at)
+            if counter is None:
+                counter = counts[at] = {}
+            counter[fate.fate] = counter.get(fate.fate, 0) + 1
+            if fate.rule and fate.fate == "adapted":
+                rules.setdefault(at, {})[fate.rule] = None
             at = at.rpartition("/")[0]
-    return {path: _badge(counter, tuple(rules.get(path, ()))) for path, counter in counts.items()}
+    return {path: _badge(tuple(counter.items()), tuple(rules.get(path, ()))) for path, counter in counts.items()}
 
 
-def _badge(counter: Counter[str], rules: tuple[str, ...]) -> Badge:
-    ordered = tuple((fate, counter[fate]) for fate in FATE_ORDER if counter[fate])
+@lru_cache(4096)
+def _badge(counts: tuple[tuple[str, int], ...], rules: tuple[str, ...]) -> Badge:
+    counter = dict(counts)
+    ordered = tuple((fate, counter[fate]) for fate in FATE_ORDER if fate in counter)
     return Badge(ordered[0][0], ordered, rules)
 
 
@@ -70,13 +72,22 @@ def fate_totals(plan: Plan) -> dict[str, int]:
     return {fate: counter[fate] for fate in FATE_ORDER if counter[fate]}
 
 
-def frozen_layers(graph: Graph) -> set[str]:
+def frozen_layers(graph: Graph) -> frozenset[str]:
     """Paths of the layers with weights that training leaves alone, by their own flag or one above them; groups too
-    when everything below them is frozen.
+    when everything below them is frozen. Several views ask for it after each edit, so the last answers are kept.
     """
-    found: set[str] = set()
-    _collect_frozen(graph, "", not graph.trainable, found)
-    return found
+    known = _FROZEN.get(id(graph))
+    if known is None or known[0] is not graph:
+        found: set[str] = set()
+        _collect_frozen(graph, "", not graph.trainable, found)
+        if len(_FROZEN) >= _GRAPHS:
+            del _FROZEN[next(iter(_FROZEN))]
+        known = _FROZEN[id(graph)] = (graph, frozenset(found))
+    return known[1]
+
+
+_GRAPHS = 2
+_FROZEN: dict[int, tuple[Graph, frozenset[str]]] = {}
 
 
 def _collect_frozen(graph: Graph, prefix: str, above: bool, found: set[str]) -> tuple[bool, bool]:
@@ -100,9 +111,10 @@ def _collect_frozen(graph: Graph, prefix: str, above: bool, found: set[str]) -> 
 
 def can_freeze(layer: Layer) -> bool:
     """Whether the layer itself holds, or will hold, weights that training changes."""
-    return any(not weight.state for weight in layer.weights) or (
-        layer.origin is None and not layer.is_input and layer.class_name in _NEW_WITH_WEIGHTS
-    )
+    for weight in layer.weights:
+        if not weight.state:
+            return True
+    return layer.origin is None and not layer.is_input and layer.class_name in _NEW_WITH_WEIGHTS
 
 
 _NEW_WITH_WEIGHTS = {

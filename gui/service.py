@@ -12,7 +12,10 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from core.errors import SutureError
 from core.service.messages import Reply
 
+QUICK_MS = 1
 POLL_MS = 5
+QUICK_POLLS = 200
+"""An answer to an edit is there after a few milliseconds, so at first one looks more often."""
 
 Answer = Callable[[Any], None]
 Failure = Callable[[SutureError], None]
@@ -62,8 +65,8 @@ class Service(QObject):
         self.kind = kind
         self._worker = worker
         self._asked: dict[int, _Asked] = {}
+        self._polls = 0
         self._timer = QTimer(self)
-        self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self.poll)
 
     @property
@@ -84,8 +87,8 @@ class Service(QObject):
         """Send a request; one of `answer` and `failure` is called later, unless it is dropped. Returns its id."""
         number = self._worker.send(body)
         self._asked[number] = _Asked(answer, failure, progress)
-        if not self._timer.isActive():
-            self._timer.start()
+        self._polls = 0
+        self._timer.start(QUICK_MS)
         return number
 
     def drop(self, number: int) -> None:
@@ -106,6 +109,9 @@ class Service(QObject):
     @Slot()
     def poll(self) -> None:
         """Take what has arrived; the timer calls this."""
+        self._polls += 1
+        if self._polls == QUICK_POLLS:
+            self._timer.setInterval(POLL_MS)
         for reply in self._worker.poll():
             self._deliver(reply)
         if self._asked:

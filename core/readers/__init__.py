@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from core.collection import without_collection
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
 from core.readers.notes import training_findings
@@ -25,6 +26,7 @@ __all__ = ["Source", "WeightStore", "open_store", "read_model"]
 _SURPRISES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
+@without_collection()
 def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     """Describe a model file without loading its arrays or running anything it holds.
 

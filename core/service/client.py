@@ -1,7 +1,6 @@
 """The window's side of a helper process: send requests, collect replies, end it to cancel. No Qt, no threads."""
 
 import contextlib
-import gc
 import multiprocessing
 import os
 import pickle
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
 
+from core.collection import without_collection
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.plan import Plan
 from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SetSource
@@ -19,7 +19,7 @@ from core.service.travel import PackedPlan, unpack
 from core.service.worker import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -142,7 +142,7 @@ class Worker:
             return replies
         try:
             while self._replies.poll():
-                with _no_collection():
+                with without_collection():
                     reply = self._replies.recv()
                     if reply.done:
                         reply = self._whole(reply, self._pending.pop(reply.id, None))
@@ -186,18 +186,6 @@ class Worker:
         self._ended += [
             Reply(number, done=True, error=reason or _death(self.kind, body, code)) for number, body in pending.items()
         ]
-
-
-@contextlib.contextmanager
-def _no_collection() -> "Iterator[None]":
-    """Without the garbage collector: a plan is 50,000 new objects and no garbage; collecting doubles the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _tame(source: SetSource | None, pending: "Iterable[Any]") -> SetSource | None:

@@ -18,6 +18,8 @@ FAR_ZOOM = 0.2
 MARGIN = 48.0
 HEADER = 38.0
 _CELL = 512.0
+_SIBLINGS = 128
+"""Qt takes children out of their parent one by one, each time from the front: with all cards in one, that is slow."""
 
 
 class _Layer(QGraphicsItem):
@@ -95,7 +97,7 @@ class GraphScene(QGraphicsScene):
         self._blocks: list[BlockItem] = []
         self._groups: list[GroupItem] = []
         self._edge_cells: list[EdgeCell] = []
-        self._cards: _Layer | None = None
+        self._cards: list[_Layer] = []
         self._far_item: OverviewItem | None = None
         self._ring: _Ring | None = None
         self._hover_ring: _Ring | None = None
@@ -111,17 +113,18 @@ class GraphScene(QGraphicsScene):
         self.badges = self._by_node(badges)
         edges = list(self._index(level, None))
         self.bounds = QRectF(0, 0, level.width, level.height)
-        self._cards = _Layer()
-        self._cards.setZValue(2)
         self._add_groups(level, look, 0)
         self._edge_cells = edge_cells(edges, look)
         for cell in self._edge_cells:
             cell.setZValue(1)
             self.addItem(cell)
-        self.addItem(self._cards)
-        for block in _blocks(level):
+        for number, block in enumerate(_blocks(level)):
             card = BlockItem(block, look, self.badges, difference=difference)
-            card.setParentItem(self._cards)
+            if number % _SIBLINGS == 0:
+                self._cards.append(_Layer())
+                self._cards[-1].setZValue(2)
+                self.addItem(self._cards[-1])
+            card.setParentItem(self._cards[-1])
             self._blocks.append(card)
         self.overview = Overview(self.nodes, self.badges, look, difference=difference)
         self._far_item = OverviewItem(self.overview, self.bounds)
@@ -169,7 +172,8 @@ class GraphScene(QGraphicsScene):
     def _forget(self) -> None:
         """Drop everything that refers to items, before they are deleted."""
         self._blocks, self._groups, self._edge_cells, self._level = [], [], [], None
-        self._cards = self._far_item = self._ring = self._hover_ring = self._highlight = None
+        self._cards = []
+        self._far_item = self._ring = self._hover_ring = self._highlight = None
         self._by_key, self._by_path, self._edges, self._parents, self._cells = {}, {}, {}, {}, {}
         self.nodes, self.badges, self.overview = [], {}, None
 
@@ -203,10 +207,11 @@ class GraphScene(QGraphicsScene):
 
     def set_far(self, *, far: bool) -> None:
         """Show the overview instead of the cards, or the other way round."""
-        if far == self.far or self._cards is None or self._far_item is None:
+        if far == self.far or self._far_item is None:
             return
         self.far = far
-        self._cards.setVisible(not far)
+        for layer in self._cards:
+            layer.setVisible(not far)
         self._far_item.setVisible(far)
 
     def node(self, key: str) -> Node | None:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QCloseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from core.collection import without_collection
 from core.graph import Graph, Layer
 from core.plan import Plan
 from gui.canvas import flow
@@ -143,10 +144,11 @@ class GraphView(QWidget):
         if self.graph is None:
             return
         held = self._hold(anchor) if keep_view else None
-        level = self._level_of(self.graph)
         self.view.stop()
         self.view.forget()
-        self.scene.show_level(level, self._badges, self._look, difference=self._difference)
+        with without_collection():
+            level = self._level_of(self.graph)
+            self.scene.show_level(level, self._badges, self._look, difference=self._difference)
         self.view.extend_roaming()
         if held is None:
             self.view.go_home()
