@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from core.graph import Graph, Layer, StoreKey, Weight
 from core.readers.array_notes import Notes
 from core.readers.legacy_arrays import StoredWeight, modern, old_slots
+from core.readers.lora import with_lora_added
 from core.readers.names import leaf
 from core.readers.weight_table import Slot, slots
 
@@ -71,6 +72,7 @@ def _group_names(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> 
 def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignment, notes: Notes) -> Layer:
     if layer.opaque:
         return replace(layer, weights=opaque_weights(stored, layer.name))
+    stored = with_lora_added(stored, layer)
     places = _places(layer, (), layer.trainable, notes, len(stored))
     ordered = sorted(places, key=lambda place: not place.live)
     pairs = deal(ordered, stored)

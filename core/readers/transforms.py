@@ -101,6 +101,13 @@ def _slice(arrays: list[Array], fields: dict[str, Any]) -> Array:
     return arrays[0].reshape(-1)[start:stop].reshape(fields["shape"])
 
 
+def _lora(arrays: list[Array], fields: dict[str, Any]) -> Array:
+    """A kernel with its low-rank update added, `W + alpha / rank * A B` (Keras's `enable_lora`, arXiv 2106.09685)."""
+    base, first, second = arrays
+    update = np.matmul(first.astype(np.float32), second.astype(np.float32)) * np.float32(fields["scale"])
+    return (base.astype(np.float32) + update).astype(base.dtype)
+
+
 _TRANSFORMS: dict[str, Callable[[list[Array], dict[str, Any]], Array]] = {
     "transpose": _transpose,
     "reshape": _reshape,
@@ -110,4 +117,5 @@ _TRANSFORMS: dict[str, Callable[[list[Array], dict[str, Any]], Array]] = {
     "scale_blocks": _scale_blocks,
     "sum_halves": _sum_halves,
     "slice": _slice,
+    "lora": _lora,
 }
