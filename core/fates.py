@@ -134,7 +134,8 @@ def _quantized(
         start = next((number for number, one in enumerate(rule.inner) if one.name == "initialize"), 0)
         fresh = replace(rule, inner=rule.inner[start:])
         return Move(Fate(fate="initialized", rule=fresh.name, **common), *place, None, (fresh,))
-    origin = {"source": names.get(have.source, have.name) if have.source else have.name, "source_shape": have.shape}
+    name = names.get(have.source, have.name) if have.source else have.name
+    origin: dict[str, Any] = {"source": name, "source_shape": have.shape}
     why = refusal(have.shape, rule.shape, rule.axes, rule.inner)
     if why is None:
         return Move(Fate(fate="adapted", rule=rule.name, **common, **origin), *place, have.source, (rule,))

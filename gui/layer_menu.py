@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
+from core.edits.quantized import MODES, parts, policy_name
 from core.edits.set_dtype import POLICIES
 from core.graph import Graph, Layer
 from gui import gestures, steps
@@ -85,15 +86,24 @@ class LayerMenu(QObject):
         add(menu, "Rename\u2026", lambda: self.rename(path))
         add(menu, "Remove", lambda: self.remove(path), feeder is not None)
         if single:
-            policies = menu.addMenu("Dtype policy")
-            current = policy_of(layer)
-            for policy in POLICIES:
-                entry = add(policies, policy, lambda policy=policy: self.dtype(path, policy))
-                entry.setCheckable(True)
-                entry.setChecked(policy == current)
+            self._fill_policies(menu.addMenu("Dtype policy"), path, layer)
         menu.addSeparator()
         add(menu, "Copy path", lambda: QGuiApplication.clipboard().setText(path))
         self.filled.emit(menu, path)
+
+    def _fill_policies(self, menu: QMenu, path: str, layer: Layer) -> None:
+        """Float policies, which dequantize what is quantized; for layers that Keras quantizes its modes too."""
+        current = policy_of(layer)
+        quantizable = parts(layer)
+        back = " (dequantize)" if any(part.mode for part in quantizable) else ""
+        modes = MODES if quantizable else ()
+        for policy in (*POLICIES, *modes):
+            if policy == MODES[0]:
+                menu.addSeparator()
+            text = f"{policy} (quantize)" if policy in MODES else policy + back
+            entry = add(menu, text, lambda policy=policy: self.dtype(path, policy))
+            entry.setCheckable(True)
+            entry.setChecked(current.partition("/")[0] == policy)
 
     # what the entries do
 
@@ -186,8 +196,6 @@ def single_feeder(graph: Graph, path: str) -> str | None:
 
 
 def policy_of(layer: Layer) -> str:
-    """The name of a layer's dtype policy."""
-    dtype = layer.config.get("dtype")
-    if isinstance(dtype, dict):
-        return str((dtype.get("config") or {}).get("name", ""))
-    return str(dtype or "")
+    """The name of a layer's dtype policy, or how it or the layer that it wraps is quantized (`int8`, `int4/128`)."""
+    inside = next((policy_name(part.config) for part in parts(layer) if part.mode), "")
+    return inside or policy_name(layer.config)

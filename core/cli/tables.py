@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from core.cli.fields import output_shape, port
+from core.edits.quantized import policy_name
 from core.graph import Graph, Layer
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def _layer_line(layer: Layer) -> str:
         parts.append(f"-> {shape_text(shape)}")
     if params:
         parts.append(f"{params:,} parameters")
+    if (policy := policy_name(layer.config)) not in ("", "float32") and not layer.is_input:
+        parts.append(escape(policy))
     if not layer.trainable:
         parts.append("frozen")
     if layer.opaque:

@@ -111,7 +111,7 @@ class Dequantize(Rule, frozen=True, kw_only=True, tag="dequantize"):
             raise RuleError(f"dequantize expects {stored}, the source has {numbers.shape}.")
         scale = siblings[sibling_name(self.scale)].astype(np.float32)
         if self.zero is None or self.groups is None:
-            values = numbers.astype(np.float32) / self.layout.spread(scale, len(table))
+            values: Array = numbers.astype(np.float32) / self.layout.spread(scale, len(table))
         else:
             groups = siblings[sibling_name(self.groups)].astype(np.int32)
             axis = self.layout.grouped
