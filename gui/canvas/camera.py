@@ -29,6 +29,8 @@ class Camera(QGraphicsView):
         self.graph_scene = scene
         self.background = QColor("#ffffff")
         self.dots = QPen()
+        self._dotted: tuple[float, int, int, int, int] | None = None
+        self._points = QPolygonF()
         self._centre = QPointF()
         self._at_home = True
         self._slide = QVariantAnimation(self)
@@ -197,7 +199,11 @@ class Camera(QGraphicsView):
         step = DOTS if zoom >= 0.7 else DOTS * 2
         left, top = int(area.left() // step), int(area.top() // step)
         across, down = int(area.width() // step) + 2, int(area.height() // step) + 2
+        place = (step, left, top, across, down)
+        if place != self._dotted:
+            self._dotted = place
+            self._points = QPolygonF(
+                [QPointF((left + i) * step, (top + j) * step) for j in range(down) for i in range(across)]
+            )
         painter.setPen(self.dots)
-        painter.drawPoints(
-            QPolygonF([QPointF((left + i) * step, (top + j) * step) for j in range(down) for i in range(across)])
-        )
+        painter.drawPoints(self._points)
