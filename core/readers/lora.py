@@ -1,7 +1,7 @@
 """Low-rank updates in legacy HDF5 files of Keras 3, which keep them beside the kernel they belong to, not added to it.
 
-`.keras` and `.weights.h5` hold the sum already. The sum is what the graph gets from either, so that a layer has the same
-arrays whatever file it came from.
+`.keras` and `.weights.h5` hold the sum already. The sum is what the graph gets from either, so that a layer has the
+same arrays whatever file it came from.
 """
 
 from core.graph import Layer
