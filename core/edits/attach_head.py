@@ -18,6 +18,7 @@ from core.plan import Contract
 from core.rules import SliceFilters
 from core.rules.axes import axes_of
 
+_MOST = 2**24
 _ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
@@ -40,6 +41,8 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         """Numbers in range."""
         if self.classes < 1:
             raise EditError(f"classes must be a whole number from 1, not {self.classes}.")
+        if max((self.classes, *self.hidden)) > _MOST:
+            raise EditError(f"classes and hidden may be up to {_MOST}.")
         if any(size < 1 for size in self.hidden):
             raise EditError(f"hidden must be whole numbers from 1, not {list(self.hidden)}.")
         if not 0.0 <= self.dropout < 1.0:

@@ -153,7 +153,13 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             raise EditError(f"The number of channels of {layer.name!r} cannot be dynamic; it is now {before}.")
         if before is None:
             return None
+        if before * new > _MOST_PAIRS:
+            raise EditError(f"{layer.name!r} goes from {before} to {new} channels, which are too many to map.")
         return decide(graph, layer.name, before, new, self.channels)
+
+
+# old times new channels: a rule is a matrix of them
+_MOST_PAIRS = 2**24
 
 
 def size_matters(before: Graph, after: Graph) -> bool:

@@ -21,6 +21,7 @@ from core.rules.kernels import center_offset
 
 Size = int | tuple[int, ...]
 _EPSILON = 1e-3
+_MOST = 65_536
 _AFFINE = ("linear", None)
 
 
@@ -47,12 +48,14 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
     seed: int = 0
 
     def check(self) -> None:
-        """Numbers from 1."""
+        """Numbers from 1, and none that no machine holds."""
         for field in ("filters", "kernel_size", "strides"):
             value = getattr(self, field)
             for one in value if isinstance(value, tuple) else (value,):
                 if one is not None and one < 1:
                     raise EditError(f"{field} must be whole numbers from 1, not {one}.")
+                if one is not None and one > _MOST:
+                    raise EditError(f"{field} may be up to {_MOST}, not {one}.")
         if self.seed < 0:
             raise EditError(f"seed must be 0 or more, not {self.seed}.")
 

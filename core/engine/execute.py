@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
@@ -72,7 +73,7 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
             return write_keras(out, config or model_config(planned.plan.graph), _metadata(), layers, stored, assets)
         except SutureError:
             raise
-        except MemoryError as error:
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise FileError("There is not enough memory for the largest array of this model.", path=str(out)) from error
 
 

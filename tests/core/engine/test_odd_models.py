@@ -294,3 +294,18 @@ def test_that_words_have_no_channels(entries: int, tmp_path: Path) -> None:
     written, model = applied(source, tmp_path / "out.keras", ChangeInput(shape=(entries,)))
     assert_verified(written.verification)
     assert model.output_shape == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (ChangeInput(shape=(9, 9, 10**9)), "too many to map"),
+        (ReplaceFirstConv(filters=10**9, filters_rule="widen"), "filters may be up to 65536"),
+        (ReplaceFirstConv(kernel_size=10**9), "kernel_size may be up to 65536"),
+        (AttachHead(classes=10**9), "classes and hidden may be up to"),
+    ],
+)
+def test_that_numbers_which_no_machine_holds_are_refused_at_once(edit: Any, sentence: str, tmp_path: Path) -> None:
+    source = chain(tmp_path, (9, 9, 3), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(2))
+    with pytest.raises(RecipeError, match=sentence):
+        plan(source, edit)
