@@ -232,6 +232,13 @@ FLOAT8 = (
 )
 
 
+def _complete(part: Part, weights: dict[str, Weight]) -> bool:
+    """Whether scales, zeros and groups are there, and what they are called."""
+    scale = weights[f"{part.prefix}kernel_scale"]
+    zero = weights.get(f"{part.prefix}kernel_zero") or weights.get(f"{part.prefix}zero_point")
+    return zero is not None and zero.shape == scale.shape and f"{part.prefix}g_idx" in weights
+
+
 def _decoded(layer: Layer, part: Part, name: str, weight: Weight, weights: dict[str, Weight]) -> Weight | None:
     def key(*names: str) -> Any:
         return next((weights[part.prefix + one].source for one in names if part.prefix + one in weights), None)
@@ -240,8 +247,12 @@ def _decoded(layer: Layer, part: Part, name: str, weight: Weight, weights: dict[
     shape = float_shape(layer, part, name, weight.shape)
     if scale is None or shape is None:
         return None
-    rows = weight.shape[1] if part.mode in ("gptq", "awq") else weight.shape[0]
+    turned = part.mode in ("gptq", "awq")
+    rows = weight.shape[1] if turned else weight.shape[0]
     zero = key(f"{name}_zero", "zero_point") if part.mode != "int8" else None
+    # Keras 3.15 leaves the zeros of GPTQ and AWQ out of the file, and then no longer loads it
+    if turned and not _complete(part, weights):
+        return None
     rule = Dequantize(
         shape=shape,
         layout=layout(part, name, block_size(part.config), rows),

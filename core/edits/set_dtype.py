@@ -77,8 +77,8 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
             ]
             if left:
                 raise EditError(
-                    f"{path}/{left[0]} is quantized ({quantized_parts[0].mode}), and its scales or its shape as floats "
-                    "are not in the file, so it cannot be made floats."
+                    f"{path}/{left[0]} is quantized ({quantized_parts[0].mode}), and its scales, zeros or shape are "
+                    "not in the file, so it cannot be made floats."
                 )
         elif quantized(layer.config):
             raise EditError(f"{path} is quantized ({mode_of(layer.config)}) in a way that only its own code knows.")

@@ -31,6 +31,9 @@ def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> keras.M
         for move in by_layer[path]:
             if move.key in variables and not move.fate.dtype.startswith("string"):
                 variables[move.key].assign(arrays.values(move))
+        for mode in ("gptq", "awq"):  # as Keras's own loading does: the arrays were chosen when they were saved
+            if getattr(keras_layer, "quantization_mode", None) == mode:
+                setattr(keras_layer, f"is_{mode}_calibrated", True)
         if hasattr(keras_layer, "finalize_state"):
             keras_layer.finalize_state()
     return model

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from core.errors import RecipeError
 from core.readers import read_model
 from core.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, engine, opened, outputs, plan, recipe, saved
@@ -496,6 +497,41 @@ def test_that_case_28_a_new_head_is_quantized_from_its_first_floats(tmp_path: Pa
     kernel = next(one for one in new.layers[-1].weights if one.name == "kernel")
     assert str(kernel.dtype) == "int8"
     assert np.abs(kernel.numpy()).max() == 127  # Keras itself would start with zeros
+
+
+@pytest.mark.parametrize("kind", ["gptq", "awq"])
+def test_that_case_28_groups_chosen_by_samples_become_floats_where_the_file_is_whole(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras 3.15 saves no zeros of GPTQ and AWQ and cannot load its own file; files that have them are read."""
+    rng = np.random.default_rng(0)
+    start = keras.Input((3, 6))
+    x = layers.EinsumDense("abc,cde->abde", (3, 2, 5), bias_axes="de", name="heads")(start)
+    model = keras.Model(start, layers.Dense(7, name="out")(layers.Reshape((3, 10), name="flat")(x)))
+    fill(model)
+    fields: dict[str, Any] = {"dataset": ["a"], "tokenizer": lambda text: text, "group_size": 4}
+    for layer in (model.get_layer("heads"), model.get_layer("out")):
+        make = keras.quantizers.GPTQConfig if kind == "gptq" else keras.quantizers.AWQConfig
+        layer.quantize(kind, config=make(**fields))
+        layer.quantized_kernel.assign(rng.integers(0, 256, layer.quantized_kernel.shape).astype("uint8"))
+        layer.kernel_scale.assign(rng.uniform(0.01, 0.1, layer.kernel_scale.shape))
+        layer.kernel_zero.assign(rng.integers(0, 15, layer.kernel_zero.shape).astype("uint8"))
+        layer.g_idx.assign(np.arange(layer.g_idx.shape[0]) // 4)
+        if kind == "awq":
+            layer.awq_scales.assign(rng.uniform(0.5, 1.5, layer.awq_scales.shape))
+        layer.is_gptq_calibrated = layer.is_awq_calibrated = True
+    step = {"do": "set_dtype", "policy": "float32"}
+    model.save(tmp_path / "without.keras")
+    with pytest.raises(RecipeError, match="zeros"):
+        plan(tmp_path / "without.keras", step)
+    with monkeypatch.context() as patch:
+        for one in (layers.Dense, layers.EinsumDense):
+            patch.setattr(one, "_get_kernel_with_merged_lora", lambda self: (None, None, self.kernel_zero))
+        model.save(tmp_path / "whole.keras")
+    written, new = applied(tmp_path / "whole.keras", tmp_path / "out.keras", step)
+    assert_verified(written.verification)
+    images = image(2, 3, 6)
+    assert drift(run(new, images), run(model, images)) < 1e-6
 
 
 def test_that_case_28_wrappers_of_tfmot_are_taken_off(tmp_path: Path) -> None:
