@@ -38,11 +38,12 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
     try:
         described = _describe(sniff(file), file)
         opaque = opaque_findings(described.graph, described.kind == "weights")
-        learnt = prepared_findings(described.graph, described.assets) if described.kind == "model" else ()
-        said = (*described.findings, *opaque, *learnt, *training_findings(described.training))
+        said = (*described.findings, *opaque, *training_findings(described.training))
         described = replace(described, findings=said)
         if weights is not None:
             described = _paired(described, Path(weights))
+        if described.kind == "model":
+            described = _with_learnt(described, file, weights)
         status = file.stat()
         graph = fill_shapes(described.graph)
     except OSError as error:
@@ -66,6 +67,16 @@ def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
         assets=described.assets,
         metadata=described.metadata,
     )
+
+
+def _with_learnt(described: "Described", file: Path, weights: str | Path | None) -> "Described":
+    """What preprocessing layers learnt, from wherever the file keeps it, and findings where it does not."""
+    from core.readers.learnt import with_bounds
+
+    kept = str(weights) if weights is not None else None
+    bare = Source(str(file), described.format, described.kind, described.graph, weights_path=kept)
+    graph = with_bounds(described.graph, lambda: open_store(bare))
+    return replace(described, graph=graph, findings=(*described.findings, *prepared_findings(graph, described.assets)))
 
 
 def _paired(described: "Described", weights: Path) -> "Described":

@@ -15,7 +15,10 @@ def prepared_findings(graph: Graph, assets: tuple[str, ...]) -> tuple[Finding, .
     """An error for each layer that Keras could not run, since what it learnt is neither in the config nor an asset."""
     found = []
     for path, layer in graph.walk():
-        field = next((name for name in _LEARNT.get(layer.class_name, ()) if not layer.config.get(name)), None)
+        wanted: tuple[str, ...] = _LEARNT.get(layer.class_name, ())
+        if layer.config.get("output_mode") == "tf_idf" and wanted == ("vocabulary",):
+            wanted = ("idf_weights", *wanted)
+        field = next((name for name in wanted if not layer.config.get(name)), None)
         kept = any("vocabulary" in name for name in assets)
         if field is None or layer.opaque or (kept and field == "vocabulary"):
             continue

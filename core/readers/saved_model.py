@@ -14,6 +14,7 @@ from core.readers.config_graph import build_graph
 from core.readers.described import Described
 from core.readers.fault import damaged, unreadable
 from core.readers.jsontext import parse_json
+from core.readers.learnt import with_words
 from core.readers.limits import MAX_JSON_BYTES
 from core.readers.notes import weights_findings
 from core.readers.protobuf import Malformed, message, messages, number, signed, text
@@ -28,6 +29,7 @@ class _Saved(Struct, frozen=True):
     metadata: dict[str, Any] | None
     version: str | None
     signatures: dict[str, Any]
+    data: bytes
 
 
 def folder_of(path: Path) -> Path:
@@ -54,7 +56,7 @@ def read_saved_model(path: Path) -> Described:
         findings = repaired.findings
         if bundle is not None:
             assigned = assign_checkpoint(graph, bundle, notes)
-            graph = assigned.graph
+            graph = with_words(assigned.graph, folder, saved.data, bundle)
             findings = (*findings, *weights_findings(assigned.missing, assigned.unused))
         return Described(
             format="SavedModel (Keras)",
@@ -101,11 +103,11 @@ def _read(folder: Path) -> _Saved:
     except Malformed as error:
         raise damaged(path, "is damaged or no SavedModel") from error
     if entry is None:
-        return _Saved(None, None, signatures)
+        return _Saved(None, None, signatures, data)
     value = parse_json(entry, path)
     if not isinstance(value, dict):
-        return _Saved(None, None, signatures)
-    return _Saved(_standard(value), _version(value), signatures)
+        return _Saved(None, None, signatures, data)
+    return _Saved(_standard(value), _version(value), signatures, data)
 
 
 def _bytes(path: Path) -> bytes:

@@ -105,7 +105,8 @@ def _lora(arrays: list[Array], fields: dict[str, Any]) -> Array:
     """A kernel with its low-rank update added, `W + alpha / rank * A B` (Keras's `enable_lora`, arXiv 2106.09685)."""
     base, first, second = arrays
     update = np.matmul(first.astype(np.float32), second.astype(np.float32)) * np.float32(fields["scale"])
-    return (base.astype(np.float32) + update).astype(base.dtype)
+    total: Array = (base.astype(np.float32) + update).astype(base.dtype)
+    return total
 
 
 _TRANSFORMS: dict[str, Callable[[list[Array], dict[str, Any]], Array]] = {

@@ -56,6 +56,7 @@ _HARMLESS: dict[str, tuple[Any, ...]] = {
     "activity_regularizer": (None,),
     "attention_axes": (None,),
     "gate_activation": (),
+    "has_input_vocabulary": (),
 }
 """Old fields with the values that change nothing (none listed: any value)."""
 
