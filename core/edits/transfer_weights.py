@@ -59,6 +59,10 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
         number = list(sources).index(self.file) + 1
         other = sources[self.file].graph
         found = pairing(graph, other, self.match, self.pairs)
+        if not found.pairs and self.match == "order" and _nameless(other):
+            raise EditError(
+                f"{self.file!r} is a file of weights that keeps no order of layers; match by name or by shape."
+            )
         if not found.pairs:
             raise EditError(f"Nothing in {self.file!r} could be matched by {self.match}; set pairs by hand.")
         for mine, theirs in found.pairs:
@@ -106,6 +110,12 @@ def pairing(graph: Graph, other: Graph, match: str, by_hand: tuple[tuple[str, st
         tuple(path for path, layer in mine.items() if path not in pairs and layer.weights),
         tuple(path for path in theirs if path not in used),
     )
+
+
+def _nameless(graph: Graph) -> bool:
+    """Whether arrays are only numbered: a `.weights.h5`, which stores layers by the names of their classes."""
+    held = holders(graph).values()
+    return bool(held) and all(weight.name.rpartition("/")[2].isdigit() for layer in held for weight in layer.weights)
 
 
 def holders(graph: Graph) -> dict[str, Layer]:

@@ -10,6 +10,7 @@ import pytest
 from core.edits import ChangeInput, InsertAdapter, InsertLayer, ReplaceFirstConv, ReplaceLayer, SetDtype, SetRule
 from core.edits.attach_head import AttachHead
 from core.edits.set_trainable import SetTrainable
+from core.edits.transfer_weights import TransferWeights
 from core.engine.specs import Specs
 from core.errors import FileError, RecipeError
 from core.graph import Call, Layer, TensorRef, TensorSpec
@@ -309,3 +310,18 @@ def test_that_numbers_which_no_machine_holds_are_refused_at_once(edit: Any, sent
     source = chain(tmp_path, (9, 9, 3), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(2))
     with pytest.raises(RecipeError, match=sentence):
         plan(source, edit)
+
+
+def test_that_a_file_without_an_order_of_layers_is_not_matched_by_order(tmp_path: Path) -> None:
+    source = chain(tmp_path, (9, 9, 3), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(2))
+    model = keras.saving.load_model(source)
+    for weight in model.weights:
+        weight.assign(weight + 1.0)
+    other = tmp_path / "other.weights.h5"
+    model.save_weights(other)
+    with pytest.raises(RecipeError, match="keeps no order of layers; match by name or by shape"):
+        plan(source, TransferWeights(file=str(other), match="order"))
+    written, taken = applied(source, tmp_path / "out.keras", TransferWeights(file=str(other), match="name"))
+    assert_verified(written.verification)
+    for mine, theirs in zip(taken.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
