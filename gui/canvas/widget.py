@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from core.collection import without_collection
@@ -13,6 +13,7 @@ from core.graph import Graph, Layer
 from core.plan import Plan
 from gui.canvas import flow
 from gui.canvas.badges import Badge, badges_after, badges_before
+from gui.canvas.controls import Controls
 from gui.canvas.difference import difference
 from gui.canvas.flow import Level, Node
 from gui.canvas.layout import layout
@@ -20,7 +21,7 @@ from gui.canvas.look import Look
 from gui.canvas.minimap import Minimap
 from gui.canvas.scene import GraphScene
 from gui.canvas.view import CanvasView
-from gui.theme import LIGHT, Theme, icon
+from gui.theme import LIGHT, Theme
 
 Mode = Literal["before", "after", "difference"]
 
@@ -48,7 +49,7 @@ class GraphView(QWidget):
         self.scene = GraphScene(self)
         self.view = CanvasView(self.scene, self)
         self.minimap = Minimap(self)
-        self.controls = _Controls(self)
+        self.controls = Controls(self)
         self.focus_frame = QFrame(self)
         self.focus_frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.focus_frame.hide()
@@ -66,6 +67,7 @@ class GraphView(QWidget):
         self.controls.near.clicked.connect(self.zoom_in)
         self.controls.far.clicked.connect(self.zoom_out)
         self.controls.whole.clicked.connect(self.fit)
+        self.controls.percent.clicked.connect(self._on_full_size)
         self.controls.folder.clicked.connect(self._on_fold_button)
         self.set_theme(LIGHT)
 
@@ -302,6 +304,10 @@ class GraphView(QWidget):
         self.context_requested.emit(node.path, place)
 
     @Slot()
+    def _on_full_size(self) -> None:
+        self.view.set_zoom(1.0)
+
+    @Slot()
     def _on_fold_button(self) -> None:
         if any(node.inner is not None for node in self.scene.nodes):
             self.fold_all()
@@ -352,57 +358,3 @@ class GraphView(QWidget):
     @override
     def sizeHint(self) -> QSize:
         return QSize(760, 720)
-
-
-class _Controls(QFrame):
-    """Small buttons over the canvas: zoom, fit, fold."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("sheet")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(2, 1, 2, 1)
-        row.setSpacing(1)
-        self._opened = True
-        self._theme = LIGHT
-        self.far = self._button("Zoom out", "-")
-        self.percent = self._button("Show at full size", "")
-        self.near = self._button("Zoom in", "+")
-        self.whole = self._button("Fit the whole graph", "Ctrl+0")
-        self.folder = self._button("Fold all nested models", "")
-        for button in (self.far, self.percent, self.near, self.whole, self.folder):
-            row.addWidget(button)
-        self.percent.setText("100 %")
-        self.percent.setMinimumWidth(48)
-        self.percent.clicked.connect(self._full_size)
-
-    def _button(self, name: str, keys: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName("icon")
-        button.setAccessibleName(name)
-        button.setToolTip(f"{name} ({keys})" if keys else name)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        return button
-
-    def set_theme(self, theme: Theme) -> None:
-        """Icons in the theme's colours."""
-        self._theme = theme
-        self.far.setIcon(icon("zoom-out", theme, "muted"))
-        self.near.setIcon(icon("zoom-in", theme, "muted"))
-        self.whole.setIcon(icon("fit", theme, "muted"))
-        self.folder.setIcon(icon("fold" if self._opened else "unfold", theme, "muted"))
-
-    def show_fold(self, *, opened: bool) -> None:
-        """Whether the last button folds or unfolds."""
-        if opened != self._opened:
-            self._opened = opened
-            name = "Fold all nested models" if opened else "Unfold all nested models"
-            self.folder.setAccessibleName(name)
-            self.folder.setToolTip(name)
-            self.folder.setIcon(icon("fold" if opened else "unfold", self._theme, "muted"))
-
-    @Slot()
-    def _full_size(self) -> None:
-        parent: QObject | None = self.parent()
-        if isinstance(parent, GraphView):
-            parent.view.set_zoom(1.0)
