@@ -7,6 +7,9 @@ from core.graph import Call, Shape, TensorRef, TensorSpec
 RawRef = tuple[str, int, int]
 """Layer name, node index and tensor index as the file counts them."""
 
+_CONSTANT = "_CONSTANT_VALUE"
+"""What Keras 2 writes in a layer's place where an argument is a number or a list."""
+
 
 def is_legacy_node(node: Any) -> bool:
     """Whether a node has the form Keras 1 and 2 write: a list of `[layer, node, tensor, kwargs]`."""
@@ -52,7 +55,7 @@ def _legacy_call(node: list[Any]) -> Call:
     first = node[0] if node else None
     if isinstance(first, dict) or any(not is_leaf(item) for item in node):
         return Call(args=(_nested_legacy(node),), kwargs={})
-    tensors = [TensorRef(*item[:3]) for item in node]
+    tensors = [item[2] if item[0] == _CONSTANT else TensorRef(*item[:3]) for item in node]
     kwargs: dict[str, Any] = {}
     for item in node:
         if len(item) == 4:
@@ -65,7 +68,7 @@ def _legacy_call(node: list[Any]) -> Call:
 
 def _nested_legacy(value: Any) -> Any:
     if is_leaf(value):
-        return TensorRef(*value[:3])
+        return value[2] if value[0] == _CONSTANT else TensorRef(*value[:3])
     if isinstance(value, list):
         inner = [_nested_legacy(item) for item in value]
         return inner[0] if len(inner) == 1 and not isinstance(value[0], list) else inner
@@ -76,7 +79,7 @@ def _nested_legacy(value: Any) -> Any:
 
 def _legacy_value(value: Any) -> Any:
     """A call argument of a Keras 2 node: tensors are `[layer, node, tensor]`, constants have a marker."""
-    if isinstance(value, list) and len(value) in (3, 4) and value[0] == "_CONSTANT_VALUE":
+    if isinstance(value, list) and len(value) in (3, 4) and value[0] == _CONSTANT:
         return value[2]
     if is_leaf(value):
         return TensorRef(*value[:3])

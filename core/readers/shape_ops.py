@@ -183,6 +183,8 @@ def _shape(name: str, config: Config, call: Call, shapes: list[Shape]) -> Shape 
         return reshaped(first, list(target)) if isinstance(target, list) else None
     if name == "OneHot":
         return (*first, int(argument(call, 1, "num_classes", config)))
+    if name == "ExtractPatches" and len(first) == 4 and config.get("data_format") == "channels_last":
+        return _patches(first, config)
     if name == "GetItem":
         return sliced(first, argument(call, 1, "key"))
     if name == "Matmul" and len(shapes) == 2 and min(len(shape) for shape in shapes) >= 2:
@@ -192,6 +194,16 @@ def _shape(name: str, config: Config, call: Call, shapes: list[Shape]) -> Shape 
             else (first[0], shapes[1][-1])
         )
     return None
+
+
+def _patches(shape: Shape, config: Config) -> Shape | None:
+    size, strides, rate = config.get("size"), config.get("strides"), config.get("dilation_rate", 1)
+    if not isinstance(size, list) or not isinstance(strides, list) or len(size) != 2 or len(strides) != 2:
+        return None
+    rates = rate if isinstance(rate, list) else [rate, rate]
+    edge = [0 if config.get("padding") == "same" else (size[axis] - 1) * rates[axis] for axis in (0, 1)]
+    maps = [None if n is None else -((edge[axis] - n) // strides[axis]) for axis, n in enumerate(shape[1:3])]
+    return (shape[0], *maps, None if shape[3] is None else shape[3] * size[0] * size[1])
 
 
 def _reduced(shape: Shape, axis: Any, keepdims: bool) -> Shape:

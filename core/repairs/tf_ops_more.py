@@ -2,7 +2,21 @@
 
 from typing import Any
 
-from core.repairs.tf_ops_table import LINALG, MATH, NN, NUMPY, Fields, Make, Op, Previous, Unsupported, array_of
+from core.repairs.tf_ops_table import (
+    IMAGE,
+    LINALG,
+    MATH,
+    NN,
+    NUMPY,
+    Fields,
+    Make,
+    Op,
+    Previous,
+    Unsupported,
+    array_of,
+    slice_of,
+    whole_numbers,
+)
 
 
 def _cumsum(x: Any, given: Fields) -> list[Op]:
@@ -88,6 +102,60 @@ def _convolution(x: Any, given: Fields) -> list[Op]:
     return [Op("Conv", NN, config, (x, array_of(kernel)))]
 
 
+def _patches(x: Any, given: Fields) -> list[Op]:
+    sizes, strides, rates = (whole_numbers(given[name]) for name in ("sizes", "strides", "rates"))
+    config = {
+        "size": sizes[1:3],
+        "strides": strides[1:3],
+        "dilation_rate": rates[1:3] if rates[1:3] != [1, 1] else 1,
+        "padding": str(given["padding"]).lower(),
+        "data_format": "channels_last",
+    }
+    return [Op("ExtractPatches", IMAGE, config, (x,))]
+
+
+def _response(x: Any, given: Fields) -> list[Op]:
+    """Local response normalization, `x / (bias + alpha * sum of squares of 2r + 1 channels) ** beta` (AlexNet)."""
+    radius, bias, alpha, beta = (
+        default if given.get(name) is None else given[name]
+        for name, default in (("depth_radius", 5), ("bias", 1), ("alpha", 1), ("beta", 0.5))
+    )
+    width = 2 * int(radius) + 1
+    pool = {"pool_size": [1, 1, width], "strides": [1, 1, 1], "padding": "valid", "data_format": "channels_last"}
+    edges = [[0, 0], [0, 0], [0, 0], [int(radius), int(radius)]]
+    return [
+        Op("Square", NUMPY, {}, (x,)),
+        Op("Pad", NUMPY, {"pad_width": edges, "mode": "constant"}, (Previous(),), {"constant_values": 0}),
+        Op("ExpandDims", NUMPY, {"axis": -1}, (Previous(),)),
+        Op("AveragePool", NN, pool, (Previous(),)),
+        Op("Squeeze", NUMPY, {"axis": -1}, (Previous(),)),
+        Op("Multiply", NUMPY, {}, (Previous(), float(alpha) * width)),
+        Op("Add", NUMPY, {}, (Previous(), float(bias))),
+        Op("Power", NUMPY, {}, (Previous(), -float(beta))),
+        Op("Multiply", NUMPY, {}, (x, Previous())),
+    ]
+
+
+def _pool(class_name: str) -> Make:
+    def make(x: Any, given: Fields) -> list[Op]:
+        if given.get("data_format") not in (None, "NHWC") or not isinstance(given["padding"], str):
+            raise Unsupported
+        sizes = [_pair(given[name]) for name in ("ksize", "strides")]
+        padding = given["padding"].lower()
+        config = {"pool_size": sizes[0], "strides": sizes[1], "padding": padding, "data_format": "channels_last"}
+        return [Op(class_name, NN, config, (x,))]
+
+    return make
+
+
+def _crop(x: Any, given: Fields) -> list[Op]:
+    top, left, height, width = whole_numbers(
+        [given[name] for name in ("offset_height", "offset_width", "target_height", "target_width")]
+    )
+    parts = [{"class_name": "__ellipsis__", "config": {}}, slice_of(top, top + height), slice_of(left, left + width)]
+    return [Op("GetItem", NUMPY, {}, (x, [*parts, slice_of(None, None)]))]
+
+
 def _pair(value: Any) -> list[int]:
     if value is None:
         return [1, 1]
@@ -115,6 +183,19 @@ MORE: dict[str, Make] = {
     "flip_up_down": lambda x, given: [Op("Flip", NUMPY, {"axis": -3}, (x,))],
     "rgb_to_grayscale": _gray,
     "conv2d": _convolution,
+    "extract_patches": _patches,
+    "local_response_normalization": _response,
+    "lrn": _response,
+    "max_pool": _pool("MaxPool"),
+    "avg_pool": _pool("AveragePool"),
+    "crop_to_bounding_box": _crop,
+    "grayscale_to_rgb": lambda x, given: [Op("Repeat", NUMPY, {"repeats": 3, "axis": -1}, (x,))],
+    "ensure_shape": lambda x, given: [Op("Identity", "keras.layers", {}, (x,))],
+    "reduce_euclidean_norm": lambda x, given: [
+        Op("Square", NUMPY, {}, (x,)),
+        Op("Sum", NUMPY, {"axis": given.get("axis"), "keepdims": bool(given.get("keepdims"))}, (Previous(),)),
+        Op("Sqrt", NUMPY, {}, (Previous(),)),
+    ],
     "det": lambda x, given: [Op("Det", LINALG, {}, (x,))],
 }
 """Tried where the first table has no answer."""

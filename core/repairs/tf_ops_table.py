@@ -47,6 +47,13 @@ def _is_numeric(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def whole_numbers(value: Any) -> list[int]:
+    """A list of sizes. Raises `Unsupported` where a tensor of the model gives one, which no config can hold."""
+    if not isinstance(value, list) or not all(isinstance(one, int) and not isinstance(one, bool) for one in value):
+        raise Unsupported
+    return list(value)
+
+
 def _unary(class_name: str, module: str, **config: Any) -> Make:
     return lambda x, given: [Op(class_name, module, dict(config), (x,))]
 
@@ -230,7 +237,7 @@ def _resize(x: Any, given: Fields) -> list[Op]:
     if given.get("preserve_aspect_ratio") or method not in ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"):
         raise Unsupported
     config = {
-        "size": list(given["size"]),
+        "size": whole_numbers(given["size"]),
         "interpolation": method,
         "antialias": bool(given.get("antialias")),
         "data_format": "channels_last",
@@ -339,7 +346,7 @@ TABLE: dict[str, Make] = {
     "bias_add": _bias,
     "cumsum": _cumulative("Cumsum"),
     "cumprod": _cumulative("Cumprod"),
-    "tile": lambda x, given: [Op("Tile", NUMPY, {"repeats": list(given["multiples"])}, (x,))],
+    "tile": lambda x, given: [Op("Tile", NUMPY, {"repeats": whole_numbers(given["multiples"])}, (x,))],
     "repeat": lambda x, given: [Op("Repeat", NUMPY, {"repeats": given["repeats"], "axis": given.get("axis")}, (x,))],
     "gelu": lambda x, given: [Op("Gelu", NN, {"approximate": bool(given.get("approximate"))}, (x,))],
     "leaky_relu": lambda x, given: [Op("LeakyRelu", NN, {"negative_slope": given.get("alpha", 0.2)}, (x,))],

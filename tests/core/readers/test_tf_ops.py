@@ -56,6 +56,17 @@ CASES: dict[str, Case] = {
     "pool": lambda tf, i, j: tf.nn.avg_pool2d(tf.expand_dims(i, -1), 2, 2, "VALID"),
     "norm": lambda tf, i, j: tf.norm(i, axis=-1),
     "cumsum": lambda tf, i, j: tf.cumsum(tf.reverse(i, [1]), axis=1),
+    "extract_patches": lambda tf, i, j: tf.image.extract_patches(
+        tf.reshape(i, (-1, 4, 3, 1)), [1, 2, 2, 1], [1, 2, 2, 1], [1, 1, 1, 1], "VALID"
+    ),
+    "response": lambda tf, i, j: tf.nn.lrn(tf.reshape(i, (-1, 2, 2, 3)), 1, bias=2.0, alpha=0.3, beta=0.75),
+    "response by default": lambda tf, i, j: tf.nn.local_response_normalization(tf.reshape(i, (-1, 2, 1, 6))),
+    "pools": lambda tf, i, j: (
+        tf.nn.max_pool(tf.expand_dims(i, -1), 2, 1, "SAME") + tf.nn.avg_pool(tf.expand_dims(j, -1), 2, 1, "SAME")
+    ),
+    "bounding box": lambda tf, i, j: tf.image.crop_to_bounding_box(tf.expand_dims(i, -1), 1, 0, 2, 3),
+    "colours of gray": lambda tf, i, j: tf.image.grayscale_to_rgb(tf.expand_dims(i, -1)),
+    "euclidean norm": lambda tf, i, j: tf.math.reduce_euclidean_norm(tf.ensure_shape(i, (None, 4, 3)), axis=1),
     "depth_to_space": lambda tf, i, j: tf.nn.depth_to_space(tf.reshape(i, (-1, 1, 3, 4)), 2),
 }
 
@@ -91,3 +102,16 @@ def test_that_a_call_without_counterpart_is_named(tmp_path: Path) -> None:
     findings = [finding for finding in read_model(path).findings if finding.code == "layer.unknown"]
     assert len(findings) == 1
     assert "TFOpLambda" in findings[0].message
+
+
+@pytest.mark.parametrize("name", ["resize", "tile"])
+def test_that_a_size_which_a_tensor_gives_is_not_taken_for_a_number(name: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    start = tf_keras.Input((None, 4, 3))
+    size = tf.shape(start)[1:3]
+    end = tf.image.resize(start, size) if name == "resize" else tf.tile(start, tf.concat([[1], size, [1]], 0))
+    path = tmp_path / "model.h5"
+    tf_keras.Model(start, end).save(path)
+    source = read_model(path)
+    assert [finding.code for finding in source.findings if finding.severity == "warning"] == ["layer.unknown"]
