@@ -41,7 +41,7 @@ def _find(graph: Graph, prefix: str) -> Head:
             if layer.class_name.startswith(wanted) and layer.calls[ref.call].inputs():
                 return Head(prefix, layer.calls[ref.call].inputs()[0], layer.name)
     ref = outputs[0]
-    while layers[ref.layer].class_name in _TAIL and len(layers[ref.layer].calls[ref.call].inputs()) == 1:
+    while _is_head(layers[ref.layer]) and len(layers[ref.layer].calls[ref.call].inputs()) == 1:
         ref = layers[ref.layer].calls[ref.call].inputs()[0]
     layer = layers[ref.layer]
     if layer.is_input:
@@ -51,6 +51,13 @@ def _find(graph: Graph, prefix: str) -> Head:
         if shape is None or len(shape) == 2:
             return _find(layer.inner, f"{prefix}{layer.name}/")
     return Head(prefix, ref)
+
+
+def _is_head(layer: Layer) -> bool:
+    """Whether a layer belongs to heads only: a Dense and what goes with it, or a nested model of nothing else."""
+    if layer.inner is None or not layer.is_model:
+        return layer.class_name in _TAIL
+    return len(layer.calls) == 1 and all(one.is_input or _is_head(one) for one in layer.inner.layers)
 
 
 def trunk(graph: Graph, output: TensorRef) -> list[TensorRef]:

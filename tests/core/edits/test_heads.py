@@ -125,3 +125,17 @@ def test_that_kept_classes_answer_as_before(bench: Any, keep: Any) -> None:
 def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, words: Any) -> None:
     with pytest.raises(EditError, match=words):
         bench("flat").edited(edit)
+
+
+def test_that_a_head_which_is_a_model_of_its_own_is_passed_over() -> None:
+    import keras
+
+    body = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()]
+    )
+    top = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "relu"), keras.layers.Dense(2, "softmax")])
+    source = Bench(keras.Sequential([keras.Input((16, 16, 3)), body, top]))
+    x = image()
+    assert drift(source.built(RemoveHead())(x), np.asarray(body(x, training=False))) < 1e-6
+    built = source.built(RemoveHead(), AttachHead(classes=3, hidden=()))
+    assert built.model.output_shape == (None, 3)
