@@ -167,17 +167,32 @@ def match_groups(
     by_name = {group.name: group for group in container.groups.values() if group.name is not None}
     chosen: dict[str, StoredGroup] = {}
     used: dict[str, int] = {}
-    for layer in owners:
-        name = snake_case((classes or {}).get(layer.name, layer.class_name))
+    names = [snake_case((classes or {}).get(layer.name, layer.class_name)) for layer in owners]
+    doubled = _doubled(container, names)
+    for layer, name in zip(owners, names, strict=True):
         count = used[name] = used.get(name, -1) + 1
         key = f"{name}_{count}" if count else name
-        by_order = container.groups.get(key)
+        by_order = doubled[name][count] if name in doubled else container.groups.get(key)
         named = by_name.get(layer.origin or layer.name)
         if named is not None and _class_of(named) == name:
             chosen[layer.name] = named
         elif by_order is not None:
             chosen[layer.name] = by_order
     return chosen
+
+
+def _doubled(container: StoredGroup, names: list[str]) -> dict[str, list[StoredGroup]]:
+    """Groups by class, in order, where numbers were left out: TensorFlow 2.12 counted layers with weights twice.
+
+    It went through `_layer_checkpoint_dependencies`, which names a layer both `layer_with_weights-N` and `layer-N`, so
+    that the second Dense is `dense_2`.
+    """
+    if container.path.rsplit("/", 1)[-1] != "_layer_checkpoint_dependencies":
+        return {}
+    found: dict[str, list[StoredGroup]] = {}
+    for key in sorted(container.groups, key=lambda key: (len(key), key)):
+        found.setdefault(_class_of(container.groups[key]), []).append(container.groups[key])
+    return {name: groups for name, groups in found.items() if len(groups) == names.count(name)}
 
 
 def _class_of(group: StoredGroup) -> str:

@@ -161,3 +161,26 @@ def test_that_training_state_is_noted_once(keras: Any, tmp_path: Path) -> None:
         assert source.training
         assert [finding.code for finding in source.findings] == ["training.dropped"]
     assert read_model(tmp_path / "plain.keras").findings == ()
+
+
+def test_that_layers_which_were_counted_twice_find_their_arrays(tmp_path: Path) -> None:
+    """TensorFlow 2.12 numbered the groups of a `.weights.h5` by every other number."""
+    import h5py
+    import keras
+
+    kernels = {"a": (4, 6), "b": (6, 6), "c": (6, 2)}
+    units: list[Any] = [keras.layers.Dense(shape[1], use_bias=False, name=name) for name, shape in kernels.items()]
+    model: Any = keras.Sequential([keras.Input((4,)), *units])
+    architecture, weights = tmp_path / "model.json", tmp_path / "model.weights.h5"
+    architecture.write_text(model.to_json())
+    with h5py.File(weights, "w") as file:
+        for number, name in enumerate(kernels):
+            group = f"_layer_checkpoint_dependencies/dense{f'_{2 * number}' if number else ''}/vars"
+            file[f"{group}/0"] = np.full(kernels[name], number, np.float32)
+    source = read_model(architecture, weights)
+    assert not [finding for finding in source.findings if finding.code == "weight.unmatched"]
+    with open_store(source) as store:
+        for number, name in enumerate(kernels):
+            found = source.graph.layer(name).weights[0].source
+            assert found is not None
+            np.testing.assert_array_equal(store.read(found.key), np.full(kernels[name], number))
