@@ -85,6 +85,12 @@ def _check_opaque(planned: Planned, source: Source, ending: str, out: Path) -> N
     carried = [path for path, layer in graph.walk() if layer.opaque and layer.weights]
     if ending in wanted or not (carried or graph.opaque):
         return
+    if source.kind == "weights":
+        raise FileError(
+            f"{Path(source.path).name} holds weights without an architecture, so no model can be written from it; open "
+            "the model it belongs to and name it as the file of weights, or take its arrays with transfer_weights.",
+            path=str(out),
+        )
     raise FileError(
         f"The code of {carried[0] if carried else graph.class_name} is not here, so its arrays can only be "
         f"carried into the format they came in; write {'an .h5' if legacy else 'a .keras'} file, or name the file that "

@@ -325,3 +325,10 @@ def test_that_a_file_without_an_order_of_layers_is_not_matched_by_order(tmp_path
     assert_verified(written.verification)
     for mine, theirs in zip(taken.weights, model.weights, strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_that_a_file_of_weights_alone_is_no_model_to_write(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.save_weights(tmp_path / "only.weights.h5")
+    with pytest.raises(FileError, match="weights without an architecture"):
+        applied(tmp_path / "only.weights.h5", tmp_path / "out.keras")
