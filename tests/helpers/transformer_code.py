@@ -116,8 +116,8 @@ def shift_mask(grid: tuple[int, int], window: int, shift: int) -> Any:
         cuts = (slice(0, -window), slice(-window, -shift), slice(-shift, None))
         regions[cuts[rows], cuts[columns]] = number
     height, width = grid
-    parts = regions.reshape(height // window, window, width // window, window).transpose(0, 2, 1, 3)
-    parts = parts.reshape(-1, window * window)
+    windows = regions.reshape(height // window, window, width // window, window).transpose(0, 2, 1, 3)
+    parts = windows.reshape(-1, window * window)
     return np.where(parts[:, None, :] != parts[:, :, None], -100.0, 0.0).astype("float32")
 
 

@@ -266,7 +266,7 @@ def test_that_a_model_without_weights_makes_no_promises_about_fresh_ones(tmp_pat
     assert len(plan(path, {"do": "remove_head"}).contracts) == 1
 
 
-class Twice(keras.layers.Layer):  # type: ignore[misc]
+class Twice(keras.layers.Layer):
     """A layer of one's own, whose code the engine never gets."""
 
     def call(self, inputs: Any) -> Any:

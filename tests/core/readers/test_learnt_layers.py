@@ -1,5 +1,6 @@
 """Preprocessing layers keep what they learnt when a file of Keras 2 is read: the outputs are those of tf-keras."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def numbers(**fields: Any) -> Any:
     return layer
 
 
-CASES = {
+CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "words given": (lambda: tf_keras.layers.StringLookup(vocabulary=["b", "a", "c"], output_mode="one_hot"), "string"),
     "words learnt": (lambda: text("multi_hot"), "string"),
     "places of words": (lambda: text("int"), "string"),

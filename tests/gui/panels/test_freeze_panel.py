@@ -28,7 +28,7 @@ def panel(opened: MainWindow) -> FreezePanel:
     return opened.workspace.freeze
 
 
-def frozen(qtbot: QtBot, window: MainWindow) -> set[str]:
+def frozen(qtbot: QtBot, window: MainWindow) -> frozenset[str]:
     qtbot.waitUntil(lambda: not window.session.planning)
     graph = window.session.after_graph
     assert isinstance(graph, Graph)
