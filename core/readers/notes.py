@@ -25,7 +25,7 @@ def weights_findings(missing: Sequence[str], unused: Sequence[str]) -> tuple[Fin
                 "warning",
                 "weight.unmatched",
                 "",
-                f"{_count(unused, 'array')} of the file {_has(unused)} no place in the model and {"stays" if len(unused) == 1 else "stay"} unused.",
+                f"{_count(unused, 'array')} of the file {_has(unused)} no place in the model and {'stays' if len(unused) == 1 else 'stay'} unused.",
                 detail="\n".join(unused),
             )
         )
