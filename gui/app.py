@@ -1,5 +1,6 @@
 """From arguments to an open window: the one place where the window's parts are put together."""
 
+import contextlib
 import faulthandler
 import gc
 import sys
@@ -8,7 +9,7 @@ from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
-from core.environment import open_log
+from core.environment import open_log, state_folder
 from gui import theme as themes
 from gui.crash import CrashWatch
 from gui.main_window import MainWindow
@@ -98,6 +99,8 @@ def run_window(path: str | None = None) -> int:
     painter = Painter(app, settings)
     window = build(settings, painter.look)
     window.theme_chosen.connect(painter.choose)
+    with contextlib.suppress(OSError):
+        window.unsaved.keep_safe(state_folder())
     watch = CrashWatch(app)
     watch.crashed.connect(window.show_crash)
     watch.install()

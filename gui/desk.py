@@ -43,7 +43,7 @@ class Desk(QObject):
         self._stored: StoredCodeSheet | None = None
         self._gallery: GallerySheet | None = None
         self._help: HelpSheet | None = None
-        self._kept: tuple[str, Recipe] | None = None
+        self._kept: tuple[str, Recipe, Recipe] | None = None
         files.unchanged = self._unchanged
         files.code = lambda: (self.foreign.code, self.foreign.trusted)
         banner.wanted.connect(self.on_wanted)
@@ -146,7 +146,8 @@ class Desk(QObject):
             "open_architecture": self._files.open_architecture,
             "reload": self.reload,
         }
-        commands[key]()
+        if key in commands:
+            commands[key]()
 
     @Slot()
     def _on_source(self) -> None:
@@ -158,7 +159,11 @@ class Desk(QObject):
         kept, self._kept = self._kept, None
         if kept is not None and kept[0] == source.path and kept[1].edits:
             # after the engine has been told of the source
-            QTimer.singleShot(0, self, lambda: self._session.change_recipe(kept[1], "Recipe from before the reload"))
+            QTimer.singleShot(0, self, lambda: self._take_up(kept[1], kept[2]))
+
+    def _take_up(self, recipe: "Recipe", saved: "Recipe") -> None:
+        self._session.change_recipe(recipe, "Recipe from before")
+        self._session.mark_saved(saved)
 
     @Slot()
     def _on_settled(self) -> None:
@@ -212,5 +217,9 @@ class Desk(QObject):
         """Open the same files again and keep the recipe."""
         source = self._session.source
         if source is not None:
-            self._kept = (source.path, self._session.recipe)
-            self._session.open_path(source.path, source.weights_path)
+            self.open_with(source.path, source.weights_path, self._session.recipe, self._session.saved)
+
+    def open_with(self, path: str, weights_path: str | None, recipe: "Recipe", saved: "Recipe") -> None:
+        """Open files and make a recipe the current one when they are there; `saved` is what of it was saved before."""
+        self._kept = (path, recipe, saved)
+        self._session.open_path(path, weights_path)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.errors import RecipeError
@@ -28,11 +28,14 @@ RESULTS = (
 )
 ENDINGS = (".keras", ".h5", ".hdf5", ".savedmodel", ".onnx", ".tflite")
 SCRIPTS = "Python (*.py);;All files (*)"
+OPENING = "Opening another file"
 RECIPES = "Recipes (*.json);;All files (*)"
 
 
 class FileCommands(QObject):
     """Owned by the window."""
+
+    recipe_saved = Signal()
 
     def __init__(self, window: QWidget, session: Session, settings: Settings, look: Look) -> None:
         super().__init__(window)
@@ -44,6 +47,9 @@ class FileCommands(QObject):
         """The person's own data for the next verification; empty means random inputs."""
         self.unchanged: Callable[[], bool] = lambda: True
         """Asked before an export: are the opened files still what they were? Whoever says no tells the person why."""
+
+        self.guard: Callable[[Callable[[], None], str], None] = lambda then, deed: then()
+        """Does what would lose the recipe, having asked the person where there is something to lose."""
 
         self.code: Callable[[], tuple[tuple[str, ...], bool]] = lambda: ((), False)
         """The files of code that the person named for this model, and whether its stored code is trusted."""
@@ -100,7 +106,8 @@ class FileCommands(QObject):
         """Open a file with the arrays of the one that is open."""
         source = self._session.source
         if source is not None:
-            self._session.open_path(path, source.weights_path or source.path)
+            arrays = source.weights_path or source.path
+            self.guard(lambda: self._session.open_path(path, arrays), OPENING)
 
     @Slot(str)
     def open_path(self, path: str) -> None:
@@ -109,19 +116,19 @@ class FileCommands(QObject):
         if not os.path.exists(path):
             self._session.problem.emit(f"There is no file {path}; choose another.", "")
             return
-        self._session.open_path(path)
+        self.guard(lambda: self._session.open_path(path), OPENING)
 
     @Slot(str)
     def open_weights_path(self, path: str) -> None:
         """Open the current file again, with its arrays from another."""
         source = self._session.source
         if source is not None:
-            self._session.open_path(source.path, path)
+            self.guard(lambda: self._session.open_path(source.path, path), OPENING)
 
     @Slot()
     def close(self) -> None:
         """Close the model; the recipe goes with it."""
-        self._session.close_source()
+        self.guard(self._session.close_source, "Closing the model")
 
     @Slot()
     def export(self) -> None:
@@ -198,7 +205,9 @@ class FileCommands(QObject):
         except OSError as error:
             self._session.problem.emit(f"{path} cannot be written: {error.strerror}; choose another place.", "")
             return
+        self._session.mark_saved()
         self._session.note.emit(f"saved the recipe as {path}")
+        self.recipe_saved.emit()
 
     @Slot()
     def save_script(self) -> None:
@@ -239,6 +248,7 @@ class FileCommands(QObject):
             self._session.problem.emit(f"{Path(path).name} is not a recipe. {error.message}", error.message)
         else:
             self._session.change_recipe(recipe, f"Load {Path(path).name}")
+            self._session.mark_saved()
 
 
 def chosen_ending(words: str) -> str:

@@ -25,6 +25,7 @@ from gui.panels.welcome import Welcome, sample_title, samples
 from gui.session import Session
 from gui.settings import Settings
 from gui.surgery import Surgery
+from gui.unsaved import Unsaved
 
 if TYPE_CHECKING:
     from gui.workspace import Workspace
@@ -60,6 +61,7 @@ class MainWindow(QMainWindow):
         self.files = FileCommands(self, session, settings, look)
         self.banner = Banner(look)
         self.desk = Desk(self, session, settings, look, self.files, self.banner)
+        self.unsaved = Unsaved(self, session, self.files, self.desk, self.banner)
         self.surgery = Surgery(self, session, look, self.files)
         self.surgery.layers.filled.connect(self.desk.extend_menu)
         self._recent_menu = QMenu("Recent files", self)
@@ -378,11 +380,15 @@ class MainWindow(QMainWindow):
 
     @override
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.unsaved.may_close():
+            event.ignore()
+            return
         self.settings.save_bytes("geometry", self.saveGeometry())
         if self._workspace is not None:
             self._workspace.save()
             self._workspace.canvas.close()
         self.settings.sync()
+        self.unsaved.close()
         self.session.stop_processes()
         super().closeEvent(event)
 

@@ -31,6 +31,7 @@ class Session(Helpers):
 
     source_changed = Signal()
     recipe_changed = Signal()
+    saved_changed = Signal()
     plan_changed = Signal()
     planning_changed = Signal(bool)
     selection_changed = Signal(str)
@@ -52,6 +53,8 @@ class Session(Helpers):
         self.undo_stack = QUndoStack(self)
         self.source: Source | None = None
         self.recipe = Recipe()
+        self.saved = Recipe()
+        """The recipe as it was last saved, loaded or exported."""
         self.plan: Plan | None = None
         self.base: Plan | None = None
         self.selection = ""
@@ -153,12 +156,11 @@ class Session(Helpers):
             self._plan_id = None
         self.source = source
         self.code_settled = False
-        self.recipe = Recipe()
+        self.recipe = self.saved = Recipe()
         self.plan = self.base = self.refusal = None
         self._planned = None
         self.selection = ""
         self.undo_stack.clear()
-        self.undo_stack.setClean()
         self.source_changed.emit()
         self.recipe_changed.emit()
         self.plan_changed.emit()
@@ -173,7 +175,7 @@ class Session(Helpers):
             self.engine.drop(self._plan_id)
         self._plan_id = self._planned = None
         self.source = self.plan = self.base = self.refusal = None
-        self.recipe = Recipe()
+        self.recipe = self.saved = Recipe()
         self.selection = ""
         self.undo_stack.clear()
         for signal in (self.source_changed, self.recipe_changed, self.plan_changed):
@@ -239,6 +241,16 @@ class Session(Helpers):
     def clear_recipe(self) -> None:
         """Take out every step."""
         self.change_recipe(with_steps(self.recipe, ()), "Clear recipe")
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the recipe holds something that is neither saved nor exported."""
+        return self.source is not None and bool(self.recipe.edits) and self.recipe != self.saved
+
+    def mark_saved(self, recipe: Recipe | None = None) -> None:
+        """A recipe (by default the current one) is somewhere else too, or is not wanted."""
+        self.saved = self.recipe if recipe is None else recipe
+        self.saved_changed.emit()
 
     # plan
 
@@ -323,15 +335,17 @@ class Session(Helpers):
         """Write the result; `export_finished` carries the engine's answer, `export_failed` the error."""
         self.exporting = out
         self.work_changed.emit()
-        body = Apply(recipe=self.recipe, out=out, verify=verify)
-        self.engine.ask(body, self._on_exported, self._on_export_failed, self.export_progress.emit)
+        asked = self.recipe
+        body = Apply(recipe=asked, out=out, verify=verify)
+        self.engine.ask(
+            body, lambda written: self._on_exported(written, asked), self._on_export_failed, self.export_progress.emit
+        )
 
-    @Slot(object)
-    def _on_exported(self, written: Any) -> None:
+    def _on_exported(self, written: Any, asked: Recipe) -> None:
         self.note.emit(f"wrote {self.exporting}")
         self.exporting = ""
         self.work_changed.emit()
-        self.undo_stack.setClean()
+        self.mark_saved(asked)
         self.export_finished.emit(written)
         self._catch_up()
 

@@ -216,6 +216,7 @@ class Tour:
         if path is None:
             raise FileError(f"The sample {name}.keras is missing.", path=name)
         shown = [each for each in self.window.welcome.findChildren(QPushButton) if each.toolTip() == str(path)]
+        self.window.unsaved.forget()
         if shown and shown[-1].isVisible():
             self.click(shown[-1])
         else:
@@ -324,6 +325,7 @@ def take_tour(folder: str, say: Say) -> None:
             app.exec()
         finally:
             window.session.stop_processes()
+            window.unsaved.forget()
             window.close()
     if runner.error is not None:
         raise runner.error

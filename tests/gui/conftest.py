@@ -72,7 +72,7 @@ def window(qtbot: QtBot, session: Session, settings: Settings, painter: Painter)
     """A window with nothing open, shown, its stand-ins started."""
     made = MainWindow(session, settings, painter.look)
     made.theme_chosen.connect(painter.choose)
-    qtbot.addWidget(made)
+    qtbot.addWidget(made, before_close_func=lambda _: made.unsaved.forget())
     made.resize(1440, 900)
     made.show()
     session.start_processes()

@@ -112,6 +112,7 @@ def test_that_a_fault_of_ours_is_shown_and_the_window_goes_on(window: MainWindow
 def test_that_sizes_are_remembered(qtbot: QtBot, opened: MainWindow, settings: Settings) -> None:
     opened.workspace.splitters["top"].setSizes([300, 700, 400])
     sizes = opened.workspace.splitters["top"].sizes()
+    opened.unsaved.forget()
     opened.close()
     assert not settings.bytes_of("splitter_top").isEmpty()
     again = MainWindow(opened.session, settings, opened.look)

@@ -46,6 +46,7 @@ def real(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWin
     window.show()
     window.session.start_processes()
     yield window
+    window.unsaved.forget()
     window.close()
 
 

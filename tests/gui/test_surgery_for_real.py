@@ -27,6 +27,7 @@ def real_window(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[
     window.show()
     window.session.start_processes()
     yield window
+    window.unsaved.forget()
     window.close()
 
 

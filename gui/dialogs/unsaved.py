@@ -1,0 +1,47 @@
+"""Save, discard or stay: asked before something takes the recipe away."""
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from gui.dialogs.sheet import Sheet
+from gui.panels.parts import label, named
+
+
+class UnsavedSheet(Sheet):
+    """`save_wanted` leaves the sheet open, so that a save that comes to nothing loses nothing."""
+
+    save_wanted = Signal()
+    discard_wanted = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "unsaved", "The recipe is not saved", 420)
+        self.title = label("Save the recipe?", "heading", wrap=True)
+        self.column.addWidget(self.title)
+        self.words = label("", "muted", wrap=True)
+        self.column.addWidget(self.words)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        self.discard = QPushButton("Discard")
+        self.discard.clicked.connect(self.discard_wanted)
+        buttons.addWidget(self.discard)
+        buttons.addStretch(1)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.clicked.connect(self.leave)
+        buttons.addWidget(self.cancel)
+        self.save = named(QPushButton("Save\u2026"), "primary")
+        self.save.setAccessibleName("Save the recipe")
+        self.save.clicked.connect(self._on_save)
+        buttons.addWidget(self.save)
+        for button in (self.discard, self.cancel, self.save):
+            button.setAutoDefault(True)
+        self.column.addLayout(buttons)
+
+    def begin(self, steps: int, deed: str) -> None:
+        """Ask about so many steps; `deed` is what would take them away, such as "Closing the window"."""
+        many = "1 step that is" if steps == 1 else f"{steps} steps that are"
+        self.words.setText(f"The recipe holds {many} neither saved nor exported. {deed} takes them away.")
+        self.open(self.save)
+
+    @Slot()
+    def _on_save(self) -> None:
+        self.save_wanted.emit()
