@@ -6,7 +6,7 @@ The sheets are made when first needed. The banner's and the panels' requests arr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
 from core.errors import Cancelled, SutureError
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 class Desk(QObject):
-    """Owned by the window."""
+    """Owned by the window. `take_over_wanted` is the banner's wish that another model takes the weights."""
+
+    take_over_wanted = Signal()
 
     def __init__(
         self, window: QWidget, session: Session, settings: Settings, look: Look, files: FileCommands, banner: Banner
@@ -56,6 +58,8 @@ class Desk(QObject):
         """Listen to the panels around a model."""
         workspace.findings.code_wanted.connect(self.show_code)
         workspace.inspector.code_wanted.connect(self.show_code)
+        # the banner's link asks for what the finding's does
+        self.take_over_wanted.connect(workspace.findings.take_over_wanted)
 
     # sheets
 
@@ -145,6 +149,7 @@ class Desk(QObject):
             "open_weights": self._files.open_weights,
             "open_architecture": self._files.open_architecture,
             "reload": self.reload,
+            "take_over": self.take_over_wanted.emit,
         }
         if key in commands:
             commands[key]()

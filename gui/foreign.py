@@ -53,7 +53,9 @@ class ForeignCode(QObject):
         if any(one.layer == path for one in self.stored()):
             return "lambda"
         layer = self._session.layer(path) if path else None
-        if layer is None:
+        source = self._session.source
+        if layer is None or (source is not None and source.graph.opaque):
+            # what the file keeps of a model class of its own are groups of arrays: no code makes them live
             return ""
         named = any(one.layer == path for one in self._findings() if one.code != "code.lambda")
         return "code" if layer.opaque or named else ""
@@ -71,7 +73,8 @@ class ForeignCode(QObject):
     def missing(self) -> list[tuple[str, str]]:
         """Path and class of the first layer of every class whose code is not here.
 
-        A model's own class is not among them: the engine cannot follow what such a class does with its layers.
+        The class of a subclassed model is not among them: the engine cannot follow what it does with its layers, and
+        its weights are taken into a model made of layers instead (`Surgery.take_over`).
         """
         found: dict[str, str] = {}
         for one in self._findings():

@@ -16,6 +16,8 @@ from gui.dialogs.rename import RenameSheet
 from gui.digest import can_freeze, frozen_layers
 from gui.session import Session
 
+START = "Start the model here (after this layer)"
+
 
 class LayerMenu(QObject):
     """Owned by the window. Every entry is a gesture on the recipe, or opens the form that makes one.
@@ -78,6 +80,9 @@ class LayerMenu(QObject):
             add(menu, "Outputs here", lambda: self.outputs([path]), not layer.is_input)
             if chosen:
                 add(menu, "Output here too", lambda: self.outputs([*chosen, path]), not layer.is_input)
+        tail = add(menu, START, lambda: self.start(path), not layer.is_input and "/" not in path)
+        tail.setToolTip("What this layer gives becomes an input; the layer and what lies before it are left out")
+        menu.setToolTipsVisible(True)
         menu.addSeparator()
         feeder = single_feeder(graph, path)
         add(menu, "Insert before\u2026", lambda: self.insert(feeder or "", before=path), feeder is not None)
@@ -120,6 +125,11 @@ class LayerMenu(QObject):
         """Make these layers the model's outputs."""
         text = f"Outputs at {', '.join(paths)}" if paths else "Outputs as they were"
         self._session.gesture(lambda recipe: steps.set_outputs(recipe, paths), text)
+
+    def start(self, path: str) -> None:
+        """Keep only what comes after the layer; what it gives becomes an input."""
+        self._session.end_burst()
+        self._session.gesture(lambda recipe: steps.start_at(recipe, path), f"Begin after {path}")
 
     def remove(self, path: str) -> None:
         """Take the layer out; what fed it feeds what it fed."""

@@ -10,6 +10,7 @@ from core.readers.source import Source
 from gui.digest import count_words, size_words
 
 CODE = ("layer.unknown", "code.custom", "code.lambda", "graph.opaque")
+REBUILT = "Take its weights into a rebuilt model\u2026"
 SHOWN = 12
 """Lines of one group that are listed; the rest is counted, and stands in full among the findings."""
 
@@ -113,7 +114,7 @@ def _actions(source: Source) -> tuple[tuple[str, str], ...]:
         return (("open_weights", "Open its weights\u2026"),)
     if source.kind == "weights":
         return (("open_architecture", "Open its architecture\u2026"),)
-    return ()
+    return (("take_over", REBUILT),) if source.graph.opaque else ()
 
 
 def _lines(findings: Iterable[Finding]) -> tuple[str, ...]:

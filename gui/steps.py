@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits import AnyEdit, ChangeInput, CutAt, InsertAdapter, InsertFront
+from core.edits import AnyEdit, ChangeInput, CutAt, InsertAdapter, InsertFront, StartAt
 from core.recipe import Recipe
 from gui.gestures import make_edit, with_steps
 
@@ -94,3 +94,14 @@ def set_outputs(recipe: Recipe, layers: Iterable[str]) -> Recipe:
             steps[index] = replace(old, layers=wanted, enabled=True)
             return with_steps(recipe, steps)
     return recipe.plus(make_edit("cut_at", layers=list(wanted)))
+
+
+def start_at(recipe: Recipe, layer: str) -> Recipe:
+    """The recipe that begins after a layer of the planned model; a start that was the last step moves there."""
+    edit = make_edit("start_at", layers=[layer])
+    last = recipe.edits[-1] if recipe.edits else None
+    return with_steps(recipe, (*recipe.edits[:-1], edit)) if _starts(last) else recipe.plus(edit)
+
+
+def _starts(edit: Any) -> bool:
+    return isinstance(edit, StartAt) and edit.enabled and len(edit.layers) == 1

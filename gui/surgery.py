@@ -1,14 +1,16 @@
 """What the surgery catalogue adds to the window: the layer menu, presets, transfer of weights, one's own test data."""
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from gui.dialogs.compare import SAMPLES
 from gui.dialogs.presets import PresetSheet
 from gui.dialogs.transfer import TransferSheet
-from gui.file_commands import FileCommands
+from gui.file_commands import MODELS, OPENING, FileCommands
 from gui.layer_menu import LayerMenu
 from gui.panels.parts import Look
 from gui.session import Session
@@ -28,12 +30,16 @@ class Surgery(QObject):
         self._presets: PresetSheet | None = None
         self._transfer: TransferSheet | None = None
         self._dialog: QFileDialog | None = None
+        self._taken: tuple[str, str] | None = None
+        session.source_changed.connect(self._on_source)
+        session.opening_changed.connect(self._on_opening)
         self.menu = QMenu("Layer", window)
         self.menu.aboutToShow.connect(self._fill_menu)
 
     def attach(self, workspace: "Workspace") -> None:
         """Listen to the panels around a model."""
         workspace.input.layer_wanted.connect(self.ask_front_layer)
+        workspace.findings.take_over_wanted.connect(self.take_over)
         workspace.recipe.presets_wanted.connect(self.show_presets)
         workspace.canvas.context_requested.connect(self.layers.popup)
         tree = workspace.layers.tree
@@ -66,6 +72,53 @@ class Surgery(QObject):
     def show_transfer(self) -> None:
         """Choose a file and see both sides."""
         self.transfer.begin()
+
+    # a model that takes the weights of the opened one
+
+    @Slot()
+    def take_over(self) -> None:
+        """Ask for the rebuilt model that takes the weights of the opened file, whose connections are unknown."""
+        source = self._session.source
+        if source is None:
+            return
+        folder = str(Path(source.path).parent)
+        self._dialog = QFileDialog(self._window, "Open the rebuilt model", folder, MODELS)
+        self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        self._dialog.fileSelected.connect(self.take_over_into)
+        self._dialog.open()
+
+    @Slot(str)
+    def take_over_into(self, path: str) -> None:
+        """Open a model, and lay the weights of the one that was open beside its own."""
+        source = self._session.source
+        if source is None:
+            return
+        given = source.weights_path or source.path
+
+        def go_on() -> None:
+            self._taken = (os.path.abspath(path), given)
+            self._files.open_path(path)
+
+        self._files.guard(go_on, OPENING)
+
+    @Slot()
+    def _on_source(self) -> None:
+        source, taken = self._session.source, self._taken
+        self._taken = None
+        if source is not None and taken is not None and source.path == taken[0]:
+            # after the engine has been told of the source
+            QTimer.singleShot(0, self, lambda: self.transfer.begin(taken[1]))
+
+    @Slot(str)
+    def _on_opening(self, path: str) -> None:
+        if not path:
+            # what was opened is told at once; if nothing was, nothing is taken over later either
+            QTimer.singleShot(0, self, self._forget_taken)
+
+    @Slot()
+    def _forget_taken(self) -> None:
+        self._taken = None
 
     @Slot()
     def _fill_menu(self) -> None:

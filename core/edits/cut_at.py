@@ -28,6 +28,8 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
     def apply(self, graph: Graph) -> Graph:
         """The graph with these outputs and nothing that they do not need."""
         self.check()
+        if graph.opaque:
+            raise EditError("How these layers are connected is not known, so none of them can become an output.")
         refs: list[TensorRef] = []
         for path in self.layers:
             graph, found = exposed(graph, path)

@@ -93,7 +93,14 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
     def _tail(self, graph: Graph) -> tuple[set[Node], list[TensorRef]]:
         """The calls behind the cut, and the outputs among them."""
         layers = graph.by_name()
+        if graph.opaque:
+            raise EditError("How these layers are connected is not known, so none of them can be where a model begins.")
         for name in self.layers:
+            if "/" in name and any(path == name for path, _ in graph.walk()):
+                raise EditError(
+                    f"{name} is inside a nested model, and a model begins at its top level; name {name.split('/')[0]} "
+                    "to begin after all of it."
+                )
             if name not in layers or not layers[name].calls:
                 near = difflib.get_close_matches(name, layers, n=1)
                 raise EditError(

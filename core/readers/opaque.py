@@ -18,7 +18,9 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
                 "graph.opaque",
                 "",
                 f"{graph.class_name} is a custom model class whose code is not in the file: its layers and weights are "
-                "shown, their connections are unknown.",
+                "shown and carried, their connections are unknown, and naming its code would not tell them. To adapt "
+                "it, build the same network from layers, save it, open that file and take over the weights of this "
+                "one with transfer_weights.",
             )
         )
     unknown: dict[str, list[str]] = {}

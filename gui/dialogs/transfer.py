@@ -158,12 +158,16 @@ class TransferSheet(Sheet):
         return row
 
     @Slot()
-    def begin(self) -> None:
-        """Show the sheet; ask for a file if there is none yet."""
+    def begin(self, path: str = "") -> None:
+        """Show the sheet with a file, else with the last one; ask for one if there is none yet."""
         self.open(self.choose)
         self._show_buttons(Matching(()))
-        if self.path:
-            self.look_at(self.path)
+        if path:
+            # what was set for another file says nothing of this one; names are what every file has
+            self.pairs, self.way = {}, "name"
+            self.ways.set_current(self.way)
+        if path or self.path:
+            self.look_at(path or self.path)
         else:
             self.ask()
 

@@ -22,6 +22,7 @@ from core.findings import Finding, Fix
 from gui import gestures
 from gui import theme as themes
 from gui.models.findings import FindingRole, FindingsModel
+from gui.opened import REBUILT
 from gui.panels.parts import Card, Look, label, named
 from gui.session import Session
 
@@ -110,6 +111,8 @@ STORED = "Look at the code\u2026"
 def extras(finding: Finding) -> list[Fix]:
     """What else a finding offers: buttons that open something instead of changing the recipe."""
     found = [Fix(COMPARE)] if disputed_weight(finding) else []
+    if finding.code == "graph.opaque" and not finding.layer:
+        found.append(Fix(REBUILT))
     if finding.severity == "warning" and finding.layer:
         if finding.code == "code.lambda":
             found.append(Fix(STORED))
@@ -125,10 +128,14 @@ def disputed_weight(finding: Finding) -> str:
 
 
 class FindingsPanel(Card):
-    """The findings of the current plan. `compare_wanted` carries a weight, `code_wanted` a layer."""
+    """The findings of the current plan. `compare_wanted` carries a weight, `code_wanted` a layer.
+
+    `take_over_wanted` asks for a model that takes the weights of one whose connections are unknown.
+    """
 
     compare_wanted = Signal(str)
     code_wanted = Signal(str)
+    take_over_wanted = Signal()
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__("Findings", parent)
@@ -208,6 +215,10 @@ class FindingsPanel(Card):
         if fix.title in (DEFINED, STORED):
             button.setObjectName("link")
             button.clicked.connect(lambda _=False: self.code_wanted.emit(finding.layer))
+            return button
+        if fix.title == REBUILT:
+            button.setObjectName("link")
+            button.clicked.connect(lambda _=False: self.take_over_wanted.emit())
             return button
         button.clicked.connect(lambda _=False: self.take(fix))
         button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

@@ -141,7 +141,9 @@ class Inspector(QWidget):
         self.code.setText(
             "Look at the stored code\u2026" if layer.class_name == "Lambda" else "Where is it defined?\u2026"
         )
-        self.code.setVisible(layer.opaque and layer.inner is None)
+        # the groups of arrays of a model class of its own are no layers that code could make live
+        whole = source is not None and source.graph.opaque
+        self.code.setVisible(layer.opaque and layer.inner is None and not whole)
         facts += cost_words(path, plan, self._base)
         self.facts.setText("  \u00b7  ".join(facts))
         self.facts.setToolTip(f"{params:,} parameters")

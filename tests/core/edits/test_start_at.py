@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from core.edits.cut_at import CutAt
 from core.edits.start_at import StartAt
 from core.errors import EditError
 from tests.core.edits.bench import Bench
@@ -55,3 +57,17 @@ def test_that_outputs_before_the_cut_are_gone() -> None:
 def test_that_what_cannot_be_is_refused_in_a_sentence(layers: tuple[str, ...], words: str) -> None:
     with pytest.raises(EditError, match=words):
         tail("chain", *layers)
+
+
+def test_that_a_layer_inside_a_nested_model_is_refused_with_what_to_name() -> None:
+    bench = Bench(build("nested"))
+    inside = next(path for path, _ in bench.graph.walk() if path.startswith("block/"))
+    with pytest.raises(EditError, match=r"inside a nested model.*; name block"):
+        bench.edited(StartAt(layers=(inside,)))
+
+
+@pytest.mark.parametrize("edit", [StartAt(layers=("conv2d",)), CutAt(layers=("conv2d",))])
+def test_that_a_model_whose_connections_are_unknown_is_not_cut(edit: StartAt | CutAt) -> None:
+    graph = replace(Bench(build("chain")).graph, opaque=True)
+    with pytest.raises(EditError, match="connected is not known"):
+        edit.apply(graph)
