@@ -20,6 +20,8 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
     def apply(self, graph: Graph) -> Graph:
         """The graph with the new layer at the level of the old one."""
         prefix, level = owner(graph, self.layer)
+        if level.opaque:
+            raise EditError(f"How {self.layer} is connected is not known, so nothing can be inserted behind it.")
         name = self.layer[len(prefix) :]
         fresh = layer_from(self.config, [one.name for one in level.layers])
         if fresh.is_input:

@@ -34,6 +34,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             layer = graph.find(self.layer)
         except KeyError:
             raise EditError(f"There is no layer {self.layer!r}.") from None
+        if graph.opaque:
+            raise EditError(f"How {self.layer} is connected is not known, so it cannot be replaced.")
         if layer.is_input or layer.is_operation or layer.inner is not None:
             raise EditError(f"{self.layer} is a {layer.class_name}; only single layers can be replaced.")
         class_name = self.config.get("class_name", layer.class_name)

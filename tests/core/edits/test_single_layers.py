@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from core.edits import InsertLayer, RemoveLayer, RenameLayer, ReplaceLayer
 from core.errors import EditError
@@ -95,3 +96,17 @@ def test_that_an_input_can_be_renamed(bench: Any) -> None:
 def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, words: Any) -> None:
     with pytest.raises(EditError, match=words):
         bench("flat").edited(edit)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        InsertLayer(layer="stem", config=NOISE),
+        RemoveLayer(layer="stem"),
+        ReplaceLayer(layer="stem", config={"filters": 3}),
+    ],
+)
+def test_that_nothing_is_put_into_a_model_whose_connections_are_unknown(bench: Any, edit: Any) -> None:
+    graph = replace(bench("flat").graph, opaque=True)
+    with pytest.raises(EditError, match="How stem is connected is not known"):
+        edit.apply(graph)
