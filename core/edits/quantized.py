@@ -48,7 +48,9 @@ def policy_name(config: Config) -> str:
     """The name of a dtype policy, or the mode of a quantized one (`int8`, `int4/128`)."""
     dtype = config.get("dtype")
     if isinstance(dtype, dict):
-        inner = dtype.get("config") or {}
+        inner = dtype.get("config")
+        if not isinstance(inner, dict):  # a file may say anything here
+            return ""
         name = inner.get("name") or inner.get("mode") or ""
         return str(inner.get("mode") or name) if "Quantized" in str(dtype.get("class_name")) else str(name)
     return str(dtype or "")
