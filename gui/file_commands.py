@@ -42,6 +42,8 @@ class FileCommands(QObject):
         self._window, self._session, self._settings, self._look = window, session, settings, look
         self._sheet: ExportSheet | None = None
         self._last_out = ""
+        self._recipe_file = ""
+        session.source_changed.connect(self._forget_recipe_file)
         self._filter = ""
         self.inputs: tuple[str, ...] = ()
         """The person's own data for the next verification; empty means random inputs."""
@@ -195,6 +197,18 @@ class FileCommands(QObject):
         start = str(Path(self._settings.folder) / "recipe.json")
         self._ask("Save the recipe", RECIPES, "save_recipe_to", mode=QFileDialog.FileMode.AnyFile, start=start)
 
+    @Slot()
+    def save_recipe_again(self) -> None:
+        """Save the recipe to the file of the last save, which was this model's; ask where if there is none."""
+        if self._recipe_file:
+            self.save_recipe_to(self._recipe_file)
+        else:
+            self.save_recipe()
+
+    @Slot()
+    def _forget_recipe_file(self) -> None:
+        self._recipe_file = ""
+
     @Slot(str)
     def save_recipe_to(self, path: str) -> None:
         """Write the recipe as JSON."""
@@ -204,7 +218,9 @@ class FileCommands(QObject):
             Path(path).write_text(to_json(self._session.recipe), encoding="utf-8")
         except OSError as error:
             self._session.problem.emit(f"{path} cannot be written: {error.strerror}; choose another place.", "")
+            self._recipe_file = ""
             return
+        self._recipe_file = path
         self._session.mark_saved()
         self._session.note.emit(f"saved the recipe as {path}")
         self.recipe_saved.emit()

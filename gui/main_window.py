@@ -265,7 +265,7 @@ class MainWindow(QMainWindow):
             self.banner.dismiss()
         else:
             self.pages.setCurrentWidget(self.workspace)
-            self.setWindowTitle(f"{Path(source.path).name} \u2013 Suture")
+            self.setWindowTitle(f"{Path(source.path).name}[*] \u2013 Suture")
             self.settings.add_recent(source.path)
             if not made_here(source.path):
                 self.settings.folder = str(Path(source.path).parent)

@@ -43,13 +43,15 @@ class Unsaved(QObject):
         files.guard = self.ask
         files.recipe_saved.connect(self._on_saved)
         banner.wanted.connect(self._on_wanted)
+        for changed in (session.source_changed, session.recipe_changed, session.saved_changed):
+            changed.connect(self._show_state)
 
     @property
     def sheet(self) -> UnsavedSheet:
         """The question, made when first needed."""
         if self._sheet is None:
             self._sheet = UnsavedSheet(self._window)
-            self._sheet.save_wanted.connect(self._files.save_recipe)
+            self._sheet.save_wanted.connect(self._files.save_recipe_again)
             self._sheet.discard_wanted.connect(self._on_discard)
             self._sheet.closed.connect(self._on_closed)
         return self._sheet
@@ -65,6 +67,11 @@ class Unsaved(QObject):
     def forget(self) -> None:
         """The recipe may go: nobody is asked about it."""
         self._session.mark_saved()
+
+    @Slot()
+    def _show_state(self) -> None:
+        """The title says it in the way of the platform."""
+        self._window.setWindowModified(self._session.unsaved)
 
     # closing
 

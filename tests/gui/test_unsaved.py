@@ -97,6 +97,32 @@ def test_that_saving_writes_the_recipe_and_goes_on(
     qtbot.waitUntil(lambda: is_open(edited, other))
 
 
+def test_that_saving_again_takes_the_same_file_and_asks_nothing(
+    qtbot: QtBot, edited: MainWindow, other: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "recipe.json"
+    edited.files.save_recipe_to(str(file))
+    edited.session.gesture(lambda recipe: recipe.plus(EDIT, EDIT), "Twice")
+    edited.open_path(other)
+    qtbot.mouseClick(edited.unsaved.sheet.save, LEFT)
+    assert not edited.findChildren(QFileDialog)
+    assert len(from_json(file.read_bytes()).edits) > 1
+    qtbot.waitUntil(lambda: is_open(edited, other))
+
+
+def test_that_the_title_says_whether_something_is_unsaved(opened: MainWindow, tmp_path: Path) -> None:
+    assert "[*]" in opened.windowTitle()
+    assert not opened.isWindowModified()
+    opened.session.gesture(lambda recipe: recipe.plus(EDIT), "Freeze")
+    assert opened.isWindowModified()
+    opened.session.undo_stack.undo()
+    assert not opened.isWindowModified()
+    opened.session.undo_stack.redo()
+    assert opened.isWindowModified()
+    opened.files.save_recipe_to(str(tmp_path / "recipe.json"))
+    assert not opened.isWindowModified()
+
+
 def test_that_a_save_that_fails_loses_nothing(qtbot: QtBot, edited: MainWindow, other: str, tmp_path: Path) -> None:
     edited.open_path(other)
     edited.files.save_recipe_to(str(tmp_path / "missing" / "kept.json"))
