@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from core.edits.quantized import policy_name
 from core.findings import Finding
 from core.graph import Graph, Layer, Shape, TensorRef, Weight
 from core.plan import Fate, Plan, Port, Verification
@@ -49,7 +48,6 @@ class FindingFields(Struct, frozen=True, omit_defaults=True):
 class LayerFields(Struct, frozen=True):
     """One layer, with the layers inside it. `shape` is that of its first output, null when the file does not say.
 
-    `policy` is its dtype policy (`float32`, `mixed_float16`), or how it is quantized (`int8`, `int4/128`).
     """
 
     path: str
@@ -60,7 +58,6 @@ class LayerFields(Struct, frozen=True):
     inbound: tuple[str, ...]
     weights: tuple[WeightFields, ...]
     layers: tuple["LayerFields", ...]
-    policy: str = ""
 
 
 class InspectFields(Struct, frozen=True):
@@ -143,7 +140,6 @@ def layer_fields(graph: Graph, prefix: str = "") -> tuple[LayerFields, ...]:
             inbound=tuple(prefix + name for name in inbound(layer)),
             weights=tuple(map(weight_fields, layer.weights)),
             layers=layer_fields(layer.inner, f"{prefix}{layer.name}/") if layer.inner is not None else (),
-            policy=policy_name(layer.config),
         )
         for layer in graph.layers
     )
