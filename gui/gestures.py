@@ -11,8 +11,9 @@ from typing import Any, get_args
 import msgspec
 from msgspec.structs import replace
 
-from core.edits import AnyEdit, SetTrainable
+from core.edits import AnyEdit, ChangeInput, SetTrainable
 from core.recipe import Recipe
+from core.rules import AnyRule
 
 Steps = tuple[AnyEdit, ...]
 
@@ -93,11 +94,15 @@ def toggle_step(recipe: Recipe, index: int, enabled: bool) -> Recipe:
 
 
 def set_input(
-    recipe: Recipe, name: str | None, shape: tuple[int | None, ...], channels: str, original: tuple[int | None, ...]
+    recipe: Recipe,
+    name: str | None,
+    shape: tuple[int | None, ...],
+    channels: str | AnyRule,
+    original: tuple[int | None, ...],
 ) -> Recipe:
-    """Change an input's shape (without batch); the original shape takes the step out."""
-    edit = make_edit("change_input", input=name, shape=list(shape), channels=channels)
-    return take(recipe, edit) if shape == original else put(recipe, edit)
+    """Change an input's shape (without batch); the original shape without a rule of one's own takes the step out."""
+    edit = ChangeInput(input=name, shape=shape, channels=channels)
+    return take(recipe, edit) if shape == original and isinstance(channels, str) else put(recipe, edit)
 
 
 def set_stem(recipe: Recipe, layer: str | None, fields: dict[str, Any]) -> Recipe:

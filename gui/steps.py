@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from core.edits import AnyEdit, ChangeInput, CutAt, InsertAdapter, InsertFront, StartAt
 from core.recipe import Recipe
+from core.rules import AnyRule
 from gui.gestures import make_edit, with_steps
 
 CHANNEL_FITS = ("project", "repeat")
@@ -66,13 +67,13 @@ def take_front(recipe: Recipe, name: str) -> Recipe:
 
 
 def adapt_instead(
-    recipe: Recipe, name: str, edit: InsertAdapter, kept: tuple[int | None, ...] | None, channels: str
+    recipe: Recipe, name: str, edit: InsertAdapter, kept: tuple[int | None, ...] | None, channels: str | AnyRule
 ) -> Recipe:
     """An adapter where a change of the input's size stood; `kept` is the shape for a change of channels that stays."""
     steps = [one for one in recipe.edits if not (isinstance(one, ChangeInput) and of_input(one, name))]
     clean = with_steps(recipe, steps)
     if kept is not None:
-        changed = make_edit("change_input", input=edit.input, shape=list(kept), channels=channels)
+        changed = ChangeInput(input=edit.input, shape=kept, channels=channels)
         clean = with_steps(recipe, (changed, *steps))
     return put_adapter(clean, name, edit)
 

@@ -103,9 +103,9 @@ class Tour:
         """From colour to gray by summing, and out into a file."""
         self.tab("Input")
         row = self.window.workspace.input.rows[0]
-        self.choose(row.rule, "sum")
+        self.choose(row.channels.rule, "sum")
         yield from self.type(row.fields[-1], "1")
-        self.choose(row.rule, "sum")
+        self.choose(row.channels.rule, "sum")
         self.session.select("stem_conv")
         yield from self.look("gray", "one input channel instead of three: the kernel is summed, the rest is copied")
         yield from self.export("gray.keras")

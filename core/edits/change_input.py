@@ -19,7 +19,7 @@ from core.errors import EditError
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer, Shape
 from core.plan import Contract
-from core.rules import AnyRule, FoldChannels
+from core.rules import AnyRule, FoldChannels, MapChannels
 
 _CHANGES_WITH_SIZE = frozenset({"Flatten", "Reshape"})
 
@@ -101,7 +101,10 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
     def summary(self) -> str:
         """For the recipe list."""
         shape = " x ".join("any" if size is None else str(size) for size in self.shape)
-        rule = self.channels if isinstance(self.channels, str) else self.channels.name
+        if isinstance(self.channels, MapChannels):
+            rule = self.channels.words()
+        else:
+            rule = self.channels if isinstance(self.channels, str) else self.channels.name
         return f"Input {self.input + ' ' if self.input else ''}becomes {shape} (channels: {rule})"
 
     def _better(self, before: Graph, name: str, decision: Decision) -> tuple[Fix, ...]:

@@ -129,7 +129,8 @@ class MapChannels(ChannelRule, frozen=True, kw_only=True, tag="map"):
     """An explicit mapping: `matrix_rows (new, old)`, or `take`: for each new channel the source channel it copies.
 
     `take` holds numbers from 0, names out of `names` (the source channels'), `"NIR <- R"`, or `None` for zeros.
-    With `share` copies of one channel are divided by their number, so that the gain stays.
+    With `share` copies of one channel are divided by their number, so that the gain stays. `new_names` are for people:
+    what the new channels are called where the rule is told in words.
     """
 
     always: ClassVar[bool] = True
@@ -137,6 +138,37 @@ class MapChannels(ChannelRule, frozen=True, kw_only=True, tag="map"):
     matrix_rows: tuple[tuple[float, ...], ...] | None = None
     names: tuple[str, ...] = ()
     share: bool = True
+    new_names: tuple[str, ...] = ()
+
+    def words(self, most: int = 6) -> str:
+        """What each new channel is made of, such as `R <- R, NIR <- R, SWIR <- mean`, at most so many of them."""
+        if self.take is not None:
+            parts = [self._taken(place, entry) for place, entry in enumerate(self.take)]
+        else:
+            parts = [f"{self._called(place)} <- {self._mixed(row)}" for place, row in enumerate(self.matrix_rows or ())]
+        more = len(parts) - most
+        return ", ".join(parts[:most]) + (f" and {more} more" if more > 0 else "")
+
+    def _called(self, place: int) -> str:
+        return self.new_names[place] if place < len(self.new_names) and self.new_names[place] else str(place)
+
+    def _old(self, number: int) -> str:
+        return self.names[number] if number < len(self.names) else str(number)
+
+    def _taken(self, place: int, entry: int | str | None) -> str:
+        if isinstance(entry, str):
+            new, arrow, old = (part.strip() for part in entry.rpartition("<-"))
+            return f"{new} <- {old}" if arrow else f"{self._called(place) if self.new_names else old} <- {old}"
+        return f"{self._called(place)} <- {'zero' if entry is None else self._old(entry)}"
+
+    def _mixed(self, row: tuple[float, ...]) -> str:
+        parts = [(weight, self._old(number)) for number, weight in enumerate(row) if weight]
+        if not parts:
+            return "zero"
+        if len(row) > 1 and len(parts) == len(row) and np.allclose(row, 1.0 / len(row)):
+            return "mean"
+        terms = " + ".join(old if weight == 1 else f"{weight:.3g} {old}" for weight, old in parts[:4])
+        return terms.replace("+ -", "- ") + (" + \u2026" if len(parts) > 4 else "")
 
     def matrix(self, new: int, old: int) -> Array:
         """The rows as given, or made from `take`."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtGui import QFocusEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 from typing_extensions import override
 
@@ -122,10 +122,19 @@ class Choice(QComboBox):
     def __init__(self, name: str, options: Iterable[tuple[str, str, str]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
         self.set_options(options)
         self.activated.connect(lambda _=0: self.picked.emit(self.key))
+
+    @override
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        # a panel that is scrolled must not change what the pointer happens to pass over
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
 
     def set_options(self, options: Iterable[tuple[str, str, str]]) -> None:
         """Offer these instead, keeping the current one if it is among them."""

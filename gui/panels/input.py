@@ -10,22 +10,12 @@ from core.graph import Graph, Layer, Shape
 from gui import gestures
 from gui.digest import TIMES, output_shape, shape_words
 from gui.panels.adapt import AdaptForm
-from gui.panels.fields import Choice, Debounce, NumberField, first_problem
+from gui.panels.channels import ChannelsForm
+from gui.panels.fields import Debounce, NumberField, first_problem
 from gui.panels.front import FrontForm
 from gui.panels.legal import LegalLine
 from gui.panels.parts import IconButton, Look, Segments, Sentence, clear_layout, divider, label, named
 from gui.session import Session
-
-RULES = (
-    ("auto", "Automatic", "Chooses by the model: fold where its mean and deviation are known, sum for one channel, "
-     "repeat for more. The plan says which."),
-    ("sum", "Sum", "Adds the kernels of the old channels. A gray image then gives exactly what it gave as RGB."),
-    ("mean", "Mean", "Averages the kernels of the old channels. Responses get weaker than before."),
-    ("repeat", "Repeat", "Repeats the old channels, each divided by its number of copies."),
-    ("zero_extra", "Keep and zero", "Keeps the old channels; new ones begin at zero, so the output does not change."),
-    ("fold", "Fold", "Like sum, with the model\u2019s own mean and deviation taken into the kernel and bias."),
-)  # fmt: skip
-
 
 WAYS = (
     ("change", "Change model", "The model itself takes another shape"),
@@ -81,16 +71,10 @@ class InputRow(QWidget):
             column.addLayout(self._chip_row(chips))
         self.legal = LegalLine(session, layer.name, self.original, self._channel, self._address)
         column.addWidget(self.legal)
-        self.rule = Choice(f"Channel rule of {layer.name}", RULES)
-        self.rule.setObjectName("channelRule")
-        self.explanation = Sentence("small")
-        self._rule_label = label("Channels are adapted by", "fieldLabel")
-        self.compare = named(QPushButton("Compare rules\u2026"), "link")
-        self.compare.setToolTip("Measure how far each rule moves the outputs")
-        self.compare.clicked.connect(self._on_compare)
-        for widget in (self._rule_label, self.rule, self.explanation, self.compare):
-            column.addWidget(widget)
-            widget.setVisible(self._channel is not None)
+        self.channels = ChannelsForm(layer.name, self._old_channels())
+        self.channels.setVisible(self._channel is not None)
+        self.channels.compare_wanted.connect(self._on_compare)
+        column.addWidget(self.channels)
         self._debounce = Debounce(self)
         self._debounce.fired.connect(self.apply)
         self._typed_in: QObject | None = None
@@ -98,7 +82,7 @@ class InputRow(QWidget):
             field.textEdited.connect(self._on_typed)
             field.editingFinished.connect(self._debounce.flush)
             field.left.connect(session.end_burst)
-        self.rule.picked.connect(self._on_rule)
+        self.channels.changed.connect(self._on_rule)
         self.show_way("change")
 
     @Slot(str)
@@ -192,24 +176,19 @@ class InputRow(QWidget):
             if not (field.problem and field.hasFocus()):
                 field.show_value(value)
             field.mark_changed(value != was)
-        self.rule.show_key(step.channels if step is not None and isinstance(step.channels, str) else "auto")
-        self.reset.setEnabled(shape != self.original)
+        if self._channel is not None:
+            self.channels.show_rule(step.channels if step is not None else "auto", shape[self._channel])
+        self.reset.setEnabled(step is not None)
         for button, values in self.chips.items():
             button.setChecked(all(shape[number] == value for number, value in values.items()))
         self.problem.say(first_problem(self.fields))
-        self._explain(shape)
         self.legal.show_wanted(shape)
         self.adapt.show_recipe()
         self.front.show_recipe()
         self._show_ways()
 
-    def _explain(self, shape: tuple[int | None, ...]) -> None:
-        if self._channel is None:
-            return
-        changed = shape[self._channel] != self.original[self._channel]
-        self.rule.setEnabled(changed)
-        self.compare.setEnabled(changed)
-        self.explanation.say(self.rule.tip if changed else "Used when the number of channels changes.")
+    def _old_channels(self) -> int:
+        return (self.original[self._channel] if self._channel is not None else None) or 1
 
     @Slot()
     def _on_typed(self) -> None:
@@ -227,15 +206,17 @@ class InputRow(QWidget):
         self.problem.say(first_problem(self.fields))
         if shape is None:
             return
-        key = self.rule.key or "auto"
+        channels = "auto" if self._channel is None else self.channels.channels(shape[self._channel])
+        if channels is None:
+            return
         self._session.gesture(
-            lambda recipe: gestures.set_input(recipe, self._address, shape, key, self.original),
+            lambda recipe: gestures.set_input(recipe, self._address, shape, channels, self.original),
             f"Input {self.layer_name} {shape_words(shape, batch=True)}",
             burst=f"input {self.layer_name}",
         )
 
-    @Slot(str)
-    def _on_rule(self, _key: str) -> None:
+    @Slot()
+    def _on_rule(self) -> None:
         self._session.end_burst()
         self.apply()
         self._session.end_burst()
@@ -263,6 +244,7 @@ class InputRow(QWidget):
             field.setText("" if value is None else str(value))
             field.mark()
         self.problem.say("")
+        self.channels.rule.show_key("auto")
         self._session.end_burst()
         self.apply()
 

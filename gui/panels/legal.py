@@ -1,6 +1,7 @@
 """Which sizes an input may have, and what would make a forbidden one fit."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
@@ -14,6 +15,9 @@ from gui.digest import TIMES, shape_words
 from gui.gestures import with_steps
 from gui.panels.parts import Sentence, clear_layout, named
 from gui.session import Session
+
+if TYPE_CHECKING:
+    from core.rules import AnyRule
 
 LARGEST = 4096
 
@@ -136,14 +140,13 @@ class LegalLine(QWidget):
     def _taker(self, title: str, edit: InsertAdapter) -> Callable[[], None]:
         def take() -> None:
             kept: Shape | None = None
-            channels = "auto"
+            channels: str | AnyRule = "auto"
             if self._channel is not None and self._wanted[self._channel] != self._original[self._channel]:
                 kept = tuple(
                     self._wanted[place] if place == self._channel else size for place, size in enumerate(self._original)
                 )
-                changed = [one for one in self._session.recipe.active() if isinstance(one, ChangeInput)]
-                named_rule = changed[0].channels if changed else "auto"
-                channels = named_rule if isinstance(named_rule, str) else "auto"
+                changed = (one for one in self._session.recipe.active() if isinstance(one, ChangeInput))
+                channels = next((one.channels for one in changed if steps.of_input(one, self._name)), "auto")
             self._session.gesture(lambda recipe: steps.adapt_instead(recipe, self._name, edit, kept, channels), title)
 
         return take

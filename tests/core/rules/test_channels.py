@@ -118,3 +118,16 @@ def test_that_interleaved_channels_of_a_flattened_image_are_found(pixels: Any, n
 @given(st.sampled_from(["float16", "float32", "float64"]))
 def test_that_the_dtype_stays(dtype: Any) -> None:
     assert adapt(KERNEL.astype(dtype), (3, 3, 1, 4), AXES, (SumChannels(),)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (MapChannels(take=("R", "NIR <- R", None), names=("R", "G")), "R <- R, NIR <- R, 2 <- zero"),
+        (MapChannels(take=(2, 0), names=("R", "G", "B"), new_names=("a", "b")), "a <- B, b <- R"),
+        (MapChannels(matrix_rows=((0.5, 0.5), (0.25, -1), (0, 0))), "0 <- mean, 1 <- 0.25 0 - 1 1, 2 <- zero"),
+        (MapChannels(take=(0,) * 9), "0 <- 0, 1 <- 0, 2 <- 0, 3 <- 0, 4 <- 0, 5 <- 0 and 3 more"),
+    ],
+)
+def test_that_a_map_is_told_in_words(rule: MapChannels, words: str) -> None:
+    assert rule.words() == words

@@ -1,0 +1,105 @@
+"""How a change of channels is made: one of the rules, or channel by channel."""
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from core.rules import AnyRule, MapChannels
+from gui.panels.fields import Choice
+from gui.panels.mapping import MOST, MapForm
+from gui.panels.parts import Sentence, label, named, reveal
+
+RULES = (
+    ("auto", "Automatic", "Chooses by the model: fold where its mean and deviation are known, sum for one channel, "
+     "repeat for more. The plan says which."),
+    ("sum", "Sum", "Adds the kernels of the old channels. A gray image then gives exactly what it gave as RGB."),
+    ("mean", "Mean", "Averages the kernels of the old channels. Responses get weaker than before."),
+    ("repeat", "Repeat", "Repeats the old channels, each divided by its number of copies."),
+    ("zero_extra", "Keep and zero", "Keeps the old channels; new ones begin at zero, so the output does not change."),
+    ("fold", "Fold", "Like sum, with the model\u2019s own mean and deviation taken into the kernel and bias."),
+    ("map", "Channel by channel", "You say what each new channel is made of."),
+)  # fmt: skip
+SAME_COUNT = ("auto", "map")
+"""Rules that mean something while the number of channels stays."""
+
+
+class ChannelsForm(QWidget):
+    """The rule for the weights that follow an input's channels; `changed` when `channels` may say another."""
+
+    changed = Signal()
+    compare_wanted = Signal()
+
+    def __init__(self, name: str, old: int) -> None:
+        super().__init__()
+        self._old = old
+        self._given: str | AnyRule = "auto"
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(label("Channels are adapted by", "fieldLabel"))
+        self.rule = Choice(f"Channel rule of {name}", RULES)
+        self.rule.setObjectName("channelRule")
+        column.addWidget(self.rule)
+        self.explanation = Sentence("small")
+        column.addWidget(self.explanation)
+        self.mapping = MapForm(old)
+        self.mapping.hide()
+        column.addWidget(self.mapping)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self.compare = named(QPushButton("Compare rules\u2026"), "link")
+        self.compare.setToolTip("Measure how far each rule moves the outputs")
+        self.compare.clicked.connect(self.compare_wanted)
+        row.addWidget(self.compare)
+        self.choose = named(QPushButton("Channel by channel\u2026"), "link")
+        self.choose.setToolTip("Say what each new channel is made of, such as NIR from R")
+        self.choose.clicked.connect(self._on_choose)
+        row.addWidget(self.choose)
+        row.addStretch(1)
+        column.addLayout(row)
+        self.rule.picked.connect(self._on_picked)
+        self.mapping.changed.connect(self.changed)
+
+    def show_rule(self, given: str | AnyRule, count: int | None) -> None:
+        """Show a step's rule for so many new channels, and offer those that mean something for them."""
+        self._given = given
+        changed = count != self._old
+        options = RULES if changed else [one for one in RULES if one[0] in SAME_COUNT]
+        if [key for key, _, _ in options] != [self.rule.itemData(at) for at in range(self.rule.count())]:
+            self.rule.set_options(options)
+        self.rule.show_key(given if isinstance(given, str) else given.name)
+        mapped = isinstance(given, MapChannels)
+        small = count is not None and count <= MOST and self._old <= MOST
+        if isinstance(given, MapChannels) and small:
+            self.mapping.show_rule(given, count or 0)
+        self.mapping.setVisible(mapped and small)
+        self.compare.setEnabled(changed)
+        self.choose.setVisible(not mapped)
+        self.choose.setEnabled(small)
+        if mapped and not small:
+            self.explanation.say(f"More than {MOST} channels: the pencil beside the step shows them as text.")
+        elif changed or mapped:
+            self.explanation.say(self.rule.tip)
+        else:
+            self.explanation.say("Used when the number of channels changes, or their order.")
+
+    def channels(self, count: int | None) -> str | AnyRule | None:
+        """The rule for so many new channels, `None` while what is said of them makes no sense."""
+        key = self.rule.key or "auto"
+        if key == "map" and count is not None and count <= MOST and self._old <= MOST:
+            self.mapping.set_count(count)
+            return self.mapping.rule()
+        # a rule with fields of its own stays as it is until another is chosen
+        return self._given if not isinstance(self._given, str) and self._given.name == key else key
+
+    @Slot()
+    def _on_choose(self) -> None:
+        self.rule.show_key("map")
+        self._on_picked("map")
+        if self.mapping.rows:
+            self.mapping.rows[-1].source.setFocus()
+
+    @Slot(str)
+    def _on_picked(self, key: str) -> None:
+        self.changed.emit()
+        if key == "map":
+            reveal(self.mapping)
