@@ -46,9 +46,7 @@ class FindingFields(Struct, frozen=True, omit_defaults=True):
 
 
 class LayerFields(Struct, frozen=True):
-    """One layer, with the layers inside it. `shape` is that of its first output, null when the file does not say.
-
-    """
+    """One layer, with the layers inside it. `shape` is that of its first output, null when the file does not say."""
 
     path: str
     class_name: str = field(name="class")
