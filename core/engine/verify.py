@@ -31,7 +31,7 @@ from core.writers.config import model_config
 if TYPE_CHECKING:
     from core.engine.stages import Step
 
-_BATCH = 8
+_BATCH = 2
 """Samples for the statistics of a batch."""
 
 
