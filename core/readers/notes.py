@@ -20,15 +20,9 @@ def weights_findings(missing: Sequence[str], unused: Sequence[str]) -> tuple[Fin
             )
         )
     if unused:
-        found.append(
-            Finding(
-                "warning",
-                "weight.unmatched",
-                "",
-                f"{_count(unused, 'array')} of the file {_has(unused)} no place in the model and {'stays' if len(unused) == 1 else 'stay'} unused.",
-                detail="\n".join(unused),
-            )
-        )
+        stay = "stays" if len(unused) == 1 else "stay"
+        text = f"{_count(unused, 'array')} of the file {_has(unused)} no place in the model and {stay} unused."
+        found.append(Finding("warning", "weight.unmatched", "", text, detail="\n".join(unused)))
     return tuple(found)
 
 
