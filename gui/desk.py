@@ -49,6 +49,7 @@ class Desk(QObject):
         files.unchanged = self._unchanged
         files.code = lambda: (self.foreign.code, self.foreign.trusted)
         banner.wanted.connect(self.on_wanted)
+        session.opening_changed.connect(self._on_opening)
         session.source_changed.connect(self._on_source)
         self.foreign.settled.connect(self._on_settled)
         self.foreign.refused.connect(self._on_refused)
@@ -153,6 +154,12 @@ class Desk(QObject):
         }
         if key in commands:
             commands[key]()
+
+    @Slot(str)
+    def _on_opening(self, path: str) -> None:
+        if path and self._banner.tone == "error":
+            # what was wrong with the file before says nothing of this one
+            self._banner.dismiss()
 
     @Slot()
     def _on_source(self) -> None:

@@ -145,7 +145,7 @@ class LayerMenu(QObject):
 
     def insert(self, path: str, before: str = "") -> None:
         """Ask for a layer and put it behind the one at `path` (which feeds `before`)."""
-        where = f"before {before}" if before else f"behind {path}"
+        where = f"before {before}" if before else f"after {path}"
 
         def take(config: dict[str, Any]) -> None:
             self._add("insert_layer", f"Insert {config['class_name']} {where}", layer=path, config=config)

@@ -101,8 +101,8 @@ class Workspace(QWidget):
 
     def default_sizes(self, width: int, height: int) -> dict[str, list[int]]:
         """Sizes for a window that nobody has arranged yet."""
-        side = 436 if width >= 1280 else 316
-        edit = 320 if width >= 1280 else 280
+        side = 484 if width >= 1400 else 436 if width >= 1280 else 316
+        edit = 324 if width >= 1200 else 304
         low = 190 if height >= 800 else 150
         return {
             "top": [side, max(width - side - edit - 2 * GAP, 200), edit],

@@ -105,7 +105,8 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             rule = self.channels.words()
         else:
             rule = self.channels if isinstance(self.channels, str) else self.channels.name
-        return f"Input {self.input + ' ' if self.input else ''}becomes {shape} (channels: {rule})"
+        how = "" if rule == "auto" else f" (channels: {rule})"
+        return f"Input {self.input + ' ' if self.input else ''}becomes {shape}{how}"
 
     def _better(self, before: Graph, name: str, decision: Decision) -> tuple[Fix, ...]:
         """Ways to lose less. Each begins with this edit changed, so it replaces the edit where it is taken."""

@@ -30,7 +30,8 @@ def aligned(before: Plan, after: Plan | None, other: Source, edit: TransferWeigh
             fate = fates.get(f"{path}/{weight.name}")
             source = f"{pairs[path]}/{match.name}" if match is not None else ""
             if fate is not None and fate.source and path in pairs:
-                source = fate.source
+                # the array alone is not enough: every Dense holds a kernel
+                source = fate.source if "/" in fate.source else f"{pairs[path]}/{fate.source}"
             rows.append(
                 WeightMatch(
                     path,

@@ -216,8 +216,14 @@ class TransferSheet(Sheet):
         bad = sum(row.fate == "mismatched" for row in matching.rows)
         layers = "1 layer" if matching.paired == 1 else f"{matching.paired} layers"
         parts = [f"{layers} paired, {given} of {len(matching.rows)} weights from the file"]
-        parts += [f"{bad} do not fit yet: a rule can settle them afterwards"] if bad else []
-        parts += [f"{len(matching.left_over)} layers of the file are left over"] if matching.left_over else []
+        left = len(matching.left_over)
+        unfit = (
+            "1 does not fit yet: a rule can settle it" if bad == 1 else f"{bad} do not fit yet: rules can settle them"
+        )
+        parts += [f"{unfit} afterwards"] if bad else []
+        parts += ["1 layer of the file is left over" if left == 1 else f"{left} layers of the file are left over"][
+            :left
+        ]
         self.words.say(" \u00b7 ".join(parts))
         for box, names in ((self.ours, matching.ours), (self.theirs, matching.theirs)):
             if [box.itemText(number) for number in range(box.count())] != list(names):

@@ -38,7 +38,7 @@ class Field:
             "text": "text",
             "json": "a value as in JSON",
         }
-        line.setPlaceholderText("none" if argument.optional else "")
+        line.setPlaceholderText("needed" if argument.required else "none" if argument.optional else "")
         line.setToolTip(f"{words(argument.name)}: {hints[argument.kind]}")
         return line
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from gui.panels.parts import Card, IconButton, Look, named
@@ -18,6 +19,9 @@ class LogPanel(Card):
         super().__init__("Log", parent)
         self.text = named(QPlainTextEdit(), "mono")
         self.text.setReadOnly(True)
+        # a long path breaks where it must; it does not make the whole log scroll sideways
+        self.text.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.text.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.text.setMaximumBlockCount(MAX_LINES)
         self.text.setAccessibleName("Log")
         self.body.addWidget(self.text, 1)

@@ -13,6 +13,12 @@ from gui.settings import Settings
 
 SAMPLES = Path(__file__).resolve().parents[2] / "resources" / "samples"
 SAMPLE_WORDS = {".keras", ".h5"}
+ABOUT = {
+    "digits_nested": "a small MobileNet as a model inside a model",
+    "digits_normalized": "colour statistics in front of the first layer",
+    "digits_residual": "a small ResNet with skip connections",
+    "digits_vgg": "Flatten and Dense, bound to one size",
+}
 
 
 def samples() -> list[Path]:
@@ -133,7 +139,8 @@ class Welcome(QWidget):
         layout.addSpacing(6)
         for path in paths:
             text = path.name if icon == "clock" else sample_title(path)
-            button = named(QPushButton(text), "listItem")
+            about = ABOUT.get(path.stem, "") if icon == "spark" else ""
+            button = named(QPushButton(f"{text}  \u2013  {about}" if about else text), "listItem")
             button.setIcon(themes.icon(icon, self._look.theme, "muted"))
             button.setToolTip(str(path))
             button.clicked.connect(lambda _=False, path=path: self.chosen.emit(str(path)))

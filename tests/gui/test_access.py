@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListView,
     QMenu,
+    QScrollArea,
     QSpinBox,
     QTreeView,
     QWidget,
@@ -132,3 +133,21 @@ def test_that_the_welcome_page_opens_what_is_clicked(qtbot: QtBot, window: MainW
     qtbot.waitUntil(lambda: window.session.source is not None)
     assert window.session.source is not None
     assert window.session.source.path == button.toolTip()
+
+
+def fits(area: QWidget | None) -> bool:
+    """Whether the content of a scrolling area is no wider than what is seen of it."""
+    assert isinstance(area, QScrollArea)
+    content = area.widget()
+    return content is not None and content.width() <= area.viewport().width()
+
+
+@pytest.mark.parametrize("size", [(880, 560), (1280, 800), (1920, 1080)])
+def test_that_no_panel_is_cut_off_at_its_side(qtbot: QtBot, opened: MainWindow, size: tuple[int, int]) -> None:
+    opened.resize(*size)
+    row = opened.workspace.input.rows[0]
+    qtbot.mouseClick(row.channels.choose, Qt.MouseButton.LeftButton)
+    tabs = opened.workspace.tabs
+    for index in range(tabs.count()):
+        tabs.setCurrentIndex(index)
+        qtbot.waitUntil(lambda: fits(tabs.currentWidget()), timeout=2000)

@@ -134,3 +134,19 @@ def test_that_the_banner_tells_kind_repairs_and_what_is_missing() -> None:
         ("warning", ("The class Magic is not in Keras.",), "code"),
         ("info", ("groups was dropped.",), ""),
     ]
+
+
+def test_that_the_next_file_takes_the_error_of_the_last_away(
+    qtbot: QtBot, window: MainWindow, reader: FakeWorker, tmp_path: Path
+) -> None:
+    broken, whole = tmp_path / "broken.keras", tmp_path / "whole.keras"
+    for path in (broken, whole):
+        path.touch()
+    reader.files[str(broken)] = FileError("broken.keras is cut short.")
+    window.open_path(str(broken))
+    qtbot.waitUntil(lambda: window.banner.tone == "error" and window.banner.isVisible())
+    reader.hold = True
+    window.open_path(str(whole))
+    assert not window.banner.isVisible()
+    reader.hold = False
+    qtbot.waitUntil(lambda: window.session.source is not None)

@@ -65,7 +65,7 @@ def test_that_a_forbidden_size_is_settled_transferred_and_verified_on_own_inputs
     sheet.look_at(str(samples / "digits_vgg.keras"))
     qtbot.waitUntil(lambda: sheet.apply.isEnabled(), timeout=PATIENCE)
     assert {row.fate for row in sheet.model.rows} == {"copied"}
-    assert all(row.source for row in sheet.model.rows)
+    assert all(row.source.endswith(f"{row.layer}/{row.weight}") for row in sheet.model.rows)
     sheet._on_apply()
     planned(qtbot, window)
     assert [tag(edit) for edit in steps(window.session.recipe)] == ["insert_adapter", "transfer_weights"]
