@@ -97,6 +97,22 @@ def set_outputs(recipe: Recipe, layers: Iterable[str]) -> Recipe:
     return recipe.plus(make_edit("cut_at", layers=list(wanted)))
 
 
+def starts(recipe: Recipe) -> tuple[str, ...]:
+    """The layers after which the recipe's first start begins; empty without one."""
+    first = next((one for one in recipe.active() if isinstance(one, StartAt)), None)
+    return first.layers if first is not None else ()
+
+
+def set_starts(recipe: Recipe, layers: Iterable[str]) -> Recipe:
+    """Other layers to begin after, in the first such step; none takes it out."""
+    wanted = tuple(dict.fromkeys(layers))
+    for index, old in enumerate(recipe.edits):
+        if isinstance(old, StartAt) and old.enabled:
+            fresh = (replace(old, layers=wanted),) if wanted else ()
+            return with_steps(recipe, (*recipe.edits[:index], *fresh, *recipe.edits[index + 1 :]))
+    return recipe.plus(StartAt(layers=wanted)) if wanted else recipe
+
+
 def start_at(recipe: Recipe, layer: str) -> Recipe:
     """The recipe that begins after a layer of the planned model; a start that was the last step moves there."""
     edit = make_edit("start_at", layers=[layer])

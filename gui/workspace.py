@@ -70,7 +70,7 @@ class Workspace(QWidget):
         inspector_card.body.addWidget(self.inspector, 1)
         # below their content's own wishes: a small window scrolls instead of giving everything to one of them
         edit_card.setMinimumHeight(150)
-        inspector_card.setMinimumHeight(130)
+        inspector_card.setMinimumHeight(164)
         right = splitter(Qt.Orientation.Vertical, edit_card, inspector_card)
         top = splitter(Qt.Orientation.Horizontal, self.layers, canvas_card, right)
         bottom = splitter(Qt.Orientation.Horizontal, self.findings, self.recipe, self.log)

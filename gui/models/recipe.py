@@ -104,6 +104,6 @@ def step_words(edit: Any) -> str:
     """One line for a step; an edit that cannot say it is shown by its name."""
     try:
         # what stands on either side of an arrow stays on its line
-        return str(edit.summary()).replace(" <- ", "\u00a0<-\u00a0")
+        return str(edit.summary()).replace(" <- ", "\u00a0\u2190\u00a0")
     except NotImplementedError:
         return tag(edit).replace("_", " ").capitalize()

@@ -14,6 +14,7 @@ from gui.panels.channels import ChannelsForm
 from gui.panels.fields import Debounce, NumberField, first_problem
 from gui.panels.front import FrontForm
 from gui.panels.legal import LegalLine
+from gui.panels.outputs import StartsForm
 from gui.panels.parts import IconButton, Look, Segments, Sentence, clear_layout, divider, label, named
 from gui.session import Session
 
@@ -260,6 +261,7 @@ class InputPanel(QWidget):
         self.setObjectName("inputPanel")
         self._session, self._look = session, look
         self.rows: list[InputRow] = []
+        self.starts: StartsForm | None = None
         self._shown: object = None
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 12, 14, 12)
@@ -292,6 +294,10 @@ class InputPanel(QWidget):
             row.layer_wanted.connect(self.layer_wanted)
             self.rows.append(row)
             self._column.addWidget(row)
+        if graph is not None and inputs:
+            self._column.addWidget(divider())
+            self.starts = StartsForm(self._session, self._look)
+            self._column.addWidget(self.starts)
         self._column.addStretch(1)
         self.refresh()
 

@@ -1,15 +1,24 @@
-"""The model's outputs at inner layers: a list of names, more by typing or from the selection."""
+"""Inner layers where the model ends, or after which it begins: lists of names, more by typing or from the selection."""
+
+from collections.abc import Iterable
+from typing import ClassVar
 
 from PySide6.QtCore import QStringListModel, Qt, Slot
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QListWidget, QPushButton, QVBoxLayout, QWidget
 
+from core.graph import Graph
 from gui import steps
 from gui.panels.parts import IconButton, Look, Sentence, label, named
 from gui.session import Session
 
 
-class OutputsForm(QWidget):
-    """`cut_at`: each named layer becomes an output, also inside nested models."""
+class LayersForm(QWidget):
+    """A list of layers that one step names. What the step is, subclasses say."""
+
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    spoken: ClassVar[str]
+    tip: ClassVar[str]
 
     def __init__(self, session: Session, look: Look) -> None:
         super().__init__()
@@ -17,16 +26,19 @@ class OutputsForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addWidget(label("Outputs at inner layers", "fieldLabel"))
-        self.list = named(QListWidget(), "outputLayers")
-        self.list.setAccessibleName("Layers that are outputs")
+        heading = label(self.title, "fieldLabel")
+        heading.setToolTip(self.tip)
+        column.addWidget(heading)
+        self.list = named(QListWidget(), f"{self.kind}Layers")
+        self.list.setAccessibleName(f"Layers that are {self.spoken}s")
         self.list.currentTextChanged.connect(session.select)
         column.addWidget(self.list)
         row = QHBoxLayout()
         row.setSpacing(4)
-        self.name = named(QLineEdit(), "outputName")
-        self.name.setAccessibleName("Layer to add as an output")
+        self.name = named(QLineEdit(), f"{self.kind}Name")
+        self.name.setAccessibleName(f"Layer to add as {self.spoken}")
         self.name.setPlaceholderText("Layer\u2026")
+        self.name.setToolTip(self.tip)
         self._names = QStringListModel(self)
         completer = QCompleter(self._names, self)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
@@ -34,14 +46,15 @@ class OutputsForm(QWidget):
         self.name.setCompleter(completer)
         self.name.returnPressed.connect(self.add_typed)
         row.addWidget(self.name, 1)
-        self.add = IconButton(look, "plus", "Add this layer as an output")
+        self.add = IconButton(look, "plus", f"Add this layer as {self.spoken}")
         self.add.clicked.connect(self.add_typed)
         row.addWidget(self.add)
-        self.trash = IconButton(look, "trash", "Take this output out")
+        self.trash = IconButton(look, "trash", f"Take this {self.spoken} out")
         self.trash.clicked.connect(self._on_trash)
         row.addWidget(self.trash)
         column.addLayout(row)
-        self.selected = named(QPushButton("Add the selected layer"), "outputSelected")
+        self.selected = named(QPushButton("Add the selected layer"), f"{self.kind}Selected")
+        self.selected.setAccessibleName(f"Add the selected layer as {self.spoken}")
         self.selected.clicked.connect(self._on_selected)
         column.addWidget(self.selected)
         self.problem = Sentence()
@@ -51,10 +64,26 @@ class OutputsForm(QWidget):
         session.selection_changed.connect(self.refresh)
         self.refresh()
 
+    def chosen(self) -> tuple[str, ...]:
+        """The layers that the recipe names."""
+        raise NotImplementedError
+
+    def choose(self, paths: Iterable[str]) -> None:
+        """Let the recipe name these layers; none takes the step out."""
+        raise NotImplementedError
+
+    def candidates(self, graph: Graph) -> list[str]:
+        """The layers that can be named."""
+        raise NotImplementedError
+
+    def unknown(self, name: str) -> str:
+        """What to say of a name that is no candidate."""
+        raise NotImplementedError
+
     @Slot()
     def refresh(self) -> None:
-        """Show the recipe's outputs."""
-        chosen = list(steps.outputs(self._session.recipe))
+        """Show the layers that the recipe names."""
+        chosen = list(self.chosen())
         if [self.list.item(row).text() for row in range(self.list.count())] != chosen:
             self.list.blockSignals(True)
             self.list.clear()
@@ -63,13 +92,13 @@ class OutputsForm(QWidget):
         self.list.setVisible(bool(chosen))
         self.list.setFixedHeight(min(4, max(1, len(chosen))) * 22 + 6)
         graph = self._session.before_graph
-        names = [path for path, layer in graph.walk() if not layer.is_input] if graph is not None else []
+        names = self.candidates(graph) if graph is not None and not graph.opaque else []
         if names != self._names.stringList():
             self._names.setStringList(names)
         selection = self._session.selection
         self.selected.setEnabled(selection in names and selection not in chosen)
         self.trash.setEnabled(bool(chosen))
-        self.setEnabled(graph is not None)
+        self.setEnabled(bool(names))
 
     @Slot()
     def add_typed(self) -> None:
@@ -79,24 +108,75 @@ class OutputsForm(QWidget):
         if not name:
             return
         if name not in known:
-            self.problem.say(f"There is no layer \u201c{name}\u201d; nested ones are named like model/layer.")
+            self.problem.say(self.unknown(name))
             return
         self.problem.say("")
         self.name.clear()
-        self._set([*steps.outputs(self._session.recipe), name])
+        self.choose([*self.chosen(), name])
 
     @Slot()
     def _on_selected(self) -> None:
-        self._set([*steps.outputs(self._session.recipe), self._session.selection])
+        self.choose([*self.chosen(), self._session.selection])
 
     @Slot()
     def _on_trash(self) -> None:
         row = max(self.list.currentRow(), 0)
-        chosen = list(steps.outputs(self._session.recipe))
+        chosen = list(self.chosen())
         if row < len(chosen):
             del chosen[row]
-            self._set(chosen)
+            self.choose(chosen)
 
-    def _set(self, paths: list[str]) -> None:
-        text = f"Outputs at {', '.join(paths)}" if paths else "Outputs as they were"
-        self._session.gesture(lambda recipe: steps.set_outputs(recipe, paths), text)
+
+class OutputsForm(LayersForm):
+    """`cut_at`: each named layer becomes an output, also inside nested models."""
+
+    kind = "output"
+    title = "Outputs at inner layers"
+    spoken = "output"
+    tip = "What these layers give is what the model gives; what comes after them is left out"
+
+    def chosen(self) -> tuple[str, ...]:
+        """The recipe's outputs."""
+        return steps.outputs(self._session.recipe)
+
+    def choose(self, paths: Iterable[str]) -> None:
+        """Other outputs."""
+        wanted = list(paths)
+        text = f"Outputs at {', '.join(wanted)}" if wanted else "Outputs as they were"
+        self._session.gesture(lambda recipe: steps.set_outputs(recipe, wanted), text)
+
+    def candidates(self, graph: Graph) -> list[str]:
+        """Every layer but the inputs."""
+        return [path for path, layer in graph.walk() if not layer.is_input]
+
+    def unknown(self, name: str) -> str:
+        """Where nested layers are found."""
+        return f"There is no layer \u201c{name}\u201d; nested ones are named like model/layer."
+
+
+class StartsForm(LayersForm):
+    """`start_at`: what each named layer gives becomes an input, and what lies before it is left out."""
+
+    kind = "start"
+    title = "Begin after inner layers"
+    spoken = "beginning"
+    tip = "What these layers give becomes the model\u2019s input; the layers and what lies before them are left out"
+
+    def chosen(self) -> tuple[str, ...]:
+        """The layers after which the recipe begins."""
+        return steps.starts(self._session.recipe)
+
+    def choose(self, paths: Iterable[str]) -> None:
+        """Begin elsewhere."""
+        wanted = list(paths)
+        text = f"Begin after {', '.join(wanted)}" if wanted else "Begin where the model began"
+        self._session.gesture(lambda recipe: steps.set_starts(recipe, wanted), text)
+
+    def candidates(self, graph: Graph) -> list[str]:
+        """The layers at the top level whose outputs another layer takes."""
+        taken = {ref.layer for layer in graph.layers for call in layer.calls for ref in call.inputs()}
+        return [layer.name for layer in graph.layers if not layer.is_input and layer.name in taken]
+
+    def unknown(self, name: str) -> str:
+        """Why not every layer is one to begin after."""
+        return f"There is no layer \u201c{name}\u201d at the top level that another layer follows."

@@ -65,6 +65,7 @@ class RecipePanel(Card):
         self.view.setModel(self.model)
         self.view.setWordWrap(True)
         self.view.setSpacing(0)
+        self.view.setResizeMode(QListView.ResizeMode.Adjust)
         self.view.setItemDelegate(StepDelegate(self.view))
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -136,6 +136,7 @@ class WeightsPanel(QWidget):
         self.list.setMouseTracking(True)
         self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.hide()  # until there are rows: a layer without any says so at the top
         self._delegate = _RowDelegate(self.list)
         self.list.setItemDelegate(self._delegate)
         self.list.currentRowChanged.connect(self._on_row)

@@ -188,3 +188,11 @@ def test_that_previews_of_another_file_are_forgotten(qtbot: QtBot, inspector: In
         inspector.show_layer("head", graph.layer("head"), None, other)
         inspector.show_layer("conv", graph.layer("conv"), None, other)
         inspector.weights.choose("kernel")
+
+
+def test_that_a_layer_without_weights_says_so_at_the_top_also_when_it_is_the_first(inspector: Inspector) -> None:
+    layer = graphs.layer("input", "InputLayer")
+    graph = graphs.graph(layer, conv(), graphs.layer("head", "Dense", "conv"))
+    inspector.show_layer("input", layer, Plan(ok=True, graph=graph), source_of(graph))
+    assert inspector.weights.preview.message.text() == "This layer has no weights."
+    assert not inspector.weights.list.isVisible()

@@ -329,3 +329,42 @@ def test_that_a_subclassed_model_gives_its_weights_to_a_rebuilt_one(
         real.export_to(str(tmp_path / "taken.keras"))
     taken = keras.saving.load_model(tmp_path / "taken.keras")
     np.testing.assert_allclose(taken(given), net(given), rtol=1e-5, atol=1e-6)
+
+
+# the panel
+
+
+def test_that_the_input_panel_begins_the_model_after_several_layers_by_mouse_and_keyboard(
+    qtbot: QtBot, opened: MainWindow
+) -> None:
+    opened.workspace.show_tab("Input")
+    form = opened.workspace.input.starts
+    assert form is not None
+    opened.session.select("backbone/stem_conv")
+    assert not form.selected.isEnabled()
+    opened.session.select("pool")
+    qtbot.mouseClick(form.selected, LEFT)
+    assert starts(opened.session.recipe) == [("pool",)]
+    form.name.setFocus()
+    qtbot.keyClicks(form.name, "hidden")
+    qtbot.keyClick(form.name, Qt.Key.Key_Return)
+    assert starts(opened.session.recipe) == [("pool", "hidden")]
+    assert [form.list.item(row).text() for row in range(form.list.count())] == ["pool", "hidden"]
+    form.list.setFocus()
+    qtbot.keyClick(form.list, Qt.Key.Key_Home)
+    qtbot.mouseClick(form.trash, LEFT)
+    assert starts(opened.session.recipe) == [("hidden",)]
+    qtbot.mouseClick(form.trash, LEFT)
+    assert opened.session.recipe == Recipe()
+
+
+@pytest.mark.parametrize("name", ["predictions", "backbone/stem_conv", "input_layer", "nonsense"])
+def test_that_the_panel_refuses_layers_that_nothing_follows_at_the_top(
+    qtbot: QtBot, opened: MainWindow, name: str
+) -> None:
+    form = opened.workspace.input.starts
+    assert form is not None
+    form.name.setText(name)
+    form.add_typed()
+    assert form.problem.text() == f"There is no layer \u201c{name}\u201d at the top level that another layer follows."
+    assert opened.session.recipe == Recipe()
