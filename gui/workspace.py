@@ -60,7 +60,9 @@ class Workspace(QWidget):
             panels.append((self.head, "Head", "Keep, remove or replace the end of the model"))
         panels.append((self.freeze, "Freeze", "What training leaves as it is"))
         for panel, title, tip in panels:
-            self.tabs.addTab(scrolling(panel), title)
+            area = scrolling(panel)
+            area.setAccessibleName(title)
+            self.tabs.addTab(area, title)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
 
     def _lay_out(self) -> dict[str, QSplitter]:
@@ -71,6 +73,8 @@ class Workspace(QWidget):
         # below their content's own wishes: a small window scrolls instead of giving everything to one of them
         edit_card.setMinimumHeight(150)
         inspector_card.setMinimumHeight(164)
+        # of a window that gets narrower the list gives way before the graph does
+        canvas_card.setMinimumWidth(220)
         right = splitter(Qt.Orientation.Vertical, edit_card, inspector_card)
         top = splitter(Qt.Orientation.Horizontal, self.layers, canvas_card, right)
         bottom = splitter(Qt.Orientation.Horizontal, self.findings, self.recipe, self.log)

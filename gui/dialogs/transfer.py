@@ -24,6 +24,7 @@ from core.descriptions import Matching
 from core.errors import Cancelled, SutureError
 from gui import gestures
 from gui import theme as themes
+from gui.dialogs.presets import plain
 from gui.dialogs.sheet import Sheet
 from gui.models.matching import MatchingModel, MatchRole
 from gui.panels.parts import ElidedLabel, Look, Segments, Sentence, label, named
@@ -211,7 +212,7 @@ class TransferSheet(Sheet):
         if self.way == "pairs" and not self.pairs:
             self.problem.say("")
         else:
-            self.problem.say(matching.problem)
+            self.problem.say(plain(matching.problem))
         given = sum(bool(row.source) for row in matching.rows)
         bad = sum(row.fate == "mismatched" for row in matching.rows)
         layers = "1 layer" if matching.paired == 1 else f"{matching.paired} layers"

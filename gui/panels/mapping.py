@@ -149,6 +149,11 @@ class MapForm(QWidget):
             self._grid.addWidget(line.name, at, 0)
             self._grid.addWidget(line.source, at, 1)
             self._grid.addWidget(line.weights, at + 1, 0, 1, 2)
+            before: QWidget = self.lines[-1].weights if self.lines else self.names
+            for widget in (line.name, line.source, line.weights):
+                # made later than what stands below them, they would come last for the keyboard too
+                QWidget.setTabOrder(before, widget)
+                before = widget
             self.lines.append(line)
             self._fresh(len(self.lines) - 1)
         for number in range(self._used, count):

@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 
 from gui import theme as themes
 from gui.app import Painter
-from gui.main_window import MainWindow
+from gui.main_window import SMALLEST, MainWindow
 from gui.panels.welcome import Welcome
 from gui.settings import Settings
 
@@ -151,3 +151,10 @@ def test_that_no_panel_is_cut_off_at_its_side(qtbot: QtBot, opened: MainWindow, 
     for index in range(tabs.count()):
         tabs.setCurrentIndex(index)
         qtbot.waitUntil(lambda: fits(tabs.currentWidget()), timeout=2000)
+
+
+def test_that_the_graph_stays_in_sight_when_the_window_gets_narrow(qtbot: QtBot, opened: MainWindow) -> None:
+    opened.resize(1440, 900)
+    opened.workspace.arrange(1416, 800)
+    opened.resize(*SMALLEST)
+    qtbot.waitUntil(lambda: opened.workspace.canvas.width() >= 200, timeout=2000)

@@ -71,6 +71,20 @@ def test_that_the_link_beside_the_rules_leads_to_the_newest_channel(
     assert rule(opened).matrix(4, 3)[3].tolist() == [1 / 3] * 3
 
 
+def test_that_tab_goes_through_the_lines_from_top_to_bottom(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
+    pick(row.channels.rule, "map")
+    form = row.channels.mapping
+    form.names.setFocus()
+    for line in form.rows:
+        for wanted in (line.name, line.source):
+            focused = opened.focusWidget()
+            assert focused is not None
+            qtbot.keyClick(focused, Qt.Key.Key_Tab)
+            assert opened.focusWidget() is wanted
+    qtbot.keyClick(form.rows[-1].source, Qt.Key.Key_Tab)
+    assert opened.focusWidget() is form.share
+
+
 def test_that_the_mean_of_all_and_zero_are_sources(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
     pick(row.channels.rule, "map")
     lines = row.channels.mapping.rows
