@@ -9,7 +9,8 @@ TOUR := build/tour
 ARGS ?=
 # each worker holds a TensorFlow of its own, about 1 GB
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+# by scope, so that what a module shares is made once; a worker that dies ends the run, which would wait for it otherwise
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --max-worker-restart 0
 
 # library:package pairs that Qt loads, then those of its X11 plugin
 QT_LIBS := libEGL.so.1:libegl1 libGL.so.1:libgl1 libxkbcommon.so.0:libxkbcommon0 libfontconfig.so.1:libfontconfig1 \

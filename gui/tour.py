@@ -69,7 +69,8 @@ class Runner(QObject):
 
     def _end(self) -> None:
         self._timer.stop()
-        self._app.quit()
+        # `quit` would close the window first, which asks about an unsaved recipe and stays open
+        self._app.exit()
 
 
 class Tour:
