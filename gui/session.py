@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QUndoStack
+from typing_extensions import override
 
 from core.errors import Cancelled, SutureError
 from core.findings import Finding
@@ -223,6 +224,12 @@ class Session(Helpers):
             self._bursts += 1
         self._burst = burst
         self.undo_stack.push(ChangeRecipe(self, after, text, f"{burst} {self._bursts}" if burst else ""))
+
+    @override
+    def stop_processes(self) -> None:
+        """The end of the session. Its undo commands go first: a stack that the garbage collector takes apart dies."""
+        super().stop_processes()
+        self.undo_stack.clear()
 
     def end_burst(self) -> None:
         """The next change is a step of its own, whatever its burst."""

@@ -222,3 +222,12 @@ def test_that_closing_forgets_the_model_and_its_recipe(ready: Session) -> None:
 def test_that_an_idle_session_polls_nothing(qtbot: QtBot, ready: Session) -> None:
     qtbot.waitUntil(lambda: not ready.planning and not ready.engine.busy)
     qtbot.waitUntil(lambda: not ready.engine._timer.isActive())
+
+
+def test_that_a_session_that_ends_keeps_no_undo_commands(ready: Session) -> None:
+    """Garbage collection of a stack that still holds Python's commands ends the process (found with PySide6 6.11)."""
+    resize(ready, 64)
+    resize(ready, 128)
+    ready.stop_processes()
+    assert ready.undo_stack.count() == 0
+    assert ready.recipe.edits
