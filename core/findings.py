@@ -19,6 +19,7 @@ Code = Literal[
     "file.damaged",
     "freeze.batch_norm",
     "freeze.forgotten",
+    "freeze.fresh",
     "adapt.lossy",
     "training.dropped",
 ]

@@ -27,6 +27,7 @@ from core.mismatches import mismatch_finding, moved_table_findings
 from core.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipe import Recipe
+from core.starts import frozen_start_findings
 
 _ROUNDS = 64
 
@@ -76,6 +77,7 @@ class Planner:
         ]
         if len(steps) > 1:
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
+            findings += frozen_start_findings(moves, layers)
         used = {move.source for move in moves if move.source is not None}
         dropped = tuple(name for key, name in self._names.items() if key not in used and not _is_state(name))
         costs = self._costs(shaped)
