@@ -44,9 +44,10 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         self.check()
         chosen = matched(graph, self.layers)
         graph = spread(graph)
+        inside = made_by_code(graph)
 
         def change(path: str, layer: Layer) -> Layer:
-            return flagged(layer, self._wanted(layer)) if path in chosen else layer
+            return flagged(layer, self._wanted(layer)) if path in chosen and path not in inside else layer
 
         return graph.replace_layers(change)
 
@@ -60,16 +61,29 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
 
     def _forgotten(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         chosen = matched(before, self.layers)
-        frozen = [(path, layer) for path, layer in after.walk() if path in chosen and not layer.trainable]
+        frozen = [(path, layer) for path, layer in after.walk() if path in chosen and not self._wanted(layer)]
+        found = []
         lost = [(path, layer) for path, layer in frozen if leaf_class(layer)[0] in _FORGETFUL]
-        if not lost:
-            return ()
-        path, kind = lost[0][0], leaf_class(lost[0][1])[0]
-        message = (
-            f"{len(lost)} frozen layers train again once the file is opened (first: {path}): Keras does not pass the "
-            f"flag on to what it makes inside {kind}. After loading, set trainable on them to True and then to False."
-        )
-        return (Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in lost)),)
+        if lost:
+            path, kind = lost[0][0], leaf_class(lost[0][1])[0]
+            message = (
+                f"{len(lost)} frozen layers train again once the file is opened (first: {path}): Keras does not pass "
+                f"the flag on to what it makes inside {kind}. After loading, set trainable on them to True and then to "
+                "False."
+            )
+            found.append(Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in lost)))
+        inside = made_by_code(after)
+        own = [(path, layer) for path, layer in frozen if path in inside or makes_its_parts(layer)]
+        if own:
+            path = own[0][0]
+            maker = inside.get(path, leaf_class(own[0][1])[0]).rpartition(">")[2]
+            which = f"{path} cannot" if len(own) == 1 else f"{len(own)} layers (the first is {path}) cannot"
+            message = (
+                f"{which} be frozen in a file: the code of {maker} makes the parts that train, and takes no flag for "
+                f"them. After loading, set trainable to False on {'it' if len(own) == 1 else 'them'}."
+            )
+            found.append(Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in own)))
+        return tuple(found)
 
     def _moving(self, after: Graph) -> tuple[Finding, ...]:
         moving = [path for path in behind_frozen(after) if path in matched(after, self.layers) or not self.trainable]
@@ -130,8 +144,42 @@ def spread(graph: Graph) -> Graph:
     return level(graph, False)
 
 
+def makes_its_parts(layer: Layer) -> bool:
+    """Whether a class that is not Keras's holds layers of its own: it makes them anew, and they know of no flag."""
+    depth = 0
+    entry: dict[str, Any] = {"module": layer.module, "config": layer.config}
+    if not layer.opaque and (layer.module or "keras").partition(".")[0] == "keras":
+        return False
+    while str(entry.get("module")).partition(".")[0] == "keras":
+        inside = next((entry["config"][key] for key in _CARRIERS if isinstance(entry["config"].get(key), dict)), None)
+        if inside is None or not isinstance(inside.get("config"), dict):
+            return False  # Keras's own class, which takes its flag from the config
+        depth, entry = depth + 1, inside
+    return layer.inner is None and any(weight.name.count("/") > depth for weight in layer.weights)
+
+
+def forgets_flag(layer: Layer) -> bool:
+    """Whether what trains inside a layer trains again once Keras has loaded the file, whatever the layer's flag is."""
+    return leaf_class(layer)[0] in _FORGETFUL or makes_its_parts(layer)
+
+
+def made_by_code(graph: Graph) -> dict[str, str]:
+    """The paths inside models whose own code makes their layers, with the class of the model."""
+    found = {path: graph.class_name for path, _ in graph.walk()} if graph.opaque else {}
+    for path, layer in graph.walk():
+        if layer.inner is not None and layer.inner.opaque:
+            found |= {f"{path}/{inside}": layer.inner.class_name for inside, _ in layer.inner.walk()}
+    return found
+
+
 def flagged(layer: Layer, trainable: bool) -> Layer:
-    """The layer with its flag set, also where its config repeats it (wrapped layers, cells)."""
+    """The layer with its flag set, also where its config repeats it (wrapped layers, cells).
+
+    A layer whose own code makes what trains in it stays as it was: a flag would not reach its parts, and in an `.h5`
+    file it would only tell Keras to look for its arrays in another order.
+    """
+    if makes_its_parts(layer):
+        return layer
     config = dict(layer.config)
     if "trainable" in config:
         config["trainable"] = trainable

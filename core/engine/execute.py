@@ -8,12 +8,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from core.edits.set_trainable import forgets_flag
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.exports import EXPORTS, write_export
 from core.engine.planner import Planned
 from core.errors import FileError, PlanRefused, SutureError
 from core.fates import Move
+from core.graph import Layer
 from core.readers.source import Source
 from core.writers.atomic import check_destination
 from core.writers.config import model_config
@@ -157,12 +159,13 @@ def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
             f"{half} is bfloat16, which Keras cannot read back from an .h5 file; write .keras.", path=str(out)
         )
     placed: dict[str, list[PlacedArray]] = {}
-    flags = {path: layer.trainable for path, layer in graph.walk()}
+    layers = dict(graph.walk())
     moves = planned.moves
     for index, move in enumerate(moves):
         if _is_state(planned, move):
             continue  # legacy files hold a layer's weights alone, each once
-        trainable = flags[move.layer] and _trains(planned, move)
+        layer = layers[move.layer]
+        trainable = (layer.trainable or ("/" in move.name and forgets_flag(layer))) and _trains(planned, layer, move)
         placed.setdefault(move.layer, []).append(PlacedArray(move.layer, move.name, trainable, index))
 
     def values(index: int) -> Any:
@@ -178,11 +181,11 @@ def _is_state(planned: Planned, move: Move) -> bool:
     return any(weight.state and weight.key == move.key for weight in answer.weights) if answer else False
 
 
-def _trains(planned: Planned, move: Move) -> bool:
+def _trains(planned: Planned, layer: Layer, move: Move) -> bool:
+    """Whether a weight is one that trains where its layer does."""
     answer = planned.shaped.needs.get(move.layer)
-    if answer is None:
-        return move.fate.trainable
-    return next((weight.trainable for weight in answer.weights if weight.name == move.name), True)
+    weights = layer.weights if answer is None else answer.weights
+    return next((weight.trainable for weight in weights if weight.name == move.name), True)
 
 
 def _assets(planned: Planned, source: Source, arrays: Arrays) -> list[tuple[str, bytes]]:

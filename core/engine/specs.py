@@ -79,7 +79,6 @@ class _Recorder(saving_lib.H5IOStore):
 def recorded_weights(layer: Any) -> tuple[Weight, ...]:
     """The arrays Keras would save for a built layer, in the order of `layer.weights`, with canonical names."""
     order = {id(variable): number for number, variable in enumerate(getattr(layer, "weights", ()))}
-    trained = {id(variable) for variable in getattr(layer, "trainable_variables", ())}
     seen: set[int] = set()
     weights = []
     for key, variable in sorted(recorded_variables(layer), key=lambda pair: order.get(id(pair[1]), len(order))):
@@ -90,7 +89,7 @@ def recorded_weights(layer: Any) -> tuple[Weight, ...]:
                 name=folder + last,
                 shape=tuple(int(size) for size in variable.shape),
                 dtype=keras.backend.standardize_dtype(variable.dtype),
-                trainable=id(variable) in trained,
+                trainable=bool(getattr(variable, "trainable", False)),
                 key=key,
                 state=id(variable) not in order or id(variable) in seen,
                 unpacked=_unpacked(layer, folder, last),
@@ -270,7 +269,8 @@ class Specs:
     def _ask_weights(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> WeightsAnswer:
         try:
             fresh = make_layer(_stateless(layer))
-            fresh.trainable = layer.trainable
+            if fresh.trainable != layer.trainable:  # else as Keras loads it: parts made inside know nothing of the flag
+                fresh.trainable = layer.trainable
             if getattr(fresh, "idf_weights", None) is not None:
                 return WeightsAnswer(recorded_weights(fresh))  # a plain array, which only its saving code knows of
             if is_default(fresh.build) and not getattr(fresh, "_layers", None):

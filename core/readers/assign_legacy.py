@@ -73,15 +73,39 @@ def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignme
     if layer.opaque:
         return replace(layer, weights=opaque_weights(stored, layer.name))
     stored = with_lora_added(stored, layer)
-    places = _places(layer, (), layer.trainable, notes, len(stored))
+    dark = _claimed(layer, stored)
+    taken = {item.key for items in dark.values() for item in items}
+    known = tuple(item for item in stored if item.key not in taken)
+    places = _places(layer, (), layer.trainable, notes, len(known))
     ordered = sorted(places, key=lambda place: not place.live)
-    pairs = deal(ordered, stored)
+    pairs = deal(ordered, known)
     used = {item.key for _, item in pairs}
-    result.unused.extend(item.key for item in stored if item.key not in used)
+    left = [item for item in known if item.key not in used]
+    bare = [path for path, items in dark.items() if not items]
+    if len(bare) == 1:
+        dark[bare[0]], left = left, []
+    result.unused.extend(item.key for item in left)
     found: dict[tuple[str, ...], dict[str, StoredWeight]] = {}
     for place, item in pairs:
         found.setdefault(place.path, {})[place.slot.name] = item
-    return _with_weights(layer, (), layer.name, found, notes, result)
+    return _with_weights(layer, (), layer.name, _Found(found, dark, notes, result))
+
+
+def _claimed(layer: Layer, stored: Sequence[StoredWeight]) -> dict[tuple[str, ...], list[StoredWeight]]:
+    """The layers without code inside a nested model, with the arrays that carry their name as the innermost one."""
+    leaves = [
+        (tuple(path.split("/")), inside)
+        for path, inside in (layer.inner.walk() if layer.inner is not None else ())
+        if inside.inner is None
+    ]
+    dark: dict[tuple[str, ...], list[StoredWeight]] = {path: [] for path, inside in leaves if inside.opaque}
+    for item in stored if dark else ():
+        parts = item.name.split("/")[:-1]
+        mine = [path for path, _ in leaves if path[-1] in parts]
+        owner = max(mine, key=lambda path: (parts.index(path[-1]), sum(part in parts for part in path)), default=None)
+        if owner in dark:
+            dark[owner].append(item)
+    return dark
 
 
 def _places(
@@ -101,25 +125,27 @@ def _places(
     return found
 
 
-def _with_weights(
-    layer: Layer,
-    path: tuple[str, ...],
-    top: str,
-    found: dict[tuple[str, ...], dict[str, StoredWeight]],
-    notes: Notes,
-    result: LegacyAssignment,
-) -> Layer:
+class _Found(Struct):
+    """What the layers inside a top-level layer get, by path: arrays by slot, and all those of layers without code."""
+
+    slots: dict[tuple[str, ...], dict[str, StoredWeight]]
+    dark: dict[tuple[str, ...], list[StoredWeight]]
+    notes: Notes
+    result: LegacyAssignment
+
+
+def _with_weights(layer: Layer, path: tuple[str, ...], top: str, found: _Found) -> Layer:
+    if path in found.dark:
+        return replace(layer, weights=opaque_weights(found.dark[path], layer.name))
     if layer.inner is not None:
-        inner = tuple(
-            _with_weights(child, (*path, child.name), top, found, notes, result) for child in layer.inner.layers
-        )
+        inner = tuple(_with_weights(child, (*path, child.name), top, found) for child in layer.inner.layers)
         return replace(layer, inner=replace(layer.inner, layers=inner))
-    named = modern(found.get(path, {}), notes.get((top, *path), ()))
+    named = modern(found.slots.get(path, {}), found.notes.get((top, *path), ()))
     weights = []
     for slot in slots(layer.class_name, layer.config):
         item = named.get(slot.name)
         if item is None:
-            result.missing.append("/".join((top, *path, slot.name)))
+            found.result.missing.append("/".join((top, *path, slot.name)))
             continue
         info = item.info
         weights.append(Weight(slot.name, info.shape, info.dtype, slot.trainable, slot.key, source=StoreKey(item.key)))

@@ -16,7 +16,7 @@ def model_config(graph: Graph) -> dict[str, Any]:
         "module": graph.module,
         "class_name": graph.class_name,
         "config": inner_config(graph, {}),
-        "registered_name": graph.registered_name,
+        "registered_name": _registered_name(graph),
     }
 
 
@@ -58,13 +58,18 @@ def layer_config(layer: Layer, graph: Graph) -> dict[str, Any]:
         "module": layer.module,
         "class_name": layer.class_name,
         "config": config,
-        "registered_name": layer.registered_name,
+        "registered_name": _registered_name(layer),
         "name": layer.name,
     }
     if layer.build_config is not None and layer.opaque and _arrives_as_built(layer, graph):
         # Known layers are built by being called; a stored build shape would contradict an edited input.
         entry["build_config"] = layer.build_config
     return entry
+
+
+def _registered_name(item: Layer | Graph) -> str | None:
+    """The name that Keras looks a class up by. Old files have the class alone, which then is that name."""
+    return item.class_name if item.module is None and item.registered_name is None else item.registered_name
 
 
 def _arrives_as_built(layer: Layer, graph: Graph) -> bool:

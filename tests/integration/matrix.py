@@ -78,7 +78,7 @@ CELLS = [
 ]
 
 
-_LOAD = judge._load
+_LOAD, _GAP = judge._load, judge._training_gap
 
 
 class Outcome(NamedTuple):
@@ -188,6 +188,8 @@ class Subject:
         began = time.monotonic()
         monkeypatch.setattr(judge, "live_model", self.live)
         monkeypatch.setattr(judge, "_load", self.load)
+        # how far training is from inference is the model's own, not the cell's: measured once
+        monkeypatch.setattr(judge, "_training_gap", _GAP if cell == "size 160" else lambda *_: None)
         steps = recipe(*self.edits(cell))
         plan = self.engine.plan(steps)
         refused = ""
