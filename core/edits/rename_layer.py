@@ -25,6 +25,8 @@ class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
         """The graph with the layer and everything that refers to it renamed."""
         self.check()
         prefix, level = owner(graph, self.layer)
+        if level.opaque:
+            raise EditError(f"{self.layer} gets its name from the code of {level.class_name}; rename it there.")
         old = self.layer[len(prefix) :]
         if old == self.name:
             return graph

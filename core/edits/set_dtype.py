@@ -8,7 +8,7 @@ from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.quantized import CARRIERS, MODES, decoded, mode_of, parts, policy_name, source_of, with_mode
 from core.edits.quantized import quantized as quantized
-from core.edits.set_trainable import matched
+from core.edits.set_trainable import made_by_code, matched
 from core.errors import EditError
 from core.findings import Finding
 from core.graph import Graph, Layer
@@ -51,7 +51,11 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
     def apply(self, graph: Graph) -> Graph:
         """The graph with the policy written on every matched layer."""
         self.check()
-        chosen = matched(graph, self.layers)
+        inside = made_by_code(graph)
+        chosen = {path for path in matched(graph, self.layers) if path not in inside}
+        if not chosen:
+            path, maker = next(iter(inside.items()))
+            raise EditError(f"{path} gets its dtype from the code of {maker}; set it there.")
 
         def change(path: str, layer: Layer) -> Layer:
             if path not in chosen:

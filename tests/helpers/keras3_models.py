@@ -41,7 +41,6 @@ EXPECTED: dict[str, tuple[str, str]] = {
             "Solarization",
         )
     },
-    "Dense/lora [h5]": ("differs", ""),
     **{
         f"{name} [h5]": ("cannot", "has vocabulary=None")
         for name in ("IntegerLookup/adapted, mask", "StringLookup/adapted", "TextVectorization/adapted")

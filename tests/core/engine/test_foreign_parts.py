@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from core.errors import RecipeError
 from core.plan import Plan
 from tests.core.engine.drive import opened, recipe
 
@@ -229,3 +230,20 @@ def test_that_a_model_of_a_class_of_its_own_keeps_no_flags_and_says_so(tmp_path:
     assert "2 layers (the first is a) cannot be frozen in a file: the code of Own" in told.message
     assert len(again.trainable_weights) == 4
     assert plan.after.trainable_params == model.count_params()
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ({"do": "rename_layer", "layer": "a", "name": "c"}, "a gets its name from the code of Own"),
+        ({"do": "set_dtype", "policy": "float16"}, "a gets its dtype from the code of Own"),
+    ],
+)
+def test_that_what_the_code_of_a_model_decides_is_not_promised(
+    step: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    model = Own(name="own")
+    model(np.ones((1, 8), np.float32))
+    model.save(tmp_path / "source.keras")
+    with pytest.raises(RecipeError, match=words):
+        opened(tmp_path / "source.keras").plan(recipe(step))
