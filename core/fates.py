@@ -145,6 +145,21 @@ def _quantized(
     return Move(Fate(fate=fate, note=why, **common, **origin), *place, have.source)
 
 
+def merged_arrays(moves: Iterable[Move], names: Mapping[StoreKey, str]) -> tuple[tuple[str, str], ...]:
+    """`(source array, new weight)` for each array that goes into a weight beside the weight's own."""
+    moves = tuple(moves)
+    own = {move.source for move in moves}
+    pairs = (
+        (names[key], move.fate.weight)
+        for move in moves
+        if move.rules and move.source is not None and move.fate.fate == "adapted"
+        for rule in move.rules
+        for key in rule.reads()
+        if key in names and key not in own
+    )
+    return tuple(dict.fromkeys(pairs))
+
+
 def source_names(graph: Graph) -> dict[StoreKey, str]:
     """The path of each array of the source (`layer/weight`), by where it lies."""
     names: dict[StoreKey, str] = {}

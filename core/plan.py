@@ -7,7 +7,7 @@ from msgspec import Struct
 from core.findings import Finding
 from core.graph import Graph, Shape
 
-FateName = Literal["copied", "adapted", "initialized", "mismatched", "dropped"]
+FateName = Literal["copied", "adapted", "initialized", "mismatched", "merged", "dropped"]
 
 
 class Fate(Struct, frozen=True, gc=False):
@@ -82,7 +82,11 @@ class Contract(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The answer to source + recipe. `graph` is the edited graph with the shapes of every call filled in."""
+    """The answer to source + recipe. `graph` is the edited graph with the shapes of every call filled in.
+
+    `merged` pairs arrays of the source with the new weight that each went into together with another one (a scale, a
+    gain); `dropped` are the arrays that go nowhere.
+    """
 
     ok: bool
     graph: Graph
@@ -91,6 +95,7 @@ class Plan(Struct, frozen=True):
     before: Cost = Cost()
     after: Cost = Cost()
     fates: tuple[Fate, ...] = ()
+    merged: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     contracts: tuple[Contract, ...] = ()

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from core.findings import Finding
 from core.graph import Graph, Layer, Shape
-from core.plan import Fate, Plan
+from core.plan import Fate, FateName, Plan
 from gui.theme import FATE_ORDER
 
 TIMES = "\u00d7"
@@ -68,8 +68,21 @@ def _badge(counts: tuple[tuple[str, int], ...], rules: tuple[str, ...]) -> Badge
 def fate_totals(plan: Plan) -> dict[str, int]:
     """How many weights meet each fate, in the order of urgency."""
     counter: Counter[str] = Counter(fate.fate for fate in plan.fates)
+    counter["merged"] += len(dict(plan.merged))
     counter["dropped"] += len(plan.dropped)
     return {fate: counter[fate] for fate in FATE_ORDER if counter[fate]}
+
+
+def gone_fates(plan: Plan) -> dict[str, FateName]:
+    """By path in the source, what became of arrays that are no weights now: `dropped`, or `merged` if all went on."""
+    found: dict[str, FateName] = {}
+    gone: list[tuple[str, FateName]] = [(name, "dropped") for name in plan.dropped]
+    for name, fate in [*gone, *((name, "merged") for name, _ in plan.merged)]:
+        at = name.rpartition("/")[0]
+        while at and at not in found:
+            found[at] = fate
+            at = at.rpartition("/")[0]
+    return found
 
 
 def frozen_layers(graph: Graph) -> frozenset[str]:

@@ -72,6 +72,7 @@ class Theme(Struct, frozen=True):
     adapted: Tone
     initialized: Tone
     mismatched: Tone
+    merged: Tone
     dropped: Tone
     frozen: Tone
 
@@ -141,6 +142,7 @@ FATE_LETTERS = {
     "adapted": "A",
     "initialized": "I",
     "mismatched": "M",
+    "merged": "G",
     "dropped": "D",
     "frozen": "F",
 }
@@ -151,11 +153,12 @@ FATE_WORDS = {
     "adapted": "adapted from the source by a rule",
     "initialized": "newly initialized",
     "mismatched": "does not fit, nothing decided yet",
+    "merged": "merged into a weight together with another array",
     "dropped": "dropped",
     "frozen": "frozen, training leaves it as it is",
 }
 
-FATE_ORDER = ("mismatched", "initialized", "adapted", "dropped", "copied")
+FATE_ORDER = ("mismatched", "initialized", "adapted", "dropped", "merged", "copied")
 """Which fate a layer or group shows when its weights differ: the first of these that occurs."""
 
 SEVERITY_ICONS = {"error": "error", "warning": "warning", "info": "info", "success": "check"}
@@ -220,6 +223,7 @@ LIGHT = Theme(
     adapted=Tone("#1b66ac", "#e0effb"),
     initialized=Tone("#7a4fc4", "#eee7fb"),
     mismatched=Tone("#c0303c", "#fde6e7"),
+    merged=Tone("#0f6a66", "#dbf2ef"),
     dropped=Tone("#5d6679", "#eceef3"),
     frozen=Tone("#176c7e", "#def2f6"),
     error=Tone("#c0303c", "#fdeaeb"),
@@ -270,6 +274,7 @@ DARK = Theme(
     adapted=Tone("#6db6f5", "#18344f"),
     initialized=Tone("#b898f5", "#33285a"),
     mismatched=Tone("#ff8a8f", "#4c2229"),
+    merged=Tone("#66d0c6", "#15383a"),
     dropped=Tone("#9aa4b8", "#2b313e"),
     frozen=Tone("#6fd0e2", "#17393f"),
     error=Tone("#ff8a8f", "#42212a"),

@@ -91,6 +91,7 @@ class PlanFields(Struct, frozen=True):
     params: int
     trainable_params: int
     fates: tuple[FateFields, ...]
+    merged: tuple[tuple[str, str], ...]
     dropped: tuple[str, ...]
     findings: tuple[FindingFields, ...]
 
@@ -192,6 +193,7 @@ def plan_fields(plan: Plan) -> PlanFields:
         params=plan.after.params,
         trainable_params=plan.after.trainable_params,
         fates=tuple(map(_fate, plan.fates)),
+        merged=plan.merged,
         dropped=plan.dropped,
         findings=tuple(map(finding_fields, plan.findings)),
     )

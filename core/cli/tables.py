@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from core.readers.source import Source
 
 SIGNS = {"error": "[red]x error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
-FATE_STYLES = {"copied": "green", "adapted": "cyan", "initialized": "magenta", "mismatched": "red", "dropped": "yellow"}
+FATE_STYLES = {
+    "copied": "green",
+    "adapted": "cyan",
+    "initialized": "magenta",
+    "mismatched": "red",
+    "merged": "blue",
+    "dropped": "yellow",
+}
 MANY = 40
 """Rows after which a table of fates says how many more there are; `--json` has them all."""
 
@@ -97,6 +104,7 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
     head.add_row("parameters", f"{plan.before.params:,} -> {plan.after.params:,}")
     head.add_row("trainable", f"{plan.before.trainable_params:,} -> {plan.after.trainable_params:,}")
     counts = Counter(fate.fate for fate in plan.fates)
+    counts["merged"] += len(dict(plan.merged))
     counts["dropped"] += len(plan.dropped)
     head.add_row(
         "weights", ", ".join(f"[{FATE_STYLES[name]}]{count} {name}[/]" for name, count in counts.items() if count)
@@ -116,7 +124,23 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
         yield table
         if len(changed) > MANY:
             yield Text(f"and {len(changed) - MANY} more; --json has them all")
+    yield from _gone(plan)
     yield from found(plan.findings)
+
+
+def _gone(plan: "Plan") -> Iterator[RenderableType]:
+    """The source's arrays that no weight of the result comes from alone: merged into one, or dropped."""
+    rows = [("merged", name, into) for name, into in plan.merged] + [("dropped", name, "-") for name in plan.dropped]
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("array of the source", "fate", "into"):
+        table.add_column(title, overflow="fold")
+    for fate, name, into in rows[:MANY]:
+        table.add_row(escape(name), f"[{FATE_STYLES[fate]}]{fate}[/]", escape(into))
+    yield table
+    if len(rows) > MANY:
+        yield Text(f"and {len(rows) - MANY} more; --json has them all")
 
 
 def written(path: str, size: int) -> Iterator[RenderableType]:

@@ -20,7 +20,7 @@ from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
 from core.engine.stages import Stage, Step, stages
 from core.errors import EditError, RecipeError
-from core.fates import Move, layer_moves, source_names
+from core.fates import Move, layer_moves, merged_arrays, source_names
 from core.findings import Finding
 from core.graph import Graph, Layer, TensorRef, TensorSpec, Weight
 from core.mismatches import mismatch_finding, moved_table_findings
@@ -79,7 +79,11 @@ class Planner:
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
             findings += frozen_start_findings(moves, layers)
         used = {move.source for move in moves if move.source is not None}
-        dropped = tuple(name for key, name in self._names.items() if key not in used and not _is_state(name))
+        merged = merged_arrays(moves, self._names)
+        gone = {name for name, _ in merged}
+        dropped = tuple(
+            name for key, name in self._names.items() if key not in used and name not in gone and not _is_state(name)
+        )
         costs = self._costs(shaped)
         found = stages(steps)
         ok = not any(finding.severity == "error" for finding in findings)
@@ -91,6 +95,7 @@ class Planner:
             before=self.before,
             after=total(costs.values()),
             fates=tuple(move.fate for move in moves),
+            merged=merged,
             dropped=dropped,
             findings=tuple(findings),
             contracts=tuple(contract for stage in found for contract in stage.contracts),

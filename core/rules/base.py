@@ -67,6 +67,13 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         """Arrays of other layers this rule looks at; they come among `siblings` under `sibling_name(key)`."""
         return ()
 
+    def reads(self) -> tuple[StoreKey, ...]:
+        """Arrays that go into this weight together with its own and have no other use: the source's scales, gains.
+
+        They count as used (`Plan.merged`), where arrays that a rule merely looks at (`needs`) do not.
+        """
+        return ()
+
     def fixed_shape(self) -> tuple[int, ...] | None:
         """The shape this rule makes whatever the target is; `None` where it makes the target's on the axes it owns."""
         return None

@@ -96,6 +96,10 @@ class Dequantize(Rule, frozen=True, kw_only=True, tag="dequantize"):
         """Scales, and where they are shared by groups, zeros and who belongs to which."""
         return tuple(key for key in (self.scale, self.zero, self.groups, self.turned_by) if key is not None)
 
+    def reads(self) -> tuple[StoreKey, ...]:
+        """The same: with the numbers they make the floats."""
+        return self.needs()
+
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """It fits whatever it was recorded for."""
         return None
@@ -152,6 +156,10 @@ class Quantize(Rule, frozen=True, kw_only=True, tag="quantize"):
     def needs(self) -> tuple[StoreKey, ...]:
         """What the rules before it look at."""
         return tuple(key for rule in self.inner for key in rule.needs())
+
+    def reads(self) -> tuple[StoreKey, ...]:
+        """What goes into the float array."""
+        return tuple(key for rule in self.inner for key in rule.reads())
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""

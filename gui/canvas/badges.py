@@ -79,6 +79,8 @@ def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
     for fate in plan.fates:
         if fate.source is not None:
             fates.setdefault(layer_of(fate.source, paths), set()).add(fate.fate)
+    for weight, _ in plan.merged:
+        fates.setdefault(layer_of(weight, paths), set()).add("merged")
     for weight in plan.dropped:
         fates.setdefault(layer_of(weight, paths), set()).add("dropped")
     findings = [structs.replace(finding, layer=origins.get(finding.layer, finding.layer)) for finding in plan.findings]

@@ -7,7 +7,9 @@ from typing import Any
 from msgspec.structs import replace as with_fields
 
 from core.graph import Graph, Layer, TensorRef, map_leaves
+from core.plan import Plan
 from gui.canvas.badges import NO_BADGE, Badge, source_paths
+from gui.digest import gone_fates
 
 
 @dataclass(frozen=True)
@@ -21,15 +23,16 @@ class Difference:
     added: frozenset[str]
     changed: frozenset[str]
 
-    def badges(self, after: Mapping[str, Badge]) -> dict[str, Badge]:
-        """The badges of the planned graph with what was added, changed and removed marked."""
+    def badges(self, after: Mapping[str, Badge], plan: Plan | None = None) -> dict[str, Badge]:
+        """The badges of the planned graph with what was added, changed and removed (dropped or merged) marked."""
         made = dict(after)
         for path in self.changed:
             made[path] = replace(made.get(path, NO_BADGE), changed=True)
         for path in self.added:
             made[path] = replace(made.get(path, NO_BADGE), fate="initialized", changed=True)
-        for path in self.ghosts:
-            made[path] = Badge(fate="dropped", ghost=True)
+        gone = gone_fates(plan) if plan is not None else {}
+        for path, origin in self.ghosts.items():
+            made[path] = Badge(fate=gone.get(origin, "dropped"), ghost=True)
         return made
 
 

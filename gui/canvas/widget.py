@@ -86,7 +86,9 @@ class GraphView(QWidget):
             self._show(plan.graph, badges_after(plan), {}, marked=False, keep_view=keep)
         else:
             both = difference(source_graph, plan.graph)
-            self._show(both.graph, both.badges(badges_after(plan)), dict(both.ghosts), marked=True, keep_view=keep)
+            self._show(
+                both.graph, both.badges(badges_after(plan), plan), dict(both.ghosts), marked=True, keep_view=keep
+            )
 
     def _show(
         self, graph: Graph, badges: dict[str, Badge], ghosts: dict[str, str], *, marked: bool, keep_view: bool

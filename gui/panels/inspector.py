@@ -11,7 +11,7 @@ from core.plan import Cost, Plan
 from core.readers.source import Source
 from core.service.messages import WeightPreview
 from gui.canvas.badges import dominant, source_paths
-from gui.digest import count_words, frozen_layers, output_shape, shape_words
+from gui.digest import count_words, frozen_layers, gone_fates, output_shape, shape_words
 from gui.panels.config_table import ConfigTable
 from gui.panels.connections import Connections, level_of
 from gui.panels.parts import ElidedLabel, label, named, scrolling
@@ -150,9 +150,9 @@ class Inspector(QWidget):
         chips: list[str] = []
         if plan is not None:
             fate = dominant(one.fate for one in plan.fates if one.weight.startswith(path + "/"))
-            removed = any(weight.startswith(path + "/") for weight in plan.dropped)
-            if fate is not None or removed:
-                chips.append(fate or "dropped")
+            fate = fate or gone_fates(plan).get(path)
+            if fate is not None:
+                chips.append(fate)
         graph = self._graph_with(path, plan, source)
         if graph is not None and path in frozen_layers(graph):
             chips.append("frozen")

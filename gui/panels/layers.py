@@ -28,6 +28,7 @@ from gui.digest import (
     count_words,
     fate_totals,
     frozen_layers,
+    gone_fates,
     layer_of,
     output_shape,
     shape_words,
@@ -265,8 +266,9 @@ class LayersPanel(Card):
             self._ghosts = dict(both.ghosts)
             only = {*both.added, *both.changed, *both.ghosts, *extras.before}
             only |= {path for path, badge in extras.badges.items() if badge.fate != "copied"}
-            dropped = dict.fromkeys(both.ghosts, Badge("dropped"))
-            extras = replace(extras, badges={**extras.badges, **dropped}, removed=frozenset(both.ghosts))
+            gone = gone_fates(plan) if plan is not None else {}
+            ghosts = {path: Badge(gone.get(origin, "dropped")) for path, origin in both.ghosts.items()}
+            extras = replace(extras, badges={**extras.badges, **ghosts}, removed=frozenset(both.ghosts))
             graph = both.graph
         expanded = set(self._expanded)
         reset = self.model.set_graph(graph, extras, only)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import (
@@ -62,7 +63,7 @@ class WeightRow(Struct, frozen=True):
 
 
 def rows_of(path: str, layer: Layer, plan: Plan | None) -> list[WeightRow]:
-    """The rows of a layer's own weights: as planned, then those that are dropped, else as they are in the file."""
+    """The rows of a layer's own weights: as planned, then those merged or dropped, else as they are in the file."""
     held = {weight.name: weight for weight in layer.weights}
     rows: dict[str, WeightRow] = {}
     if plan is not None:
@@ -75,10 +76,12 @@ def rows_of(path: str, layer: Layer, plan: Plan | None) -> list[WeightRow]:
                 name = _own_name(fate.source, path, layer) if fate.source else None
                 if name is not None:
                     rows[name] = _planned(name, fate, held.get(name))
-        for dropped in plan.dropped:
-            name = _own_name(dropped, path, layer)
+        merged = [(array, "merged", f"It goes into {into}.") for array, into in plan.merged]
+        for array, gone, note in [*merged, *((array, "dropped", "") for array in plan.dropped)]:
+            name = _own_name(array, path, layer)
             if name is not None and name not in rows:
-                rows[name] = _plain(path, held[name], "dropped") if name in held else WeightRow(name, dropped, ())
+                row = _plain(path, held[name]) if name in held else WeightRow(name, array, ())
+                rows[name] = replace(row, fate=gone if name in held else None, note=note)
     for name, weight in held.items():
         if name not in rows:
             rows[name] = _plain(path, weight)

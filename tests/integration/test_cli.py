@@ -95,7 +95,7 @@ def test_that_plan_tells_a_fate_for_every_weight(cli: Run, recipe: Callable[...,
     answer = json.loads(out)
     assert (code, err) == (0, "")
     assert list(answer) == [
-        "ok", "inputs", "outputs", "params", "trainable_params", "fates", "dropped", "findings",
+        "ok", "inputs", "outputs", "params", "trainable_params", "fates", "merged", "dropped", "findings",
     ]  # fmt: skip
     assert answer["ok"] is True
     assert answer["inputs"] == [{"name": "image", "shape": [None, 32, 32, 1], "dtype": "float32"}]

@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import keras
 import msgspec
 import pytest
 
@@ -87,6 +88,20 @@ def test_that_every_weight_of_the_source_has_a_fate_or_is_dropped(tmp_path: Path
         assert named == {fate.source for fate in found.fates} | set(found.dropped)
         assert {fate.fate for fate in found.fates} == {"copied"}
         assert found.dropped == ()
+
+
+def test_that_arrays_which_a_rule_reads_count_as_merged_and_not_as_dropped(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="fc")])
+    model.get_layer("fc").quantize("int8")
+    path = saved(model, tmp_path)
+    found = plan(path, {"do": "set_dtype", "policy": "float32"})
+    assert found.merged == (("fc/kernel_scale", "fc/kernel"),)
+    assert found.dropped == ()
+    anew = plan(
+        path, {"do": "set_dtype", "policy": "float32"}, {"do": "set_rule", "weight": "fc/kernel", "rule": "initialize"}
+    )
+    assert anew.merged == ()
+    assert set(anew.dropped) == {"fc/kernel", "fc/kernel_scale"}
 
 
 def test_that_what_trains_is_what_keras_would_train(tmp_path: Path) -> None:

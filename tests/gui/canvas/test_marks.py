@@ -97,6 +97,9 @@ def test_that_a_removed_layer_stays_as_a_ghost_between_its_neighbours() -> None:
     assert inputs["l1"] == ["l0"]
     assert inputs["l2"] == ["l0", "l1"]
     assert both.badges({})["l1"] == Badge("dropped", ghost=True)
+    folded = Plan(True, after, merged=(("l1/kernel", "l2/kernel"),))
+    assert both.badges({}, folded)["l1"] == Badge("merged", ghost=True)
+    assert both.badges({}, replace(folded, dropped=("l1/bias",)))["l1"] == Badge("dropped", ghost=True)
 
 
 def test_that_a_ghost_gives_way_to_a_new_layer_of_its_name() -> None:
