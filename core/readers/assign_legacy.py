@@ -76,7 +76,9 @@ def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignme
     dark = _claimed(layer, stored)
     taken = {item.key for items in dark.values() for item in items}
     known = tuple(item for item in stored if item.key not in taken)
-    places = _places(layer, (), layer.trainable, notes, len(known))
+    places = _places(layer, (), layer.trainable)
+    if notes and len(places) != len(known):
+        places = _places(layer, (), layer.trainable, notes)
     ordered = sorted(places, key=lambda place: not place.live)
     pairs = deal(ordered, known)
     used = {item.key for _, item in pairs}
@@ -108,20 +110,18 @@ def _claimed(layer: Layer, stored: Sequence[StoredWeight]) -> dict[tuple[str, ..
     return dark
 
 
-def _places(
-    layer: Layer, path: tuple[str, ...], live: bool, notes: Notes | None = None, count: int = -1, top: str = ""
-) -> list[Place]:
-    """Slots of a layer and everything inside it, in the order of Keras's `weights`, as the saving version had them."""
+def _places(layer: Layer, path: tuple[str, ...], live: bool, notes: Notes | None = None, top: str = "") -> list[Place]:
+    """Slots of a layer and everything in it, in the order of Keras's `weights`; with `notes` as Keras 1 had them."""
     top = top or layer.name
     if layer.inner is None:
         listed = slots(layer.class_name, layer.config)
-        if notes and not path:
-            listed = old_slots(listed, notes.get((top,), ()), count)
+        if notes:
+            listed = old_slots(listed, notes.get((top, *path), ()))
         return [Place(path, slot, live and slot.trainable) for slot in listed]
     found: list[Place] = []
     inner_live = live and layer.inner.trainable
     for child in layer.inner.layers:
-        found.extend(_places(child, (*path, child.name), inner_live and child.trainable, notes, -1, top))
+        found.extend(_places(child, (*path, child.name), inner_live and child.trainable, notes, top))
     return found
 
 

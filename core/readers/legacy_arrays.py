@@ -28,11 +28,11 @@ _JOINED = {"LSTM": ("i", "f", "c", "o"), "GRU": ("z", "r", "h")}
 _PARTS = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
 
 
-def old_slots(slots: tuple[Slot, ...], notes: tuple[Note, ...], count: int) -> tuple[Slot, ...]:
-    """The slots as the old version had them; `count` arrays are stored, which tells joined gates from separate ones."""
+def old_slots(slots: tuple[Slot, ...], notes: tuple[Note, ...]) -> tuple[Slot, ...]:
+    """The slots of Keras 1's recurrent layers where each gate has arrays of its own."""
     for note in notes:
         gates = _GATES.get(str(note.step.get("class")))
-        if note.step["do"] != "keras1_gates" or gates is None or count == len(slots):
+        if note.step["do"] != "keras1_gates" or gates is None:
             continue
         head = f"{note.prefix}/cell" if note.prefix else "cell"
         mine = [slot for slot in slots if slot.name.startswith(head + "/")]

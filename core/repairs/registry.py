@@ -18,6 +18,7 @@ from core.repairs import (
     keras1_fields,
     keras1_merge,
     keras1_recurrent,
+    keras1_towers,
     keras3_ops,
     known_lambdas,
     lambdas,
@@ -71,6 +72,7 @@ REPAIRS: tuple[Repair, ...] = (
 )
 
 BEFORE: tuple[Repair, ...] = (
+    keras1_towers.REPAIR,
     names.REPAIR,
     sequential.REPAIR,
     ports.REPAIR,
@@ -103,7 +105,10 @@ def repair_model(model: Config, version: str | None, backend: str | None = None)
     """Apply every repair to a serialised model and all layers inside it. `version` is what the file says wrote it."""
     dialect = dialect_of(model, version, backend)
     log = _Log()
-    repaired = _repair(modules.plain(model), dialect, log, "")
+    named, paths = sequential.with_names(modules.plain(model))
+    if paths:
+        log[sequential.REPAIR.name] = [(path, sequential.LISTED) for path in paths]
+    repaired = _repair(named, dialect, log, "")
     return Repaired(repaired, tuple(_findings(log)))
 
 
@@ -115,7 +120,7 @@ def dialect_of(model: Config, version: str | None, backend: str | None) -> Diale
     return Dialect(major, text, backend or "tensorflow", ordering or "tf")
 
 
-def _repair(layer: Config, dialect: Dialect, log: _Log, path: str) -> Config:
+def _repair(layer: Config, dialect: Dialect, log: _Log, path: str, wrapped: bool = False) -> Config:
     outer: list[tuple[Repair, str]] = []
     for repair in BEFORE:
         change = repair.apply(layer, dialect)
@@ -126,6 +131,8 @@ def _repair(layer: Config, dialect: Dialect, log: _Log, path: str) -> Config:
         return layer
     name = str(layer.get("name") or layer["config"].get("name") or layer["class_name"])
     own = f"{path}/{name}" if path else name
+    if wrapped and "layers" in layer["config"]:
+        own = path  # the layers of a wrapped model are found below the wrapper
     for repair, text in outer:
         if text:
             log.setdefault(repair.name, []).append((own, text))
@@ -155,7 +162,7 @@ def _repair_inside(config: Config, dialect: Dialect, log: _Log, path: str) -> Co
     changed: dict[str, Any] = dict(config)
     for field in _LAYER_FIELDS:
         if is_serialised(config.get(field)):
-            changed[field] = _repair(config[field], dialect, log, path)
+            changed[field] = _repair(config[field], dialect, log, path, wrapped=True)
     for field in _LAYER_LISTS:
         if isinstance(config.get(field), list):
             changed[field] = [
