@@ -4,6 +4,7 @@ from core.edits.attach_head import AttachHead
 from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
 from core.edits.cut_at import CutAt
+from core.edits.fold_batch_norm import FoldBatchNorm
 from core.edits.insert_adapter import InsertAdapter
 from core.edits.insert_front import InsertFront
 from core.edits.insert_layer import InsertLayer
@@ -35,6 +36,7 @@ AnyEdit = (
     | SetRule
     | TransferWeights
     | SetDtype
+    | FoldBatchNorm
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -45,6 +47,7 @@ __all__ = [
     "ChangeInput",
     "CutAt",
     "Edit",
+    "FoldBatchNorm",
     "InsertAdapter",
     "InsertFront",
     "InsertLayer",

@@ -18,6 +18,8 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     wants_source: ClassVar[bool] = False
     """Whether `apply` takes the source's graph too."""
+    wants_fates: ClassVar[bool] = False
+    """Whether `apply` takes what has become of each weight so far, a `core.plan.Fate` by its path."""
     enabled: bool = True
 
     def check(self) -> None:

@@ -143,7 +143,8 @@ def taken(mine: Layer, theirs: Layer, number: int) -> Layer:
 
 def _from(mine: Weight, theirs: Weight, number: int) -> Weight:
     key = theirs.source.key if theirs.source is not None else ""
-    return replace(mine, shape=theirs.shape, dtype=theirs.dtype, source=StoreKey(key, number))
+    # what made our array of others says nothing of theirs
+    return replace(mine, shape=theirs.shape, dtype=theirs.dtype, source=StoreKey(key, number), decode=None)
 
 
 def _signature(layer: Layer) -> Signature:

@@ -112,16 +112,19 @@ class Planner:
                 break
             steps.append(known)
         for number, edit in active[len(steps) - 1 :]:
-            steps.append(self._step(edit, steps[-1].shaped.graph, number))
+            steps.append(self._step(edit, steps[-1], number))
         self._steps = steps
         return steps
 
-    def _step(self, edit: AnyEdit, before: Graph, number: int) -> Step:
+    def _step(self, edit: AnyEdit, previous: Step, number: int) -> Step:
+        before = previous.shaped.graph
         try:
             apply = cast("Any", edit.apply)
             further: tuple[Any, ...] = (self.others,) if getattr(edit, "files", ()) else ()
             if edit.wants_source:
                 further = (self._steps[0].shaped.graph,)
+            if edit.wants_fates:
+                further = (*further, {move.fate.weight: move.fate for move in previous.moves})
             after = apply(before, *further)
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
