@@ -5,6 +5,7 @@ from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
 from core.edits.cut_at import CutAt
 from core.edits.fold_batch_norm import FoldBatchNorm
+from core.edits.fold_weights import FoldWeights
 from core.edits.insert_adapter import InsertAdapter
 from core.edits.insert_front import InsertFront
 from core.edits.insert_layer import InsertLayer
@@ -37,6 +38,7 @@ AnyEdit = (
     | TransferWeights
     | SetDtype
     | FoldBatchNorm
+    | FoldWeights
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -48,6 +50,7 @@ __all__ = [
     "CutAt",
     "Edit",
     "FoldBatchNorm",
+    "FoldWeights",
     "InsertAdapter",
     "InsertFront",
     "InsertLayer",

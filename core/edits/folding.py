@@ -5,6 +5,7 @@ Either way all calls must agree: a layer that also serves somewhere else would c
 """
 
 from collections.abc import Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -190,6 +191,8 @@ class _Level:
     def before(self, maker: Layer, ref: TensorRef, axis: int) -> tuple[TensorRef, int]:
         """The tensor before a layer that passes scale and shift on, and its channel axis."""
         path = self.prefix + maker.name
+        if maker.class_name.rpartition(">")[2] in ("SpectralNormalization", "WeightNormalization"):
+            raise Unfoldable(f"{path} is a {maker.class_name}, of which fold_weights makes a plain layer first")
         call = maker.calls[ref.call] if ref.call < len(maker.calls) else None
         if maker.is_input:
             raise Unfoldable("no layer of its model comes before it")
@@ -264,4 +267,3 @@ def norms(graph: Graph) -> set[str]:
         if seen is not None and seen.class_name == NORM:
             found.add(path)
     return found
-

@@ -44,6 +44,8 @@ def part(path: str, layer: Layer, name: str, fates: Fates, start: Any = None) ->
     if fate is not None and fate.fate == "mismatched":
         raise Unfoldable(f"{path}/{name} does not fit its layer yet, which has to be settled first")
     shape = fate.shape if fate is not None else weight.shape if weight is not None else ()
+    if fate is None and weight is None:
+        raise Unfoldable(f"{path}/{name} is not known yet")
     fresh = next((place for place, rule in enumerate(rules) if rule.name == "initialize"), None)
     if weight is not None and weight.source is not None and fresh is None:
         axes = axes_of(layer, name, weight.shape)
@@ -84,6 +86,8 @@ def _beside(layer: Layer, name: str) -> tuple[tuple[str, Part], ...]:
 def settled(layer: Layer, name: str, rule: Merge, source: StoreKey | None, trainable: bool = True) -> Layer:
     """The layer with the array that `rule` makes for its weight `name`, and nothing left of what was decided before."""
     old = held(layer, name)
+    if source is None and (old is None or old.source is None):
+        return replace(layer, history=None).with_rules(name, (rule,))  # made of numbers alone
     new = replace(old or Weight(name, rule.shape), shape=rule.shape, decode=rule)
     if old is None or old.source is None:
         new = replace(new, source=source, trainable=trainable)

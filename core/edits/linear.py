@@ -7,10 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.edits.contracts import passes_through
-from core.edits.held import Fates, Unfoldable, held, part, settled
+from core.edits.held import Fates, Unfoldable, part, settled
 from core.edits.quantized import labels, quantized
-from core.graph import Call, Layer, Shape
-from core.rules.merged import FoldAfter, FoldBefore, Norm
+from core.graph import Call, Layer, Shape, StoreKey
+from core.rules.merged import FoldAfter, FoldBefore, Norm, Part
 
 Config = dict[str, Any]
 _RANKS = (1, 2, 3)
@@ -126,8 +126,8 @@ def _around(given: Shape, axis: int, config: Config) -> tuple[int, int]:
 
 def refuse_kind(path: str, layer: Layer, found: View) -> None:
     """Raise `Unfoldable` for arrays that are not plain numbers to multiply with."""
-    if quantized(layer.config) and not all(one.decode is not None for one in layer.weights if "int" in one.dtype):
-        raise Unfoldable(f"{path} holds quantized numbers, which have to be dequantized first (set_dtype)")
+    if quantized(layer.config):
+        raise Unfoldable(f"{path} is quantized; fold first and quantize then, or dequantize it before (set_dtype)")
     if found.config.get("lora_rank"):
         raise Unfoldable(f"{path} has a low-rank update beside its kernel, which fold_weights makes part of it first")
 
@@ -158,18 +158,23 @@ def folded_behind(path: str, layer: Layer, axis: int, rank: int, channels: int, 
         over = (last - 1, last)
     if channels != prod(kernel.shape[one] for one in over):
         raise Unfoldable(f"{path} gives {prod(kernel.shape[one] for one in over)} channels, and it has {channels}")
-    weight = held(layer, name)
-    trains = weight.trainable if weight is not None else True
     rule = FoldAfter(shape=kernel.shape, role="kernel", own=kernel, norm=norm, over=over)
-    layer = settled(layer, name, rule, kernel.source, trains)
+    layer = settled(layer, name, rule, _source(norm, kernel))
     bias = FoldAfter(shape=bias_shape, role="bias", own=own, norm=norm, over=over_bias, spread=spread)
-    return _with_bias(found.changed(layer, **fields), found, bias, norm, kernel.source)
+    return _with_bias(found.changed(layer, **fields), found, bias, norm, kernel)
 
 
-def _with_bias(layer: Layer, found: View, rule: FoldAfter | FoldBefore, norm: Norm, otherwise: Any) -> Layer:
-    given = (one.source for one in (norm.mean, norm.beta, norm.variance, norm.gamma) if one is not None)
-    source = next((one for one in given if one is not None), otherwise)
-    return settled(layer, f"{found.prefix}bias", rule, source)
+def _with_bias(layer: Layer, found: View, rule: FoldAfter | FoldBefore, norm: Norm, kernel: Part) -> Layer:
+    first = (norm.mean, norm.beta, norm.variance, norm.gamma)
+    return settled(
+        layer, f"{found.prefix}bias", rule, _source(norm, *(one for one in first if one is not None), kernel)
+    )
+
+
+def _source(norm: Norm, *parts: Part) -> StoreKey | None:
+    """The array that a merged one is said to come from: the first that lies in a source."""
+    given = (*parts, *(one for one in norm.parts() if one is not None))
+    return next((one.source for one in given if one.source is not None), None)
 
 
 def _einsum_behind(
@@ -227,7 +232,8 @@ def folded_in_front(
     pointwise = part(path, layer, f"{found.prefix}pointwise_kernel", fates) if found.class_name in SEPARABLE else None
     own = part(path, layer, f"{found.prefix}bias", fates) if found.biased else None
     fields: Config = {"use_bias": True}
-    equation, spread = "", ()
+    equation = ""
+    spread: tuple[int, ...] = ()
     kind: Any = "sum"
     groups = int(found.config.get("groups") or 1) if found.class_name in CONV else 1
     if found.class_name == "EinsumDense":
@@ -246,8 +252,8 @@ def folded_in_front(
     moved = FoldBefore(
         shape=shape, role="bias", own=own, pointwise=pointwise, equation=equation, spread=spread, **common
     )
-    layer = settled(layer, name, scaled, kernel.source)
-    return _with_bias(found.changed(layer, **fields), found, moved, norm, kernel.source)
+    layer = settled(layer, name, scaled, _source(norm, kernel))
+    return _with_bias(found.changed(layer, **fields), found, moved, norm, kernel)
 
 
 def _refuse_borders(path: str, found: View) -> None:
@@ -261,10 +267,14 @@ def _refuse_borders(path: str, found: View) -> None:
     dense = all(step == 1 for step in (steps if isinstance(steps, (list, tuple)) else [steps]))
     if found.class_name in TRANSPOSED:
         if not (single and dense):
-            raise Unfoldable(f"{path} adds up as many taps as overlap, so a shift before it is not one number behind it")
+            raise Unfoldable(
+                f"{path} adds up as many taps as overlap, so a shift before it is not one number behind it"
+            )
         return
     if config.get("padding", "valid") != "valid" and not single:
-        raise Unfoldable(f"{path} puts zeros around its input (padding {config['padding']}), which would be shifted too")
+        raise Unfoldable(
+            f"{path} puts zeros around its input (padding {config['padding']}), which would be shifted too"
+        )
 
 
 def _einsum_in_front(

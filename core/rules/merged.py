@@ -33,14 +33,14 @@ class Part(Struct, frozen=True):
     dtype: str = "float32"
     beside: tuple[tuple[str, "Part"], ...] = ()
 
-    def keys(self) -> Iterator[StoreKey]:
+    def arrays(self) -> Iterator[StoreKey]:
         """Every array of a source that its values follow from."""
         if self.source is not None:
             yield self.source
         for rule in self.rules:
             yield from rule.needs()
         for _, part in self.beside:
-            yield from part.keys()
+            yield from part.arrays()
 
     def value(self, siblings: Mapping[str, Array]) -> Array:
         """The array in float64."""
@@ -88,7 +88,7 @@ class Merge(Rule, frozen=True, kw_only=True):
 
     def needs(self) -> tuple[StoreKey, ...]:
         """All arrays it is made of."""
-        return tuple(dict.fromkeys(key for part in self.parts() if part is not None for key in part.keys()))
+        return tuple(dict.fromkeys(key for part in self.parts() if part is not None for key in part.arrays()))
 
     def reads(self) -> tuple[StoreKey, ...]:
         """The same: they go into the array that it makes."""
@@ -249,17 +249,17 @@ class FoldBefore(Merge, frozen=True, kw_only=True, tag="fold_batch_norm_before")
         """What the shift adds to each output."""
         if self.kind == "einsum":
             labels, channel, kept = self.equation.split("|")
-            return np.einsum(f"{labels},{channel}->{kept}", kernel, shift)
+            return np.asarray(np.einsum(f"{labels},{channel}->{kept}", kernel, shift))
         scaled = self._scaled(kernel, shift)
         if self.kind == "turned":
-            return scaled.reshape(-1, *scaled.shape[-2:]).sum(axis=(0, 2))
+            return np.asarray(scaled.reshape(-1, *scaled.shape[-2:]).sum(axis=(0, 2)))
         if self.kind == "sum":
-            return scaled.reshape(-1, scaled.shape[-1]).sum(axis=0)
+            return np.asarray(scaled.reshape(-1, scaled.shape[-1]).sum(axis=0))
         moved: Array = scaled.reshape(-1, scaled.shape[-2] * scaled.shape[-1]).sum(axis=0)
         if self.pointwise is None:
             return moved
         pointwise = self.pointwise.value(siblings)
-        return moved @ pointwise.reshape(-1, pointwise.shape[-1])
+        return np.asarray(moved @ pointwise.reshape(-1, pointwise.shape[-1]))
 
 
 class UnitColumns(Merge, frozen=True, kw_only=True, tag="fold_weight_norm"):
@@ -280,7 +280,7 @@ class UnitColumns(Merge, frozen=True, kw_only=True, tag="fold_weight_norm"):
         """The kernel that the layer multiplies with."""
         v = self.direction.value(siblings)
         squares = np.sum(v**2, axis=tuple(range(v.ndim - 1)), keepdims=True)
-        return v / np.sqrt(np.maximum(squares, self.minimum)) * self.length.value(siblings).reshape(-1)
+        return np.asarray(v / np.sqrt(np.maximum(squares, self.minimum)) * self.length.value(siblings).reshape(-1))
 
 
 class LowRank(Merge, frozen=True, kw_only=True, tag="fold_lora"):
