@@ -114,6 +114,7 @@ def test_that_every_normalization_is_folded_exactly(name: str, tmp_path: Path) -
     for one, two in zip(drive.outputs(new, x), drive.outputs(model, x), strict=True):
         assert drive.drift(one, two) < 1e-5
     assert written.plan.dropped == ()
+    assert written.verification is not None
     assert all(result.exact and result.drift < 1e-5 for result in written.verification.contracts)
 
 

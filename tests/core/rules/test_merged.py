@@ -1,9 +1,10 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from core.graph import StoreKey
-from core.rules import adapt, sibling_name
-from core.rules.axes import Axes
+from core.rules import Axes, adapt, sibling_name
 from core.rules.channels import SumChannels
 from core.rules.merged import FoldAfter, FoldBefore, LowRank, Norm, Part, Settled, UnitColumns
 
@@ -28,7 +29,7 @@ def part(name: str) -> Part:
 NORM = Norm(part("mean"), part("variance"), part("gamma"), part("beta"), epsilon=1e-3)
 
 
-def normalized(y: np.ndarray) -> np.ndarray:
+def normalized(y: Any) -> Any:
     """What a BatchNormalization gives at inference."""
     scale = ARRAYS["gamma"] / np.sqrt(ARRAYS["variance"] + 1e-3)
     return (y - ARRAYS["mean"]) * scale + ARRAYS["beta"]
@@ -56,7 +57,7 @@ def test_that_a_normalization_in_front_is_folded_row_by_row(around: tuple[int, i
     siblings = {**SIBLINGS, sibling_name(StoreKey("wide")): kernel}
     norm = Norm(part("before mean"), part("before variance"), epsilon=0.1)
     wide = Part(StoreKey("wide"), kernel.shape, dtype="float64")
-    common = {"kind": "sum", "kernel": wide, "norm": norm, "around": around}
+    common: dict[str, Any] = {"kind": "sum", "kernel": wide, "norm": norm, "around": around}
     scaled = FoldBefore(shape=(rows, 4), role="kernel", **common)
     moved = FoldBefore(shape=(4,), role="bias", own=part("bias"), **common)
     x = RNG.normal(size=(around[0], 3, around[1]))
