@@ -4,6 +4,7 @@ from core.edits.attach_head import AttachHead
 from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
 from core.edits.cut_at import CutAt
+from core.edits.data_format import DataFormat
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.edits.fold_weights import FoldWeights
 from core.edits.insert_adapter import InsertAdapter
@@ -39,6 +40,7 @@ AnyEdit = (
     | SetDtype
     | FoldBatchNorm
     | FoldWeights
+    | DataFormat
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -48,6 +50,7 @@ __all__ = [
     "AttachHead",
     "ChangeInput",
     "CutAt",
+    "DataFormat",
     "Edit",
     "FoldBatchNorm",
     "FoldWeights",

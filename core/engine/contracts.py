@@ -1,5 +1,6 @@
 """Contracts, measured: old and new model run on inputs that follow from each other as `core.edits.contracts` says."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from core.edits.recording import configured
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.inputs import concrete, input_range, ordered, random_inputs
-from core.engine.places import layer_at, part_of, tensor_at, without_activation
+from core.engine.places import layer_at, part_of, plain_sums, tensor_at, without_activation
 from core.engine.shapes import Shaper
 from core.engine.specs import sentence
 from core.errors import SutureError
@@ -49,7 +50,8 @@ def check_contract(contract: Contract, pair: Pair) -> tuple[ContractResult, tupl
         pair = _padded_pair(contract, pair)
         new, new_graph = _new_model(contract, pair)
         x_old, x_new = paired_inputs(contract, pair, new, new_graph)
-        old_out = _side(contract, "old", pair.old, pair.old_graph, x_old)
+        with plain_sums() if contract.kind == "transposed" else contextlib.nullcontext():
+            old_out = _side(contract, "old", pair.old, pair.old_graph, x_old)
         new_out = _side(contract, "new", new, new_graph, x_new)
         drift = max((relative(one, two) for one, two in zip(new_out, old_out, strict=True)), default=0.0)
         holds = not contract.exact or drift <= TOLERANCE or drift <= _rounding(contract, pair, x_old, old_out)
@@ -163,6 +165,9 @@ def paired_inputs(contract: Contract, pair: Pair, new: Any, new_graph: Graph) ->
         found = _run_to(pair.old, tensors, ordered(pair.old_graph, x_old))
         given = {row[0]: array.astype(np.float32) for row, array in zip(fields["inputs"], found, strict=True)}
         return x_old, {**x_new, **given}
+    if kind == "transposed":
+        turned = {one: np.transpose(x_new[one], np.argsort(order)) for one, order in fields["inputs"].items()}
+        return turned, x_new
     name: str = fields.get("input") or ""
     if not name or kind in {"same_input", "features", "classes", "tail"}:
         return x_old, x_new
@@ -209,6 +214,8 @@ def _side(contract: Contract, side: str, model: Any, graph: Graph, inputs: Input
     outputs = _run(model, given)
     if contract.kind == "tail" and side == "old":
         return [outputs[int(number)] for number in fields["outputs"]]
+    if contract.kind == "transposed" and side == "old":
+        return [np.transpose(one, order) for one, order in zip(outputs, fields["outputs"], strict=True)]
     if contract.kind == "padded" and side == "old":
         inside = (slice(None), *(slice(low, -high or None) for low, high in fields["gaps"]))
         return [one[inside] if number in fields["crop"] else one for number, one in enumerate(outputs)]
