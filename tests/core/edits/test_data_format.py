@@ -238,7 +238,7 @@ def test_that_a_softmax_inside_a_convolution_keeps_its_axis(tmp_path: Path) -> N
 
 def test_that_what_cannot_be_converted_is_named(tmp_path: Path) -> None:
     @keras.saving.register_keras_serializable("formats_tests")
-    class Odd(keras.layers.Layer):  # type: ignore[misc]
+    class Odd(keras.layers.Layer):
         def call(self, inputs: Any) -> Any:
             return inputs + 1.0
 
