@@ -10,6 +10,8 @@ from core.errors import EditError
 from core.graph import Layer, Weight
 from core.rules.arranged import Arranged
 from core.rules.axes import axes_of
+from core.rules.composed import ComposedChannels
+from core.rules.fold import FoldChannels
 
 Shape = tuple[int, ...]
 
@@ -21,15 +23,18 @@ def arranged(path: str, layer: Layer, name: str, now: Shape | None, make: Callab
     the numbers cannot be moved about.
     """
     weight = next((one for one in layer.weights if one.name == name), None)
-    if weight is None or weight.source is None:
-        return layer  # nothing is there to be moved: it starts anew whatever the order
     rules = layer.rules_for(name)
     if any(rule.name == "initialize" for rule in rules):
+        return layer  # it starts anew whatever the order
+    if weight is None or weight.source is None:
+        if any(rule.makes for rule in rules):
+            raise EditError(f"An earlier step makes {name} of {path} anew; put this step before that one.")
         return layer
     if weight.decode is None and weight.dtype in ("int8", "uint8"):
         raise EditError(f"{path} is quantized; put a set_dtype step that makes floats of it before this one.")
-    if any(rule.needs() for one in layer.weights for rule in layer.rules_for(one.name)):
-        raise EditError(f"An earlier step folds the channels of the input into {path}; put this step before that one.")
+    if any(isinstance(rule, (FoldChannels, ComposedChannels)) for rule in layer.rules_for("bias")):
+        # that rule looks at the kernel as it lies in the source
+        raise EditError(f"An earlier step folds the input's channels into {path}; put this step before that one.")
     shape = weight.shape if not rules or now is None else now
     ahead = (*(() if weight.decode is None else (weight.decode,)), *rules)
     rule = replace(make(shape), ahead=ahead, middle=shape if ahead else (), axes=axes_of(layer, name, weight.shape))
