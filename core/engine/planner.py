@@ -28,6 +28,7 @@ from core.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipe import Recipe
 from core.starts import frozen_start_findings
+from core.unplaced import unplaced_findings
 
 _ROUNDS = 64
 
@@ -75,6 +76,7 @@ class Planner:
             for move in moves
             if move.fate.fate == "mismatched"
         ]
+        findings += unplaced_findings(moves, layers)
         if len(steps) > 1:
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
             findings += frozen_start_findings(moves, layers)
