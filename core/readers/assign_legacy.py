@@ -223,7 +223,8 @@ def foreign_weights(layer: Layer, stored: Sequence[StoredWeight], notes: tuple[N
     listed = slots(layer.class_name, layer.config, bases(notes))
     if not listed:
         return opaque_weights(stored, layer.name)
-    places = [Place((), slot, slot.trainable) for slot in old_slots(listed, notes, len(stored))]
+    old = listed if len(listed) == len(stored) else old_slots(listed, notes)
+    places = [Place((), slot, slot.trainable) for slot in old]
     pairs = deal(sorted(places, key=lambda place: layer.trainable and not place.live), stored)
     used = {item.key for _, item in pairs}
     named = modern({place.slot.name: item for place, item in pairs}, notes)
