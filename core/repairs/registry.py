@@ -9,6 +9,7 @@ from core.findings import Finding
 from core.readers.kinds import STEP, Kinds, kind_of
 from core.repairs import (
     activations,
+    arguments,
     axis,
     dtypes,
     expansions,
@@ -68,6 +69,7 @@ REPAIRS: tuple[Repair, ...] = (
     hard_sigmoid.TWICE,
     leftovers.REPAIR,
     leftovers.UNKNOWN,
+    arguments.REPAIR,
     optimization.PRUNING,
     optimization.QUANTIZING,
 )
