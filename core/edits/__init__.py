@@ -1,5 +1,6 @@
 """One edit a file; `AnyEdit` is the union that recipes are made of."""
 
+from core.edits.accept_losses import AcceptLosses
 from core.edits.attach_head import AttachHead
 from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
@@ -22,7 +23,8 @@ from core.edits.start_at import StartAt
 from core.edits.transfer_weights import TransferWeights
 
 AnyEdit = (
-    ChangeInput
+    AcceptLosses
+    | ChangeInput
     | ReplaceFirstConv
     | InsertAdapter
     | InsertFront
@@ -46,6 +48,7 @@ EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind i
 
 __all__ = [
     "EDITS",
+    "AcceptLosses",
     "AnyEdit",
     "AttachHead",
     "ChangeInput",
