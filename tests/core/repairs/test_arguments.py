@@ -54,7 +54,8 @@ def _write(path: Path, model: dict[str, Any], group: str, kernel: Any, bias: Any
 def _gate(class_name: str, two: bool) -> dict[str, Any]:
     mask: dict[str, Any] = {"mask": [None, None] if two else None}
     inputs = [["x", 0, 0, mask], ["d", 0, 0, mask]] if two else [["d", 0, 0, mask]]
-    fields: dict[str, Any] = {"Dropout": {"rate": 0.5}, "Activation": {"activation": "tanh"}}.get(class_name, {})
+    known: dict[str, dict[str, Any]] = {"Dropout": {"rate": 0.5}, "Activation": {"activation": "tanh"}}
+    fields = known.get(class_name, {})
     config = {"name": "gate", "trainable": True, **fields}
     return {"class_name": class_name, "name": "gate", "config": config, "inbound_nodes": [inputs]}
 
