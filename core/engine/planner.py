@@ -30,6 +30,7 @@ from core.readers.source import Source
 from core.recipe import Recipe
 from core.starts import frozen_start_findings
 from core.unplaced import unplaced_findings
+from core.unseen import unseen_findings
 
 _ROUNDS = 64
 
@@ -80,6 +81,7 @@ class Planner:
         ]
         findings += unplaced_findings(moves, layers)
         if len(steps) > 1:
+            findings += unseen_findings(steps[0].shaped.graph, shaped.graph)
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
             findings += frozen_start_findings(moves, layers)
         merged, dropped = self._uses(moves)

@@ -70,6 +70,7 @@ REPAIRS: tuple[Repair, ...] = (
     leftovers.REPAIR,
     leftovers.UNKNOWN,
     arguments.REPAIR,
+    optimization.MARKING,
     optimization.PRUNING,
     optimization.QUANTIZING,
 )
