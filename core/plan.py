@@ -105,7 +105,9 @@ class Plan(Struct, frozen=True):
 class ContractResult(Struct, frozen=True):
     """A contract as measured: `drift` is the largest relative difference, `holds` the verdict for exact ones.
 
-    `mean` is the average difference over the average value, which says how much of the output drifts.
+    `mean` is the average difference over the average value, which says how much of the output drifts. Where single
+    precision cannot show that a contract is exact, both models were run in double precision: `drift` is what is left
+    there, and `rounding` what the single precision of the written file adds.
     """
 
     name: str
@@ -113,14 +115,16 @@ class ContractResult(Struct, frozen=True):
     exact: bool = True
     holds: bool = True
     mean: float = 0.0
+    rounding: float | None = None
 
 
 class Verification(Struct, frozen=True):
-    """What Keras said of the written file: it reloads, runs, holds the copied arrays, keeps the contracts.
+    """What Keras said of the written file: it reloads, runs, holds the planned arrays, keeps the contracts.
 
     `skipped`: the model needs code that is not here, so it was read back instead of being run; `message` says whose.
     `training_gap`: how far BatchNormalization parts training from inference on the same inputs (relative), `None` where
-    it cannot.
+    it cannot. `arrays` counts the arrays of the file that were held against the plan. `report` is where the details of
+    a mistake of our own were saved that ended the check.
     """
 
     reloaded: bool
@@ -131,17 +135,39 @@ class Verification(Struct, frozen=True):
     drift_by_layer: tuple[tuple[str, float], ...] = ()
     skipped: bool = False
     training_gap: float | None = None
+    arrays: int = 0
+    report: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether everything that must hold and could be checked holds."""
-        if self.skipped:
-            return self.copied_equal
-        return self.reloaded and self.forward and self.copied_equal and all(result.holds for result in self.contracts)
+        """Whether everything that must hold and could be checked holds, and something was compared at all."""
+        if self.report or not self.copied_equal or not (self.arrays or self.contracts):
+            return False
+        return self.skipped or (self.reloaded and self.forward and all(result.holds for result in self.contracts))
+
+    @property
+    def compared(self) -> str:
+        """What the file was compared in, for a sentence: `12 arrays and 1 contract`."""
+        counts = ((self.arrays, "array"), (len(self.contracts), "contract"))
+        return " and ".join(f"{count:,} {what}{'s' * (count != 1)}" for count, what in counts if count) or "nothing"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not `ok`: one sentence without its full stop; empty when it is."""
+        if self.ok:
+            return ""
+        broken = next((one.name for one in self.contracts if not one.holds), "")
+        words = self.message or (f"{broken} does not hold" if broken else "")
+        if not words and self.reloaded and self.forward and self.copied_equal:
+            words = "there was nothing to compare: the model has no weights, and no contract speaks of it"
+        return (words or "it differs from the plan").rstrip(".")
 
 
 class Written(Struct, frozen=True):
-    """What applying did: the plan, the path, the size in bytes, and the verification if one was asked for."""
+    """What applying did: the plan, the path, the size in bytes, and the verification if one was asked for.
+
+    A file that failed is not under the name it was meant for: `written` is the path it was kept at.
+    """
 
     plan: Plan
     written: str

@@ -8,7 +8,7 @@ import typer
 
 from core.cli import fields, tables
 from core.cli.speech import Speech
-from core.errors import FileError, PlanRefused
+from core.errors import FileError, OwnFault, PlanRefused
 from core.recipe import Recipe, from_json, schema
 from core.scripts import python_script
 
@@ -72,8 +72,11 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
             str, typer.Option("-o", "--out", metavar="OUT", help="The result; its ending picks the format.")
         ],
         verify: Annotated[
-            bool, typer.Option("--verify", help="Check the result with Keras against the source.")
-        ] = False,
+            bool,
+            typer.Option(
+                "--verify/--no-verify", help="Check the result with Keras against the source before it gets its name."
+            ),
+        ] = True,
         weights: Annotated[str | None, WEIGHTS] = None,
         as_json: Annotated[bool, JSON] = False,
         code: Annotated[list[str] | None, CODE] = None,
@@ -94,9 +97,10 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         if as_json:
             speech.json(fields.apply_fields(written.plan, written.written, written.bytes, result))
         else:
-            speech.show(*tables.planned(written.plan), *tables.written(written.written, written.bytes))
+            speech.show(*tables.planned(written.plan))
             speech.show(*tables.verified(result) if result is not None else ())
-        return _judge(speech, result, out)
+            speech.show(*tables.written(written))
+        return _judge(speech, result, out, written.written)
 
     @app.command()
     def verify(
@@ -214,10 +218,10 @@ def _refuse(speech: Speech, plan: Any) -> int:
     return PlanRefused.exit_code
 
 
-def _judge(speech: Speech, result: Any, out: str) -> int:
+def _judge(speech: Speech, result: Any, out: str, kept: str | None = None) -> int:
+    """Say why a result is not good, and where it is kept if it was just written; the exit code."""
     if result is None or result.ok:
         return 0
-    broken = [one.name for one in result.contracts if not one.holds]
-    reason = result.message or (f"{broken[0]} does not hold" if broken else "it differs from the plan")
-    speech.problem(f"{out} did not pass verification: {reason.rstrip('.')}.")
-    return 1
+    place = f" It was kept as {kept}; nothing was written as {out}." if kept is not None else ""
+    speech.problem(f"{out} did not pass verification: {result.reason}.{place}")
+    return OwnFault.exit_code if result.report else 1

@@ -17,7 +17,7 @@ from core.graph import Graph, Layer
 if TYPE_CHECKING:
     from core.diff import Difference
     from core.findings import Finding
-    from core.plan import Plan, Verification
+    from core.plan import Plan, Verification, Written
     from core.readers.source import Source
 
 SIGNS = {"error": "[red]x error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
@@ -143,24 +143,34 @@ def _gone(plan: "Plan") -> Iterator[RenderableType]:
         yield Text(f"and {len(rows) - MANY} more; --json has them all")
 
 
-def written(path: str, size: int) -> Iterator[RenderableType]:
-    """What was written."""
-    yield Text(f"wrote {path} ({size:,} bytes)", style="green")
+def written(result: "Written") -> Iterator[RenderableType]:
+    """What was written, and what is known of it."""
+    verification = result.verification
+    place = f"{result.written} ({result.bytes:,} bytes)"
+    if verification is None:
+        yield Text(f"wrote {place}, not verified", style="yellow")
+    elif verification.ok:
+        yield Text(f"wrote {place}, verified: {verification.compared} compared", style="green")
+    else:
+        yield Text(f"kept {place}, which did not pass verification", style="red")
 
 
 def verified(result: "Verification") -> Iterator[RenderableType]:
     """What Keras said, line by line."""
     table = Table.grid(padding=(0, 2))
-    for title, good in (
-        ("Keras loads it", result.reloaded),
-        ("it runs", result.forward),
-        ("copied weights are equal bit for bit", result.copied_equal),
-    ):
-        table.add_row(_verdict(good), title)
+    if not result.skipped:
+        table.add_row(_verdict(result.reloaded), "Keras loads it")
+        table.add_row(_verdict(result.forward), "it runs")
+    if result.arrays or not result.copied_equal:
+        table.add_row(_verdict(result.copied_equal), f"{result.arrays:,} arrays are bit for bit what was planned")
     for one in result.contracts:
         words = f"drift {one.drift:.2g}" + (", exact" if one.exact else f" at most, {one.mean:.2g} on average")
+        if one.rounding is not None:
+            words += f" in double precision; single precision rounds by {one.rounding:.2g}"
         table.add_row(_verdict(one.holds), f"{escape(one.name)}: {words}")
     yield table
+    if result.skipped:
+        yield Text(result.message, style="yellow")
     if result.training_gap is not None:
         yield Text(
             f"BatchNormalization trains on each batch's own statistics: with them the outputs differ by "

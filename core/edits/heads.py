@@ -25,7 +25,10 @@ class Head(Struct, frozen=True):
 
 def find_head(graph: Graph) -> Head:
     """Where the head of a model with one output begins, inside nested models too. Raises `EditError`."""
-    return _find(graph, "")
+    head = _find(graph, "")
+    if not head.prefix and graph.layer(head.features.layer).is_input:
+        raise EditError("The model is all head: its input goes straight into pooling, Flatten or Dense layers.")
+    return head
 
 
 def _find(graph: Graph, prefix: str) -> Head:
@@ -44,12 +47,16 @@ def _find(graph: Graph, prefix: str) -> Head:
     while _is_head(layers[ref.layer]) and len(layers[ref.layer].calls[ref.call].inputs()) == 1:
         ref = layers[ref.layer].calls[ref.call].inputs()[0]
     layer = layers[ref.layer]
-    if layer.is_input:
-        raise EditError("The model is all head: nothing but Dense layers lies between its input and its output.")
     if layer.is_model and layer.inner is not None and len(layer.inner.output_refs()) == 1 and len(layer.calls) == 1:
         shape = graph.spec(ref).shape
         if shape is None or len(shape) == 2:
-            return _find(layer.inner, f"{prefix}{layer.name}/")
+            inside = f"{prefix}{layer.name}/"
+            head = _find(layer.inner, inside)
+            if head.prefix != inside or not layer.inner.layer(head.features.layer).is_input:
+                return head
+            # the nested model is all head: its features are what it is given
+            place = [one.layer for one in layer.inner.input_refs()].index(head.features.layer)
+            return Head(prefix, layer.calls[0].inputs()[place])
     return Head(prefix, ref)
 
 

@@ -8,18 +8,20 @@ import tensorflow as tf
 from msgspec.structs import replace
 
 from core.engine.compare import compare, variants
-from core.engine.execute import Progress, execute, quiet
+from core.engine.execute import Progress, execute, output_format, quiet, refuse_errors
+from core.engine.formats import format_findings
 from core.engine.legal import legal_sizes
 from core.engine.own_inputs import load_inputs
-from core.engine.planner import Planned, Planner
+from core.engine.planner import Planned, Planner, with_findings
 from core.engine.specs import Specs
-from core.engine.trust import kinds, load_code, settled_findings, trust_layers
+from core.engine.trust import load_code, settled_findings, trust_layers
 from core.engine.verify import verify
 from core.errors import FileError
 from core.plan import LegalSizes, Plan, RuleDrift, Verification, Written
 from core.readers import read_model
 from core.readers.source import Source
 from core.recipe import Recipe
+from core.writers.atomic import Unchecked, check_destination
 
 
 def warm() -> dict[str, str]:
@@ -43,9 +45,6 @@ class Engine:
         """
         for path in code:
             load_code(path)
-        if code and any(layer.opaque for _, layer in source.graph.walk()):
-            # what Keras's classes need of an old file, classes that derive from them need too
-            source = read_model(source.path, source.weights_path, kinds())
         if code or trust:
             graph = trust_layers(source.graph, trust)
             source = replace(source, graph=graph, findings=settled_findings(source.findings, graph))
@@ -68,15 +67,25 @@ class Engine:
         for edit in recipe.active():
             for path in getattr(edit, "files", ()):
                 if path not in self._others:
-                    self._others[path] = read_model(path, kinds=kinds())
+                    self._others[path] = read_model(path)
         return self.planner.planned(recipe)
 
     def apply(self, recipe: Recipe, out: str | Path, check: bool = True, progress: Progress = quiet) -> Written:
-        """Write the new model, and check it if asked. Raises `PlanRefused`, `RecipeError`, `FileError`."""
-        planned = self.planned(recipe)
-        size = execute(planned, self._files(), Path(out), progress)
-        result = verify(self.planner, planned, self._files(), Path(out), progress) if check else None
-        return Written(planned.plan, str(out), size, result)
+        """Write the new model; unless `check` is off, it gets its name once Keras has checked it.
+
+        What fails is kept as `NAME.unverified`. Raises `PlanRefused`, `RecipeError`, `FileError`.
+        """
+        planned, files, out = self.planned(recipe), self._files(), Path(out)
+        ending = output_format(out)
+        check_destination(out, *(Path(source.path) for source in files.values()))
+        refuse_errors(planned)
+        plan = with_findings(planned.plan, *format_findings(planned.plan.graph, files[0], ending))
+        if not check:
+            return Written(plan, str(out), execute(planned, files, out, progress))
+        with Unchecked(out) as unchecked:
+            size = execute(planned, files, unchecked.place, progress)
+            result = verify(self.planner, planned, files, unchecked.place, progress)
+            return Written(plan, str(unchecked.keep(result.ok)), size, result)
 
     def verify(
         self,

@@ -36,6 +36,11 @@ class Arrays:
             store.close()
         self._stores.clear()
 
+    @property
+    def source(self) -> Source:
+        """The model that is edited."""
+        return self._sources[0]
+
     def read(self, key: StoreKey) -> Array:
         """An array of a source. Raises `FileError`."""
         if key.file not in self._stores:
@@ -48,17 +53,24 @@ class Arrays:
             self._stores[0] = open_store(self._sources[0])
         return self._stores[0].read_asset(name)
 
-    def values(self, move: Move) -> Array:
-        """The array that `move` describes, in its planned shape and dtype. Raises `RuleError`, `FileError`."""
+    def values(self, move: Move, double: bool = False) -> Array:
+        """The array that `move` describes, in its planned shape and dtype. Raises `RuleError`, `FileError`.
+
+        With `double` its rules compute in double precision and it is not rounded to its dtype, if that is a float's.
+        """
         fate = move.fate
+        double = double and _is_float(fate.dtype)
+        dtype = "float64" if double else fate.dtype
         if fate.fate == "copied" and move.source is not None:
             found = self.read(move.source)
         elif fate.fate == "adapted":
             layer = self._layers[move.layer]
             source = self.read(move.source) if move.source is not None else None
+            if double and source is not None and _is_float(str(source.dtype)):
+                source = source.astype(np.float64)
             shape = move.rules[0].fixed_shape() or (source.shape if source is not None else fate.shape)
             axes = axes_of(layer, move.name, shape)
-            found = adapt(source, fate.shape, axes, move.rules, _Siblings(self, layer, move), fate.dtype)
+            found = adapt(source, fate.shape, axes, move.rules, _Siblings(self, layer, move, double), dtype)
         elif move.rules:
             axes = axes_of(self._layers[move.layer], move.name, fate.shape)
             found = adapt(None, fate.shape, axes, move.rules, {}, fate.dtype)
@@ -70,7 +82,7 @@ class Arrays:
                 "the file changed or is damaged.",
                 path=self._sources[0].path,
             )
-        return _cast(found, fate.dtype)
+        return _cast(found, dtype)
 
     def _first_values(self, move: Move) -> Array:
         path, values = self._initial
@@ -86,8 +98,9 @@ class Arrays:
 class _Siblings(Mapping[str, Array]):
     """The source arrays of a move's layer by name, and arrays of other layers its rules ask for; read on demand."""
 
-    def __init__(self, arrays: Arrays, layer: Layer, move: Move) -> None:
+    def __init__(self, arrays: Arrays, layer: Layer, move: Move, double: bool) -> None:
         self._arrays = arrays
+        self._double = double
         self._keys = {weight.name: weight.source for weight in layer.weights if weight.source is not None}
         self._decodes = {weight.name: weight.decode for weight in layer.weights if weight.decode is not None}
         further = [*move.rules, *self._decodes.values()]
@@ -95,6 +108,8 @@ class _Siblings(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         array = self._arrays.read(self._keys[name])
+        if self._double and _is_float(str(array.dtype)):
+            array = array.astype(np.float64)
         decode = self._decodes.get(name)
         return array if decode is None else adapt(array, decode.shape, Axes(), (decode,), self)
 
@@ -113,6 +128,10 @@ def _levels(graph: Graph, prefix: str = "") -> dict[str, Graph]:
         if layer.inner is not None:
             found.update(_levels(layer.inner, f"{prefix}{layer.name}/"))
     return found
+
+
+def _is_float(dtype: str) -> bool:
+    return dtype in {"bfloat16", "float16", "float32", "float64"}
 
 
 def _cast(array: Array, dtype: str) -> Array:

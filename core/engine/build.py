@@ -7,46 +7,52 @@ import keras
 import numpy as np
 
 from core.engine.arrays import Arrays
+from core.engine.filling import fill
 from core.engine.gate import UnknownCode, deserialize
-from core.engine.specs import recorded_variables, sentence
+from core.engine.precision import deserialize_double
+from core.engine.specs import sentence
+from core.engine.vocabularies import load_other_assets, with_vocabularies
 from core.errors import FileError
 from core.fates import Move
 from core.graph import Graph, Layer
 from core.writers.config import model_config
 
 
-def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> keras.Model:
+def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays, double: bool = False) -> keras.Model:
     """The model that `graph` describes, with the arrays that `moves` name, placed by layer path and storage key.
 
-    Raises `FileError` if it needs code that Suture does not have, or if Keras refuses it.
+    With `double` it computes in double precision, and its arrays are not rounded. Raises `FileError` if it needs code
+    that Suture does not have, or if Keras refuses it.
     """
-    model = bare_model(graph)
+    model = bare_model(with_vocabularies(graph, moves, arrays), double)
     by_layer: dict[str, list[Move]] = {}
     for move in moves:
         by_layer.setdefault(move.layer, []).append(move)
     for path, layer, keras_layer in live_layers(graph, model):
         if path not in by_layer or layer.is_model:
             continue
-        variables = dict(recorded_variables(keras_layer))
-        for move in by_layer[path]:
-            if move.key in variables and not move.fate.dtype.startswith("string"):
-                variables[move.key].assign(arrays.values(move))
+        given = {
+            move.key: arrays.values(move, double) for move in by_layer[path] if not move.fate.dtype.startswith("string")
+        }
+        fill(keras_layer, given)
         for mode in ("gptq", "awq"):  # as Keras's own loading does: the arrays were chosen when they were saved
             if getattr(keras_layer, "quantization_mode", None) == mode:
                 setattr(keras_layer, f"is_{mode}_calibrated", True)
         if hasattr(keras_layer, "finalize_state"):
             keras_layer.finalize_state()
+    load_other_assets(graph, live_layers(graph, model), arrays)
     return model
 
 
-def bare_model(graph: Graph) -> keras.Model:
+def bare_model(graph: Graph, double: bool = False) -> keras.Model:
     """The model with Keras's own first values. Raises `FileError`."""
     config = model_config(graph)
     missing = next((layer.class_name for _, layer in graph.walk() if layer.opaque), None)
     if missing is not None:
         raise _no_code(missing)
+    bytecode = any(layer.class_name == "Lambda" for _, layer in graph.walk())
     try:
-        return deserialize(config, any(layer.class_name == "Lambda" for _, layer in graph.walk()))
+        return deserialize_double(config, bytecode) if double else deserialize(config, bytecode)
     except UnknownCode as error:
         raise _no_code(error.name) from None
     except Exception as error:

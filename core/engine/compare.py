@@ -10,8 +10,10 @@ from core.edits import AnyEdit, ChangeInput
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.contracts import relative
-from core.engine.inputs import concrete, ordered
+from core.engine.inputs import DEFAULT_SIZE, concrete, ordered
 from core.engine.planner import Planner
+from core.engine.running import numbers
+from core.engine.sizes import trial_size
 from core.errors import EditError, SutureError
 from core.findings import Fix
 from core.graph import Graph, Shape
@@ -73,27 +75,30 @@ def compare(
         graph = planned.plan.graph
         with Arrays(graph, files) as arrays:
             new = live_model(graph, planned.moves, arrays)
-        x_new = {**smooth_inputs(graph, old_graph), **(own_inputs or {})}
+        size = trial_size(planner.shaper, graph, old_graph)
+        x_new = {**smooth_inputs(graph, old_graph, size=size), **(own_inputs or {})}
         x_old = {name: _as_old(array, old_graph, name) for name, array in x_new.items() if name in old_graph.by_name()}
-        drift = _drift(old(ordered(old_graph, x_old), training=False), new(ordered(graph, x_new), training=False))
+        drift = _drift(numbers(old, ordered(old_graph, x_old)), numbers(new, ordered(graph, x_new)))
         ranking.append(RuleDrift(fix.title, drift, fix.edits))
         del new
     return tuple(sorted(ranking, key=lambda one: one.drift))
 
 
-def _drift(old: object, new: object) -> float:
-    pairs = zip(keras.tree.flatten(new), keras.tree.flatten(old), strict=False)
-    return max((relative(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in pairs), default=float("inf"))
+def _drift(old: list[Array], new: list[Array]) -> float:
+    return max((relative(a, b) for a, b in zip(new, old, strict=False)), default=float("inf"))
 
 
-def smooth_inputs(graph: Graph, like: Graph, count: int = 4) -> dict[str, Array]:
-    """Seeded inputs with large structures, as photographs have, whose channels repeat those of the old input."""
+def smooth_inputs(graph: Graph, like: Graph, count: int = 4, size: int = DEFAULT_SIZE) -> dict[str, Array]:
+    """Seeded inputs with large structures, as photographs have, whose channels repeat those of the old input.
+
+    Open dimensions are as large as the old input's, else `size`.
+    """
     rng = np.random.default_rng(11)
     olds = {layer.name: _shape(layer.config) for layer in like.input_layers()}
     found = {}
     for layer in graph.input_layers():
         old = olds.get(layer.name)
-        shape = concrete(_shape(layer.config), count, old)
+        shape = concrete(_shape(layer.config), count, old, size)
         if len(shape) < 3:
             found[layer.name] = rng.random(shape, dtype=np.float32)
             continue

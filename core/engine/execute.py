@@ -12,7 +12,14 @@ from core.edits.set_trainable import forgets_flag
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.exports import EXPORTS, write_export
+from core.engine.formats import format_findings
+from core.engine.inputs import random_inputs
+from core.engine.low_rank import has_update, without_updates
 from core.engine.planner import Planned
+from core.engine.shapes import Shaper
+from core.engine.sizes import trial_size
+from core.engine.specs import Specs
+from core.engine.vocabularies import asset_names, with_vocabularies
 from core.errors import FileError, PlanRefused, SutureError
 from core.fates import Move
 from core.graph import Layer
@@ -58,13 +65,16 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
     check_destination(out, *(Path(source.path) for source in files.values()))
     refuse_errors(planned)
     _check_opaque(planned, files[0], ending, out)
+    format_findings(planned.plan.graph, files[0], ending)
     with Arrays(planned.plan.graph, files) as arrays:
         try:
             if ending in EXPORTS:
                 progress("building", 0.1)
                 model = live_model(planned.plan.graph, planned.moves, arrays)
                 progress("exporting", 0.4)
-                return write_export(model, planned.plan.graph, ending, out)
+                known = with_vocabularies(planned.plan.graph, planned.moves, arrays)
+                given = random_inputs(known, 1, size=trial_size(Shaper(Specs()), planned.plan.graph))
+                return write_export(model, planned.plan.graph, ending, out, given)
             if ending in {".h5", ".hdf5"}:
                 return _h5(planned, arrays, out, progress)
             layers, stored = _stored(planned, arrays, progress)
@@ -162,17 +172,22 @@ def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
     layers = dict(graph.walk())
     moves = planned.moves
     for index, move in enumerate(moves):
-        if _is_state(planned, move):
-            continue  # legacy files hold a layer's weights alone, each once
         layer = layers[move.layer]
-        trainable = (layer.trainable or ("/" in move.name and forgets_flag(layer))) and _trains(planned, layer, move)
+        if has_update(layer):
+            trainable = layer.trainable  # its arrays are the sums, in a plain layer
+        elif _is_state(planned, move):
+            continue  # legacy files hold a layer's weights alone, each once
+        else:
+            trains = layer.trainable or ("/" in move.name and forgets_flag(layer))
+            trainable = trains and _trains(planned, layer, move)
         placed.setdefault(move.layer, []).append(PlacedArray(move.layer, move.name, trainable, index))
 
     def values(index: int) -> Any:
         progress("writing", index / max(len(moves), 1))
         return arrays.values(moves[index])
 
-    return write_h5(out, graph, model_config(graph), keras.__version__, placed, values)
+    config = model_config(without_updates(with_vocabularies(graph, moves, arrays)))
+    return write_h5(out, graph, config, keras.__version__, placed, values)
 
 
 def _is_state(planned: Planned, move: Move) -> bool:
@@ -189,14 +204,11 @@ def _trains(planned: Planned, layer: Layer, move: Move) -> bool:
 
 
 def _assets(planned: Planned, source: Source, arrays: Arrays) -> list[tuple[str, bytes]]:
-    """Vocabularies and the like, moved to where their layers are now. Names in the source are `assets/<prefix>/...`."""
-    if not source.assets:
+    """Vocabularies and the like, moved to where their layers are now."""
+    named = asset_names(planned.plan.graph, source)
+    if not named:
         return []
-    old = {path: prefix for path, prefix, _ in storage_prefixes(source.graph)}
-    found: list[tuple[str, bytes]] = []
-    for _, prefix, layer in storage_prefixes(planned.plan.graph):
-        before = old.get(layer.origin or "")
-        start = f"assets/{before}/"
-        names = [name for name in source.assets if before and name.startswith(start)]
-        found += [(f"assets/{prefix}/{name[len(start) :]}", arrays.asset(name)) for name in names]
-    return found
+    prefixes = {path: prefix for path, prefix, _ in storage_prefixes(planned.plan.graph)}
+    return [
+        (f"assets/{prefixes[path]}/{rest}", arrays.asset(name)) for path, names in named.items() for rest, name in names
+    ]

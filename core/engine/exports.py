@@ -1,20 +1,24 @@
 """Formats for running a model rather than editing it: SavedModel, ONNX, LiteRT, written by Keras's own exporter.
 
-Each is run again afterwards by its own runtime, if that is installed, and its outputs held against the model's.
+Each is run again afterwards by its own runtime, if that is installed, and its outputs held against the model's: inputs
+and outputs are those of the same name, or of the same place in the structure that the model is called with.
 """
 
 import importlib.util
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from msgspec import Struct
 
+from core.engine.contracts import relative
 from core.engine.effects import refuse_effects
-from core.engine.inputs import ordered, random_inputs
+from core.engine.inputs import ordered
+from core.engine.running import Unrunnable, answers, as_numbers, structured
+from core.engine.specs import sentence
 from core.errors import FileError
 from core.graph import Graph
 from core.rules.base import Array
@@ -38,16 +42,26 @@ EXPORTS = {
 }
 
 
-def write_export(model: keras.Model, graph: Graph, ending: str, out: Path) -> int:
-    """Write a live model and return the size in bytes. Raises `FileError` if a package is missing or Keras refuses."""
+EXPORT_DRIFT = 1e-4
+"""Relative to the largest output: what a runtime that fuses and re-orders operations may round otherwise than Keras."""
+
+
+def write_export(model: keras.Model, graph: Graph, ending: str, out: Path, given: Mapping[str, Array]) -> int:
+    """Write a live model and return the size in bytes; `given` are inputs to call it with, by name.
+
+    Raises `FileError` if a package is missing, the model does not run or Keras refuses it.
+    """
     export = EXPORTS[ending]
     missing = [name for name in export.writes if importlib.util.find_spec(name) is None]
     if missing:
         raise FileError(
             f"Writing {export.name} needs {' and '.join(missing)}: pip install 'suture[{export.extra}]'.", path=str(out)
         )
-    # The ONNX exporter wants a model that was called.
-    model(ordered(graph, random_inputs(graph, 1)), training=False)
+    # The ONNX exporter wants a model that was called; one with a state of its own keeps that.
+    try:
+        answers(model, ordered(graph, given))
+    except Unrunnable as error:
+        raise FileError(f"The model does not run, so it cannot be exported: {error.message}", path=str(out)) from error
     with replacing(out) as partial:
         # Keras's exporters look at the ending, so the partial file keeps it.
         place = partial.with_name(partial.name + (ending if ending != ".savedmodel" else ""))
@@ -56,7 +70,7 @@ def write_export(model: keras.Model, graph: Graph, ending: str, out: Path) -> in
         except OSError:
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = sentence(error)[:300]
             raise FileError(f"Keras cannot export this model as {export.name}: {reason}", path=str(out)) from error
         size = _size(place)
         if place != partial:
@@ -70,52 +84,65 @@ def _size(path: Path) -> int:
     return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
 
 
-def exported_drift(model: keras.Model, graph: Graph, ending: str, out: Path) -> float | None:
-    """The largest relative difference between an exported model and the live one; `None` without a runtime."""
-    export = EXPORTS[ending]
-    if export.runs is not None and importlib.util.find_spec(export.runs) is None:
-        return None
-    arrays = [random_inputs(graph)[layer.name] for layer in graph.input_layers()]
-    wanted = [np.asarray(one) for one in keras.tree.flatten(model(_nested(graph, arrays), training=False))]
-    found = {".savedmodel": _run_saved_model, ".onnx": _run_onnx, ".tflite": _run_litert}[ending](out, arrays)
-    if len(found) != len(wanted):
+def missing_runtime(ending: str) -> str | None:
+    """The package that would run a format, where it is not installed."""
+    runs = EXPORTS[ending].runs
+    return runs if runs is not None and importlib.util.find_spec(runs) is None else None
+
+
+def exported_drift(model: keras.Model, graph: Graph, ending: str, out: Path, given: Mapping[str, Array]) -> float:
+    """The largest relative difference between an exported model and the live one on the inputs `given`, by name.
+
+    Raises `Unrunnable` with what a runtime says of the file, `FileError` for one that does more than compute.
+    """
+    inputs = ordered(graph, given)
+    wanted = _named(structured(model, inputs))
+    if ending == ".savedmodel":
+        refuse_effects(out)
+    run = {".savedmodel": _run_saved_model, ".onnx": _run_onnx, ".tflite": _run_litert}[ending]
+    try:
+        found = run(out, inputs, given)
+    except Exception as error:
+        raise Unrunnable(sentence(error)) from error
+    if not wanted or len(found) != len(wanted):
         return float("inf")
-    # Runtimes may order several outputs by name; each wanted one is held against its nearest of the same shape.
-    return max(min(_relative(one, other) for other in found) for one in wanted)
+    if found.keys() != wanted.keys():
+        found = dict(zip(wanted, found.values(), strict=True))  # a runtime that has names of its own keeps the order
+    return max(relative(found[name], array) for name, array in wanted.items())
 
 
-def _nested(graph: Graph, arrays: list[Array]) -> Any:
-    return ordered(graph, {layer.name: array for layer, array in zip(graph.input_layers(), arrays, strict=True)})
+def _named(outputs: Any) -> dict[str, Array]:
+    """Outputs by the names that TensorFlow's signatures give them: the keys of a dict, else `output_0` and so on."""
+    flat = [as_numbers(one) for one in tf.nest.flatten(outputs)]
+    if isinstance(outputs, dict) and len(outputs) == len(flat):
+        return dict(zip(sorted(outputs), flat, strict=True))
+    return {f"output_{number}": array for number, array in enumerate(flat)}
 
 
-def _relative(wanted: Array, found: Array) -> float:
-    if wanted.shape != found.shape:
-        return float("inf")
-    scale = float(np.max(np.abs(wanted))) or 1.0
-    return float(np.max(np.abs(wanted.astype(np.float64) - found.astype(np.float64)))) / scale
-
-
-def _run_saved_model(out: Path, arrays: list[Array]) -> list[Array]:
-    refuse_effects(out)
+def _run_saved_model(out: Path, inputs: Any, given: Mapping[str, Array]) -> dict[str, Array]:
     restored = tf.saved_model.load(str(out))
-    return [np.asarray(one) for one in tf.nest.flatten(restored.serve(*arrays))]
+    return _named(restored.serve(tf.nest.map_structure(tf.constant, inputs)))
 
 
-def _run_onnx(out: Path, arrays: list[Array]) -> list[Array]:
+def _run_onnx(out: Path, inputs: Any, given: Mapping[str, Array]) -> dict[str, Array]:
     runtime: Any = importlib.import_module("onnxruntime")
     session = runtime.InferenceSession(os.fspath(out), providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_inputs()]
-    return [np.asarray(one) for one in session.run(None, dict(zip(names, arrays, strict=True)))]
+    fed = _by_name([one.name for one in session.get_inputs()], inputs, given)
+    names = [one.name for one in session.get_outputs()]
+    return {name: as_numbers(array) for name, array in zip(names, session.run(names, fed), strict=True)}
 
 
-def _run_litert(out: Path, arrays: list[Array]) -> list[Array]:
+def _run_litert(out: Path, inputs: Any, given: Mapping[str, Array]) -> dict[str, Array]:
     interpreter_module: Any = importlib.import_module("ai_edge_litert.interpreter")
     interpreter = interpreter_module.Interpreter(model_path=os.fspath(out))
-    details = interpreter.get_input_details()
-    for detail, array in zip(details, arrays, strict=True):
-        interpreter.resize_tensor_input(detail["index"], array.shape)
-    interpreter.allocate_tensors()
-    for detail, array in zip(details, arrays, strict=True):
-        interpreter.set_tensor(detail["index"], array)
-    interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+    (name, signature), *_ = interpreter.get_signature_list().items()
+    found = interpreter.get_signature_runner(name)(**_by_name(signature["inputs"], inputs, given))
+    return {name: as_numbers(array) for name, array in found.items()}
+
+
+def _by_name(names: Sequence[str], inputs: Any, given: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs under a runtime's names: those of the model's inputs, or in the order of the signature."""
+    bare = {name: name.partition(":")[0] for name in names}
+    if set(bare.values()) == set(given):
+        return {name: given[plain] for name, plain in bare.items()}
+    return dict(zip(names, tf.nest.flatten(inputs), strict=True))

@@ -1,5 +1,6 @@
 """Seeded random inputs for a model: of the planned shapes, in the range that its first layers can take."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,32 @@ from core.rules.base import Array
 DEFAULT_SIZE = 64
 SEED = 20_240_229
 _LOOK_AHEAD = 3
+_WORDS = 50
 
 
-def random_inputs(graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None) -> dict[str, Array]:
-    """One array per input by InputLayer name, `(count, ...)`, up to `input_range`; dynamic sizes are `like`'s or 64."""
+def random_inputs(
+    graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None, size: int = DEFAULT_SIZE
+) -> dict[str, Array]:
+    """One array per input by InputLayer name, `(count, ...)`, up to `input_range`.
+
+    Open dimensions are as large as `like`'s, else `size` (`core.engine.sizes` knows which will do).
+    """
     rng = np.random.default_rng(seed)
     others = {layer.name: layer for layer in like.input_layers()} if like and not like.opaque else {}
     found = {}
     for layer in graph.input_layers():
         other = others.get(layer.name)
-        shape = concrete(_shape(layer), count, _shape(other) if other else None)
-        if _dtype(layer) == "string":
+        shape = concrete(declared_shape(layer), count, declared_shape(other) if other else None, size)
+        if declared_dtype(layer) == "string":
             words = np.array(_words(graph, layer.name), dtype=object)
             found[layer.name] = words[rng.integers(0, len(words), shape)]
             continue
-        array = random_array(rng, shape, _dtype(layer), _limit(graph, layer.name))
+        numbers = _vocabulary(graph, layer.name) if declared_dtype(layer).startswith(("int", "uint")) else []
+        if numbers and all(isinstance(number, int) for number in numbers):
+            choice = np.array([*numbers[:_WORDS], max(numbers) + 1])
+            found[layer.name] = choice[rng.integers(0, len(choice), shape)].astype(declared_dtype(layer))
+            continue
+        array = random_array(rng, shape, declared_dtype(layer), _limit(graph, layer.name))
         found[layer.name] = array * input_range(graph, layer.name) if array.dtype == np.float32 else array
     return found
 
@@ -56,25 +68,25 @@ def random_array(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, l
     return rng.random(shape, dtype=np.float32)
 
 
-def concrete(shape: Shape | None, count: int, like: Shape | None = None) -> tuple[int, ...]:
-    """`shape` with a batch of `count` and a size for every dynamic dimension."""
+def concrete(shape: Shape | None, count: int, like: Shape | None = None, size: int = DEFAULT_SIZE) -> tuple[int, ...]:
+    """`shape` with a batch of `count` and a size for every open dimension: `like`'s, else `size`."""
     if shape is None:
-        return (count, DEFAULT_SIZE)
+        return (count, size)
     sizes = [count if shape[0] is None else shape[0]]
-    for axis, size in enumerate(shape[1:], 1):
+    for axis, own in enumerate(shape[1:], 1):
         other = like[axis] if like is not None and axis < len(like) else None
-        sizes.append(size or other or DEFAULT_SIZE)
+        sizes.append(own or other or size)
     return tuple(sizes)
 
 
-def ordered(graph: Graph, arrays: dict[str, Array]) -> Any:
+def ordered(graph: Graph, arrays: Mapping[str, Array]) -> Any:
     """The arrays in the nesting that the model is called with (`graph.inputs`); a chain takes the array itself."""
     if graph.is_sequential:
         return arrays[graph.input_refs()[0].layer]
     return _place(graph.inputs, arrays)
 
 
-def _place(structure: Any, arrays: dict[str, Array]) -> Any:
+def _place(structure: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(structure, dict):
         return {key: _place(value, arrays) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
@@ -84,19 +96,34 @@ def _place(structure: Any, arrays: dict[str, Array]) -> Any:
 
 def _words(graph: Graph, name: str) -> list[str]:
     """Texts for an input: words of the vocabulary that it is looked up in, and one that is in none."""
-    for layer in graph.layers:
+    known = [str(word) for word in _vocabulary(graph, name)[:_WORDS]]
+    return [*known, "word"] if known else ["a", "word", "of four letters"]
+
+
+def _vocabulary(graph: Graph, name: str) -> list[Any]:
+    """The vocabulary that an input is looked up in, in a nested model too; empty where there is none."""
+    layers = graph.by_name()
+    for user, number in graph.consumers().get(TensorRef(name), ()):
+        layer = layers[user]
         vocabulary = layer.config.get("vocabulary")
-        if any(ref.layer == name for call in layer.calls for ref in call.inputs()) and isinstance(vocabulary, list):
-            return [str(word) for word in vocabulary[:50]] + ["word"]
-    return ["a", "word", "of four letters"]
+        if isinstance(vocabulary, list) and vocabulary:
+            return vocabulary
+        if layer.is_model and layer.inner is not None:
+            wanted, given = layer.inner.input_refs(), layer.calls[number].inputs()
+            for inside, ref in zip(wanted, given, strict=False):
+                if ref.layer == name and (found := _vocabulary(layer.inner, inside.layer)):
+                    return found
+    return []
 
 
-def _shape(layer: Layer) -> Shape | None:
+def declared_shape(layer: Layer) -> Shape | None:
+    """The shape of an InputLayer, batch first; `None` where it says none."""
     shape = layer.config.get("batch_shape")
     return tuple(shape) if shape is not None else None
 
 
-def _dtype(layer: Layer) -> str:
+def declared_dtype(layer: Layer) -> str:
+    """The dtype of an InputLayer."""
     dtype = layer.config.get("dtype")
     return dtype if isinstance(dtype, str) else "float32"
 

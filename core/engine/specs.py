@@ -5,6 +5,7 @@ what changed is asked again. Weight shapes of most layers depend on the channel 
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from core.engine.corrections import corrected
 from core.engine.gate import config_key, deserialize, make_layer
+from core.engine.low_rank import beside_update, has_update, without_update
 from core.graph import Call, Layer, Shape, TensorRef, TensorSpec, Weight, map_leaves
 
 _CHANNEL_ONLY = [
@@ -268,7 +270,7 @@ class Specs:
 
     def _ask_weights(self, layer: Layer, call: Call, specs: dict[TensorRef, TensorSpec]) -> WeightsAnswer:
         try:
-            fresh = make_layer(_stateless(layer))
+            fresh = make_layer(without_update(_stateless(layer)))
             if fresh.trainable != layer.trainable:  # else as Keras loads it: parts made inside know nothing of the flag
                 fresh.trainable = layer.trainable
             if getattr(fresh, "idf_weights", None) is not None:
@@ -282,7 +284,8 @@ class Specs:
                     fresh.build(tuple(tensors[0].shape))
                 else:
                     fresh(*args, **kwargs)
-                return WeightsAnswer(recorded_weights(fresh))
+                found = recorded_weights(fresh)
+                return WeightsAnswer(beside_update(found) if has_update(layer) else found)
         except Exception as error:  # noqa: BLE001 - as above
             return WeightsAnswer(error=sentence(error))
 
@@ -362,7 +365,19 @@ def _check_rank(layer: Any, args: list[Any]) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """Keras's message as one line, without its appendix of arguments received."""
+    """Keras's message as one line, without its appendix of arguments and what TensorFlow adds for terminals."""
     text = str(error).split("Exception encountered: ")[-1]
     text = text.split("\n\nArguments received")[0].split("Full object config")[0]
-    return " ".join(text.split()) or type(error).__name__
+    text = _WHERE.sub(r"\1: ", text)
+    for noise in _NOISE:
+        text = noise.sub("", text)
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split()) or type(error).__name__
+
+
+_WHERE = re.compile(r"Exception encountered when calling ([\w.]+)(\(\))?\.\s*")
+_NOISE = (
+    re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]"),  # colours
+    re.compile(r"\{\{(function_)?node [^}]*\}\}:?"),
+    re.compile(r"\[Op:\w+\](\s*name:\s*\S*)?"),
+    re.compile(r"\[\[\{\{node [^}]*\}\}\]\]"),
+)

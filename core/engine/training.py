@@ -11,9 +11,9 @@ from functools import wraps
 from typing import Any
 
 import keras
-import numpy as np
 
 from core.engine.contracts import relative
+from core.engine.running import numbers
 
 
 def training_gap(model: Any, inputs: Any) -> float | None:
@@ -29,11 +29,10 @@ def training_gap(model: Any, inputs: Any) -> float | None:
     ]
     if not layers:
         return None
-    resting = keras.tree.flatten(model(inputs, training=False))
-    with keras.StatelessScope(), _on_batch_statistics(layers):
-        moving = keras.tree.flatten(model(inputs, training=False))
-    pairs = zip(moving, resting, strict=True)
-    return max(relative(np.asarray(one, np.float64), np.asarray(other, np.float64)) for one, other in pairs)
+    resting = numbers(model, inputs)
+    with _on_batch_statistics(layers):
+        moving = numbers(model, inputs)
+    return max((relative(one, other) for one, other in zip(moving, resting, strict=True)), default=None)
 
 
 @contextmanager

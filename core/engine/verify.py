@@ -2,34 +2,37 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
+from core.edits.contracts import same_input
 from core.engine.arrays import Arrays
 from core.engine.build import bare_model, live_layers, live_model, values_equal
-from core.engine.contracts import TOLERANCE, Pair, check_contract
+from core.engine.contracts import Pair, check_contract
 from core.engine.execute import Progress, output_format, quiet
-from core.engine.exports import EXPORTS, exported_drift
+from core.engine.exports import EXPORT_DRIFT, EXPORTS, exported_drift, missing_runtime
 from core.engine.gate import foreign_classes, registered
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
+from core.engine.running import Unrunnable, numbers
+from core.engine.sizes import trial_size
 from core.engine.specs import recorded_variables, sentence
+from core.engine.stages import Stage, Step
 from core.engine.training import training_gap
+from core.engine.vocabularies import with_vocabularies
 from core.errors import FileError, SutureError
 from core.fates import Move
-from core.graph import Layer, Shape, StoreKey
+from core.graph import Graph, Layer, Shape, StoreKey
 from core.plan import ContractResult, Verification
 from core.readers import open_store, read_model
 from core.readers.foreign import foreign_models
 from core.readers.raw import raw_config, stored_code
 from core.readers.source import Source
+from core.reports import own_fault
 from core.rules.base import Array
 from core.writers.config import model_config
-
-if TYPE_CHECKING:
-    from core.engine.stages import Step
 
 _BATCH = 2
 """Samples for the statistics of a batch."""
@@ -43,7 +46,27 @@ def verify(
     progress: Progress = quiet,
     own_inputs: Mapping[str, Array] | None = None,
 ) -> Verification:
-    """Check a written file. `own_inputs` are the person's arrays by input name, instead of seeded random ones."""
+    """Check a written file. `own_inputs` are the person's arrays by input name, instead of seeded random ones.
+
+    A mistake of our own in checking is no fault of the file: it is told as such, with its report.
+    """
+    try:
+        return _verify(planner, planned, files, out, progress, own_inputs)
+    except (SutureError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - it goes to a report, and the file stays unverified
+        fault = own_fault(error, f"checking {out.name}")
+        return Verification(False, False, True, message=fault.message, report=fault.fields["report"])
+
+
+def _verify(
+    planner: Planner,
+    planned: Planned,
+    files: Mapping[int, Source],
+    out: Path,
+    progress: Progress,
+    own_inputs: Mapping[str, Array] | None,
+) -> Verification:
     progress("reloading", 0.0)
     graph = planned.plan.graph
     unknown = sorted({f"{path} ({layer.class_name})" for path, layer in graph.walk() if layer.opaque})
@@ -52,29 +75,33 @@ def verify(
         names = ", ".join(unknown[:3]) or graph.class_name
         equal = _read_back(planned, files, out)
         message = f"Read back array by array, but not run: the code of {names} is not here."
-        return Verification(False, False, equal, message=message, skipped=True)
+        return Verification(False, False, equal, message=message, skipped=True, arrays=len(planned.moves))
+    size = trial_size(planner.shaper, graph)
     if (ending := output_format(out)) in EXPORTS:
-        return _exported(planned, files, ending, out)
-    try:
-        model = _load(planned, out)
-    except SutureError as error:
-        return Verification(False, False, False, message=error.message)
+        return _exported(planned, files, ending, out, size)
     with Arrays(graph, files) as arrays:
+        known = with_vocabularies(graph, planned.moves, arrays)
+        try:
+            model = _load(planned, out, known) if ending == ".weights.h5" else _load(planned, out)
+        except SutureError as error:
+            return Verification(False, False, False, message=error.message)
         progress("comparing weights", 0.2)
-        wrong = different_weights(planned, model, arrays)
+        held, wrong = held_weights(planned, model, arrays)
         progress("running", 0.4)
-        forward, message = runs(planned, model, own_inputs)
-        gap = _training_gap(planned, model, own_inputs) if forward else None
-        results: list[ContractResult] = []
-        by_layer: tuple[tuple[str, float], ...] = ()
-        if forward and planned.plan.contracts:
-            progress("checking contracts", 0.5)
-            results, by_layer, trouble = _contracts(planner, planned, files, model, own_inputs)
-            message = message or trouble
+        given = {**random_inputs(known, _BATCH, size=size), **(own_inputs or {})}
+        forward, message = runs(planned, model, given)
+        gap = _training_gap(planned, model, given) if forward else None
+    results: list[ContractResult] = []
+    by_layer: tuple[tuple[str, float], ...] = ()
+    if forward:
+        progress("checking contracts", 0.5)
+        results, by_layer, trouble = _contracts(planner, planned, files, model, own_inputs)
+        message = message or trouble
     if wrong:
         message = f"{wrong[0]} does not hold the planned values ({len(wrong)} arrays differ)."
     progress("verified", 1.0)
-    return Verification(True, forward, not wrong, tuple(results), message, by_layer, training_gap=gap)
+    found = tuple(results)
+    return Verification(True, forward, not wrong, found, message, by_layer, training_gap=gap, arrays=held)
 
 
 def _read_back(planned: Planned, files: Mapping[int, Source], out: Path) -> bool:
@@ -99,28 +126,32 @@ def _held(layer: Layer | None, move: Move, place: int) -> StoreKey | None:
     return next((weight.source for weight in weights if weight.key == move.key), None)
 
 
-def _exported(planned: Planned, files: Mapping[int, Source], ending: str, out: Path) -> Verification:
+def _exported(planned: Planned, files: Mapping[int, Source], ending: str, out: Path, size: int) -> Verification:
     """A format that only runs: its outputs against those of the model it was made from."""
-    graph = planned.plan.graph
+    graph, export = planned.plan.graph, EXPORTS[ending]
+    if (missing := missing_runtime(ending)) is not None:
+        message = f"Nothing was compared: {missing} is not here to run the {export.name} file."
+        return Verification(False, False, True, message=message, skipped=True)
     with Arrays(graph, files) as arrays:
         model = live_model(graph, planned.moves, arrays)
-    name = EXPORTS[ending].name
+        given = random_inputs(with_vocabularies(graph, planned.moves, arrays), size=size)
     try:
-        drift = exported_drift(model, graph, ending, out)
-    except Exception as error:  # noqa: BLE001 - whatever a runtime says of the file is the answer
-        return Verification(False, False, False, message=f"The {name} file does not run: {sentence(error)}")
-    if drift is None:
-        return Verification(False, False, True, message=f"Not run: {EXPORTS[ending].runs} is not here.", skipped=True)
-    result = ContractResult(f"{name} runs like the model", drift, True, drift <= TOLERANCE)
+        drift = exported_drift(model, graph, ending, out, given)
+    except SutureError as error:
+        return Verification(False, False, True, message=f"The {export.name} file does not run: {error.message}")
+    result = ContractResult(f"{export.name} runs like the model", drift, True, drift <= EXPORT_DRIFT)
     return Verification(True, True, True, (result,))
 
 
-def _load(planned: Planned, out: Path) -> Any:
-    """The model as plain Keras opens it. Raises `FileError` with Keras's own reason."""
+def _load(planned: Planned, out: Path, known: Graph | None = None) -> Any:
+    """The model as plain Keras opens it; weights alone go into that of `known`.
+
+    Raises `FileError` with Keras's own reason.
+    """
     try:
         read_model(out)  # refuses links out of the file, and bombs
         if output_format(out) == ".weights.h5":
-            model = bare_model(planned.plan.graph)
+            model = bare_model(known or planned.plan.graph)
             model.load_weights(out)
             return model
         # Stored code gets this far only in a model the person trusts; all others are opaque and are not run.
@@ -147,44 +178,45 @@ def _check_harmless(out: Path, planned: Any) -> None:
         )
 
 
-def different_weights(planned: Planned, model: Any, arrays: Arrays) -> list[str]:
-    """Weights of the loaded model that are not, bit for bit, what the plan says they are."""
+def held_weights(planned: Planned, model: Any, arrays: Arrays) -> tuple[int, list[str]]:
+    """How many weights of the loaded model were held against the plan, and which are not, bit for bit, what it says."""
     live = {path: layer for path, _, layer in live_layers(planned.plan.graph, model)}
     variables: dict[str, dict[str, Any]] = {}
-    wrong = []
+    wrong, count = [], 0
     for move in planned.moves:
-        if move.layer not in live or move.fate.dtype.startswith("string"):
+        if move.fate.dtype.startswith("string"):
             continue
         if move.layer not in variables:
-            variables = {move.layer: dict(recorded_variables(live[move.layer]))}
+            layer = live.get(move.layer)
+            variables = {move.layer: {} if layer is None else dict(recorded_variables(layer))}
+        count += 1
         found = variables[move.layer].get(move.key)
         if found is None or not values_equal(found, arrays.values(move)):
             wrong.append(move.fate.weight)
-    return wrong
+    return count, wrong
 
 
-def runs(planned: Planned, model: Any, own_inputs: Mapping[str, Array] | None) -> tuple[bool, str]:
+def runs(planned: Planned, model: Any, inputs: Mapping[str, Array]) -> tuple[bool, str]:
     """Whether the model gives finite outputs of the planned shapes, and if not, a sentence."""
-    graph = planned.plan.graph
-    inputs = {**random_inputs(graph), **(own_inputs or {})}
     try:
-        found = model(ordered(graph, inputs), training=False)
-    except Exception as error:  # noqa: BLE001 - whatever the model does when run is the answer
-        return False, f"The model does not run: {sentence(error)}"
-    for port, tensor in zip(planned.plan.outputs, keras.tree.flatten(found), strict=False):
-        if port.shape is not None and not _admits(port.shape, tuple(tensor.shape)):
-            return False, f"{port.name} has the shape {tuple(tensor.shape)}; {port.shape} was planned."
-        if tensor.dtype != "string" and not np.all(np.isfinite(np.asarray(tensor, dtype=np.float64))):
+        found = numbers(model, ordered(planned.plan.graph, inputs))
+    except Unrunnable as error:
+        return False, f"The model does not run: {error.message}"
+    if not found:
+        return False, "The model has no outputs."
+    for port, array in zip(planned.plan.outputs, found, strict=False):
+        if port.shape is not None and not _admits(port.shape, array.shape):
+            return False, f"{port.name} has the shape {array.shape}; {port.shape} was planned."
+        if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
             return False, f"{port.name} has values that are not finite."
     return True, ""
 
 
-def _training_gap(planned: Planned, model: Any, own_inputs: Mapping[str, Array] | None) -> float | None:
-    """`training_gap` on the person's inputs or a random batch; what cannot be measured is no fault."""
-    graph = planned.plan.graph
+def _training_gap(planned: Planned, model: Any, inputs: Mapping[str, Array]) -> float | None:
+    """`training_gap` on the inputs of the check; what Keras cannot run in training is no fault."""
     try:
-        return training_gap(model, ordered(graph, {**random_inputs(graph, _BATCH), **(own_inputs or {})}))
-    except Exception:  # noqa: BLE001 - a measurement beside the verdict
+        return training_gap(model, ordered(planned.plan.graph, inputs))
+    except Unrunnable:
         return None
 
 
@@ -205,7 +237,7 @@ def _contracts(
     results: list[ContractResult] = []
     by_layer: tuple[tuple[str, float], ...] = ()
     built: tuple[Step, Any] | None = None
-    for stage in planned.stages:
+    for stage in planned.stages or _as_planned(planned):
         before, after = stage.before, stage.after
         with Arrays(before.shaped.graph, files) as old_arrays, Arrays(after.shaped.graph, files) as new_arrays:
             try:
@@ -216,11 +248,26 @@ def _contracts(
             except FileError as error:
                 return results, by_layer, f"The contracts were not checked: {error.message}"
             built = (after, new)
-            graphs = before.shaped.graph, after.shaped.graph
-            inputs = (own_inputs or {}) if last else {}  # the person's arrays have the shapes of the result
-            pair = Pair(graphs[0], old, graphs[1], new, after.moves, new_arrays, planner.shaper, inputs)
+            pair = Pair(
+                old_graph=before.shaped.graph,
+                old=old,
+                old_moves=before.moves,
+                old_arrays=old_arrays,
+                new_graph=after.shaped.graph,
+                new=new,
+                moves=after.moves,
+                arrays=new_arrays,
+                shaper=planner.shaper,
+                own_inputs=(own_inputs or {}) if last else {},  # the person's arrays have the shapes of the result
+            )
             for contract in stage.contracts:
                 result, layers = check_contract(contract, pair)
                 results.append(result)
                 by_layer = by_layer or layers
     return results, by_layer, ""
+
+
+def _as_planned(planned: Planned) -> tuple[Stage, ...]:
+    """Where no edit promises anything, the file must still answer as the planned model does, built apart from it."""
+    step = Step(None, "", planned.shaped, planned.moves)
+    return (Stage(step, step, (same_input("file(x) == plan(x)", True),)),)

@@ -1,8 +1,13 @@
-"""Outputs appear whole or not at all: written beside their destination, renamed when done, removed when not."""
+"""Outputs appear whole or not at all: written beside their destination, renamed when done, removed when not.
+
+A result that is checked gets its name after the check alone: until then it lies in a folder of its own (`Unchecked`).
+One that fails is kept under a name that no program takes for a model.
+"""
 
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +29,13 @@ def check_destination(out: Path, *sources: Path) -> None:
             raise FileError(
                 f"{out} is the source itself, which is never written to; choose another name.", path=str(out)
             )
-    if out.is_dir():
+    if out.is_dir() and not _is_saved_model(out):
         raise FileError(f"{out} is a folder; give the name of a file.", path=str(out))
+
+
+def _is_saved_model(out: Path) -> bool:
+    """Whether a folder is what an earlier export wrote under this name, which a new one replaces."""
+    return out.name.lower().endswith(".savedmodel") and (out / "saved_model.pb").is_file()
 
 
 @contextlib.contextmanager
@@ -34,11 +44,77 @@ def replacing(out: Path) -> Iterator[Path]:
     partial = partial_path(out, os.getpid())
     try:
         yield partial
-        partial.replace(out)
+        rename_over(partial, out)
     except OSError as error:
         raise write_error(error, out) from error
     finally:
         remove_partials(out, os.getpid())
+
+
+def rename_over(made: Path, out: Path) -> None:
+    """Give what was made its name. A folder of that name goes once the new one has it. Raises `OSError`."""
+    if not made.is_dir() and not out.is_dir():
+        made.replace(out)
+        return
+    old = out.with_name(f".{out.name}.replaced-{os.getpid()}")
+    there = os.path.lexists(out)
+    if there:
+        out.rename(old)
+    try:
+        made.rename(out)
+    except OSError:
+        if there:
+            old.rename(out)
+        raise
+    if there:
+        remove(old)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; what cannot be removed is left alone."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class Unchecked:
+    """A result between writing and checking. A context manager; `place` is where to write it.
+
+    `place` has the result's own name, in a folder beside its destination that goes when the block ends.
+    """
+
+    def __init__(self, out: Path) -> None:
+        """`out` is the name that the result is to have. Raises `FileError` if nothing can be written there."""
+        self._out = out
+        self._folder = partial_path(out, os.getpid()).with_name(f"{partial_path(out, os.getpid()).name}-unchecked")
+        self.place = self._folder / out.name
+
+    def __enter__(self) -> "Unchecked":
+        try:
+            remove(self._folder)
+            self._folder.mkdir()
+        except OSError as error:
+            raise write_error(error, self._out) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        remove_partials(self._out, os.getpid())
+
+    def keep(self, good: bool) -> Path:
+        """Give the result its name, or the one of a result that failed; returns the path. Raises `FileError`."""
+        final = self._out if good else unverified_path(self._out)
+        try:
+            rename_over(self.place, final)
+        except OSError as error:
+            raise write_error(error, final) from error
+        return final
+
+
+def unverified_path(out: Path) -> Path:
+    """What a file is called that was written and failed its check: no ending that anything opens as a model."""
+    return out.with_name(f"{out.name}.unverified")
 
 
 def write_error(error: OSError, out: Path) -> FileError:
