@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from core.descriptions import LayerClass, RecipeCheck
-from core.errors import Cancelled, SutureError
+from core.errors import Cancelled, OwnFault, SutureError
 from core.plan import LegalSizes
 from core.recipe import Recipe, to_json
 from core.service.messages import AskSizes
@@ -91,10 +91,16 @@ class Inquiries(QObject):
         def failed(error: SutureError) -> None:
             if isinstance(error, Cancelled):
                 self._timer.start()
-            else:
-                known(None)
+                return
+            self._own(error)
+            known(None)
 
         session.engine.ask(body, known, failed)
+
+    def _own(self, error: SutureError) -> None:
+        """Nobody waits for these answers, but a mistake of our own is not passed over in silence."""
+        if isinstance(error, OwnFault):
+            self._session.note.emit(error.message)
 
     # layer classes
 
@@ -111,8 +117,9 @@ class Inquiries(QObject):
         self.classes_known.emit()
 
     @Slot(object)
-    def _on_no_classes(self, _error: SutureError) -> None:
+    def _on_no_classes(self, error: SutureError) -> None:
         self._classes_asked = False
+        self._own(error)
 
     # presets
 
@@ -129,8 +136,9 @@ class Inquiries(QObject):
         self.checks_known.emit(tuple(checks))
 
     @Slot(object)
-    def _on_no_checks(self, _error: SutureError) -> None:
+    def _on_no_checks(self, error: SutureError) -> None:
         self._check_id = None
+        self._own(error)
 
     # weights of another file
 

@@ -349,10 +349,13 @@ class Session(Helpers):
         )
 
     def _on_exported(self, written: Any, asked: Recipe) -> None:
-        self.note.emit(f"wrote {self.exporting}")
         self.exporting = ""
         self.work_changed.emit()
-        self.mark_saved(asked)
+        if written.verification is None or written.verification.ok:
+            self.note.emit(f"wrote {written.written}")
+            self.mark_saved(asked)
+        else:
+            self.note.emit(f"kept {written.written}, which did not pass its check")
         self.export_finished.emit(written)
         self._catch_up()
 

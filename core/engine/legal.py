@@ -15,8 +15,11 @@ def legal_sizes(
     """What is known of the spatial `axes` (batch counted) of the input `name`, all set to the same size.
 
     `wanted` is a size the person asks about. Shapes are followed at some forty sizes, so this is asked for, not typed
-    along with. A model whose weights depend on the size (Dense after Flatten) admits only the sizes where they fit.
+    along with. A model whose weights depend on the size (Dense after Flatten) admits only the sizes where they fit. Of
+    an input that a recipe has taken away nothing is known.
     """
+    if all(layer.name != name for layer in graph.input_layers()):
+        return LegalSizes(name, None, None, None, "")
     trial = _Trial(shaper, graph, name, axes)
     least = smallest(lambda size: trial.problem(size) is None or not _shrinks(trial, size), _LIMIT)
     if least is None:

@@ -1,5 +1,6 @@
 """The sheet that goes with an export or a verification: progress with cancel, then what Keras says of the file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,17 @@ class ExportSheet(Sheet):
         self._show_buttons(running=False)
         verification = written.verification
         good = verification is None or verification.ok
-        self._icon.set_icon("check" if good else "warning", "success" if good else "warning")
-        self.title.setText(f"{Path(self._path).name} is written" if good else "Written, but the check failed")
-        self.subtitle.setText(f"{size_words(written.bytes)} in {Path(self._path).parent}")
+        self._icon.set_icon("check" if good else "error", "success" if good else "error")
+        name = Path(self._path).name
+        title = f"{name} did not pass its check"
+        if good:
+            title = f"{name} is written, not verified" if verification is None else f"{name} is written"
+        self.title.setText(title)
+        place = f"{size_words(written.bytes)} in {Path(self._path).parent}"
+        if verification is not None:
+            kept = f"Kept as {Path(written.written).name}, {place}. {verification.reason}."
+            place = f"{place}; {verification.compared} compared" if good else kept
+        self.subtitle.setText(place)
         if verification is not None:
             self._show_verification(verification)
         self.settle()
@@ -117,8 +126,8 @@ class ExportSheet(Sheet):
         good = verification.ok
         self._icon.set_icon("check" if good else "error", "success" if good else "error")
         name = Path(self._path).name
-        self.title.setText(f"{name} holds what the plan says" if good else f"{name} is not what the plan says")
-        self.subtitle.setText(str(Path(self._path).parent))
+        self.title.setText(f"{name} holds what the plan says" if good else f"{name} did not pass its check")
+        self.subtitle.setText(str(Path(self._path).parent) if good else f"{verification.reason}.")
         self._show_verification(verification)
         self.settle()
 
@@ -144,19 +153,10 @@ class ExportSheet(Sheet):
                 ", \u2026" if len(self._inputs) > 3 else ""
             )
             self._results.addWidget(label(f"Run on your own inputs: {names}", "small", wrap=True))
-        facts = (
-            (verification.reloaded, "Keras loads the file", "Keras does not load the file"),
-            (
-                verification.forward,
-                "A forward pass gives finite outputs of the planned shapes",
-                "The forward pass failed",
-            ),
-            (verification.copied_equal, "Every copied weight is equal bit for bit", "Some copied weights differ"),
-        )
-        for good, yes, no in facts:
+        for good, yes, no in facts(verification):
             self._results.addLayout(self._fact(good, yes if good else no))
         for result in verification.contracts:
-            words = drift_words(result.drift, exact=result.exact, mean=result.mean)
+            words = drift_words(result.drift, exact=result.exact, mean=result.mean, rounding=result.rounding)
             self._results.addLayout(self._fact(result.holds, result.name, words, exact=result.exact))
         if any(drift > 0 for _, drift in verification.drift_by_layer) and not all(
             result.drift < EXACT for result in verification.contracts
@@ -195,10 +195,23 @@ class ExportSheet(Sheet):
         QGuiApplication.clipboard().setText(self._details)
 
 
-def drift_words(drift: float, *, exact: bool, mean: float = 0.0) -> str:
-    """A contract's drift in words."""
+def facts(verification: Verification) -> Iterator[tuple[bool, str, str]]:
+    """What was asked of the file beside its contracts: the answer, and the words for yes and for no."""
+    if not verification.skipped and not verification.report:
+        yield verification.reloaded, "Keras loads the file", "Keras does not load the file"
+        yes = "A forward pass gives finite outputs of the planned shapes"
+        yield verification.forward, yes, "The forward pass failed"
+    if verification.arrays or not verification.copied_equal:
+        yes = f"{verification.arrays:,} arrays are bit for bit what was planned"
+        yield verification.copied_equal, yes, "Some arrays are not what was planned"
+
+
+def drift_words(drift: float, *, exact: bool, mean: float = 0.0, rounding: float | None = None) -> str:
+    """A contract's drift in words; `rounding` where it had to be measured in double precision."""
     if drift == 0:
         return "exactly equal"
+    if rounding is not None:
+        return f"{drift:.1e} relative in double precision; single precision rounds by {rounding:.1e}"
     percent = f"{drift:.1e}" if drift < EXACT else f"{drift:.2%}"
     if exact:
         return f"equal up to rounding ({percent} relative)"

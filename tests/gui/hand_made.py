@@ -229,7 +229,7 @@ class Written:
 
     def __init__(self, plan: Plan, path: str) -> None:
         self.plan, self.written, self.bytes = plan, path, 812_345
-        self.verification = Verification(reloaded=True, forward=True, copied_equal=True)
+        self.verification = Verification(reloaded=True, forward=True, copied_equal=True, arrays=3)
 
 
 class FakeWorker:
@@ -318,7 +318,7 @@ class FakeWorker:
             edits = [make_edit("change_input", shape=[96, 96, 1], channels=rule) for rule in ("sum", "mean")]
             value = (RuleDrift("sum", 0.0, (edits[0],)), RuleDrift("mean", 0.67, (edits[1],)))
         elif isinstance(body, Verify):
-            value = Verification(reloaded=True, forward=True, copied_equal=True)
+            value = Verification(reloaded=True, forward=True, copied_equal=True, arrays=3)
         elif isinstance(body, AskTrust | TrustFile):
             try:
                 value = reader_handlers()[type(body)](body, lambda stage, fraction: None)
