@@ -1,0 +1,194 @@
+"""What an edit must leave equal, worked out from two files with plain Keras and NumPy: nothing here asks the engine.
+
+Each contract kind has an evaluation of its own. Models are called eagerly with their input checks off, so that a model
+may be run at the size it had before: its layers compute at any size that their weights allow.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from unittest.mock import patch
+
+import keras
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Inputs = dict[str, Array]
+_COUNT = 2
+
+
+@contextlib.contextmanager
+def any_size() -> Iterator[None]:
+    """Models take inputs of other sizes than they declare."""
+    with (
+        patch("keras.src.models.functional.Functional.input_spec", None),
+        patch("keras.src.models.sequential.Sequential.input_spec", None, create=True),
+    ):
+        yield
+
+
+def input_names(model: Any) -> list[str]:
+    return [tensor._keras_history.operation.name for tensor in model.inputs]
+
+
+def drawn(model: Any, seed: int = 5, **shapes: Any) -> Inputs:
+    """Seeded inputs by name; `shapes` replaces the declared ones."""
+    rng = np.random.default_rng(seed)
+    found: Inputs = {}
+    for name, tensor in zip(input_names(model), model.inputs, strict=True):
+        shape = shapes.get(name) or [size or 12 for size in tensor.shape[1:]]
+        if "int" in tensor.dtype:
+            found[name] = rng.integers(0, 5, (_COUNT, *shape)).astype(tensor.dtype)
+        else:
+            found[name] = rng.normal(size=(_COUNT, *shape)).astype(np.float32)
+    return found
+
+
+def run(model: Any, inputs: Mapping[str, Array]) -> list[Array]:
+    """The outputs of a model on inputs by name."""
+    given = [inputs[name] for name in input_names(model)]
+    with any_size():
+        found = model(given[0] if len(given) == 1 else given, training=False)
+    return [np.asarray(one, np.float64) for one in keras.tree.flatten(found)]
+
+
+def inner(model: Any, inputs: Mapping[str, Array], tensors: list[Any]) -> list[Array]:
+    """Tensors inside a model on inputs by name."""
+    part = keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, tensors)
+    given = [inputs[name] for name in input_names(model)]
+    with any_size():
+        found = part(given[0] if len(given) == 1 else given, training=False)
+    return [np.asarray(one, np.float64) for one in keras.tree.flatten(found)]
+
+
+def off(new: list[Array], old: list[Array]) -> float:
+    """The largest difference over the largest value; infinite where shapes differ."""
+    if [one.shape for one in new] != [one.shape for one in old]:
+        return float("inf")
+    scale = [float(np.max(np.abs(one))) or 1.0 for one in old]
+    return max((float(np.max(np.abs(a - b))) / c for a, b, c in zip(new, old, scale, strict=True)), default=0.0)
+
+
+def _same_input(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    given = drawn(old)
+    return off(run(new, given), run(old, given))
+
+
+def _gray(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    name, axis, shape = fields["input"], fields["axis"] - 1, list(fields["shape"])
+    shape[axis] = 1
+    gray = drawn(old, **{name: [size or 12 for size in shape]})
+    one, two = (
+        {**gray, name: np.repeat(gray[name], fields[side], axis=axis + 1)} for side in ("old", "new")
+    )
+    return off(run(new, two), run(old, one))
+
+
+def _old_bands(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    name, axis, shape = fields["input"], fields["axis"], [size or 12 for size in fields["shape"]]
+    shape[axis - 1] = fields["old"]
+    given = drawn(old, **{name: shape})
+    more = list(given[name].shape)
+    more[axis] = fields["new"] - fields["old"]
+    wide = np.concatenate([given[name], np.zeros(more, np.float32)], axis=axis)
+    return off(run(new, {**given, name: wide}), run(old, given))
+
+
+def _mapped(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    name, axis, shape = fields["input"], fields["axis"], [size or 12 for size in fields["shape"]]
+    matrix = np.asarray(fields["matrix"], np.float64)
+    shape[axis - 1] = len(matrix)
+    given = drawn(old, **{name: shape})
+    mixed = np.moveaxis(np.tensordot(given[name], matrix, axes=([axis], [0])), -1, axis).astype(np.float32)
+    return off(run(new, given), run(old, {**given, name: mixed}))
+
+
+def _old_size(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    given = drawn(old)
+    return off(run(new, given), run(old, given))
+
+
+def _adapted(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    """The adapter is known by its name and is itself plain Keras; the rest must be the old model."""
+    given = drawn(new)
+    arrived = inner(new, given, [new.get_layer(fields["layer"]).output])[0].astype(np.float32)
+    return off(run(new, given), run(old, {**given, fields["input"]: arrived}))
+
+
+def _padded(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    given, gaps = drawn(new), [(0, 0), *fields["gaps"]]
+    found = run(old, {**given, fields["input"]: np.pad(given[fields["input"]], gaps)})
+    inside = (slice(None), *(slice(low, -high or None) for low, high in fields["gaps"]))
+    return off(run(new, given), [one[inside] if at in fields["crop"] else one for at, one in enumerate(found)])
+
+
+def _features(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    given = drawn(new)
+    sides = []
+    for place, model in enumerate((new, old)):
+        tensors = [at(model, pair[place]) for pair in fields["pairs"]]
+        sides.append(inner(model, {**drawn(model), **given}, tensors))
+    if fields.get("pool"):
+        reduce = np.mean if fields["pool"] == "avg" else np.max
+        first = fields["first"]
+        sides[1] = [
+            reduce(one, axis=tuple(range(2, one.ndim) if first else range(1, one.ndim - 1))) for one in sides[1]
+        ]
+    return off(*sides)
+
+
+def _classes(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    """Columns of the classifier ahead of its activation."""
+    given = drawn(new)
+    found = []
+    for side, model in (("new", new), ("old", old)):
+        layer = model.get_layer(fields["layer"])
+        kept, layer.activation = layer.activation, keras.activations.linear
+        try:
+            calls = fields.get("calls") or [0]
+            values = inner(model, given, [layer._inbound_nodes[calls[0]].output_tensors[0]])[0]
+        finally:
+            layer.activation = kept
+        found.append(np.take(values, fields[side], axis=int(fields["axis"])))
+    return off([found[0]], [found[1]])
+
+
+def _tail(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    given = drawn(old)
+    tensors = [at(old, [layer, [call], out]) for _, layer, call, out in fields["inputs"]]
+    middle = inner(old, given, tensors)
+    entering = {row[0]: value.astype(np.float32) for row, value in zip(fields["inputs"], middle, strict=True)}
+    found = run(old, given)
+    return off(run(new, {**given, **entering}), [found[int(number)] for number in fields["outputs"]])
+
+
+def at(model: Any, place: Any) -> Any:
+    """An output by number, or a tensor by layer path, calls and output."""
+    if isinstance(place, int):
+        return model.outputs[place]
+    path, calls, output = place[0], place[1] or [0], place[2]
+    graph = getattr(model, "_functional", model)
+    parts = {part.name: part for part in graph.operations}
+    name = path if path in parts else next(one for one in parts if path.startswith(one + "/"))
+    node = parts[name]._inbound_nodes[calls[0]]
+    if name == path:
+        return node.output_tensors[output]
+    below = at(parts[name], [path[len(name) + 1 :], calls[1:], output])
+    given = parts[name].inputs  # of the nested model
+    return keras.Model(given[0] if len(given) == 1 else given, below)(
+        node.input_tensors[0] if len(node.input_tensors) == 1 else node.input_tensors
+    )
+
+
+ORACLES: dict[str, Callable[[Mapping[str, Any], Any, Any], float]] = {
+    "same_input": _same_input,
+    "gray": _gray,
+    "old_bands": _old_bands,
+    "mapped": _mapped,
+    "old_size": _old_size,
+    "adapted": _adapted,
+    "padded": _padded,
+    "features": _features,
+    "classes": _classes,
+    "tail": _tail,
+}
