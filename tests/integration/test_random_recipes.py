@@ -54,7 +54,7 @@ def trial(seed: int, folder: Path) -> str:
         after = keras.saving.load_model(out, compile=False)
         judge(edit, new, known, before, after, label)
         known.append((new.shaped, after))
-        account(new.plan, before if not done else None, after, label)
+        account(new.plan, model, after, label)
         if not done and edit["do"] == "change_input" and len(grown.edits) == 1:
             native(seed, edit, model, after, label)
         if written.verification is not None:
@@ -102,9 +102,27 @@ def judge(edit: dict[str, Any], new: Planned, known: list[tuple[Any, Any]], befo
 
 
 def account(plan: Plan, source: Any, after: Any, label: str) -> None:
-    """Every array of the source ends somewhere or is told, and every weight of the result comes from somewhere or is told."""
+    """Every array of the source ends somewhere, and every weight of the result has a fate; copies are copies bit for bit."""
     assert after.count_params() == plan.after.params, label
     assert sum(int(np.prod(one.shape)) for one in after.trainable_weights) == plan.after.trainable_params, label
+    ends = {fate.source for fate in plan.fates if fate.source} | {name for name, _ in plan.merged} | {*plan.dropped}
+    assert len(ends) == len(source.weights), f"{label}: {len(source.weights)} arrays, of which {len(ends)} are accounted for"
+    stored = {_bits(one) for one in source.weights}
+    made = [_bits(one) for one in after.weights]
+    copies = sum(fate.fate == "copied" and "seed" not in fate.weight for fate in plan.fates)
+    assert sum(one in stored for one in made) >= copies, f"{label}: not every copied array is in the result"
+    assert not any(fate.fate == "mismatched" for fate in plan.fates), label
+    told = " ".join(finding.message for finding in plan.findings)
+    for fate in plan.fates:
+        if fate.fate == "initialized":
+            assert fate.weight.rpartition("/")[0].partition("/")[0] in told, f"{label}: {fate.weight} starts anew, untold"
+    for name in plan.dropped:
+        assert name.partition("/")[0] in told, f"{label}: {name} is dropped, untold"
+
+
+def _bits(variable: Any) -> tuple[tuple[int, ...], bytes]:
+    value = np.asarray(variable)
+    return value.shape, value.tobytes()
 
 
 def native(seed: int, edit: dict[str, Any], source: Any, after: Any, label: str) -> None:
