@@ -6,7 +6,9 @@ layers that hold weights, and models around them are left trainable: nothing wip
 """
 
 import difflib
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Mapping
+from fnmatch import translate
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -86,8 +88,8 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         return tuple(found)
 
     def _moving(self, after: Graph) -> tuple[Finding, ...]:
-        moving = [path for path in behind_frozen(after) if path in matched(after, self.layers) or not self.trainable]
-        if not moving or self.trainable:
+        moving = [] if self.trainable else behind_frozen(after)
+        if not moving:
             return ()
         fix = Fix("Freeze these BatchNormalization layers", (SetTrainable(layers=tuple(moving), trainable=False),))
         message = (
@@ -109,19 +111,41 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
 
 
 def matched(graph: Graph, globs: tuple[str, ...]) -> set[str]:
-    """Paths of the leaf layers that the globs mean. Raises `EditError` for a glob that means nothing."""
-    paths = [path for path, _ in graph.walk()]
-    found: set[str] = set()
+    """Paths of the leaf layers that the globs mean. Raises `EditError` for a glob that means nothing.
+
+    Linear in the number of layers plus the number of globs without wildcards; a glob with them costs a pass.
+    """
+    layers = dict(graph.walk())
+    by_name: dict[str, list[str]] = {}
+    for path in layers:
+        by_name.setdefault(path.rpartition("/")[2], []).append(path)
+    hits: set[str] = set()
     for glob in globs:
-        hits = [path for path in paths if fnmatchcase(path, glob)]
-        hits = hits or [path for path in paths if fnmatchcase(path.rpartition("/")[2], glob)]
-        if not hits:
-            near = difflib.get_close_matches(glob, paths, n=1)
+        means = _meaning(glob, layers, by_name)
+        if not means:
+            near = difflib.get_close_matches(glob, layers, n=1)
             raise EditError(f"No layer matches {glob!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
-        for hit in hits:
-            found.add(hit)
-            found.update(path for path in paths if path.startswith(hit + "/"))
-    return {path for path in found if _is_leaf(graph.find(path))}
+        hits.update(means)
+    found: set[str] = set()
+    around = ""
+    for path, layer in layers.items():  # parents come first, and what is inside one comes right behind it
+        if around and not path.startswith(around):
+            around = ""
+        if not around and path in hits and layer.inner is not None:
+            around = path + "/"
+        if (around or path in hits) and _is_leaf(layer):
+            found.add(path)
+    return found
+
+
+def _meaning(glob: str, layers: Mapping[str, Layer], by_name: Mapping[str, list[str]]) -> list[str]:
+    """The paths that a glob fits; where it fits none, those whose last name it fits."""
+    if not set(glob) & set("*?["):
+        return [glob] if glob in layers else by_name.get(glob, [])
+    fits = re.compile(translate(glob)).match
+    return [path for path in layers if fits(path)] or [
+        path for name, paths in by_name.items() if fits(name) for path in paths
+    ]
 
 
 def spread(graph: Graph) -> Graph:

@@ -31,9 +31,9 @@ def input_names(model: Any) -> list[str]:
     return [tensor._keras_history.operation.name for tensor in model.inputs]
 
 
-def drawn(model: Any, seed: int = 5, **shapes: Any) -> Inputs:
+def drawn(model: Any, **shapes: Any) -> Inputs:
     """Seeded inputs by name; `shapes` replaces the declared ones."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(5)
     found: Inputs = {}
     for name, tensor in zip(input_names(model), model.inputs, strict=True):
         shape = shapes.get(name) or [size or 12 for size in tensor.shape[1:]]
@@ -78,9 +78,7 @@ def _gray(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     name, axis, shape = fields["input"], fields["axis"] - 1, list(fields["shape"])
     shape[axis] = 1
     gray = drawn(old, **{name: [size or 12 for size in shape]})
-    one, two = (
-        {**gray, name: np.repeat(gray[name], fields[side], axis=axis + 1)} for side in ("old", "new")
-    )
+    one, two = ({**gray, name: np.repeat(gray[name], fields[side], axis=axis + 1)} for side in ("old", "new"))
     return off(run(new, two), run(old, one))
 
 

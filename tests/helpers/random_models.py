@@ -1,7 +1,6 @@
 """Small random Keras models and random edits of them, the same for the same seed at every input size."""
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -58,12 +57,14 @@ class Maker:
         return layers.Conv1D(6, kernel, padding="causal", dilation_rate=rate)(x)
 
     def wrapped(self, x: Any) -> Any:
-        kinds: list[Callable[[], Any]] = [
+        kinds: list[Any] = [
             lambda: layers.SpectralNormalization(self.layer("Conv#", 6, 3, padding="same")),
             lambda: layers.TimeDistributed(layers.Dense(6) if self.rank == 1 else layers.Conv1D(6, 3)),
-            lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True))
-            if self.rank == 1
-            else layers.TimeDistributed(layers.Bidirectional(layers.GRU(3, return_sequences=True))),
+            lambda: (
+                layers.Bidirectional(layers.LSTM(3, return_sequences=True))
+                if self.rank == 1
+                else layers.TimeDistributed(layers.Bidirectional(layers.GRU(3, return_sequences=True)))
+            ),
         ]
         return self.rng.choice(kinds)()(x)
 

@@ -1,7 +1,7 @@
 """Random models under random recipes, judged edit by edit by oracles that know nothing of the engine.
 
-A recipe of one to four edits is drawn; what the plan offers as a fix may be taken. After each edit the model is written,
-opened by plain Keras, and held against the model before that edit.
+A recipe of one to four edits is drawn; what the plan offers as a fix may be taken. After each edit the model is
+written, opened by plain Keras, and held against the model before that edit.
 """
 
 import random
@@ -33,14 +33,18 @@ def trial(seed: int, folder: Path) -> str:
     model.save(source)
     planner = opened(source)
     rng = random.Random(seed)
-    steps, before, done = Recipe(), keras.saving.load_model(source, compile=False), []
+    steps, before = Recipe(), keras.saving.load_model(source, compile=False)
+    done: list[str] = []
     planned = planner.planned(steps)
     known = [(planned.shaped, before)]
     wanted = rng.choice([1, 2, 3, 4])
     for _ in range(3 * wanted):
         if len(done) == wanted:
             break
-        edit = random_edit(rng, _image(planned.plan), [path for path, one in planned.plan.graph.walk() if not one.is_input])
+        paths = [path for path, one in planned.plan.graph.walk() if not one.is_input]
+        if not paths:
+            break  # all that is left is an input
+        edit = random_edit(rng, _image(planned.plan), paths)
         try:
             grown = settled(planner, Recipe(edits=(*steps.edits, *recipe(edit).edits)), rng)
             if grown is None:
@@ -84,7 +88,9 @@ def settled(planner: Any, steps: Recipe, rng: random.Random) -> Recipe | None:
     return None
 
 
-def judge(edit: dict[str, Any], new: Planned, known: list[tuple[Any, Any]], before: Any, after: Any, label: str) -> None:
+def judge(
+    edit: dict[str, Any], new: Planned, known: list[tuple[Any, Any]], before: Any, after: Any, label: str
+) -> None:
     """Every contract that is called exact holds between the models that it speaks of."""
     for stage in new.stages:
         if stage.after.shaped is not new.shaped:
@@ -98,15 +104,19 @@ def judge(edit: dict[str, Any], new: Planned, known: list[tuple[Any, Any]], befo
         assert off(run(after, given), run(before, given)) <= EXACT, label
     for value, port in zip(run(after, drawn(after)), new.plan.outputs, strict=True):
         assert np.all(np.isfinite(value)), f"{label}: {port.name} is not finite"
-        assert all(want in (None, got) for want, got in zip((port.shape or ())[1:], value.shape[1:], strict=True)), label
+        assert all(want in (None, got) for want, got in zip((port.shape or ())[1:], value.shape[1:], strict=True)), (
+            label
+        )
 
 
 def account(plan: Plan, source: Any, after: Any, label: str) -> None:
-    """Every array of the source ends somewhere, and every weight of the result has a fate; copies are copies bit for bit."""
+    """Every array of the source ends somewhere, every new weight has a fate, and copies are copies bit for bit."""
     assert after.count_params() == plan.after.params, label
     assert sum(int(np.prod(one.shape)) for one in after.trainable_weights) == plan.after.trainable_params, label
     ends = {fate.source for fate in plan.fates if fate.source} | {name for name, _ in plan.merged} | {*plan.dropped}
-    assert len(ends) == len(source.weights), f"{label}: {len(source.weights)} arrays, of which {len(ends)} are accounted for"
+    assert len(ends) == len(source.weights), (
+        f"{label}: {len(source.weights)} arrays, of which {len(ends)} are accounted for"
+    )
     stored = {_bits(one) for one in source.weights}
     made = [_bits(one) for one in after.weights]
     copies = sum(fate.fate == "copied" and "seed" not in fate.weight for fate in plan.fates)
@@ -115,7 +125,9 @@ def account(plan: Plan, source: Any, after: Any, label: str) -> None:
     told = " ".join(finding.message for finding in plan.findings)
     for fate in plan.fates:
         if fate.fate == "initialized":
-            assert fate.weight.rpartition("/")[0].partition("/")[0] in told, f"{label}: {fate.weight} starts anew, untold"
+            assert fate.weight.rpartition("/")[0].partition("/")[0] in told, (
+                f"{label}: {fate.weight} starts anew, untold"
+            )
     for name in plan.dropped:
         assert name.partition("/")[0] in told, f"{label}: {name} is dropped, untold"
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from core.edits import SetTrainable
+from core.edits.set_trainable import matched
 from core.errors import EditError
+from core.graph import Graph, Layer
 
 
 def trainable(built: Any) -> Any:
@@ -89,3 +91,23 @@ def test_that_a_glob_that_means_nothing_is_refused(bench: Any, layers: Any, word
     with pytest.raises(EditError) as caught:
         bench("flat").edited(SetTrainable(layers=layers))
     assert words in caught.value.message
+
+
+def test_that_matching_asks_each_layer_once_however_many_globs_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times the layers take ten times the steps: every layer is looked at a fixed number of times."""
+    steps = []
+    for count in (100, 1000):
+        graph = Graph("m", layers=tuple(Layer(f"dense_{number}", "Dense") for number in range(count)))
+        asked = 0
+
+        def counting(self: Graph, prefix: str = "", walk: Any = Graph.walk) -> Any:
+            nonlocal asked
+            for one in walk(self, prefix):
+                asked += 1
+                yield one
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Graph, "walk", counting)
+            assert len(matched(graph, ("*", *(f"dense_{number}" for number in range(count))))) == count
+        steps.append(asked / count)
+    assert steps[0] == steps[1] <= 3
