@@ -20,6 +20,7 @@ Code = Literal[
     "freeze.batch_norm",
     "freeze.forgotten",
     "freeze.fresh",
+    "weight.tied",
     "adapt.lossy",
     "training.dropped",
 ]

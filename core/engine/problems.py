@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from core.edits import ChangeInput, InsertAdapter
 from core.edits.positions import constant_shapes
-from core.engine.shapes import Problem, Shaped, Shaper
+from core.engine.shapes import SEVERAL, Problem, Shaped, Shaper
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer, TensorSpec
 from core.mismatches import adapter_fix, changed_input
@@ -72,6 +72,12 @@ def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper
     if problem.bad_config:
         message = f"Keras refuses the settings of {problem.layer} ({kind}): {_reason(problem.error)}"
         return Finding("error", "layer.unknown", problem.layer, message)
+    if problem.error.startswith(SEVERAL):
+        message = (
+            f"{problem.layer} ({kind}) gives {len(problem.inputs)} tensors, but a Sequential hands only one to the "
+            "next layer. Build this model as a Functional one, or with a single output inside."
+        )
+        return Finding("error", "shape.incompatible", problem.layer, message)
     arrived = " and ".join([*map(_text, problem.inputs), *_constants(layer, problem.call)]) or "nothing"
     if _TOO_SMALL.search(problem.error) and any(spec.shape for spec in problem.inputs):
         smallest = smallest_size(graph, problem.layer, shaper)

@@ -17,6 +17,10 @@ UNKNOWN = TensorSpec(None)
 _MOST_ANSWERS = 60_000
 
 
+SEVERAL = "A layer of a Sequential gives"
+"""How the reason begins where a layer gives more tensors than the next one can take."""
+
+
 class Problem(Struct, frozen=True):
     """A call that Keras would refuse: where, what arrives there, and Keras's reason."""
 
@@ -139,6 +143,9 @@ class _Pass:
             self.outputs[name, number] = outputs
             for index, spec in enumerate(outputs):
                 self.tensors[TensorRef(name, number, index)] = spec
+            if len(outputs) > 1 and self.graph.is_sequential and name != self.graph.layers[-1].name:
+                reason = f"{SEVERAL} {len(outputs)} tensors"
+                self.problems.append(Problem(name, number, reason, tuple(outputs)))
         layers = tuple(self._annotated(layer) for layer in self.graph.layers)
         graph = replace(self.graph, layers=layers)
         return Shaped(graph, self.needs, tuple(self.problems), tuple(self.unchecked))

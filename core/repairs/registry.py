@@ -9,6 +9,7 @@ from core.findings import Finding
 from core.repairs import (
     activations,
     axis,
+    doubled,
     dtypes,
     expansions,
     groups,
@@ -40,6 +41,7 @@ from core.repairs import (
     time_major,
 )
 from core.repairs.base import Config, Dialect, Repair, is_serialised, with_config
+from core.repairs.tied import tied_findings
 
 REPAIRS: tuple[Repair, ...] = (
     keras3_ops.REPAIR,
@@ -73,6 +75,7 @@ REPAIRS: tuple[Repair, ...] = (
 
 BEFORE: tuple[Repair, ...] = (
     keras1_towers.REPAIR,
+    doubled.REPAIR,
     names.REPAIR,
     sequential.REPAIR,
     ports.REPAIR,
@@ -109,7 +112,7 @@ def repair_model(model: Config, version: str | None, backend: str | None = None)
     if paths:
         log[sequential.REPAIR.name] = [(path, sequential.LISTED) for path in paths]
     repaired = _repair(named, dialect, log, "")
-    return Repaired(repaired, tuple(_findings(log)))
+    return Repaired(repaired, (*_findings(log), *tied_findings(model)))
 
 
 def dialect_of(model: Config, version: str | None, backend: str | None) -> Dialect:

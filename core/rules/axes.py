@@ -64,6 +64,8 @@ def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
     if found is not None:
         return found
     if class_name in _RECURRENT and name == "kernel" and rank == 2:
+        if not _first_cell(layer, weight_name):
+            return _OTHER  # it takes what the cell before it gives
         return Axes(kind="kernel", channels=0)
     if class_name in ("Dense", "EinsumDense") and name == "kernel" and rank >= 2:
         return Axes(kind="kernel", channels=0, filters=rank - 1)
@@ -74,6 +76,16 @@ def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
     if class_name == "Embedding" and rank == 2:
         return Axes(kind="table", positions=0, filters=1)
     return _custom(layer, rank, shape)
+
+
+def _first_cell(layer: Layer, weight_name: str) -> bool:
+    """Whether a weight is not one of a stacked cell behind the first."""
+    head, cells, rest = weight_name.partition("cells/")
+    if not cells:
+        return True
+    stacked = (weight.name for weight in layer.weights if weight.name.startswith(head + cells))
+    first = next(stacked, weight_name)
+    return first[len(head + cells) :].partition("/")[0] == rest.partition("/")[0]
 
 
 def _convolution(class_name: str, config: dict[str, Any], name: str, rank: int) -> Axes | None:

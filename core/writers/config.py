@@ -82,7 +82,11 @@ def _arrives_as_built(layer: Layer, graph: Graph) -> bool:
 
 
 def _unbuilt(value: Any) -> Any:
-    """A wrapped layer's entry without its build shape: the wrapper builds it, and an edit may have changed it."""
+    """Wrapped layers (and stacked cells) without their build shape: the outer layer builds them, and an edit may have
+    changed it.
+    """
+    if isinstance(value, list):
+        return [_unbuilt(item) for item in value]
     if not isinstance(value, dict) or "class_name" not in value or not isinstance(value.get("config"), dict):
         return value
     if "layers" in value["config"]:
