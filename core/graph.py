@@ -103,6 +103,8 @@ class Layer(Struct, frozen=True):
     `origin` is the layer's path in the source, kept through renames; `None` for new layers.
     `opaque` marks a layer whose code is missing: it is carried through untouched.
     `history` is what a change of channels notes for a later one (see `core.edits.channel_history`).
+    `trusted` are the digests of the stored code in this layer that the person trusts; code that is not among them is
+    not run, whoever put it there (see `core.readers.foreign.code_marks`).
     """
 
     name: str
@@ -120,6 +122,7 @@ class Layer(Struct, frozen=True):
     origin: str | None = None
     opaque: bool = False
     history: Any = None
+    trusted: frozenset[str] = frozenset()
 
     @property
     def is_model(self) -> bool:

@@ -8,14 +8,13 @@ import numpy as np
 
 from core.engine.arrays import Arrays
 from core.engine.filling import fill
-from core.engine.gate import UnknownCode, deserialize
-from core.engine.precision import deserialize_double
+from core.engine.gate import UnknownCode, make_model
+from core.engine.precision import double_model
 from core.engine.specs import sentence
 from core.engine.vocabularies import load_other_assets, with_vocabularies
 from core.errors import FileError
 from core.fates import Move
 from core.graph import Graph, Layer
-from core.writers.config import model_config
 
 
 def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays, double: bool = False) -> keras.Model:
@@ -46,13 +45,11 @@ def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays, double: bo
 
 def bare_model(graph: Graph, double: bool = False) -> keras.Model:
     """The model with Keras's own first values. Raises `FileError`."""
-    config = model_config(graph)
     missing = next((layer.class_name for _, layer in graph.walk() if layer.opaque), None)
     if missing is not None:
         raise _no_code(missing)
-    bytecode = any(layer.class_name == "Lambda" for _, layer in graph.walk())
     try:
-        return deserialize_double(config, bytecode) if double else deserialize(config, bytecode)
+        return double_model(graph) if double else make_model(graph)
     except UnknownCode as error:
         raise _no_code(error.name) from None
     except Exception as error:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from core.costs import layer_cost, total
 from core.edits import AnyEdit
 from core.edits.positions import carried
+from core.engine.brought import refuse_code, refuse_layers
 from core.engine.problems import problem_findings
 from core.engine.remembered import RememberedMoves
 from core.engine.shapes import Shaped, Shaper
@@ -125,7 +126,9 @@ class Planner:
                 further = (self._steps[0].shaped.graph,)
             if edit.wants_fates:
                 further = (*further, {move.fate.weight: move.fate for move in previous.moves})
+            refuse_code(edit)
             after = apply(before, *further)
+            refuse_layers(before, after)
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
         shaped = self._settled(edit, before, self.shaper.shape(after))

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from core.engine.gate import deserialize
+from core.engine.gate import make_model
+from core.graph import Graph
 
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"})
 _POLICIES = frozenset({"DTypePolicy", "FloatDTypePolicy", "Policy"})
@@ -18,14 +19,14 @@ class NotDouble(Exception):
     """A layer computes with quantized numbers, which double precision does not make exact."""
 
 
-def deserialize_double(entry: dict[str, Any], bytecode: bool = False) -> Any:
-    """`gate.deserialize`, in double precision. Raises `NotDouble` for quantized layers."""
+def double_model(graph: Graph) -> Any:
+    """`gate.make_model`, in double precision. Raises `NotDouble` for quantized layers."""
     policy, floats = keras.config.dtype_policy(), keras.config.floatx()
     # what a configuration leaves open follows the defaults
     keras.config.set_dtype_policy(DOUBLE)
     keras.config.set_floatx(DOUBLE)
     try:
-        return deserialize(_doubled(entry), bytecode)
+        return make_model(graph, _doubled)
     finally:
         keras.config.set_dtype_policy(policy)
         keras.config.set_floatx(floats)

@@ -137,7 +137,8 @@ def unallocated() -> Iterator[None]:
 
 
 def _same_object(first: Layer, second: Layer) -> bool:
-    return first.config is second.config and first.inner is second.inner and first.class_name == second.class_name
+    same = first.config is second.config and first.inner is second.inner and first.class_name == second.class_name
+    return same and first.trusted == second.trusted
 
 
 def _traced(layer: keras.Layer) -> bool:

@@ -9,10 +9,12 @@ import importlib.util
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 from msgspec.structs import replace
 
+from core.engine.gate import marks_of
 from core.errors import FileError
 from core.findings import Finding
 from core.graph import Graph, Layer
@@ -67,6 +69,8 @@ def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
     def known(_: str, layer: Layer) -> Layer:
         if not layer.opaque:
             return layer
+        layer = replace(layer, config=_findable(layer.config))
+        layer = replace(layer, trusted=marks_of(layer)) if bytecode else layer
         missing = set(layer_code(layer.class_name, layer.config, registered))
         missing.update(name for call in layer.calls for name in call_code(call, registered))
         if missing - _BYTECODE or (missing and not bytecode):
@@ -81,6 +85,20 @@ def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
         return replace(layer, opaque=False) if is_known(layer.module, layer.class_name) else layer
 
     return graph if graph.opaque else graph.replace_layers(known)
+
+
+def _findable(value: Any) -> Any:
+    """A config whose parts name the person's classes as Keras looks them up: by registered name, never by module."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_findable(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    found = {key: _findable(item) for key, item in value.items()}
+    name = found.get("class_name")
+    other = found.get("registered_name")
+    if isinstance(name, str) and "config" in found and registered(name) and not registered(other):
+        found["registered_name"] = name
+    return found
 
 
 def settled_findings(findings: tuple[Finding, ...], graph: Graph) -> tuple[Finding, ...]:

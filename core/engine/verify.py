@@ -13,7 +13,7 @@ from core.engine.build import bare_model, live_layers, live_model, values_equal
 from core.engine.contracts import Pair, check_contract
 from core.engine.execute import Progress, output_format, quiet
 from core.engine.exports import EXPORT_DRIFT, EXPORTS, exported_drift, missing_runtime
-from core.engine.gate import foreign_classes, registered
+from core.engine.gate import STORED, foreign_classes, registered
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.running import Unrunnable, numbers
@@ -27,8 +27,8 @@ from core.fates import Move
 from core.graph import Graph, Layer, Shape, StoreKey
 from core.plan import ContractResult, Verification
 from core.readers import open_store, read_model
-from core.readers.foreign import foreign_models
-from core.readers.raw import raw_config, stored_code
+from core.readers.foreign import code_marks, foreign_models
+from core.readers.raw import raw_config, refuse_disguise
 from core.readers.source import Source
 from core.reports import own_fault
 from core.rules.base import Array
@@ -149,15 +149,15 @@ def _load(planned: Planned, out: Path, known: Graph | None = None) -> Any:
     Raises `FileError` with Keras's own reason.
     """
     try:
+        refuse_disguise(out)
         read_model(out)  # refuses links out of the file, and bombs
         if output_format(out) == ".weights.h5":
             model = bare_model(known or planned.plan.graph)
             model.load_weights(out)
             return model
         # Stored code gets this far only in a model the person trusts; all others are opaque and are not run.
-        config = model_config(planned.plan.graph)
-        trusted = bool(stored_code(config))
-        _check_harmless(out, config)
+        trusted = code_marks(model_config(planned.plan.graph))
+        _check_harmless(out, trusted)
         return keras.saving.load_model(out, compile=False, safe_mode=not trusted)
     except SutureError:
         raise
@@ -165,11 +165,11 @@ def _load(planned: Planned, out: Path, known: Graph | None = None) -> Any:
         raise FileError(f"Keras cannot load {out.name}: {sentence(error)}", path=str(out)) from error
 
 
-def _check_harmless(out: Path, planned: Any) -> None:
+def _check_harmless(out: Path, planned: frozenset[str]) -> None:
     """Refuse a file that would bring other code than what was planned. Raises `FileError`."""
     found = raw_config(out)
-    strange = sorted(stored_code(found) - stored_code(planned))
-    names = [name for name in foreign_classes(found) if name not in ("__lambda__", "Lambda")]
+    strange = code_marks(found) - planned
+    names = [name for name in foreign_classes(found) if name not in STORED]
     if strange or names:
         what = names[0] if names else "stored Python code that the plan does not have"
         raise FileError(

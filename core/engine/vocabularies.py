@@ -88,6 +88,8 @@ def load_other_assets(graph: Graph, live: Iterable[tuple[str, Layer, Any]], arra
             with tempfile.TemporaryDirectory() as folder:
                 for rest, name in named[path]:
                     place = Path(folder, rest)
+                    if not place.resolve().is_relative_to(Path(folder).resolve()):
+                        continue  # a name in a file is no path on this disk
                     place.parent.mkdir(parents=True, exist_ok=True)
                     place.write_bytes(arrays.asset(name))
                 keras_layer.load_assets(folder)

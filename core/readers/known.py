@@ -148,6 +148,19 @@ LAYERS = frozenset(
 CODE_LAYERS = frozenset({"Lambda", "FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"})
 """Built-in layers whose config refers to code or to other files."""
 
+FILE_FIELDS: dict[str, tuple[str, ...]] = {
+    "StringLookup": ("vocabulary", "idf_weights"),
+    "IntegerLookup": ("vocabulary", "idf_weights"),
+    "IndexLookup": ("vocabulary", "idf_weights"),
+    "TextVectorization": ("vocabulary", "idf_weights"),
+    "GPTQConfig": ("dataset", "tokenizer"),
+    "AWQConfig": ("dataset", "tokenizer"),
+}
+"""Classes whose config can name a file, a folder or an address beside their own values, by the fields that do.
+
+Together with `CODE_LAYERS` this is the whole of Keras: a test asks every class of Keras for such arguments.
+"""
+
 APPLICATION_LAYERS = {
     "LayerScale": "keras.src.applications.convnext",
     "StochasticDepth": "keras.src.applications.convnext",

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from core.readers.archive import find_member, open_archive, read_member
+from core.readers.fault import damaged
 from core.readers.hdf5 import open_hdf5, text_attribute
 from core.readers.jsontext import parse_json
 from core.readers.sniff import Format, sniff
@@ -23,16 +24,26 @@ def raw_config(path: Path) -> Any:
     return None
 
 
-def stored_code(value: Any) -> set[str]:
-    """The texts of all functions stored in a config."""
-    found: set[str] = set()
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            if item.get("class_name") == "__lambda__":
-                found.add(repr(item.get("config")))
-            waiting.extend(item.values())
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
-    return found
+def refuse_disguise(path: Path) -> None:
+    """Raise `FileError` for a file whose ending and content are of different formats.
+
+    Suture goes by content and Keras by ending, so such a file could be one thing when it is looked at and another when
+    it is loaded.
+    """
+    name = path.name.lower()
+    wanted = next((formats for ending, formats in _BY_ENDING.items() if name.endswith(ending)), ())
+    if not wanted:
+        return
+    kind = sniff(path)
+    if path.is_dir() or kind not in wanted:
+        what = "a folder" if path.is_dir() else f"inside {_WORDS.get(kind, 'of another kind')}"
+        raise damaged(path, f"is {what}, which its ending denies, so it was not loaded", "Apply the recipe again.")
+
+
+_BY_ENDING = {
+    ".weights.h5": (Format.KERAS_WEIGHTS, Format.HDF5_WEIGHTS),
+    ".keras": (Format.KERAS,),
+    ".h5": (Format.HDF5_MODEL,),
+    ".hdf5": (Format.HDF5_MODEL,),
+}
+_WORDS = {Format.KERAS: "a .keras archive", Format.HDF5_MODEL: "a whole HDF5 model"}

@@ -1,0 +1,67 @@
+"""What a recipe brings: layers of its own go through the same gate as those of a file, before Keras hears of them.
+
+Recipes are what people share. Trust in a model file, and code that it stores, never covers a recipe that is applied to
+it: what an edit brings must be Keras's own, or defined in a file of code that the person named.
+"""
+
+import msgspec
+
+from core.edits import AnyEdit
+from core.engine.gate import STORED, marks_of, registered
+from core.errors import EditError
+from core.graph import Graph, Layer
+from core.readers.config_graph import is_known
+from core.readers.foreign import foreign_code, foreign_models, layer_code, named_function
+
+
+def refuse_code(edit: AnyEdit) -> None:
+    """Raise `EditError` for an edit that holds stored code, a file to read, or a name that leads out of Keras."""
+    for name in foreign_code(msgspec.to_builtins(edit), registered):
+        raise EditError(_sentence(name))
+
+
+def refuse_layers(before: Graph, after: Graph) -> None:
+    """Raise `EditError` for a layer that an edit made or changed and that needs code, or a file, from elsewhere."""
+    known = {_identity(layer) for _, layer in before.walk()}
+    for _, layer in after.walk():
+        if not layer.opaque and _identity(layer) not in known:
+            for name in _needs(layer):
+                raise EditError(_sentence(name))
+    models = {name for _, name in foreign_models(before, registered)}
+    for _, name in foreign_models(after, registered):
+        if name not in models:
+            raise EditError(_sentence(name))
+
+
+def _identity(layer: Layer) -> tuple[int, str, str | None, str | None]:
+    return id(layer.config), layer.class_name, layer.module, layer.registered_name
+
+
+def _needs(layer: Layer) -> list[str]:
+    """What a layer needs that is neither Keras's nor the person's, code of the file that the person trusts aside."""
+    found = [] if _is_ours(layer) else [layer.class_name]
+    found += layer_code(layer.class_name, layer.config, registered)
+    trusted = bool(layer.trusted) and marks_of(layer) <= layer.trusted
+    return [name for name in found if not (trusted and name in STORED)]
+
+
+def _is_ours(layer: Layer) -> bool:
+    if layer.is_model or registered(layer.registered_name or layer.class_name):
+        return True
+    if layer.class_name == "Lambda":
+        return named_function(layer.config, registered)
+    return is_known(layer.module, layer.class_name)
+
+
+def _sentence(name: str) -> str:
+    if name in STORED:
+        return (
+            "it brings stored Python code, which a recipe may not, and nothing of it was run; use a Keras layer, or a "
+            "class or function out of a file of code that you name."
+        )
+    if name == "a file":
+        return "it names a file to be read, which a recipe may not; write the words themselves, as a list."
+    return (
+        f"it needs {name!r}, which is not Keras's and whose code is not here; use a Keras class, or name the file that "
+        "defines it."
+    )
