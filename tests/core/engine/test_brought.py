@@ -31,7 +31,7 @@ def thrice(x):
 """
 
 
-def recipe_of(*edits: dict[str, Any]) -> Recipe:
+def recipe_of(*edits: Any) -> Recipe:
     return from_json(json.dumps({"edits": edits}))
 
 
@@ -114,7 +114,8 @@ def test_that_classes_and_functions_out_of_named_code_may_be_brought(trusted: Pa
         plan = engine.plan(recipe_of(_insert("Lambda", {"function": thrice, "output_shape": [4]})))
         assert not plan.graph.find("lambda").opaque
     finally:
-        keras.saving.get_custom_objects().clear()
+        for name in ("Twice", "thrice"):
+            keras.saving.get_custom_objects().pop(name)
 
 
 def test_that_a_known_name_lets_no_other_module_in() -> None:
@@ -167,4 +168,4 @@ def test_that_every_keras_class_whose_config_can_name_a_file_is_in_the_table() -
 
 
 def _below(kind: type) -> set[type]:
-    return {kind, *(one for child in kind.__subclasses__() for one in _below(child))}
+    return {kind, *(one for part in list(kind.__subclasses__()) for one in _below(part))}
