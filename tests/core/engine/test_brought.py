@@ -167,5 +167,8 @@ def test_that_every_keras_class_whose_config_can_name_a_file_is_in_the_table() -
     assert set(FILE_FIELDS) <= set(found)
 
 
-def _below(kind: type) -> set[type]:
-    return {kind, *(one for part in list(kind.__subclasses__()) for one in _below(part))}
+def _below(kind: Any) -> set[Any]:
+    found: set[Any] = {kind}
+    for part in kind.__subclasses__():
+        found |= _below(part)
+    return found
