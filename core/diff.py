@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from core.graph import Layer, Shape, StoreKey, Weight
+from core.graph import Graph, Layer, Shape, StoreKey, Weight
+from core.likeness import differing
 from core.readers import open_store
 from core.readers.source import Source, WeightStore
 from core.rules.base import Array
@@ -72,6 +73,7 @@ def compare(a: Source, b: Source, progress: Progress) -> Difference:
     """Compare two opened files. Reads every array that both have in the same shape; raises `FileError`."""
     layers_a, layers_b = dict(a.graph.walk()), dict(b.graph.walk())
     both = [path for path in layers_a if path in layers_b]
+    ranks = dict(_ranks(a.graph))
     weights: list[WeightChange] = []
     equal = 0
     with open_store(a) as store_a, open_store(b) as store_b:
@@ -85,7 +87,9 @@ def compare(a: Source, b: Source, progress: Progress) -> Difference:
     return Difference(
         only_a=tuple(path for path in layers_a if path not in layers_b),
         only_b=tuple(path for path in layers_b if path not in layers_a),
-        layers=tuple(change for path in both for change in _changes(path, layers_a[path], layers_b[path])),
+        layers=tuple(
+            change for path in both for change in _changes(path, layers_a[path], layers_b[path], ranks.get(path))
+        ),
         weights=tuple(weights),
         equal_weights=equal,
         params_a=a.graph.num_params(),
@@ -93,25 +97,27 @@ def compare(a: Source, b: Source, progress: Progress) -> Difference:
     )
 
 
-def _changes(path: str, a: Layer, b: Layer) -> Iterator[Change]:
+def _ranks(graph: Graph, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """How many axes what reaches each layer has, batch counted, where that is known."""
+    for layer in graph.layers:
+        shapes = {graph.spec(ref).shape for call in layer.calls for ref in call.inputs()}
+        ranks = {len(shape) for shape in shapes if shape is not None}
+        if len(ranks) == 1:
+            yield prefix + layer.name, ranks.pop()
+        if layer.inner is not None:
+            yield from _ranks(layer.inner, f"{prefix}{layer.name}/")
+
+
+def _changes(path: str, a: Layer, b: Layer, rank: int | None) -> Iterator[Change]:
     if a.class_name != b.class_name:
         yield Change(path, "class", a.class_name, b.class_name)
     if a.trainable != b.trainable:
         yield Change(path, "trainable", a.trainable, b.trainable)
-    for name in dict.fromkeys((*a.config, *b.config)):
-        # the name is the path, and `trainable` is told above
-        if name not in ("name", "trainable") and a.config.get(name) != b.config.get(name):
-            yield Change(path, name, _plain(a.config.get(name)), _plain(b.config.get(name)))
+    for name, one, other in differing(a.class_name, a.config, b.config, rank):
+        yield Change(path, name, one, other)
     inbound_a, inbound_b = ([str(ref.layer) for call in one.calls for ref in call.inputs()] for one in (a, b))
     if inbound_a != inbound_b:
         yield Change(path, "inbound", inbound_a, inbound_b)
-
-
-def _plain(value: Any) -> Any:
-    """A config value in few words: an initializer as its class."""
-    if isinstance(value, dict) and "class_name" in value:
-        return value["class_name"]
-    return value
 
 
 def _weights(

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from core.edits.quantized import encoded
 from core.graph import Graph, Layer, StoreKey, Weight
+from core.identity import needs_code, paired
 from core.plan import Fate
 from core.rules import acts, axes_of, chain_name, refusal
 from core.rules.initialize import LAYER
@@ -37,10 +38,7 @@ def layer_moves(
     wanted = {need.name for need in needed}
     # A variable that its class left unnamed has another name in each run; its storage key says which it is.
     unnamed = {weight.key: weight for weight in held.values() if weight.name not in wanted}
-    if layer.module and not layer.module.startswith("keras") and not unnamed.keys() & {need.key for need in needed}:
-        # The class came from the person and the file is a legacy one: there, order is all the identity there is.
-        shapes = [need.shape for need in needed] == [weight.shape for weight in held.values()]
-        unnamed = {need.key: weight for need, weight in zip(needed, held.values(), strict=False)} if shapes else {}
+    own = paired(needed, held.values()) if not layer.opaque and held and needs_code(layer) else None
     # A wrapper that lists a variable of the layer inside stores it twice.
     twins = {
         name.rpartition("/")[2]: held[name] for name in (need.name for need in needed if need.state) if name in held
@@ -52,6 +50,8 @@ def layer_moves(
             yield _quantized(path, layer, need, held.get(name), rule, trainable, names)
             continue
         have = held.get(need.name) or unnamed.get(need.key) or twins.get(need.name)
+        if own is not None:
+            have = own.get(need.name) or twins.get(need.name)
         renamed = replace(need, name=have.name) if have is not None else need
         yield _move(path, layer, renamed, have, layer.rules_for(renamed.name), trainable, names)
 

@@ -1,9 +1,11 @@
 """One edit a file; `AnyEdit` is the union that recipes are made of."""
 
+from core.edits.accept_losses import AcceptLosses
 from core.edits.attach_head import AttachHead
 from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
 from core.edits.cut_at import CutAt
+from core.edits.data_format import DataFormat
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.edits.fold_weights import FoldWeights
 from core.edits.insert_adapter import InsertAdapter
@@ -21,7 +23,8 @@ from core.edits.start_at import StartAt
 from core.edits.transfer_weights import TransferWeights
 
 AnyEdit = (
-    ChangeInput
+    AcceptLosses
+    | ChangeInput
     | ReplaceFirstConv
     | InsertAdapter
     | InsertFront
@@ -39,15 +42,18 @@ AnyEdit = (
     | SetDtype
     | FoldBatchNorm
     | FoldWeights
+    | DataFormat
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
 __all__ = [
     "EDITS",
+    "AcceptLosses",
     "AnyEdit",
     "AttachHead",
     "ChangeInput",
     "CutAt",
+    "DataFormat",
     "Edit",
     "FoldBatchNorm",
     "FoldWeights",

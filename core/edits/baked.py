@@ -74,7 +74,7 @@ def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
     """What was recomputed, and what could not be."""
     old_layers = dict(before.walk())
     olds, news = levels(before), levels(after)
-    found = list(_unseen(olds, news))
+    found: list[Finding] = []
     for path, layer in after.walk():
         old = old_layers.get(path)
         if old is None or layer.class_name != old.class_name:
@@ -103,32 +103,6 @@ def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
             )
             found.append(Finding("warning", "baked.constant", path, text))
     return tuple(found)
-
-
-def _unseen(olds: dict[str, Graph], news: dict[str, Graph]) -> list[Finding]:
-    """Layers without code, with weights, that now get something of another shape: nobody knows what they make of it."""
-    lost = []
-    for prefix, level in news.items():
-        old = olds[prefix].by_name() if prefix in olds else {}
-        for layer in level.layers:
-            if not layer.opaque or not layer.weights or layer.name not in old:
-                continue
-            pairs = zip(_arriving(old[layer.name], olds[prefix]), _arriving(layer, level), strict=False)
-            if any(here is not None and here != there for here, there in pairs):
-                lost.append(prefix + layer.name)
-    if not lost:
-        return []
-    more = f" So do {len(lost) - 1} more." if len(lost) > 1 else ""
-    text = (
-        f"{lost[0]} now gets something of another shape, and its code is not here: whether its weights fit it cannot "
-        f"be checked; name the file with its code to know.{more}"
-    )
-    return [Finding("warning", "graph.opaque", lost[0], text, detail="\n".join(lost))]
-
-
-def _arriving(layer: Layer, level: Graph) -> list[Shape | None]:
-    """The shapes that reach a layer, call by call."""
-    return [level.spec(ref).shape for call in layer.calls for ref in call.inputs()]
 
 
 def parity_paddings(graph: Graph) -> dict[str, Padding]:

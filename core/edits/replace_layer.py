@@ -73,7 +73,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Settings of a layer without code are only written down."""
         layer = after.find(self.layer)
-        if not layer.opaque:
+        if not layer.opaque or not layer.weights:
             return ()
         text = (
             f"The settings of {self.layer} change, but the code of {layer.class_name} is not here: its weights stay as "

@@ -25,7 +25,9 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
         old, new = flattened_map(source, origin) or flattened_map(source, path), flattened_map(graph, path)
         if old is None or (isinstance(rule, FlatRule) and new is None):
             raise EditError(f"{rule.name} needs the map before Flatten, which {path} does not show; give it as 'old'.")
-        found = replace(rule, old=old[1], layout=old[2])
+        # rows that were put into another order lie as the model has them now
+        moved = any(one.name == weight and one.decode is not None for one in layer.weights)
+        found = replace(rule, old=old[1], layout=new[2] if moved and new is not None else old[2])
         if not isinstance(found, FlatRule) or new is None:
             return found
         maps = token_maps(source, graph, old[1], new[1])

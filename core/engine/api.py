@@ -14,7 +14,7 @@ from core.engine.legal import legal_sizes
 from core.engine.own_inputs import load_inputs
 from core.engine.planner import Planned, Planner, with_findings
 from core.engine.specs import Specs
-from core.engine.trust import load_code, settled_findings, trust_layers
+from core.engine.trust import kinds, load_code, settled_findings, trust_layers
 from core.engine.verify import verify
 from core.errors import FileError
 from core.plan import LegalSizes, Plan, RuleDrift, Verification, Written
@@ -45,6 +45,9 @@ class Engine:
         """
         for path in code:
             load_code(path)
+        if code and any(layer.opaque for _, layer in source.graph.walk()):
+            # what Keras's classes need of an old file, classes that derive from them need too
+            source = read_model(source.path, source.weights_path, kinds())
         if code or trust:
             graph = trust_layers(source.graph, trust)
             source = replace(source, graph=graph, findings=settled_findings(source.findings, graph))
@@ -67,7 +70,7 @@ class Engine:
         for edit in recipe.active():
             for path in getattr(edit, "files", ()):
                 if path not in self._others:
-                    self._others[path] = read_model(path)
+                    self._others[path] = read_model(path, kinds=kinds())
         return self.planner.planned(recipe)
 
     def apply(self, recipe: Recipe, out: str | Path, check: bool = True, progress: Progress = quiet) -> Written:

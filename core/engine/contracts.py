@@ -7,6 +7,7 @@ contract's own error, and it must keep to `EXACT`. The written file may be off b
 measured too: the old model in single precision against itself in double, on the same inputs, `ROUNDS` times.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from core.edits.recording import configured
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.inputs import concrete, input_range, ordered, random_inputs
-from core.engine.places import layer_at, part_of, tensor_at, without_activation
+from core.engine.places import layer_at, part_of, plain_sums, tensor_at, without_activation
 from core.engine.running import Unrunnable, numbers, numbers_at
 from core.engine.shapes import Shaper
 from core.engine.sizes import trial_size
@@ -96,10 +97,9 @@ def _settled(contract: Contract, pair: Pair) -> tuple[Pair, Inputs, Inputs]:
 
 
 def _both(contract: Contract, pair: Pair, x_old: Inputs, x_new: Inputs) -> tuple[list[Array], list[Array]]:
-    return (
-        _side(contract, "old", pair.old, pair.old_graph, x_old),
-        _side(contract, "new", pair.new, pair.new_graph, x_new),
-    )
+    with plain_sums() if contract.kind == "transposed" else contextlib.nullcontext():
+        old = _side(contract, "old", pair.old, pair.old_graph, x_old)
+    return old, _side(contract, "new", pair.new, pair.new_graph, x_new)
 
 
 def _drift(new: list[Array], old: list[Array]) -> float:
@@ -230,6 +230,9 @@ def paired_inputs(contract: Contract, pair: Pair) -> tuple[Inputs, Inputs]:
         found = numbers_at(pair.old, tensors, ordered(pair.old_graph, x_old))
         given = {row[0]: array.astype(dtype) for row, array in zip(fields["inputs"], found, strict=True)}
         return x_old, {**x_new, **given}
+    if kind == "transposed":
+        turned = {one: np.transpose(x_new[one], np.argsort(order)) for one, order in fields["inputs"].items()}
+        return turned, x_new
     name: str = fields.get("input") or ""
     if not name or kind in {"same_input", "features", "classes", "tail"}:
         return x_old, x_new
@@ -280,6 +283,8 @@ def _side(contract: Contract, side: str, model: Any, graph: Graph, inputs: Input
     outputs = numbers(model, given)
     if contract.kind == "tail" and side == "old":
         return [outputs[int(number)] for number in fields["outputs"]]
+    if contract.kind == "transposed" and side == "old":
+        return [np.transpose(one, order) for one, order in zip(outputs, fields["outputs"], strict=True)]
     if contract.kind == "padded" and side == "old":
         inside = (slice(None), *(slice(low, -high or None) for low, high in fields["gaps"]))
         return [one[inside] if number in fields["crop"] else one for number, one in enumerate(outputs)]

@@ -46,6 +46,23 @@ def without_activation(layer: Any) -> Iterator[None]:
         layer.activation = kept
 
 
+@contextlib.contextmanager
+def plain_sums() -> Iterator[None]:
+    """Biases are added to the axis that they belong to, for as long as the block lasts.
+
+    Keras 3.15 on TensorFlow adds the bias of a channels-first map along its width where that is as large as the number
+    of channels (`keras/src/backend/tensorflow/numpy.py`, `add`), which no kernel was ever trained with.
+    """
+    kept = keras.src.backend.numpy.add
+    keras.src.backend.numpy.add = lambda x1, x2: keras.src.backend.numpy.subtract(
+        x1, keras.src.backend.numpy.negative(x2)
+    )
+    try:
+        yield
+    finally:
+        keras.src.backend.numpy.add = kept
+
+
 def _alone(tensors: Sequence[Any]) -> Any:
     """A single tensor by itself: Keras complains where a list stands for one."""
     return tensors[0] if len(tensors) == 1 else list(tensors)

@@ -11,6 +11,7 @@ from typing import Any, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.accounting import Ledger, is_state, loss_findings
 from core.costs import layer_cost, total
 from core.edits import AnyEdit
 from core.edits.positions import carried
@@ -29,6 +30,8 @@ from core.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipe import Recipe
 from core.starts import frozen_start_findings
+from core.unplaced import unplaced_findings
+from core.unseen import unseen_findings
 
 _ROUNDS = 64
 
@@ -57,6 +60,7 @@ class Planner:
         }
         self._remembered = RememberedMoves()
         self._steps: list[Step] = [Step(None, "", first, self._moves(first))]
+        self._first = Ledger(self._steps[0].moves, self._uses(self._steps[0].moves)[1])
         self.before = total(self._costs(first).values())
 
     def plan(self, recipe: Recipe) -> Plan:
@@ -76,15 +80,15 @@ class Planner:
             for move in moves
             if move.fate.fate == "mismatched"
         ]
+        findings += unplaced_findings(moves, layers)
         if len(steps) > 1:
+            findings += unseen_findings(steps[0].shaped.graph, shaped.graph)
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
             findings += frozen_start_findings(moves, layers)
-        used = {move.source for move in moves if move.source is not None}
-        merged = merged_arrays(moves, self._names)
-        gone = {name for name, _ in merged}
-        dropped = tuple(
-            name for key, name in self._names.items() if key not in used and name not in gone and not _is_state(name)
-        )
+        merged, dropped = self._uses(moves)
+        last = Ledger(moves, dropped)
+        told = [finding for step in steps for finding in step.findings]
+        findings += loss_findings([step.edit for step in steps], self._first, last, layers, self._held, told)
         costs = self._costs(shaped)
         found = stages(steps)
         ok = not any(finding.severity == "error" for finding in findings)
@@ -103,6 +107,14 @@ class Planner:
             costs=costs,
         )
         return Planned(plan, moves, shaped, found)
+
+    def _uses(self, moves: tuple[Move, ...]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+        """The source's arrays that go into weights of others, and those that go nowhere."""
+        used = {move.source for move in moves if move.source is not None}
+        merged = merged_arrays(moves, self._names)
+        gone = {name for name, _ in merged}
+        left = (name for key, name in self._names.items() if key not in used and name not in gone)
+        return merged, tuple(name for name in left if not is_state(name))
 
     def _apply(self, recipe: Recipe) -> list[Step]:
         """The steps of the recipe, reusing those that begin like the last recipe did."""
@@ -236,10 +248,6 @@ def _ports(graph: Graph, refs: tuple[TensorRef, ...]) -> tuple[Port, ...]:
 
 def _kind(edit: AnyEdit) -> str:
     return str(edit.__struct_config__.tag)
-
-
-def _is_state(name: str) -> bool:
-    return "seed_generator" in name
 
 
 def with_findings(plan: Plan, *findings: Finding) -> Plan:

@@ -15,7 +15,7 @@ from core.fates import Move
 from core.findings import Finding
 from core.plan import Contract
 
-_FOLLOWERS = frozenset({"set_rule", "set_trainable"})
+_FOLLOWERS = frozenset({"set_rule", "set_trainable", "accept_losses"})
 _CHANNELS = frozenset({"gray", "old_bands", "mapped"})
 
 

@@ -20,6 +20,8 @@ from core.findings import Finding
 from core.graph import Graph, Layer
 from core.readers.config_graph import is_known
 from core.readers.foreign import call_code, layer_code
+from core.readers.kinds import Kind
+from core.readers.known import LAYERS
 
 _BYTECODE = frozenset({"Lambda", "__lambda__"})
 
@@ -56,6 +58,21 @@ def load_code(path: str | Path) -> tuple[str, ...]:
     for name, thing in own:
         keras.saving.get_custom_objects()[name] = thing
     return tuple(name for name, thing in own if inspect.isclass(thing))
+
+
+def kinds() -> dict[str, Kind]:
+    """What every layer class that the person's code registered derives from, by its names; Keras's own are left out."""
+    found: dict[str, Kind] = {}
+    for name, thing in keras.saving.get_custom_objects().items():
+        if not (inspect.isclass(thing) and issubclass(thing, keras.Layer)):
+            continue
+        above = list(thing.__mro__)
+        base = next((number for number, one in enumerate(above) if one.__module__.startswith("keras.")), len(above))
+        if base == len(above) or above[base].__name__ not in LAYERS or above[base] is keras.Layer:
+            continue
+        own = {field for one in above[:base] if "__init__" in vars(one) for field in inspect.signature(one).parameters}
+        found[name] = found[name.rpartition(">")[2]] = Kind(above[base].__name__, frozenset(own))
+    return found
 
 
 def registered(name: str | None) -> bool:

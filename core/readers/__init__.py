@@ -16,6 +16,7 @@ from core.readers.source import Source, WeightStore
 
 if TYPE_CHECKING:
     from core.readers.described import Described
+    from core.readers.kinds import Kinds
     from core.readers.sniff import Format
 
 # what needs h5py is imported where it is used: the window imports this room for its values alone
@@ -27,16 +28,17 @@ _SURPRISES = (ArithmeticError, AttributeError, LookupError, MemoryError, Runtime
 
 
 @without_collection()
-def read_model(path: str | Path, weights: str | Path | None = None) -> Source:
+def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kinds | None" = None) -> Source:
     """Describe a model file without loading its arrays or running anything it holds.
 
-    `weights` is a second file whose arrays fill an architecture. Raises `FileError` with one sentence.
+    `weights` is a second file whose arrays fill an architecture; `kinds` says what classes of the person's code derive
+    from. Raises `FileError` with one sentence.
     """
     from core.readers.sniff import sniff
 
     file = Path(path)
     try:
-        described = _describe(sniff(file), file)
+        described = _describe(sniff(file), file, kinds)
         opaque = opaque_findings(described.graph, described.kind == "weights")
         said = (*described.findings, *opaque, *training_findings(described.training))
         described = replace(described, findings=said)
@@ -93,7 +95,7 @@ def _paired(described: "Described", weights: Path) -> "Described":
     )
 
 
-def _describe(kind: "Format", path: Path) -> "Described":
+def _describe(kind: "Format", path: Path, kinds: "Kinds | None") -> "Described":
     from core.readers.architecture import read_architecture
     from core.readers.checkpoint import read_checkpoint
     from core.readers.keras_zip import read_keras
@@ -102,17 +104,21 @@ def _describe(kind: "Format", path: Path) -> "Described":
     from core.readers.sniff import Format
     from core.readers.weights_file import read_keras_weights, read_legacy_weights
 
-    readers = {
+    models = {
         Format.KERAS: read_keras,
         Format.HDF5_MODEL: read_hdf5_model,
-        Format.HDF5_WEIGHTS: read_legacy_weights,
-        Format.KERAS_WEIGHTS: read_keras_weights,
         Format.JSON: read_architecture,
         Format.SAVED_MODEL: read_saved_model,
+    }
+    arrays = {
+        Format.HDF5_WEIGHTS: read_legacy_weights,
+        Format.KERAS_WEIGHTS: read_keras_weights,
         Format.CHECKPOINT: read_checkpoint,
     }
-    if kind in readers:
-        return readers[kind](path)
+    if kind in models:
+        return models[kind](path, kinds)
+    if kind in arrays:
+        return arrays[kind](path)
     raise FileError(f"{path.name} is of a kind that cannot be described.", code="file.damaged", path=str(path))
 
 

@@ -8,6 +8,7 @@ from core.readers.config_graph import build_graph
 from core.readers.described import Described
 from core.readers.fault import damaged, unreadable
 from core.readers.jsontext import parse_json
+from core.readers.kinds import Kinds
 from core.readers.limits import MAX_JSON_BYTES
 from core.repairs import repair_model
 
@@ -15,7 +16,7 @@ _WRAPPERS = ("model_config", "modelTopology", "model")
 _MAX_ENCODINGS = 3
 
 
-def read_architecture(path: Path) -> Described:
+def read_architecture(path: Path, kinds: Kinds | None = None) -> Described:
     """Describe a model JSON file. Raises `FileError`."""
     try:
         with path.open("rb") as file:
@@ -30,7 +31,7 @@ def read_architecture(path: Path) -> Described:
     model = model_of(value)
     if model is None:
         raise damaged(path, "is JSON but describes no Keras model", "Expected the text that `model.to_json()` writes.")
-    repaired = repair_model(model, version or _guess_version(model), backend)
+    repaired = repair_model(model, version or _guess_version(model), backend, kinds)
     described, notes = take_notes(repaired.model)
     graph = build_graph(described, str(path))
     return Described(

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.readers.config_graph import is_model_config
+from core.readers.kinds import bases
 from core.readers.names import snake_case
 
 Config = dict[str, Any]
@@ -95,7 +96,9 @@ def _wrapped(item: Config, prefix: str, own: tuple[str, ...], found: list[Note],
     found.extend(Note(prefix, step) for step in item.get("arrays", ()))
     clean = {key: value for key, value in item.items() if key != "arrays"}
     config = dict(clean["config"])
-    names = _ATTRIBUTES.get(str(item.get("class_name")), {})
+    own_class = str(item.get("class_name"))
+    class_name = bases(Note("", step) for step in item.get("arrays", ())).get(own_class, own_class)
+    names = _ATTRIBUTES.get(class_name, {})
     for field, value in config.items():
         if field == "cells" and isinstance(value, list):
             config[field] = _cells(value, prefix, own, found, notes)
@@ -106,7 +109,7 @@ def _wrapped(item: Config, prefix: str, own: tuple[str, ...], found: list[Note],
             continue
         attribute = names.get(field, field)
         config[field] = _wrapped(value, f"{prefix}/{attribute}".lstrip("/"), own, found, notes)
-        if item.get("class_name") == "Bidirectional" and field == "layer" and not config.get("backward_layer"):
+        if class_name == "Bidirectional" and field == "layer" and not config.get("backward_layer"):
             # The backward layer is a copy that only exists once Keras builds it.
             _wrapped(value, f"{prefix}/backward_layer".lstrip("/"), own, found, notes)
     return {**clean, "config": config}

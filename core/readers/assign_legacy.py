@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer, StoreKey, Weight
-from core.readers.array_notes import Notes
+from core.readers.array_notes import Note, Notes
+from core.readers.kinds import bases
 from core.readers.legacy_arrays import StoredWeight, modern, old_slots
 from core.readers.lora import with_lora_added
 from core.readers.names import leaf
@@ -70,8 +71,9 @@ def _group_names(graph: Graph, groups: Mapping[str, Sequence[StoredWeight]]) -> 
 
 
 def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignment, notes: Notes) -> Layer:
-    if layer.opaque:
-        return replace(layer, weights=opaque_weights(stored, layer.name))
+    mine = notes.get((layer.name,), ())
+    if layer.opaque and (layer.inner is None or not bases(mine)):
+        return replace(layer, weights=foreign_weights(layer, stored, mine))
     stored = with_lora_added(stored, layer)
     dark = _claimed(layer, stored)
     taken = {item.key for items in dark.values() for item in items}
@@ -136,7 +138,7 @@ class _Found(Struct):
 
 def _with_weights(layer: Layer, path: tuple[str, ...], top: str, found: _Found) -> Layer:
     if path in found.dark:
-        return replace(layer, weights=opaque_weights(found.dark[path], layer.name))
+        return replace(layer, weights=foreign_weights(layer, found.dark[path], found.notes.get((top, *path), ())))
     if layer.inner is not None:
         inner = tuple(_with_weights(child, (*path, child.name), top, found) for child in layer.inner.layers)
         return replace(layer, inner=replace(layer.inner, layers=inner))
@@ -211,6 +213,27 @@ def _inside(name: str, stored: str) -> bool:
         if name.startswith(direction):
             return direction in stored
     return True
+
+
+def foreign_weights(layer: Layer, stored: Sequence[StoredWeight], notes: tuple[Note, ...]) -> tuple[Weight, ...]:
+    """The arrays of a layer of the person's class: those of the class it derives from as Keras 3 has them, then others.
+
+    Their storage keys stay the names they were saved with: what else the class owns may have moved Keras's numbers.
+    """
+    listed = slots(layer.class_name, layer.config, bases(notes))
+    if not listed:
+        return opaque_weights(stored, layer.name)
+    old = listed if len(listed) == len(stored) else old_slots(listed, notes)
+    places = [Place((), slot, slot.trainable) for slot in old]
+    pairs = deal(sorted(places, key=lambda place: layer.trainable and not place.live), stored)
+    used = {item.key for _, item in pairs}
+    named = modern({place.slot.name: item for place, item in pairs}, notes)
+    known = [
+        Weight(slot.name, item.info.shape, item.info.dtype, slot.trainable, item.name, source=StoreKey(item.key))
+        for slot in listed
+        if (item := named.get(slot.name)) is not None
+    ]
+    return (*known, *opaque_weights([item for item in stored if item.key not in used], layer.name))
 
 
 def opaque_weights(stored: Sequence[StoredWeight], layer_name: str) -> tuple[Weight, ...]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from core.graph import Graph, Layer, StoreKey, Weight
 from core.readers.array_notes import Note, Notes
 from core.readers.hdf5 import ArrayInfo
+from core.readers.kinds import bases
 from core.readers.legacy_arrays import StoredWeight, modern
 from core.readers.names import snake_case
 from core.readers.weight_table import slots
@@ -90,12 +91,15 @@ class Assignment:
     unused: list[str] = field(default_factory=list)
     classes: dict[str, str] = field(default_factory=dict)
     """Classes that layers had when they were stored, by path, where a repair gave them another."""
+    bases: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
+    """Keras's classes by the names of those that derive from them, by the path of the layer that uses them."""
 
 
 def assign(graph: Graph, root: StoredGroup, notes: Notes | None = None) -> Assignment:
     """Give every layer of the graph its arrays. Shared models stored once are found at their first place."""
     result = Assignment(graph, classes=_stored_classes(notes or {}))
     used: set[str] = set()
+    result.bases = {path: found for path, steps in (notes or {}).items() if (found := bases(steps))}
     result.graph = _model(graph, root, "", result, used)
     extra = [key for key, store_key, _ in root.flat() if store_key not in used and not _is_training(key)]
     result.unused = extra
@@ -211,12 +215,20 @@ def _layer(layer: Layer, group: StoredGroup, path: str, result: Assignment, used
         inner = _model(layer.inner, inside, own_path + "/", result, used)
         return replace(layer, inner=inner)
     if layer.opaque:
+        stored = {_plain(key): key for key, _, _ in group.flat()}
+        listed = slots(layer.class_name, layer.config, result.bases.get(tuple(own_path.split("/")), {}))
+        named = {stored[_plain(slot.key)]: slot.name for slot in listed if _plain(slot.key) in stored}
         weights = []
         for key, store_key, info in group.flat():
             used.add(store_key)
             weights.append(
                 Weight(
-                    _opaque_name(key), info.shape, info.dtype, key=key, state=is_seed(key), source=StoreKey(store_key)
+                    named.get(key) or _opaque_name(key),
+                    info.shape,
+                    info.dtype,
+                    key=key,
+                    state=is_seed(key),
+                    source=StoreKey(store_key),
                 )
             )
         return replace(layer, weights=tuple(weights))

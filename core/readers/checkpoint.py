@@ -13,8 +13,9 @@ from core.readers.bundle import OBJECT_GRAPH, SUFFIX, Bundle, Trackable, object_
 from core.readers.described import Described
 from core.readers.fault import damaged
 from core.readers.hdf5 import ArrayInfo
+from core.readers.kinds import bases
 from core.readers.legacy_arrays import StoredWeight, modern
-from core.readers.weight_table import slots
+from core.readers.weight_table import Slot, slots
 
 _UNKNOWN = "Unknown"
 _TRAINING = re.compile(
@@ -142,21 +143,24 @@ def _layer(
     found = {
         _plain(name): StoredWeight(name, key, arrays[key]) for name, key in _variables(nodes, node) if key in arrays
     }
-    if layer.opaque:
-        used.update(item.key for item in found.values())
-        weights = [
-            Weight(name, item.info.shape, item.info.dtype, key=name, source=StoreKey(item.key))
-            for name, item in found.items()
-        ]
-        return replace(layer, weights=tuple(weights))
+    known = bases(notes.get(path, ()))
+    listed = slots(layer.class_name, layer.config, known)
     named: dict[str, StoredWeight] = {}
-    for slot in slots(layer.class_name, layer.config):
-        item = next((found[name] for name in _spellings(slot.name, layer) if name in found), None)
-        if item is None:
-            result.missing.append("/".join((*path, slot.name)))
-        else:
+    for slot in listed:
+        item = next((found[name] for name in _spellings(slot.name, layer, listed) if name in found), None)
+        if item is not None:
             named[slot.name] = item
             used.add(item.key)
+        elif not layer.opaque:
+            result.missing.append("/".join((*path, slot.name)))
+    further: list[Weight] = []
+    if layer.opaque:  # what its code adds to its base class, or all it has
+        further = [
+            Weight(name, item.info.shape, item.info.dtype, key=name, source=StoreKey(item.key))
+            for name, item in found.items()
+            if item not in named.values()
+        ]
+        used.update(item.key for item in found.values())
     named = modern(named, notes.get(path, ()))
     weights = [
         Weight(
@@ -167,13 +171,13 @@ def _layer(
             slot.key,
             source=StoreKey(named[slot.name].key),
         )
-        for slot in slots(layer.class_name, layer.config)
+        for slot in listed
         if slot.name in named
     ]
-    return replace(layer, weights=tuple(weights))
+    return replace(layer, weights=(*weights, *further))
 
 
-def _spellings(name: str, layer: Layer) -> Iterator[str]:
+def _spellings(name: str, layer: Layer, listed: tuple[Slot, ...]) -> Iterator[str]:
     """How TensorFlow's object graph may call a weight: its attribute, an older attribute, a cell by its number."""
     plain = _plain(name)
     yield plain
@@ -183,7 +187,7 @@ def _spellings(name: str, layer: Layer) -> Iterator[str]:
         yield plain.rpartition("/")[2]
     cell = layer.config.get("cell")
     if layer.class_name == "RNN" and isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
-        groups = list(dict.fromkeys(slot.name.rsplit("/", 1)[0] for slot in slots(layer.class_name, layer.config)))
+        groups = list(dict.fromkeys(slot.name.rsplit("/", 1)[0] for slot in listed))
         group, _, last = name.rpartition("/")
         yield f"cell/cells/{groups.index(group)}/{last}"
 

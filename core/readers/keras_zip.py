@@ -15,13 +15,14 @@ from core.readers.described import Described
 from core.readers.fault import damaged
 from core.readers.hdf5 import Hdf5Index, index_hdf5, open_hdf5
 from core.readers.jsontext import parse_json
+from core.readers.kinds import Kinds
 from core.readers.notes import weights_findings
 from core.readers.shared import share_weights
 from core.readers.store import WEIGHTS_MEMBERS
 from core.repairs import repair_model
 
 
-def read_keras(path: Path) -> Described:
+def read_keras(path: Path, kinds: Kinds | None = None) -> Described:
     """Describe a `.keras` archive. Raises `FileError`."""
     with open_archive(path) as archive:
         config_info = find_member(archive, "config.json")
@@ -37,7 +38,7 @@ def read_keras(path: Path) -> Described:
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise damaged(path, "is a zip archive but no Keras model: its config.json describes no model")
     version = metadata.get("keras_version")
-    repaired = repair_model(config, str(version) if version else None)
+    repaired = repair_model(config, str(version) if version else None, kinds=kinds)
     model, notes = take_notes(repaired.model)
     graph = build_graph(model, str(path))
     assignment = assign(graph, root, notes)

@@ -12,13 +12,14 @@ from core.readers.described import Described
 from core.readers.fault import damaged
 from core.readers.hdf5 import Hdf5Index, index_hdf5, name_list, open_hdf5, text_attribute
 from core.readers.jsontext import parse_json
+from core.readers.kinds import Kinds
 from core.readers.legacy_arrays import StoredWeight
 from core.readers.notes import weights_findings
 from core.readers.shared import share_weights
 from core.repairs import repair_model
 
 
-def read_hdf5_model(path: Path) -> Described:
+def read_hdf5_model(path: Path, kinds: Kinds | None = None) -> Described:
     """Describe a whole-model HDF5 file. Raises `FileError`."""
     with open_hdf5(path, path) as file:
         index = index_hdf5(file, path)
@@ -38,7 +39,7 @@ def read_hdf5_model(path: Path) -> Described:
         config = parse_json(config, path)
     if not isinstance(config, dict):
         raise damaged(path, "is damaged: its model config describes no model")
-    repaired = repair_model(config, version or "1", backend)
+    repaired = repair_model(config, version or "1", backend, kinds)
     model, notes = take_notes(repaired.model)
     graph = build_graph(model, str(path))
     assignment = assign_legacy(graph, groups, notes)

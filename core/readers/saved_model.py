@@ -14,6 +14,7 @@ from core.readers.config_graph import build_graph
 from core.readers.described import Described
 from core.readers.fault import damaged, unreadable
 from core.readers.jsontext import parse_json
+from core.readers.kinds import Kinds
 from core.readers.learnt import with_words
 from core.readers.limits import MAX_JSON_BYTES
 from core.readers.notes import weights_findings
@@ -42,7 +43,7 @@ def variables_of(path: Path) -> Path:
     return folder_of(path) / "variables" / "variables"
 
 
-def read_saved_model(path: Path) -> Described:
+def read_saved_model(path: Path, kinds: Kinds | None = None) -> Described:
     """Describe a SavedModel folder. Raises `FileError`."""
     folder = folder_of(path)
     saved = _read(folder)
@@ -50,7 +51,7 @@ def read_saved_model(path: Path) -> Described:
     model = saved.metadata
     if model is not None and isinstance(model.get("config"), dict) and isinstance(model["config"].get("layers"), list):
         serialised = {"class_name": str(model.get("class_name", "Functional")), "config": model["config"]}
-        repaired = repair_model(with_positions(serialised), saved.version or "2")
+        repaired = repair_model(with_positions(serialised), saved.version or "2", kinds=kinds)
         described, notes = take_notes(repaired.model)
         graph = build_graph(described, str(folder))
         findings = repaired.findings

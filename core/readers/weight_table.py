@@ -4,7 +4,7 @@ Recorded from Keras 3.15's own saving code and checked against it in the tests. 
 legacy HDF5 files list the trainable ones first (`legacy_order`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -28,15 +28,19 @@ Own = Callable[[Config], list[tuple[str, bool]]]
 Child = tuple[str, str, Config]
 
 
-def slots(class_name: str, config: Config) -> tuple[Slot, ...]:
-    """The arrays of a layer, in the order of Keras's `layer.weights`; empty for layers without any."""
+def slots(class_name: str, config: Config, bases: Mapping[str, str] | None = None) -> tuple[Slot, ...]:
+    """The arrays of a layer, in the order of Keras's `layer.weights`; empty for layers without any.
+
+    `bases` are Keras's classes by the names of others that derive from them.
+    """
+    class_name = (bases or {}).get(class_name, class_name)
     own = _own(class_name, config)
     found = [Slot(name, f"vars/{index}", trainable) for index, (name, trainable) in enumerate(own)]
     nested: list[Slot] = []
     for prefix, child_class, child_config in _children(class_name, config):
         nested.extend(
             Slot(f"{prefix}/{slot.name}", f"{prefix}/{slot.key}", slot.trainable)
-            for slot in slots(child_class, child_config)
+            for slot in slots(child_class, child_config, bases)
         )
     if class_name == "SpectralNormalization":
         return _spectral(nested)
@@ -222,7 +226,7 @@ def _children(class_name: str, config: Config) -> list[Child]:
         return _serialised("cell", config.get("cell"))
     if class_name == "StackedRNNCells":
         return _numbered("cells", config.get("cells"))
-    if class_name in ("TimeDistributed", "SpectralNormalization"):
+    if class_name in ("TimeDistributed", "SpectralNormalization", "Wrapper"):
         return _serialised("layer", config.get("layer"))
     if class_name == "Bidirectional":
         forward = config.get("layer")

@@ -6,18 +6,23 @@ from typing import Any
 from msgspec import Struct
 
 from core.findings import Finding, Severity
+from core.readers.kinds import Kind
 
 Config = dict[str, Any]
 """A serialised layer: `{"class_name", "config", ...}`, as the file has it or as an earlier repair left it."""
 
 
 class Dialect(Struct, frozen=True):
-    """Who wrote the file: major Keras version, full version text, backend; `ordering` is Keras 1's `th` or `tf`."""
+    """Who wrote the file: major Keras version, full version text, backend; `ordering` is Keras 1's `th` or `tf`.
+
+    `kinds` says which of the classes in it derive from which of Keras's, where their code is known.
+    """
 
     major: int = 3
     version: str = ""
     backend: str = "tensorflow"
     ordering: str = "tf"
+    kinds: dict[str, Kind] = {}
 
 
 class Change(Struct, frozen=True):

@@ -26,7 +26,7 @@ def _expanded(layer: Config) -> Expanded | None:
         helper = _layer("ZeroPadding1D", f"{name}_padding", padding=[(size - 1) * rate, 0])
         text = "padding=causal is a ZeroPadding1D before it now"
         return Expanded(with_config(layer, {**config, "padding": "valid"}), text, (helper,))
-    inner = config.get("layer") if kind == "TimeDistributed" else layer
+    inner = config.get("layer") if kind in _SEE_THROUGH else layer
     if _is_hard_sigmoid(inner):
         # clip(0.2 x + 0.5) is Keras 3's clip(x / 6 + 0.5) of 1.2 x
         helper = _layer("Rescaling", f"{name}_slope", scale=1.2, offset=0.0)
@@ -40,6 +40,9 @@ def _expanded(layer: Config) -> Expanded | None:
         fields = without(config, "time_major")
         return Expanded(with_config(layer, fields), text, (swap,), (back,) if config.get("return_sequences") else ())
     return None
+
+
+_SEE_THROUGH = frozenset({"TimeDistributed", "QuantizeAnnotate", "PruneLowMagnitude"})
 
 
 def _is_hard_sigmoid(layer: Any) -> bool:

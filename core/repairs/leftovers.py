@@ -66,7 +66,8 @@ def foreign_fields(layer: Config) -> list[str]:
     known = FIELDS.get(layer["class_name"])
     if known is None or layer.get("module") not in ("keras.layers",):
         return []
-    return [field for field in layer["config"] if field not in known]
+    own = layer["own"].fields if "own" in layer else frozenset()
+    return [field for field in layer["config"] if field not in known and field not in own]
 
 
 def _is_harmless(field: str, value: Any) -> bool:
@@ -83,7 +84,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
 
 def _apply_unknown(layer: Config, dialect: Dialect) -> Change | None:
     fields = foreign_fields(layer)
-    if not fields:
+    if not fields or "own" in layer:  # what a class of the person's does with its settings is its own affair
         return None
     said = ", ".join(f"{field}={_short(layer['config'][field])}" for field in fields)
     return Change(with_config(layer, without(layer["config"], *fields)), f"{said} is unknown to Keras 3 and dropped")

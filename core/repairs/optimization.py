@@ -2,7 +2,8 @@
 
 What the wrappers hold is read in tfmot's `pruning_wrapper.py`, `quantize_wrapper.py` and `quantize_layer.py`. A pruning
 wrapper runs the layer inside with its weights as they are stored (the mask is applied to them in training). A
-quantizing wrapper rounds weights and activations while it runs; the floats that it rounds are what it stores.
+quantizing wrapper rounds weights and activations while it runs; the floats that it rounds are what it stores. A
+QuantizeAnnotate only marks a layer for a later `quantize_apply` and computes nothing (`quantize_annotate.py`).
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from core.repairs.base import Change, Config, Dialect, Repair, is_serialised
 
 _PRUNING = frozenset({"PruneLowMagnitude"})
 _QUANTIZING = frozenset({"QuantizeWrapper", "QuantizeWrapperV2"})
+_MARKING = frozenset({"QuantizeAnnotate"})
 _KEPT = ("name", "batch_shape", "batch_input_shape")
 
 
@@ -22,7 +24,8 @@ def _unwrapped(layer: Config) -> Config | None:
     config = {**inside["config"], **{key: layer["config"][key] for key in _KEPT if key in layer["config"]}}
     if "activation" in config:
         config["activation"] = _activation(config["activation"])
-    outer = {key: value for key, value in layer.items() if key not in ("build_config", "arrays")}
+    mine = ("build_config", "arrays", "module", "registered_name")
+    outer = {key: value for key, value in layer.items() if key not in mine}
     steps = [*layer.get("arrays", ()), *inside.get("arrays", ())]
     own = {key: inside.get(key) for key in ("class_name", "module", "registered_name") if key in inside}
     return {**outer, **own, "config": config, **({"arrays": steps} if steps else {})}
@@ -62,5 +65,13 @@ def _quantize(layer: Config, dialect: Dialect) -> Change | None:
     return Change(inside, said)
 
 
+def _unmark(layer: Config, dialect: Dialect) -> Change | None:
+    inside = _unwrapped(layer) if layer["class_name"] in _MARKING else None
+    if inside is None:
+        return None
+    return Change(inside, f"{inside['class_name']} as it is; the mark that it is to be quantized is left behind")
+
+
+MARKING = Repair("marked", "Marks of tfmot for quantization are taken off", _unmark)
 PRUNING = Repair("pruned", "Pruning wrappers of tfmot are taken off", _prune)
 QUANTIZING = Repair("rounded", "Quantizing wrappers of tfmot are taken off", _quantize, severity="warning")

@@ -6,8 +6,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.findings import Finding
+from core.readers.kinds import STEP, Kinds, kind_of
 from core.repairs import (
     activations,
+    arguments,
     axis,
     doubled,
     dtypes,
@@ -69,6 +71,8 @@ REPAIRS: tuple[Repair, ...] = (
     hard_sigmoid.TWICE,
     leftovers.REPAIR,
     leftovers.UNKNOWN,
+    arguments.REPAIR,
+    optimization.MARKING,
     optimization.PRUNING,
     optimization.QUANTIZING,
 )
@@ -85,6 +89,7 @@ BEFORE: tuple[Repair, ...] = (
 )
 """Repairs of models that look at their layers as the file has them, so they come before the walk goes inside."""
 
+_IDENTITY = ("class_name", "module", "registered_name")
 _LAYER_FIELDS = ("layer", "backward_layer", "forward_layer", "cell")
 _LAYER_LISTS = ("layers", "cells")
 
@@ -104,9 +109,14 @@ class Repaired(Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
 
 
-def repair_model(model: Config, version: str | None, backend: str | None = None) -> Repaired:
-    """Apply every repair to a serialised model and all layers inside it. `version` is what the file says wrote it."""
-    dialect = dialect_of(model, version, backend)
+def repair_model(
+    model: Config, version: str | None, backend: str | None = None, kinds: Kinds | None = None
+) -> Repaired:
+    """Apply every repair to a serialised model and all layers inside it. `version` is what the file says wrote it.
+
+    Layers of a class in `kinds` are put right like those of the class they derive from.
+    """
+    dialect = replace(dialect_of(model, version, backend), kinds=dict(kinds or {}))
     log = _Log()
     named, paths = sequential.with_names(modules.plain(model))
     if paths:
@@ -142,6 +152,10 @@ def _repair(layer: Config, dialect: Dialect, log: _Log, path: str, wrapped: bool
     inner = with_config(
         layer, _repair_inside(layer["config"], dialect, log, own if path or "layers" not in layer["config"] else "")
     )
+    kind = kind_of(dialect.kinds, inner)
+    identity = {field: inner[field] for field in _IDENTITY if field in inner}
+    if kind is not None:
+        inner = {**inner, "class_name": kind.base, "module": None, "registered_name": None, "own": kind}
     for repair in REPAIRS:
         change = repair.apply(inner, dialect)
         if change is not None:
@@ -151,6 +165,10 @@ def _repair(layer: Config, dialect: Dialect, log: _Log, path: str, wrapped: bool
             log.notes += [
                 replace(note, layer=own, message=note.message.replace("{layer}", own)) for note in change.findings
             ]
+    if kind is not None:
+        step = {"do": STEP, "own": identity["class_name"], "class": kind.base}
+        inner = {key: value for key, value in inner.items() if key not in ("own", *_IDENTITY)}
+        inner = {**inner, **identity, "arrays": [step, *inner.get("arrays", [])]}
     return _with_stored_class(inner, str(layer["class_name"]))
 
 

@@ -114,6 +114,8 @@ class Bench:
             have, rules = held.get(need.name), layer.rules_for(need.name)
             if have is None and need.name.startswith("variable"):
                 have = by_key.get(need.key)  # unnamed variables are numbered anew by every model
+            if have is not None and have.decode is not None:
+                rules = (have.decode, *rules)
             array = self.arrays.get(have.source) if have is not None and have.source is not None else None
             shape = have.shape if array is not None and have is not None else None
             name = f"{path}/{need.name}"

@@ -37,6 +37,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, Any], str, bool]] = {
     "rename_layer": ("nested", {"layer": "backbone/stem", "name": "first"}, "same_input", True),
     "set_rule": ("flat", {"weight": "predictions/kernel", "rule": "initialize"}, "same_input", False),
     "set_dtype": ("flat", {"policy": "mixed_float16"}, "same_input", False),
+    "data_format": ("nested", {"to": "channels_first"}, "transposed", True),
 }
 
 

@@ -1,0 +1,90 @@
+"""The whole model in the other data format: channels first or channels last."""
+
+from core.edits.base import Edit
+from core.edits.layout_walk import Format, Walked, format_of, walk_layout
+from core.errors import EditError
+from core.findings import Finding
+from core.graph import Graph
+from core.plan import Contract
+
+_WORDS = {"channels_last": "last", "channels_first": "first"}
+
+
+class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
+    """Every layer, axis and array brought to `to`; inputs and outputs that are maps are then transposed.
+
+    Kernels keep their arrays, a Dense after Flatten gets its rows in the new order. A layer that is tied to the old
+    order gets a Permute on either side.
+    """
+
+    to: Format
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph in the other format."""
+        return self._walked(graph).graph
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """The same numbers, transposed."""
+        walked = self._walked(before)
+        moved = any(list(order) != sorted(order) for order in walked.outputs)
+        name = "new(x transposed) == old(x)" + (" transposed" if moved else "")
+        fields = {
+            "inputs": {one: list(order) for one, order in walked.inputs.items()},
+            "outputs": [list(order) for order in walked.outputs],
+        }
+        return (Contract(name, "transposed", True, fields),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """What is given otherwise now, where a Permute had to go in, and what stays in the old format."""
+        walked = self._walked(before)
+        found = [
+            Finding(
+                "info",
+                "shape.incompatible",
+                name,
+                f"The input {name!r} takes its channels {_WORDS[self.to]} now; transpose your data by {list(order)}.",
+            )
+            for name, order in walked.inputs.items()
+            if list(order) != sorted(order)
+        ]
+        for ref, order in zip(before.output_refs(), walked.outputs, strict=True):
+            if list(order) != sorted(order):
+                text = f"The output of {ref.layer} has its channels {_WORDS[self.to]} now."
+                found.append(Finding("info", "shape.incompatible", ref.layer, text))
+        if walked.permutes:
+            first, place = walked.permutes[0]
+            more = f" {len(walked.permutes) - 1} more were put in." if len(walked.permutes) > 1 else ""
+            text = f"{place} works along an axis of the old order, so {first}, a Permute, was put before it.{more}"
+            detail = "\n".join(f"{name} before {place}" for name, place in walked.permutes)
+            found.append(Finding("info", "shape.incompatible", first, text, detail=detail))
+        stays = [path for path, layer in after.walk() if _stays(layer.is_operation, layer.config, self.to)]
+        if stays:
+            text = f"{stays[0]} keeps its old data format, between Permute layers."
+            found.append(Finding("warning", "shape.incompatible", stays[0], text, detail="\n".join(stays)))
+        return tuple(found)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        return f"Data format becomes channels {_WORDS[self.to]}"
+
+    def _walked(self, graph: Graph) -> Walked:
+        """The walk, remembered for the graph last asked about: contracts and findings ask again."""
+        known = _LAST.get(self.to)
+        if known is None or known[0] is not graph:
+            if graph.opaque:
+                raise EditError(
+                    f"The layers of {graph.name} are not described in the file, so its data format cannot be changed."
+                )
+            formats = {format_of(layer) for _, layer in graph.walk()} - {None}
+            if not formats - {self.to}:
+                held = f"every layer has its channels {_WORDS[self.to]} already" if formats else "no layer has one"
+                raise EditError(f"There is no data format to change: {held}.")
+            known = _LAST[self.to] = (graph, walk_layout(graph, self.to))
+        return known[1]
+
+
+def _stays(operation: bool, config: dict[str, object], to: str) -> bool:
+    return operation and config.get("data_format") in _WORDS and config["data_format"] != to
+
+
+_LAST: dict[str, tuple[Graph, Walked]] = {}
