@@ -23,6 +23,7 @@ Code = Literal[
     "weight.tied",
     "adapt.lossy",
     "training.dropped",
+    "name.changed",
 ]
 
 

@@ -48,10 +48,16 @@ def same_subject(one: Any, other: Any) -> bool:
     """Whether two edits speak of the same thing, so that the later replaces the earlier."""
     if tag(one) != tag(other):
         return False
-    subject = {"change_input": "input", "replace_first_conv": "layer", "set_rule": "weight"}.get(tag(one))
+    subject = {
+        "change_input": "input",
+        "replace_first_conv": "layer",
+        "set_rule": "weight",
+        "join_models": "file",
+        "inflate": "input",
+    }.get(tag(one))
     if subject is not None:
         return bool(getattr(one, subject) == getattr(other, subject))
-    return tag(one) in ("attach_head", "remove_head")
+    return tag(one) in ("attach_head", "remove_head", "data_format")
 
 
 def put(recipe: Recipe, edit: Any) -> Recipe:

@@ -11,6 +11,7 @@ from core.edits.fold_weights import FoldWeights
 from core.edits.insert_adapter import InsertAdapter
 from core.edits.insert_front import InsertFront
 from core.edits.insert_layer import InsertLayer
+from core.edits.join_models import JoinModels
 from core.edits.remove_head import RemoveHead
 from core.edits.remove_layer import RemoveLayer
 from core.edits.rename_layer import RenameLayer
@@ -43,6 +44,7 @@ AnyEdit = (
     | FoldBatchNorm
     | FoldWeights
     | DataFormat
+    | JoinModels
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -60,6 +62,7 @@ __all__ = [
     "InsertAdapter",
     "InsertFront",
     "InsertLayer",
+    "JoinModels",
     "RemoveHead",
     "RemoveLayer",
     "RenameLayer",

@@ -1,6 +1,7 @@
 """What an edit is: one step of a recipe, a pure function from graph to graph."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -42,6 +43,10 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What the person should know about this edit beyond what the planner finds by itself."""
+        return ()
+
+    def file_findings(self, before: Graph, sources: Mapping[str, Any]) -> tuple[Finding, ...]:
+        """What shows only in the further files (`sources`, by the names in `files`) of an edit that has some."""
         return ()
 
     def summary(self) -> str:

@@ -36,6 +36,7 @@ class Engine:
         self._specs = Specs()
         self._planner: Planner | None = None
         self._others: dict[str, Source] = {}
+        self._code = False
 
     def set_source(self, source: Source, code: Sequence[str] = (), trust: bool = False) -> Plan:
         """Work on this source from now on; returns the plan of the empty recipe.
@@ -45,6 +46,9 @@ class Engine:
         """
         for path in code:
             load_code(path)
+        self._code = bool(code)
+        if code:
+            self._others.clear()  # their classes may be known now
         if code and any(layer.opaque for _, layer in source.graph.walk()):
             # what Keras's classes need of an old file, classes that derive from them need too
             source = read_model(source.path, source.weights_path, kinds())
@@ -70,8 +74,14 @@ class Engine:
         for edit in recipe.active():
             for path in getattr(edit, "files", ()):
                 if path not in self._others:
-                    self._others[path] = read_model(path, kinds=kinds())
+                    file, weights = getattr(edit, "paths", {}).get(path, (path, None))
+                    self._others[path] = self._opened(read_model(file, weights, kinds()))
         return self.planner.planned(recipe)
+
+    def _opened(self, other: Source) -> Source:
+        """A further file with the classes that the person's code defines. Trust in the model never covers it."""
+        graph = trust_layers(other.graph) if self._code else other.graph
+        return replace(other, graph=graph, findings=settled_findings(other.findings, graph)) if self._code else other
 
     def apply(self, recipe: Recipe, out: str | Path, check: bool = True, progress: Progress = quiet) -> Written:
         """Write the new model; unless `check` is off, it gets its name once Keras has checked it.

@@ -8,7 +8,7 @@ measured too: the old model in single precision against itself in double, on the
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.edits.baked import rebaked
+from core.edits.join_models import JoinModels, wiring
 from core.edits.recording import configured
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.inputs import concrete, input_range, ordered, random_inputs
+from core.engine.joined import joined_outputs
 from core.engine.places import layer_at, part_of, plain_sums, tensor_at, without_activation
 from core.engine.running import Unrunnable, numbers, numbers_at
 from core.engine.shapes import Shaper
@@ -57,6 +59,8 @@ class Pair(Struct, frozen=True):
     arrays: Arrays
     shaper: Shaper
     own_inputs: Mapping[str, Array]
+    other_model: Callable[[str, bool], tuple[Graph, Any]] | None = None
+    """The graph and model of one of the recipe's further files, by key; in double precision if asked."""
     double: bool = False
 
 
@@ -99,7 +103,26 @@ def _settled(contract: Contract, pair: Pair) -> tuple[Pair, Inputs, Inputs]:
 def _both(contract: Contract, pair: Pair, x_old: Inputs, x_new: Inputs) -> tuple[list[Array], list[Array]]:
     with plain_sums() if contract.kind == "transposed" else contextlib.nullcontext():
         old = _side(contract, "old", pair.old, pair.old_graph, x_old)
+    if contract.kind == "joined":
+        old = _joined(contract.fields["edit"], pair, x_new, old)
     return old, _side(contract, "new", pair.new, pair.new_graph, x_new)
+
+
+def _joined(edit: JoinModels, pair: Pair, inputs: Inputs, outputs: list[Array]) -> list[Array]:
+    """What the model before and the other file's give on the joined model's inputs."""
+    assert pair.other_model is not None
+    other, model = pair.other_model(edit.key, pair.double)
+    wanted = [ref for ref in wiring(edit, pair.old_graph, other).fed if ref is not None]
+    inside = [ref for ref in dict.fromkeys(wanted) if not pair.old_graph.layer(ref.layer).is_input]
+    tensors = [tensor_at(pair.old, ref.layer, [ref.call], ref.output) for ref in inside]
+    found = numbers_at(pair.old, tensors, ordered(pair.old_graph, inputs)) if tensors else []
+    given = dict(zip(pair.old_graph.output_refs(), outputs, strict=True))
+    inner = {ref: array if pair.double else _single(array) for ref, array in zip(inside, found, strict=True)}
+    return joined_outputs(edit, (pair.old_graph, other, pair.new_graph), model, inputs, given, inner)
+
+
+def _single(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def _drift(new: list[Array], old: list[Array]) -> float:

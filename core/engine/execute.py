@@ -64,7 +64,8 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
     ending = output_format(out)
     check_destination(out, *(Path(source.path) for source in files.values()))
     refuse_errors(planned)
-    _check_opaque(planned, files[0], ending, out)
+    for number, source in files.items():
+        _check_opaque(planned, source, number, ending, out)
     format_findings(planned.plan.graph, files[0], ending)
     with Arrays(planned.plan.graph, files) as arrays:
         try:
@@ -89,13 +90,17 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
             raise FileError("There is not enough memory for the largest array of this model.", path=str(out)) from error
 
 
-def _check_opaque(planned: Planned, source: Source, ending: str, out: Path) -> None:
+def _check_opaque(planned: Planned, source: Source, number: int, ending: str, out: Path) -> None:
     """Arrays of layers without code keep the order of their file, so they stay in its format. Raises `FileError`."""
     legacy = "HDF5" in source.format
     wanted = {".h5", ".hdf5"} if legacy else {".keras", ".weights.h5"}
     graph = planned.plan.graph
-    carried = [path for path, layer in graph.walk() if layer.opaque and layer.weights]
-    if ending in wanted or not (carried or graph.opaque):
+    carried = [
+        path
+        for path, layer in graph.walk()
+        if layer.opaque and any(one.source is not None and one.source.file == number for one in layer.weights)
+    ]
+    if ending in wanted or not (carried or (graph.opaque and not number)):
         return
     if source.kind == "weights":
         raise FileError(

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from core.accounting import Ledger, is_state, loss_findings
 from core.costs import layer_cost, total
 from core.edits import AnyEdit
+from core.edits.join_models import numbered
 from core.edits.positions import carried
 from core.engine.brought import refuse_code, refuse_layers
 from core.engine.problems import problem_findings
@@ -146,6 +147,8 @@ class Planner:
         shaped = self._settled(edit, before, self.shaper.shape(after))
         contracts = edit.contracts(before, shaped.graph)
         findings = edit.findings(before, shaped.graph)
+        if getattr(edit, "files", ()):
+            findings = (*findings, *edit.file_findings(before, self.others))
         return Step(edit, _kind(edit), shaped, self._moves(shaped), contracts, findings)
 
     def _moves(self, shaped: Shaped) -> tuple[Move, ...]:
@@ -160,6 +163,11 @@ class Planner:
 
     def _decided(self, path: str, layer: Layer, needed: tuple[Weight, ...], trainable: bool) -> tuple[Move, ...]:
         return tuple(layer_moves(path, layer, needed, trainable, self._names))
+
+    def alone(self, key: str) -> tuple[Shaped, tuple[Move, ...]]:
+        """The model of a further file by itself, with the moves that fill it."""
+        shaped = self.shaper.shape(numbered(self.others[key].graph, list(self.others).index(key) + 1))
+        return shaped, self._moves(shaped)
 
     def _settled(self, edit: AnyEdit, before: Graph, shaped: Shaped) -> Shaped:
         """Constants that depend on shapes, put right until nothing changes; each round moves at most one layer on."""

@@ -234,6 +234,12 @@ def _contracts(
     own_inputs: Mapping[str, Array] | None,
 ) -> tuple[list[ContractResult], tuple[tuple[str, float], ...], str]:
     """Every stage's contracts, between the models before and after it; the last one's is the written model."""
+
+    def other_model(key: str, double: bool) -> tuple[Graph, Any]:
+        shaped, moves = planner.alone(key)
+        with Arrays(shaped.graph, files) as arrays:
+            return shaped.graph, live_model(shaped.graph, moves, arrays, double=double)
+
     results: list[ContractResult] = []
     by_layer: tuple[tuple[str, float], ...] = ()
     built: tuple[Step, Any] | None = None
@@ -259,6 +265,7 @@ def _contracts(
                 arrays=new_arrays,
                 shaper=planner.shaper,
                 own_inputs=(own_inputs or {}) if last else {},  # the person's arrays have the shapes of the result
+                other_model=other_model,
             )
             for contract in stage.contracts:
                 result, layers = check_contract(contract, pair)
