@@ -88,14 +88,43 @@ def _functional(base: Graph, config: dict[str, Any], path: str) -> Graph:
         opaque = draft.layer.opaque or any(map(call_code, calls))
         made = _with_specs(draft, calls, known.get(draft.layer.name, {}), shifts)
         layers.append(replace(draft.layer, calls=made, opaque=opaque))
-    graph = replace(
-        base,
-        layers=tuple(layers),
-        inputs=map_leaves(shifts.port, inputs),
-        outputs=map_leaves(shifts.port, outputs),
+    graph = _with_ends(
+        replace(
+            base,
+            layers=tuple(layers),
+            inputs=map_leaves(shifts.port, inputs),
+            outputs=map_leaves(shifts.port, outputs),
+        )
     )
+    if graph.opaque:
+        return graph
     _check(graph, path)
     return graph
+
+
+def _with_ends(graph: Graph) -> Graph:
+    """A model whose config names no inputs or no outputs: its input layers are the inputs, calls that nothing takes the
+    outputs. Where no connections are written either, nothing is known of it but its layers.
+    """
+    taken = {(ref.layer, ref.call) for layer in graph.layers for call in layer.calls for ref in call.inputs()}
+    if not graph.input_refs():
+        graph = replace(graph, inputs=_structure([TensorRef(layer.name) for layer in graph.layers if layer.is_input]))
+    if not graph.output_refs():
+        loose = [
+            TensorRef(layer.name, number)
+            for layer in graph.layers
+            for number in range(len(layer.calls))
+            if not layer.is_input and (layer.name, number) not in taken
+        ]
+        graph = replace(graph, outputs=_structure(loose))
+    if graph.input_refs() and graph.output_refs():
+        return graph
+    bare = tuple(replace(layer, calls=()) for layer in graph.layers)
+    return replace(graph, layers=bare, inputs=(), outputs=(), opaque=True)
+
+
+def _structure(refs: list[TensorRef]) -> Any:
+    return refs[0] if len(refs) == 1 else refs
 
 
 def _with_specs(
@@ -178,8 +207,6 @@ def _check(graph: Graph, path: str) -> None:
             raise _broken(path, f"a connection comes from layer {ref.layer!r}, which does not exist")
         if not 0 <= ref.call < max(1, len(layers[ref.layer].calls)):
             raise _broken(path, f"a connection comes from call {ref.call} of layer {ref.layer!r}, which is never made")
-    if not graph.input_refs() or not graph.output_refs():
-        raise _broken(path, "its model config names no inputs or no outputs")
     for ref in graph.input_refs():
         if not layers[ref.layer].is_input:
             raise _broken(path, f"the model input {ref.layer!r} is no input layer")

@@ -5,24 +5,22 @@ from core.graph import Graph, Layer
 from core.readers.code_findings import inner_lambda_finding, lambda_finding
 from core.readers.config_graph import is_known
 from core.readers.foreign import call_code, foreign_models, layer_code
-from core.readers.known import CODE_LAYERS
+from core.readers.known import CODE_LAYERS, MODELS
 
 
 def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, ...]:
     """What to say of opaque models, unknown classes, Lambda layers and custom functions."""
     found: list[Finding] = []
     if graph.opaque and not weights_only:
-        found.append(
-            Finding(
-                "warning",
-                "graph.opaque",
-                "",
-                f"{graph.class_name} is a custom model class whose code is not in the file: its layers and weights are "
-                "shown and carried, their connections are unknown, and naming its code would not tell them. To adapt "
-                "it, build the same network from layers, save it, open that file and take over the weights of this "
-                "one with transfer_weights.",
-            )
+        what = f"{graph.class_name} is a custom model class whose code is not in the file: its"
+        if graph.class_name in MODELS:
+            what = "The file does not say how the model's layers are connected: its"
+        text = (
+            f"{what} layers and weights are shown and carried, their connections are unknown, and naming its code "
+            "would not tell them. To adapt it, build the same network from layers, save it, open that file and take "
+            "over the weights of this one with transfer_weights."
         )
+        found.append(Finding("warning", "graph.opaque", "", text))
     unknown: dict[str, list[str]] = {}
     for path, layer in graph.walk():
         if layer.class_name == "Lambda":

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from core.repairs.base import Change, Config, Dialect, Repair
-from core.repairs.nodes import renamed
+from core.repairs.nodes import origins, renamed
 
 _TAKEN = re.compile(r"concatenate(_\d+)?$")
 _ENDS = frozenset({"Flatten", "Reshape", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "Conv1D", "Conv2D", "Lambda"})
@@ -75,18 +75,7 @@ def _ends(item: Config) -> bool:
 
 
 def _origins(item: Config) -> list[str]:
-    found: list[str] = []
-    stack: list[Any] = [item.get("inbound_nodes")]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            if len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
-                found.append(value[0])
-            else:
-                stack.extend(value)
-        elif isinstance(value, dict):
-            stack.extend(value.values())
-    return found
+    return origins(item.get("inbound_nodes"))
 
 
 def _free(name: str, layers: dict[str, Config]) -> str:

@@ -38,6 +38,27 @@ def _value(value: Any) -> Any:
     return value
 
 
+def origins(nodes: Any) -> list[str]:
+    """The layers that nodes of any dialect take tensors from, once for each tensor."""
+    return [name for name, _ in calls_taken(nodes)]
+
+
+def calls_taken(nodes: Any) -> list[tuple[str, int]]:
+    """The layers and their calls that nodes of any dialect take tensors from, as the file counts them."""
+    found: list[tuple[str, int]] = []
+    stack: list[Any] = [nodes]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            if len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
+                found.append((value[0], value[1]))
+            else:
+                stack.extend(value)
+        elif isinstance(value, dict):
+            stack.extend(value.values())
+    return found
+
+
 def renamed(value: Any, names: dict[str, str]) -> Any:
     """Nodes or ports with every tensor taken from another layer where its layer is among `names`."""
     if isinstance(value, list):

@@ -13,6 +13,7 @@ from core.repairs import (
     axis,
     doubled,
     dtypes,
+    ends,
     expansions,
     groups,
     hard_sigmoid,
@@ -80,6 +81,7 @@ REPAIRS: tuple[Repair, ...] = (
 BEFORE: tuple[Repair, ...] = (
     keras1_towers.REPAIR,
     doubled.REPAIR,
+    ends.REPAIR,
     names.REPAIR,
     sequential.REPAIR,
     ports.REPAIR,
