@@ -208,10 +208,10 @@ def _finding(loss: Loss) -> Finding:
 
 
 def _named(findings: Iterable[Finding]) -> frozenset[str]:
-    """What findings name: every line of their details and every word of their sentences."""
+    """What findings name: every line of their details, and the words of sentences about arrays without a partner."""
     names: set[str] = set()
     for finding in findings:
+        names.update(finding.detail.splitlines())
         if finding.code == "weight.unmatched":
-            names.update(finding.detail.splitlines())
             names.update(word.strip(",.;:()") for word in finding.message.split())
     return frozenset(names)

@@ -54,6 +54,7 @@ def same_subject(one: Any, other: Any) -> bool:
         "set_rule": "weight",
         "join_models": "file",
         "inflate": "input",
+        "replace_layer": "layer",
     }.get(tag(one))
     if subject is not None:
         return bool(getattr(one, subject) == getattr(other, subject))

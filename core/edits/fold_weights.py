@@ -52,7 +52,7 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
             if path not in meant:
                 return layer
             try:
-                made = _plain(path, layer, fates or {}, inside)
+                made = plain(path, layer, fates or {}, inside)
             except Unfoldable as why:
                 kept[path] = why.reason
                 return layer
@@ -74,23 +74,18 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
         for path in sorted(self._chosen(before)):
             layer, made = before.find(path), now[path]
             if made is layer or made.config == layer.config:
-                text = f"{path} is not folded: its arrays are not those of a {_short(layer)} that Suture knows."
+                text = f"{path} is not folded: its arrays are not those of a {foldable_kind(layer)} that Suture knows."
                 found.append(Finding("info", "adapt.lossy", path, text))
                 continue
             dropped = _dropped(layer)
             if dropped:
                 verb = "is" if len(dropped) == 1 else "are"
                 names = ", ".join(dropped)
-                text = (
-                    f"{path}: the plain kernel does not need {names} ({_SERVES[_short(layer)]}), which {verb} dropped."
-                )
-                found.append(Finding("info", "weight.unmatched", path, text))
-            if layer.opaque and not layer.class_name.startswith("Addons>"):
-                text = (
-                    f"{path} is taken for the usual WeightNormalization, g v / |v| over all axes but the last: "
-                    f"the code of {layer.class_name} is not here. Compare some answers with those of the old model."
-                )
-                found.append(Finding("warning", "code.custom", path, text))
+                use = _SERVES[foldable_kind(layer)]
+                text = f"{path}: the plain kernel does not need {names} ({use}), which {verb} dropped."
+                lines = "\n".join(f"{path}/{name}" for name in dropped)
+                found.append(Finding("info", "weight.unmatched", path, text, detail=lines))
+            found += assumed(path, layer)
         return tuple(found)
 
     def summary(self) -> str:
@@ -109,12 +104,23 @@ _SERVES = {
 }
 
 
+def assumed(path: str, layer: Layer) -> list[Finding]:
+    """What is only supposed of a WeightNormalization whose code is not here."""
+    if not layer.opaque or layer.class_name.startswith("Addons>") or foldable_kind(layer) != "WeightNormalization":
+        return []
+    text = (
+        f"{path} is taken for the usual WeightNormalization, g v / |v| over all axes but the last: the code of "
+        f"{layer.class_name} is not here. Compare some answers with those of the old model."
+    )
+    return [Finding("warning", "code.custom", path, text)]
+
+
 def foldable(graph: Graph) -> set[str]:
     """Paths of the layers whose kernels can be made plain ones."""
-    return {path for path, layer in graph.walk() if _short(layer) in _SERVES}
+    return {path for path, layer in graph.walk() if foldable_kind(layer) in _SERVES}
 
 
-def _short(layer: Layer) -> str:
+def foldable_kind(layer: Layer) -> str:
     """`WeightNormalization`, `SpectralNormalization`, `LoRA`, or nothing that folds."""
     for class_name, config, _ in _carried(layer):
         short = class_name.rpartition(">")[2]
@@ -144,12 +150,12 @@ def _carried(layer: Layer) -> list[tuple[str, Config, str]]:
     return found
 
 
-def _plain(path: str, layer: Layer, fates: Fates, coded: dict[str, str]) -> Layer:
+def plain(path: str, layer: Layer, fates: Fates, coded: dict[str, str]) -> Layer:
     """The layer with a plain kernel. `coded` are layers that a model's own code makes. Raises `Unfoldable`."""
     if path in coded:
         raise Unfoldable(f"the code of {coded[path]} makes it")
     class_name, config, prefix = _carried(layer)[-1]
-    kind = _short(layer)
+    kind = foldable_kind(layer)
     if kind == "LoRA":
         return _without_update(path, layer, config, prefix, fates)
     inside = config.get("layer")
@@ -252,7 +258,7 @@ def _without_update(path: str, layer: Layer, config: Config, prefix: str, fates:
 
 def _dropped(layer: Layer) -> list[str]:
     """Arrays that a plain layer has no use for."""
-    kind = _short(layer)
+    kind = foldable_kind(layer)
     names = [weight.name for weight in layer.weights]
     if kind == "SpectralNormalization":
         return [name for name in names if name.rpartition("/")[2].startswith(("vector_u", "sn_u", "u"))]

@@ -1,33 +1,46 @@
 """Give a layer another config, or put a layer of another class in its place."""
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 
+from core.call_arguments import translated
 from core.edits import contracts
 from core.edits.base import Edit
+from core.edits.carrying import Carried, carry, named, words
+from core.edits.fold_weights import assumed
+from core.edits.held import Fates
+from core.edits.recording import owner
 from core.edits.splice import completed
 from core.errors import EditError
-from core.findings import Finding
+from core.findings import Finding, Fix, Severity
 from core.graph import Graph, Layer
 from core.plan import Contract
+
+_REMEMBERED: list[tuple["ReplaceLayer", Graph, Carried | None, tuple[str, ...]]] = []
+_MOST = 16
+_STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 
 
 class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
     """`config` is `{"class_name": ..., "config": {...}}` for a layer of another class, or only arguments to change.
 
-    Connections and name stay. Weights are carried over by name; where shapes differ a rule is asked for.
+    Connections and name stay. A layer of the same class keeps its weights; where shapes differ a rule is asked for. Of
+    those of another class, `carry` says which become whose: `auto` by what they mean where that is known, `meaning`
+    also where the layer then computes something else, `name` by their names, `none` starts anew.
     """
 
+    wants_fates: ClassVar[bool] = True
     layer: str
     config: dict[str, Any]
+    carry: Literal["auto", "meaning", "name", "none"] = "auto"
 
     def check(self) -> None:
         """Something to change."""
         if not self.config:
             raise EditError('config is empty; give arguments such as {"activation": "relu"}.')
 
-    def apply(self, graph: Graph) -> Graph:
+    def apply(self, graph: Graph, fates: Fates | None = None) -> Graph:
         """The graph with the layer changed."""
         self.check()
         try:
@@ -38,16 +51,39 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             raise EditError(f"How {self.layer} is connected is not known, so it cannot be replaced.")
         if layer.is_input or layer.is_operation or layer.inner is not None:
             raise EditError(f"{self.layer} is a {layer.class_name}; only single layers can be replaced.")
+        fresh = self._changed(layer)
+        _, level = owner(graph, self.layer)
+        if self._keeps(layer, fresh):
+            _remember(self, graph, None, ())
+            return graph.with_layer(self.layer, fresh)
+        pairs = [
+            translated(call, (layer.class_name, layer.config), (fresh.class_name, fresh.config)) for call in fresh.calls
+        ]
+        fresh = replace(fresh, calls=tuple(call for call, _ in pairs))
+        _refuse_missing_outputs(self.layer, layer, fresh, level)
+        if fresh.inner is not None:  # a model brings its own weights
+            found = Carried(fresh, lost=tuple(one.name for one in layer.weights if one.source and not one.state))
+        else:
+            found = carry(self.layer, layer, fresh, self.carry, level, fates or {})
+        gone = tuple(dict.fromkeys(name for _, names in pairs for name in names))
+        _remember(self, graph, found, gone)
+        return graph.with_layer(self.layer, found.layer)
+
+    def _changed(self, layer: Layer) -> Layer:
+        """The layer with its class and arguments changed, its weights as they were."""
         class_name = self.config.get("class_name", layer.class_name)
         given = self.config.get("config") if "class_name" in self.config else None
         fields = {**(given or {}), **{k: v for k, v in self.config.items() if k not in _ENTRY}}
         calls = tuple(replace(call, outputs=None) for call in layer.calls)
         if class_name == layer.class_name:
             fields.pop("name", None)
-            return graph.with_layer(self.layer, replace(layer, config={**layer.config, **fields}, calls=calls))
+            return replace(layer, config={**layer.config, **fields}, calls=calls)
         if _joins(layer) and class_name in _SINGLE:
             raise EditError(f"{self.layer} takes several tensors; a {class_name} takes one.")
-        kept = {key: layer.config[key] for key in ("dtype", "trainable") if key in layer.config}
+        taken = ("dtype",) if class_name.startswith("SpatialDropout") else ("dtype", "trainable")
+        kept: dict[str, Any] = {key: layer.config[key] for key in taken if key in layer.config}
+        if layer.config.get("data_format") == "channels_first" and class_name.startswith(_PLACED):
+            kept["data_format"] = "channels_first"
         fresh = replace(
             layer,
             class_name=class_name,
@@ -64,28 +100,159 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
 
             made = read_layer({**self.config, "name": layer.name, "config": {**fields, "name": layer.name}}, "")
             fresh = replace(made, calls=calls, trainable=layer.trainable)
-        return graph.with_layer(self.layer, fresh)
+        return fresh
+
+    def _keeps(self, old: Layer, new: Layer) -> bool:
+        """Whether each weight still means what it did: the class is the same, and what it carries or computes too."""
+        if old.class_name != new.class_name:
+            return False
+        inside = [_classes(one.config.get(key)) for one in (old, new) for key in _CARRIERS]
+        half = len(inside) // 2
+        if inside[:half] != inside[half:]:
+            return False
+        return old.class_name != "EinsumDense" or old.config.get("equation") == new.config.get("equation")
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """What the layer is given stays."""
+        """What the layer is given stays; where the new one computes the same, the whole model answers as before."""
+        found, gone = self._outcome(before)
+        if found is not None and found.exact and not gone:
+            return (contracts.same_input("new(x) == old(x)", True),)
         return contracts.fed(before, self.layer)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """Settings of a layer without code are only written down."""
+        """What became of the arrays, what no longer reaches the layer; settings without code are only written down."""
         layer = after.find(self.layer)
-        if not layer.opaque or not layer.weights:
+        told = []
+        if layer.opaque and layer.weights:
+            text = (
+                f"The settings of {self.layer} change, but the code of {layer.class_name} is not here: its weights "
+                "stay as they are, whether they fit or not; name the file with its code to know."
+            )
+            told.append(Finding("warning", "graph.opaque", self.layer, text))
+        found, gone = self._outcome(before)
+        if gone:
+            text = f"{self.layer} was called with {_listed(gone)}, which {named(layer)} cannot use; outputs change."
+            told.append(Finding("warning", "adapt.lossy", self.layer, text))
+        if found is not None:
+            old = before.find(self.layer)
+            told += [*self._arrays(old, layer, found), *(assumed(self.layer, old) if found.kept else ())]
+        return tuple(told)
+
+    def _arrays(self, old: Layer, new: Layer, found: Carried) -> list[Finding]:
+        """What was carried over, what was not and why."""
+        if not found.lost and (found.exact or not found.kept):
+            return []
+        was, now = named(old), named(new)
+        detail = "\n".join([*(f"{self.layer}/{one}" for one in (*found.lost, *found.fresh))])
+        if found.open:
+            text = (
+                f"{self.layer} was {was} and becomes {now}, but {found.why}, so with its kernel it would compute "
+                "something else; choose what to do with the kernel."
+            )
+            ways = (
+                Fix("Turn the kernel round all the same", (replace(self, carry="meaning"),)),
+                Fix("Take the kernel as it is", (replace(self, carry="name"),)),
+                self._anew(),
+            )
+            return [Finding("error", "weight.mismatch", self.layer, text, ways, detail)]
+        if not found.lost:
+            text = f"{self.layer} was {was} and becomes {now}: its arrays are carried over, but outputs change"
+            text += f", because {found.why}." if found.why else "."
+            return [Finding("warning", "adapt.lossy", self.layer, text, detail=detail)]
+        if found.exact:
+            text = (
+                f"{self.layer} was {was} and becomes {now}, which has no use for {_listed(found.lost)}: only training "
+                f"used {'it' if len(found.lost) == 1 else 'them'}. Outputs stay as they were."
+            )
+            return [Finding("info", "weight.unmatched", self.layer, text, detail=detail)]
+        severity: Severity = "info" if self.carry in ("none", "name") else "warning"
+        lost = f"{_listed(found.lost)} {_are(found.lost)} dropped"
+        if found.kept:
+            text = f"{_listed(found.kept)} {_are(found.kept)} carried over, {lost}"
+        else:
+            text = f"nothing of it is carried over{f', because {found.why}' if found.why else ''}; {lost}"
+        if found.fresh:
+            text += f", and {_listed(found.fresh)} start{'s' if len(found.fresh) == 1 else ''} at initial values"
+        text = f"{self.layer} was {was} and becomes {now}: {text}. Outputs change."
+        fixes: tuple[Fix, ...] = ()
+        if not found.kept and self.carry == "auto" and not found.layer.opaque:
+            fixes = self._choices(old, found)
+        return [Finding(severity, "weight.unmatched", self.layer, text, fixes, detail)]
+
+    def _choices(self, old: Layer, found: Carried) -> tuple[Fix, ...]:
+        """Both ways on for arrays whose meaning in the new layer is not known."""
+        shared = [name for name in found.lost if name in found.fresh or not found.fresh]
+        if not found.fresh and not _coded(found.layer):
             return ()
-        text = (
-            f"The settings of {self.layer} change, but the code of {layer.class_name} is not here: its weights stay as "
-            "they are, whether they fit or not; name the file with its code to know."
-        )
-        return (Finding("warning", "graph.opaque", self.layer, text),)
+        if "gates" in found.why:
+            return (self._anew(),)
+        by_name = (Fix("Carry them over by name", (replace(self, carry="name"),)),) if shared else ()
+        return (*by_name, self._anew())
+
+    def _anew(self) -> Fix:
+        return Fix("Start it at initial values", (replace(self, carry="none"),))
 
     def summary(self) -> str:
         """For the recipe list."""
         if "class_name" in self.config:
             return f"{self.layer} becomes {self.config['class_name']}"
         return f"{self.layer}: {', '.join(sorted(self.config))} changed"
+
+    def _outcome(self, before: Graph) -> tuple[Carried | None, tuple[str, ...]]:
+        """What `apply` found of the same graph."""
+        for edit, graph, found, gone in reversed(_REMEMBERED):
+            if edit == self and graph is before:
+                return found, gone
+        self.apply(before)
+        return _REMEMBERED[-1][2:]
+
+
+def _remember(edit: ReplaceLayer, graph: Graph, found: Carried | None, gone: tuple[str, ...]) -> None:
+    """Keep what was found, which contracts and findings ask for of the same graph."""
+    del _REMEMBERED[:-_MOST]
+    _REMEMBERED.append((edit, graph, found, gone))
+
+
+def _refuse_missing_outputs(path: str, old: Layer, new: Layer, level: Graph) -> None:
+    """Raise `EditError` where others use more tensors of the layer than the new one gives."""
+    refs = [*level.output_refs(), *(ref for layer in level.layers for call in layer.calls for ref in call.inputs())]
+    used = max((ref.output for ref in refs if ref.layer == old.name), default=0)
+    inside = new.config.get("layer")
+    kind = str(inside.get("class_name")) if isinstance(inside, dict) else new.class_name
+    config = inside.get("config") or {} if isinstance(inside, dict) else new.config
+    states = _STATES.get(kind)
+    if used and (states is not None or (old.class_name in (*_STATES, "Bidirectional", "RNN") and not _coded(new))):
+        twice = 2 if new.class_name == "Bidirectional" else 1
+        gives = 1 + (states or 0) * twice * bool(config.get("return_state"))
+        if used >= gives:
+            raise EditError(f"{path} gives {used + 1} tensors that others use; the new {words(new)} gives {gives}.")
+
+
+def _classes(entry: Any) -> Any:
+    """The class of a serialised layer, and of what it carries in turn."""
+    if isinstance(entry, list):
+        return [_classes(one) for one in entry]
+    if not isinstance(entry, dict) or "class_name" not in entry:
+        return None
+    config = entry.get("config") or {}
+    return [entry["class_name"], *(_classes(config.get(key)) for key in _CARRIERS)]
+
+
+def _coded(layer: Layer) -> bool:
+    """Whether what a layer's arrays mean is known to code of its own alone."""
+    return layer.opaque or not (layer.module or "keras").startswith("keras")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    shown = list(names[:4])
+    if more or len(shown) == 1:
+        return ", ".join(shown) + more
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _are(names: tuple[str, ...]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _joins(layer: Layer) -> bool:
@@ -101,3 +268,5 @@ _SINGLE = frozenset(
 )
 _MODELS = frozenset({"Functional", "Sequential"})
 _ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})
+_CARRIERS = ("layer", "backward_layer", "cell", "cells")
+_PLACED = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling", "GlobalAverage", "GlobalMax")
