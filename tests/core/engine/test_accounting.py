@@ -92,6 +92,7 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "fold_batch_norm": [("flat", {}), ("nested", {}), ("keras2", {})],
     "fold_weights": [("spectral", {}), ("lora", {})],
     "data_format": [("flat", {"to": "channels_first"})],
+    "join_models": [("flat", {"file": "nested", "how": "parallel"}), ("keras2", {"file": "flat", "how": "parallel"})],
     "accept_losses": [("flat", {"dropped": ["nothing/*"]})],
 }  # fmt: skip
 
