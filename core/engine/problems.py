@@ -20,7 +20,7 @@ _JOINS = frozenset({"Concatenate", "Add", "Subtract", "Multiply", "Average", "Ma
 def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Finding]:
     """One finding per refused call, plus one for everything that could not be followed."""
     layers = dict(shaped.graph.walk())
-    findings = []
+    findings = _shapeless(shaped.graph)
     for number, problem in enumerate(shaped.problems):
         layer = layers.get(problem.layer)
         found = _finding(problem, layer, shaped.graph, shaper)
@@ -40,6 +40,20 @@ def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Fin
             )
         )
     return findings
+
+
+def _shapeless(graph: Graph) -> list[Finding]:
+    """An error for each input of which nobody says how many axes it has: Keras can build no model on it."""
+    return [
+        Finding(
+            "error",
+            "shape.incompatible",
+            layer.name,
+            f"Neither the file nor the layers behind {layer.name} say which shape it has; set it with change_input.",
+        )
+        for layer in (() if graph.opaque else graph.input_layers())
+        if layer.config.get("batch_shape") is None and layer.config.get("dtype") is not None
+    ]
 
 
 def size_fixes(after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from core.collection import without_collection
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
+from core.readers.input_shapes import with_input_shapes
 from core.readers.notes import training_findings
 from core.readers.opaque import opaque_findings
 from core.readers.prepared import prepared_findings
@@ -47,7 +48,9 @@ def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kind
         if described.kind == "model":
             described = _with_learnt(described, file, weights)
         status = file.stat()
-        graph = fill_shapes(described.graph)
+        graph, shaped = with_input_shapes(described.graph)
+        described = replace(described, findings=(*described.findings, *shaped))
+        graph = fill_shapes(graph)
     except OSError as error:
         raise unreadable(file, error) from error
     except RecursionError:
