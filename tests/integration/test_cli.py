@@ -258,3 +258,52 @@ def test_that_a_disk_that_fills_up_leaves_nothing_behind(
 def test_that_a_word_that_is_neither_file_nor_command_opens_no_window(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["inspekt"]) == 2
     assert "no file and no command 'inspekt'" in capsys.readouterr().err
+
+
+# what is said of a file that was not verified
+
+
+def test_that_checking_is_the_default_and_what_was_compared_is_said(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path
+) -> None:
+    source, steps = samples / "digits_vgg.keras", recipe(GRAY)
+    code, out, err = cli("apply", source, steps, "-o", tmp_path / "new.keras")
+    assert (code, err) == (0, "")
+    assert "verified: 16 arrays and 1 contract compared" in out
+    code, out, _ = cli("apply", source, steps, "-o", tmp_path / "new.keras", "--no-verify")
+    assert code == 0
+    assert "not verified" in out
+    code, out, _ = cli("apply", source, steps, "-o", tmp_path / "new.keras", "--no-verify", "--json")
+    assert json.loads(out)["verification"] is None
+
+
+def test_that_a_file_that_fails_has_another_name_and_code_1(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.engine import verify
+
+    out_path = tmp_path / "new.keras"
+    monkeypatch.setattr(verify, "held_weights", lambda *_: (10, ["fc1/kernel"]))
+    code, out, err = cli("apply", samples / "digits_vgg.keras", recipe(GRAY), "-o", out_path, "--json")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "fc1/kernel does not hold the planned values" in err
+    assert f"kept as {out_path}.unverified" in err
+    answer = json.loads(out)
+    assert answer["written"] == f"{out_path}.unverified"
+    assert answer["verification"]["copied_equal"] is False
+    assert not out_path.exists()
+    assert Path(answer["written"]).stat().st_size == answer["bytes"]
+
+
+def test_that_a_mistake_in_checking_ends_with_code_3_and_a_report(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.engine import contracts
+
+    monkeypatch.setattr(contracts, "paired_inputs", lambda *_: 1 / 0)
+    code, _, err = cli("apply", samples / "digits_vgg.keras", recipe(GRAY), "-o", tmp_path / "new.keras")
+    assert code == 3
+    assert err.count("\n") == 1
+    assert "Suture made a mistake while checking new.keras (ZeroDivisionError)" in err
+    assert [item.name for item in tmp_path.iterdir() if "new" in item.name] == ["new.keras.unverified"]

@@ -139,3 +139,35 @@ def test_that_a_head_which_is_a_model_of_its_own_is_passed_over() -> None:
     assert drift(source.built(RemoveHead())(x), np.asarray(body(x, training=False))) < 1e-6
     built = source.built(RemoveHead(), AttachHead(classes=3, hidden=()))
     assert built.model.output_shape == (None, 3)
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "none"])
+@pytest.mark.parametrize("kind", ["flatten", "nested flatten", "pool"])
+def test_that_a_model_that_is_all_head_has_none_to_remove(kind: str, pooling: Any) -> None:
+    import keras
+
+    layers = keras.layers
+    first = layers.GlobalAveragePooling2D() if kind == "pool" else layers.Flatten()
+    parts = [keras.Input((8, 8, 3), name="x"), first, layers.Dense(4, activation="relu")]
+    model = keras.Sequential([*parts, layers.Dense(3)])
+    if kind == "nested flatten":
+        model = keras.Sequential([keras.Input((8, 8, 3)), keras.Sequential(parts, name="body"), layers.Dense(3)])
+    with pytest.raises(EditError, match="The model is all head"):
+        Bench(model).built(RemoveHead(pooling=pooling))
+
+
+@pytest.mark.parametrize("pooling", ["avg", "none"])
+def test_that_a_nested_head_that_pools_what_it_is_given_goes_as_a_whole(pooling: Any) -> None:
+    import keras
+
+    layers = keras.layers
+    given = keras.Input((6, 6, 4))
+    head = keras.Model(given, layers.Dense(3)(layers.GlobalMaxPooling2D()(given)), name="head")
+    start = keras.Input((8, 8, 3))
+    body = layers.Conv2D(4, 3, name="body")
+    source = Bench(keras.Model(start, head(body(start))))
+    x = RNG.uniform(0, 1, (2, 8, 8, 3)).astype("float32")
+    old = np.asarray(source.model.get_layer("body")(x))
+    built = source.built(RemoveHead(pooling=pooling))
+    assert drift(built(x), old.mean(axis=(1, 2)) if pooling == "avg" else old) < 1e-6
+    assert "head" not in {layer.name for layer in built.model.layers}

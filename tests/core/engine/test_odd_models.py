@@ -35,7 +35,8 @@ def test_that_channels_which_reach_the_output_have_no_contract(channels: str, tm
     written, model = applied(source, tmp_path / "out.keras", ChangeInput(shape=(9, 9, 4), channels=channels))
     assert_verified(written.verification)
     assert written.verification is not None
-    assert written.verification.contracts == ()
+    assert written.plan.contracts == ()
+    assert [one.name for one in written.verification.contracts] == ["file(x) == plan(x)"]
     assert model.output_shape == (None, 7, 7, 4)
 
 
