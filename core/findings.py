@@ -24,6 +24,7 @@ Code = Literal[
     "adapt.lossy",
     "training.dropped",
     "name.changed",
+    "layers.changed",
 ]
 
 

@@ -83,9 +83,12 @@ def _edit(number: int, data: Any) -> AnyEdit:
         raise RecipeError(f"Edit {number}: {what}{hint}", edit=number)
     kind = known[do]
     data = _nested_rule(data) if do == "set_rule" else data
-    unknown = next((name for name in data if name not in (*kind.__struct_fields__, "do")), None)
+    unknown = next((name for name in data if name not in (*kind.__struct_encode_fields__, "do")), None)
     if unknown is not None:
-        hint = _near(unknown, kind.__struct_fields__) or f"; it has {', '.join(sorted(kind.__struct_fields__))}."
+        hint = (
+            _near(unknown, kind.__struct_encode_fields__)
+            or f"; it has {', '.join(sorted(kind.__struct_encode_fields__))}."
+        )
         raise RecipeError(f"Edit {number} ({do}): object contains unknown field `{unknown}`{hint}", edit=number)
     try:
         edit: AnyEdit = msgspec.convert(data, kind)

@@ -6,6 +6,7 @@ from core.edits.base import Edit
 from core.edits.change_input import ChangeInput
 from core.edits.cut_at import CutAt
 from core.edits.data_format import DataFormat
+from core.edits.drop_training_only import DropTrainingOnly
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.edits.fold_weights import FoldWeights
 from core.edits.insert_adapter import InsertAdapter
@@ -15,8 +16,10 @@ from core.edits.join_models import JoinModels
 from core.edits.remove_head import RemoveHead
 from core.edits.remove_layer import RemoveLayer
 from core.edits.rename_layer import RenameLayer
+from core.edits.replace_all import ReplaceAll
 from core.edits.replace_first_conv import ReplaceFirstConv
 from core.edits.replace_layer import ReplaceLayer
+from core.edits.set_batch import SetBatch
 from core.edits.set_dtype import SetDtype
 from core.edits.set_rule import SetRule
 from core.edits.set_trainable import SetTrainable
@@ -45,6 +48,9 @@ AnyEdit = (
     | FoldWeights
     | DataFormat
     | JoinModels
+    | SetBatch
+    | DropTrainingOnly
+    | ReplaceAll
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -56,6 +62,7 @@ __all__ = [
     "ChangeInput",
     "CutAt",
     "DataFormat",
+    "DropTrainingOnly",
     "Edit",
     "FoldBatchNorm",
     "FoldWeights",
@@ -66,8 +73,10 @@ __all__ = [
     "RemoveHead",
     "RemoveLayer",
     "RenameLayer",
+    "ReplaceAll",
     "ReplaceFirstConv",
     "ReplaceLayer",
+    "SetBatch",
     "SetDtype",
     "SetRule",
     "SetTrainable",

@@ -16,6 +16,7 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `padded`     | `x_new` random, `x_old` it within `gaps` of zeros, the old model at that size; outputs `crop` are cut |
 | `features`   | the same input; `pairs` of tensors, new and old: an output's number or an inner tensor's `place` |
 | `classes`    | the same input; ahead of its activation the classifier's columns `new` equal the old one's `old` |
+| `batch`      | `x_old` is `x_new` again and again until its batch is full; the first `rows` samples are compared |
 | `tail`       | `inputs` pairs new inputs with tensors inside the old model, which it is given; `outputs` says which |
 | `transposed` | `x_new` is `x_old` with the axes of `inputs`; `outputs` are the orders of axes of the new outputs |
 | `joined`     | `edit` (a `JoinModels`) says what goes where; the other file's model runs by itself |
@@ -66,6 +67,11 @@ def old_size(name: str, shape: Shape, exact: bool) -> Contract:
 def same_input(name: str, exact: bool) -> Contract:
     """The same input gives the same output. `name` is the sentence."""
     return Contract(name, "same_input", exact, {})
+
+
+def batches(rows: int) -> Contract:
+    """Each sample gives what it gave, whatever the size of the batch; `rows` samples are compared."""
+    return Contract("each sample of new(x) == the same sample of old(x)", "batch", True, {"rows": rows})
 
 
 def features(name: str, pairs: Sequence[tuple[int | Place, int | Place]], **fields: Any) -> Contract:

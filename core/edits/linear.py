@@ -94,6 +94,8 @@ def carried(layer: Layer, axis: int, given: Shape, gives: Shape) -> tuple[int, t
     if found is None:
         return None
     rank, name, config = len(given), found.class_name, found.config
+    if any(call.kwargs.get("training") is True for call in layer.calls):
+        return None  # it also acts when the model answers
     if passes_through(name, config):
         return axis, (1, 1)
     if found.prefix:

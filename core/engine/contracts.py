@@ -248,6 +248,10 @@ def paired_inputs(contract: Contract, pair: Pair) -> tuple[Inputs, Inputs]:
         if x_old[both].shape == x_new[both].shape:
             x_old[both] = x_new[both]
     kind, fields = contract.kind, contract.fields
+    if kind == "batch":
+        return {
+            name: np.resize(x_new[name], (len(array), *x_new[name].shape[1:])) for name, array in x_old.items()
+        }, x_new
     if kind == "tail" and fields["inputs"]:
         tensors = [tensor_at(pair.old, layer, [call], out) for _, layer, call, out in fields["inputs"]]
         found = numbers_at(pair.old, tensors, ordered(pair.old_graph, x_old))
@@ -304,6 +308,8 @@ def _side(contract: Contract, side: str, model: Any, graph: Graph, inputs: Input
             logits = numbers_at(model, [tensor_at(model, fields["layer"], fields["calls"])], given)[0]
         return [np.take(logits, fields[side], axis=int(fields["axis"]))]
     outputs = numbers(model, given)
+    if contract.kind == "batch":
+        return [one[: int(fields["rows"])] for one in outputs]
     if contract.kind == "tail" and side == "old":
         return [outputs[int(number)] for number in fields["outputs"]]
     if contract.kind == "transposed" and side == "old":

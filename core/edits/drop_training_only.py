@@ -1,0 +1,165 @@
+"""Nodes that only act while a model is trained: losses and metrics added to it, regularization, noise, dropout.
+
+`AddLoss` and `AddMetric` are Keras 2's; Keras 3 has no such layers and cannot load them. What computes only what they
+are given goes with them.
+"""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from core.edits import contracts
+from core.edits.base import Edit
+from core.edits.choosing import ALL, chosen, named, refuse_named
+from core.edits.linear import view
+from core.edits.set_trainable import made_by_code
+from core.edits.splice import remapped
+from core.errors import EditError
+from core.findings import Finding
+from core.graph import Graph, Layer, TensorRef
+from core.plan import Contract
+
+KINDS: dict[str, frozenset[str]] = {
+    "losses": frozenset({"AddLoss"}),
+    "metrics": frozenset({"AddMetric"}),
+    "regularization": frozenset({"ActivityRegularization"}),
+    "noise": frozenset({"GaussianNoise"}),
+    "dropout": frozenset({"Dropout", "AlphaDropout", "GaussianDropout", "FixedDropout"})
+    | frozenset(f"SpatialDropout{rank}D" for rank in (1, 2, 3)),
+    "augmentation": frozenset({"RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast"}),
+}
+DEFAULT = ("losses", "metrics", "regularization", "noise")
+_ADDED = KINDS["losses"] | KINDS["metrics"]
+
+
+class DropTrainingOnly(Edit, frozen=True, kw_only=True, tag="drop_training_only"):
+    """`kinds` of layers (`losses`, `metrics`, `regularization`, `noise`; on wish `dropout`, `augmentation`).
+
+    `layers` are globs on layer paths (`*`: all of these kinds). Outputs stay as they are.
+    """
+
+    kinds: tuple[str, ...] = DEFAULT
+    layers: tuple[str, ...] = ALL
+
+    def check(self) -> None:
+        """Known kinds, at least one."""
+        unknown = next((kind for kind in self.kinds if kind not in KINDS), None)
+        if unknown is not None:
+            raise EditError(f"There is no kind {unknown!r}; the kinds are {', '.join(KINDS)}.")
+        if not self.kinds or not self.layers:
+            raise EditError(f"kinds and layers must name something; the kinds are {', '.join(KINDS)}.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph without these layers and without what only they needed."""
+        self.check()
+        meant = self._chosen(graph)
+        kept = {path: why for path in meant if (why := _stays(graph, path))}
+        coded = made_by_code(graph)
+        kept.update({path: f"the code of {coded[path]} calls it" for path in meant if path in coded})
+        refuse_named(self.layers, kept, meant - kept.keys(), "dropped")
+        return _without(graph, meant - kept.keys(), "")
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """A model that answers does not need them."""
+        return (contracts.same_input("new(x) == old(x)", True),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """What is gone, what went with it, what stays and why."""
+        left = {path for path, _ in after.walk()}
+        meant = self._chosen(before)
+        gone = sorted(path for path in meant if path not in left)
+        found = []
+        if gone:
+            kinds = ", ".join(dict.fromkeys(_class(before.find(path)) for path in gone))
+            which = gone[0] if len(gone) == 1 else f"{len(gone)} layers (first: {gone[0]})"
+            text = f"{which}: dropped, because {kinds} only {'acts' if ', ' not in kinds else 'act'} in training."
+            found.append(Finding("info", "layers.changed", gone[0], text, detail="\n".join(gone)))
+        served = [
+            (path, layer) for path, layer in before.walk() if path not in left and path not in meant and layer.weights
+        ]
+        if served:
+            names = [f"{path}/{weight.name}" for path, layer in served for weight in layer.weights]
+            which = names[0] if len(names) == 1 else f"{len(names)} arrays (first: {names[0]})"
+            verb = "is" if len(names) == 1 else "are"
+            text = f"{which} only served a loss or metric that is dropped, and {verb} dropped with it."
+            found.append(Finding("warning", "weight.unmatched", served[0][0], text, detail="\n".join(names)))
+        for path in sorted(meant & left):
+            why = _stays(before, path) or "code that is not here calls it"
+            found.append(Finding("info", "layers.changed", path, f"{path} is not dropped: {why}."))
+        return tuple(found)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        what = "what only acts in training" if self.kinds == DEFAULT else ", ".join(self.kinds)
+        return f"Drop {what}" + named(self.layers)
+
+    def _chosen(self, graph: Graph) -> set[str]:
+        wanted = frozenset[str]().union(*(KINDS[kind] for kind in self.kinds))
+        known = [path for path, layer in graph.walk() if _class(layer) in wanted]
+        return chosen(known, self.layers, f"layer that only acts in training ({', '.join(self.kinds)})")
+
+
+def called_to_train(layer: Layer) -> bool:
+    """Whether a call tells the layer to act as in training, whatever the model does."""
+    return any(call.kwargs.get("training") is True or True in call.args[1:] for call in layer.calls)
+
+
+def _class(layer: Layer) -> str:
+    """The class that acts: that of a layer, or of the one in a TimeDistributed."""
+    seen = view(layer)
+    return (seen.class_name if seen is not None else layer.class_name).rpartition(">")[2]
+
+
+def _stays(graph: Graph, path: str) -> str:
+    """Why a layer cannot go, or nothing."""
+    layer = graph.find(path)
+    if called_to_train(layer):
+        return "it is called with training=True, so it also acts when the model answers"
+    added = layer.class_name in _ADDED
+    if not layer.calls or any(len(call.inputs()) != 1 and not added for call in layer.calls):
+        return "how it is connected is not known"
+    return ""
+
+
+def _without(graph: Graph, gone: set[str], prefix: str) -> Graph:
+    layers = []
+    for layer in graph.layers:
+        inner = _without(layer.inner, gone, f"{prefix}{layer.name}/") if layer.inner is not None else None
+        layers.append(replace(layer, inner=inner) if inner is not layer.inner else layer)
+    if any(new is not old for new, old in zip(layers, graph.layers, strict=True)):
+        graph = replace(graph, layers=tuple(layers))
+    here = [layer for layer in graph.layers if prefix + layer.name in gone]
+    if not here:
+        return graph
+    table: dict[TensorRef, TensorRef] = {}
+    for layer in here:
+        for number, call in enumerate(layer.calls):
+            table.update({TensorRef(layer.name, number, at): ref for at, ref in enumerate(call.inputs())})
+    for ref in table:
+        while table[ref] in table:
+            table[ref] = table[table[ref]]
+    names = {layer.name for layer in here}
+    feeders = {ref.layer for layer in here for call in layer.calls for ref in call.inputs()}
+    graph = replace(graph, layers=tuple(layer for layer in graph.layers if layer.name not in names))
+    return _unneeded_gone(remapped(graph, table), feeders - names)
+
+
+def _unneeded_gone(graph: Graph, candidates: Iterable[str]) -> Graph:
+    """The level without those candidates whose outputs nobody takes any more, and without what only they took."""
+    layers = graph.by_name()
+    needed = {ref.layer for ref in (*graph.output_refs(), *graph.input_refs())}
+    users: dict[str, set[str]] = {}
+    for layer in graph.layers:
+        for call in layer.calls:
+            for ref in call.inputs():
+                users.setdefault(ref.layer, set()).add(layer.name)
+    stack, dead = list(candidates), set[str]()
+    while stack:
+        name = stack.pop()
+        if name in dead or name in needed or name not in layers or layers[name].is_input:
+            continue
+        if users.get(name, set()) - dead - {name}:
+            continue
+        dead.add(name)
+        stack += [ref.layer for call in layers[name].calls for ref in call.inputs()]
+    return replace(graph, layers=tuple(layer for layer in graph.layers if layer.name not in dead)) if dead else graph

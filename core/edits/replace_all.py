@@ -1,0 +1,304 @@
+"""One replacement for every layer that matches: other settings, another activation, another class, at every depth."""
+
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.edits import contracts
+from core.edits.alike import ACTIVATION_FIELDS, activation_name, as_activation, trains_alone
+from core.edits.base import Edit
+from core.edits.choosing import ALL, chosen, named
+from core.edits.contracts import passes_through
+from core.edits.drop_training_only import called_to_train
+from core.edits.instances import as_groups, instance_kind
+from core.edits.quantized import CARRIERS
+from core.edits.replace_layer import ReplaceLayer
+from core.edits.set_trainable import made_by_code
+from core.errors import EditError
+from core.findings import Finding
+from core.graph import Graph, Layer
+from core.plan import Contract
+
+Config = dict[str, Any]
+_DROPOUT = dict.fromkeys(("Dropout", "AlphaDropout", "FixedDropout"), ("rate", "noise_shape", "seed")) | dict.fromkeys(
+    ("GaussianDropout", *(f"SpatialDropout{rank}D" for rank in (1, 2, 3))), ("rate", "seed")
+)
+"""Arguments that these classes share."""
+_NORM = dict.fromkeys(
+    ("BatchNormalization", "LayerNormalization", "GroupNormalization"), ("axis", "epsilon", "center", "scale")
+)
+_WITHOUT_CODE = frozenset({"FixedDropout"})
+"""Classes of known code that files often come without: they hand on what they get when a model answers."""
+
+
+class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"with_": "with"}):
+    """`match` and `with` hold a `class_name`, arguments, or both: `{"class_name": "Dropout", "rate": 0.5}`.
+
+    Layers inside wrappers count too; `layers` are globs on the paths of those that may change (`*`: all).
+
+    An activation alone means every layer that has it, and layers and operations that are nothing but that activation.
+    """
+
+    match: Config
+    with_: Config
+    layers: tuple[str, ...] = ALL
+
+    def check(self) -> None:
+        """Something to look for, something to put there."""
+        for name, fields in (("match", self.match), ("with", self.with_)):
+            if not fields:
+                raise EditError(f'{name} is empty; give a class_name, arguments, or both: {{"activation": "swish"}}.')
+            if not isinstance(fields.get("class_name", ""), str):
+                raise EditError(f"{name}: class_name must be the name of a layer class.")
+        if "name" in self.with_:
+            raise EditError("with cannot hold a name: every layer keeps its own.")
+        if "class_name" in self.with_ and "class_name" not in self.match:
+            raise EditError("with names a class, so match must name the class that it replaces.")
+        if self.match == self.with_:
+            raise EditError("match and with are the same, so nothing would change.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph with every match replaced. Raises `EditError` when nothing matches."""
+        self.check()
+        coded = made_by_code(graph)
+        paths = {path for path, layer in graph.walk() if path not in coded and self._matches(layer)}
+        if not paths:
+            raise EditError(f"No layer matches {_text(self.match)}.")
+        wanted = chosen(paths, self.layers, f"layer that matches {_text(self.match)}")
+
+        def change(path: str, layer: Layer) -> Layer:
+            made = self._replaced(layer) if path in wanted else layer
+            return layer if (made.class_name, made.config) == (layer.class_name, layer.config) else made
+
+        after = graph.replace_layers(change)
+        if after is graph:
+            raise EditError(f"Every layer that matches {_text(self.match)} is like that already.")
+        return after
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """The same answers where the replacement computes the same; else how far they move."""
+        if any(self._lossy(old, new) for _, old, new in _changed(before, after)):
+            return (contracts.same_input("new(x) is nearly old(x)", False),)
+        return (contracts.same_input("new(x) == old(x)", True),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """How many changed, which compute something else, and what single replacements have to tell."""
+        changed = _changed(before, after)
+        if not changed:
+            return ()
+        first = changed[0][0]
+        count = f"{len(changed)} layers" if len(changed) > 1 else first
+        text = f"{count}: {_text(self.match)} became {_text(self.with_)}."
+        found = [Finding("info", "layers.changed", first, text, detail="\n".join(path for path, _, _ in changed))]
+        lossy = [(path, why) for path, old, new in changed if (why := self._lossy(old, new))]
+        if lossy:
+            path, why = lossy[0]
+            which = path if len(lossy) == 1 else f"{len(lossy)} layers (first: {path})"
+            unseen = any(before.find(one).opaque for one, _ in lossy)
+            how = "Compare some answers with those of the old model" if unseen else "Verify shows by how much"
+            text = f"{which}: {why}, so the answers change. {how}."
+            found.append(Finding("warning", "adapt.lossy", path, text, detail="\n".join(one for one, _ in lossy)))
+        for path, old, new in changed:
+            found += self._told(path, old, new)
+        return tuple(found)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        return f"Replace every {_text(self.match)} by {_text(self.with_)}" + named(self.layers)
+
+    def _matches(self, layer: Layer) -> bool:
+        if layer.is_input or layer.is_model:
+            return False
+        return (
+            self._is_activation(layer) or self._fits(layer.class_name, layer.config) or bool(self._inside(layer.config))
+        )
+
+    def _is_activation(self, layer: Layer) -> bool:
+        """Whether the layer is nothing but the activation that is looked for, and can become another one."""
+        if set(self.match) != {"activation"} or set(self.with_) != {"activation"}:
+            return False
+        return as_activation(layer) == activation_name(self.match["activation"])
+
+    def _fits(self, class_name: str, config: Config) -> bool:
+        wanted = self.match.get("class_name")
+        if wanted is not None and wanted not in (class_name, class_name.rpartition(">")[2]):
+            return False
+        fields = {key: value for key, value in self.match.items() if key != "class_name"}
+        return all(key in config and _same(key, config[key], value) for key, value in fields.items())
+
+    def _inside(self, config: Config) -> Config:
+        """The entries of a wrapper's config that hold a match, replaced."""
+        changed: Config = {}
+        for carrier in CARRIERS:
+            entry = config.get(carrier)
+            if isinstance(entry, dict) and isinstance(entry.get("config"), dict):
+                new = self._entry(entry)
+                if new is not entry:
+                    changed[carrier] = new
+        return changed
+
+    def _entry(self, entry: Config) -> Config:
+        deeper = self._inside(entry["config"])
+        config = {**entry["config"], **deeper}
+        class_name = str(entry.get("class_name"))
+        if not self._fits(class_name, config):
+            return {**entry, "config": config} if deeper else entry
+        fields = self._fields(class_name, config)
+        new = self.with_.get("class_name", class_name)
+        if new == class_name.rpartition(">")[2] and new == class_name:
+            return {**entry, "config": {**config, **fields}}
+        base = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
+        return {"module": "keras.layers", "class_name": new, "config": {**base, **fields}, "registered_name": None}
+
+    def _fields(self, class_name: str, config: Config) -> Config:
+        """The arguments of the replacement, with those that it shares with what it replaces."""
+        given = {key: value for key, value in self.with_.items() if key not in ("class_name", "config")}
+        given |= self.with_.get("config") or {}
+        new = self.with_.get("class_name", class_name)
+        if new == class_name:
+            return given
+        if new == "GroupNormalization" and instance_kind(class_name, config):
+            return {**as_groups(config), **given}
+        short = class_name.rpartition(">")[2]
+        both = next((set(one[new]) & set(one[short]) for one in (_DROPOUT, _NORM) if {new, short} <= one.keys()), set())
+        return {**{key: config[key] for key in sorted(both) if key in config}, **given}
+
+    def _replaced(self, layer: Layer) -> Layer:
+        """The layer with the match in it replaced, by the edit for single layers: both obey the same rules."""
+        if set(self.with_) == {"activation"} and (had := as_activation(layer)) is not None:
+            if had == activation_name(self.with_["activation"]):
+                return layer
+            return _activation(layer, self.with_["activation"])
+        config: Config = dict(self._inside(layer.config))
+        if not self._fits(layer.class_name, layer.config):
+            return _single(layer, config)
+        fields = self._fields(layer.class_name, layer.config)
+        new = self.with_.get("class_name", layer.class_name)
+        if new == layer.class_name:
+            return layer if all(layer.config.get(key) == fields[key] for key in fields) else _single(layer, fields)
+        made = _single(layer, {"class_name": new, "config": fields})
+        if new.startswith("SpatialDropout"):  # Keras's take no such argument
+            made = replace(made, config={key: value for key, value in made.config.items() if key != "trainable"})
+        if instance_kind(layer.class_name, layer.config):
+            names = {"offset": "beta", "scale": "gamma"}
+            weights = tuple(replace(one, name=names.get(one.name, one.name)) for one in made.weights)
+            made = replace(made, weights=weights)
+        return made
+
+    def _lossy(self, old: Layer, new: Layer) -> str:
+        """Why a replacement computes something else; nothing where it does not."""
+        if called_to_train(old):
+            return "it is called with training=True, so what only matters in training matters here"
+        was = as_activation(old)
+        if was is not None and new.class_name == "Activation":
+            return "" if was == activation_name(new.config.get("activation")) else "another activation"
+        pairs = [(old.class_name, old.config, new.class_name, new.config), *_pairs(old.config, new.config)]
+        return next((why for pair in pairs if (why := _differs(*pair))), "")
+
+    def _told(self, path: str, old: Layer, new: Layer) -> list[Finding]:
+        """What the edit for single layers says of the replacement."""
+        if old.is_operation or old.inner is not None:
+            return []
+        single = ReplaceLayer(layer=old.name, config={"class_name": new.class_name, "config": dict(new.config)})
+        told = single.findings(_alone(old), _alone(new))
+        return [replace(one, layer=path) for one in told if one.code == "weight.unmatched"]
+
+
+def _passes(class_name: str, config: Config) -> bool:
+    short = class_name.rpartition(">")[2]
+    return short in _WITHOUT_CODE or passes_through(short, config)
+
+
+def _differs(was: str, before: Config, now: str, after: Config) -> str:
+    """Why one layer's replacement computes something else, or nothing."""
+    if was == now:
+        changed = [key for key in after if before.get(key) != after[key] and key not in CARRIERS]
+        changed = [key for key in changed if not _same(key, before.get(key), after[key]) and not trains_alone(key)]
+        return f"another {' and '.join(changed)}" if changed else ""
+    if _passes(was, before) and _passes(now, after):
+        return ""
+    kind = instance_kind(was, before)
+    if kind and now == "GroupNormalization":
+        expected = as_groups(before)
+        if any(after.get(key, _GROUP_DEFAULTS.get(key)) != value for key, value in expected.items()):
+            return f"the settings are not those of {was}"
+        if kind == "contrib":
+            return f"{was} divides by deviation + epsilon, a GroupNormalization by the root of variance + epsilon"
+        return ""
+    return f"{now} computes something else than {was}"
+
+
+_GROUP_DEFAULTS: Config = {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}
+
+
+def _pairs(before: Config, after: Config) -> list[tuple[str, Config, str, Config]]:
+    """Class and config of what wrappers carry, before and after."""
+    found = []
+    for carrier in CARRIERS:
+        old, new = before.get(carrier), after.get(carrier)
+        if isinstance(old, dict) and isinstance(new, dict) and old != new:
+            found.append(
+                (str(old.get("class_name")), old.get("config") or {}, str(new.get("class_name")), new["config"])
+            )
+            found += _pairs(old.get("config") or {}, new["config"])
+    return found
+
+
+def _same(key: str, had: Any, wanted: Any) -> bool:
+    if key in ACTIVATION_FIELDS:
+        name = activation_name(wanted)
+        return name is not None and activation_name(had) == name
+    if isinstance(had, (list, tuple)) and isinstance(wanted, (list, tuple)):
+        return list(had) == list(wanted)
+    if isinstance(had, dict) and isinstance(wanted, str):
+        return str(had.get("class_name")) == wanted
+    return bool(had == wanted) and isinstance(had, bool) == isinstance(wanted, bool)
+
+
+def _alone(layer: Layer) -> Graph:
+    return Graph("", layers=(layer,))
+
+
+def _single(layer: Layer, config: Config) -> Layer:
+    return ReplaceLayer(layer=layer.name, config=config).apply(_alone(layer)).layers[0]
+
+
+def _activation(layer: Layer, activation: Any) -> Layer:
+    """An Activation layer in the place of a layer or operation that is one."""
+    if not isinstance(activation, str):
+        raise EditError(f"{layer.name} becomes an activation, which is given by its name.")
+    kept = {"dtype": layer.config["dtype"]} if "dtype" in layer.config and not layer.is_operation else {}
+    calls = tuple(replace(call, outputs=None) for call in layer.calls)
+    return Layer(
+        name=layer.name,
+        class_name="Activation",
+        config={"name": layer.name, "activation": activation, **kept},
+        calls=calls,
+        origin=layer.origin,
+        trainable=layer.trainable,
+    )
+
+
+def _changed(before: Graph, after: Graph) -> list[tuple[str, Layer, Layer]]:
+    """Layers that are not what they were, with what they were."""
+    now = dict(after.walk())
+    return [
+        (path, layer, now[path])
+        for path, layer in before.walk()
+        if path in now
+        and not layer.is_model
+        and (layer.class_name != now[path].class_name or layer.config != now[path].config)
+    ]
+
+
+def _text(fields: Config) -> str:
+    """A match or replacement in words: `Dropout with rate 0.5`, `activation swish`."""
+    name = fields.get("class_name", "")
+    flat = {**{key: value for key, value in fields.items() if key != "config"}, **(fields.get("config") or {})}
+    rest = ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value, default=str)}"
+        for key, value in flat.items()
+        if key != "class_name"
+    )
+    return f"{name} with {rest}" if name and rest else name or rest
