@@ -55,6 +55,7 @@ def same_subject(one: Any, other: Any) -> bool:
         "join_models": "file",
         "inflate": "input",
         "replace_layer": "layer",
+        "set_batch": "input",
     }.get(tag(one))
     if subject is not None:
         return bool(getattr(one, subject) == getattr(other, subject))

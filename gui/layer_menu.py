@@ -7,6 +7,8 @@ from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
+from core.edits.fold_weights import foldable
+from core.edits.folding import norms
 from core.edits.quantized import MODES, parts, policy_name
 from core.edits.set_dtype import POLICIES
 from core.graph import Graph, Layer
@@ -16,6 +18,8 @@ from gui.dialogs.rename import RenameSheet
 from gui.digest import can_freeze, frozen_layers
 from gui.session import Session
 
+FOLD = "Fold into the layers beside it"
+PLAIN = "Make its kernel a plain one"
 START = "Start the model here (after this layer)"
 
 
@@ -90,11 +94,23 @@ class LayerMenu(QObject):
         add(menu, "Replace\u2026", lambda: self.replace(path), single)
         add(menu, "Rename\u2026", lambda: self.rename(path))
         add(menu, "Remove", lambda: self.remove(path), feeder is not None)
+        self._fill_folding(menu, path, graph)
         if single:
             self._fill_policies(menu.addMenu("Dtype policy"), path, layer)
         menu.addSeparator()
         add(menu, "Copy path", lambda: QGuiApplication.clipboard().setText(path))
         self.filled.emit(menu, path)
+
+    def _fill_folding(self, menu: QMenu, path: str, graph: Graph) -> None:
+        """What makes a layer part of its neighbours, or its kernel a plain one, for layers that this can be said of."""
+        if path in norms(graph):
+            text = f"Fold {path}"
+            entry = add(menu, FOLD, lambda: self._add("fold_batch_norm", text, layers=[escape(path)]))
+            entry.setToolTip("The answers stay; the layer goes")
+        if path in foldable(graph):
+            plain = f"{path}: a plain kernel"
+            entry = add(menu, PLAIN, lambda: self._add("fold_weights", plain, layers=[escape(path)]))
+            entry.setToolTip("The answers stay; the kernel is no longer made of factors")
 
     def _fill_policies(self, menu: QMenu, path: str, layer: Layer) -> None:
         """Float policies, which dequantize what is quantized; for layers that Keras quantizes its modes too."""

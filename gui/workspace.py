@@ -16,6 +16,7 @@ from gui.panels.log import LogPanel
 from gui.panels.parts import Card, Look, named, scrolling
 from gui.panels.recipe import RecipePanel
 from gui.panels.stem import StemPanel
+from gui.panels.tidy import TidyPanel
 from gui.session import Session
 from gui.settings import Settings
 
@@ -36,6 +37,7 @@ class Workspace(QWidget):
         self.input = InputPanel(session, look)
         self.stem = StemPanel(session, look)
         self.freeze = FreezePanel(session, look)
+        self.tidy = TidyPanel(session, look)
         self.findings = FindingsPanel(session, look)
         self.recipe = RecipePanel(session, look)
         self.log = LogPanel(session, look)
@@ -59,6 +61,7 @@ class Workspace(QWidget):
             self.head = HeadPanel(self._session, self._look)
             panels.append((self.head, "Head", "Keep, remove or replace the end of the model"))
         panels.append((self.freeze, "Freeze", "What training leaves as it is"))
+        panels.append((self.tidy, "Tidy", "Fold, drop and replace layers all over the model; its batch size"))
         for panel, title, tip in panels:
             area = scrolling(panel)
             area.setAccessibleName(title)

@@ -28,6 +28,7 @@ _DROPOUT = dict.fromkeys(("Dropout", "AlphaDropout", "FixedDropout"), ("rate", "
 _NORM = dict.fromkeys(
     ("BatchNormalization", "LayerNormalization", "GroupNormalization"), ("axis", "epsilon", "center", "scale")
 )
+_ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})
 _WITHOUT_CODE = frozenset({"FixedDropout"})
 """Classes of known code that files often come without: they hand on what they get when a model answers."""
 
@@ -149,11 +150,12 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
         if new == class_name.rpartition(">")[2] and new == class_name:
             return {**entry, "config": {**config, **fields}}
         base = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
-        return {"module": "keras.layers", "class_name": new, "config": {**base, **fields}, "registered_name": None}
+        module = self.with_.get("module", "keras.layers")
+        return {"module": module, "class_name": new, "config": {**base, **fields}, "registered_name": None}
 
     def _fields(self, class_name: str, config: Config) -> Config:
         """The arguments of the replacement, with those that it shares with what it replaces."""
-        given = {key: value for key, value in self.with_.items() if key not in ("class_name", "config")}
+        given = {key: value for key, value in self.with_.items() if key not in _ENTRY}
         given |= self.with_.get("config") or {}
         new = self.with_.get("class_name", class_name)
         if new == class_name:
@@ -177,7 +179,8 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
         new = self.with_.get("class_name", layer.class_name)
         if new == layer.class_name:
             return layer if all(layer.config.get(key) == fields[key] for key in fields) else _single(layer, fields)
-        made = _single(layer, {"class_name": new, "config": fields})
+        module = {"module": self.with_["module"]} if "module" in self.with_ else {}
+        made = _single(layer, {"class_name": new, "config": fields, **module})
         if new.startswith("SpatialDropout"):  # Keras's take no such argument
             made = replace(made, config={key: value for key, value in made.config.items() if key != "trainable"})
         if instance_kind(layer.class_name, layer.config):

@@ -31,6 +31,8 @@ CLEAN: dict[str, Config] = {
     "set_rule": {"weight": "top/kernel", "rule": "initialize"},
     "transfer_weights": {"file": "good.keras"},
     "set_dtype": {"policy": "float32"},
+    "set_batch": {"batch": 2},
+    "replace_all": {"match": {"class_name": "Dense"}, "with": {"units": 2}},
 }  # fmt: skip
 """A recipe's edit of every kind that does what it should on the good model, to be made harmful field by field."""
 
@@ -183,9 +185,12 @@ def recipes(trap: Trap) -> dict[str, Config]:
     for name, entry in entries(trap):
         add(f"insert_layer: {name}", {"do": "insert_layer", "layer": "flat", "config": entry})
         add(f"replace_layer: {name}", {"do": "replace_layer", "layer": "top", "config": entry})
+        add(f"replace_all: {name}", {"do": "replace_all", "match": {"class_name": "Dense"}, "with": entry})
         add(f"insert_front: {name}", {"do": "insert_front", "shape": [8, 8, 3], "layers": [entry]})
     stored = stored_forms(trap)["stored"]
     add("replace_layer: only the activation", {"do": "replace_layer", "layer": "top", "config": {"activation": stored}})
+    add("replace_all: only the activation",
+        {"do": "replace_all", "match": {"class_name": "Dense"}, "with": {"activation": stored}})  # fmt: skip
     add("replace_layer: the Lambda's function", {"do": "replace_layer", "layer": "act", "config": {"function": stored}})
     add("replace_layer: the Lambda's arguments",
         {"do": "replace_layer", "layer": "act", "config": {"arguments": {"x": stored}}})  # fmt: skip
@@ -194,7 +199,7 @@ def recipes(trap: Trap) -> dict[str, Config]:
         {"do": "replace_layer", "layer": "string_lookup", "config": {"vocabulary": str(trap.secret)}})  # fmt: skip
     harms = {**objects(trap), "stored": stored, "path": str(trap.secret), "address": "https://localhost:9/x.keras"}
     for do, kind in EDITS.items():
-        for field in kind.__struct_fields__:
+        for field in kind.__struct_encode_fields__:
             for name, harm in harms.items():
                 forms = [(name, harm), (f"list of {name}", [harm])][: 2 if name in _IN_LISTS else 1]
                 for form, value in forms:

@@ -112,6 +112,8 @@ class Bench:
         siblings = {**others, **own}
         for need, (_, variable) in _variables(built):
             have, rules = held.get(need.name), layer.rules_for(need.name)
+            if have is not None and have.decode is not None:
+                rules = (have.decode, *rules)
             if have is None and need.name.startswith("variable"):
                 have = by_key.get(need.key)  # unnamed variables are numbered anew by every model
             if have is not None and have.decode is not None:

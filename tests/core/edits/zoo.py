@@ -136,3 +136,23 @@ def volume() -> Any:
     x = L.Conv3D(4, 3, padding="same", name="stem")(inputs)
     x = L.GlobalAveragePooling3D(name="pool")(x)
     return keras.Model(inputs, L.Dense(2, name="predictions")(x), name="volume")
+
+
+def spectral() -> Any:
+    """Kernels under SpectralNormalization, flat and nested."""
+    inputs = keras.Input((12, 12, 3), name="image")
+    inner = keras.Sequential(
+        [keras.Input((10, 10, 6)), L.SpectralNormalization(L.Conv2D(5, 3), name="inside")], name="inner"
+    )
+    x = inner(L.SpectralNormalization(L.Conv2D(6, 3), name="stem")(inputs))
+    return keras.Model(
+        inputs, L.Dense(2, name="predictions")(L.GlobalAveragePooling2D(name="pool")(x)), name="spectral"
+    )
+
+
+def noisy() -> Any:
+    """What only acts in training: noise, regularization, dropout."""
+    inputs = keras.Input((8,), name="numbers")
+    x = L.GaussianNoise(0.1, name="noise")(inputs)
+    x = L.ActivityRegularization(l2=0.1, name="regular")(L.Dense(6, activation="relu", name="hidden")(x))
+    return keras.Model(inputs, L.Dense(2, name="predictions")(L.Dropout(0.5, name="drop")(x)), name="noisy")

@@ -1,0 +1,154 @@
+"""One replacement for many layers: what the model has that can be replaced, and by what."""
+
+from collections import Counter
+from typing import Any
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from core.edits.alike import activation_name, as_activation
+from core.edits.instances import instance_kind
+from core.edits.quantized import CARRIERS
+from core.graph import Graph
+from gui.panels.fields import Choice
+from gui.panels.parts import label, named
+
+Match = dict[str, Any]
+ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "hard_silu", "mish", "tanh", "sigmoid", "linear")
+_RATES = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout"})
+_NOTHING = "nothing to replace"
+
+
+class Target:
+    """What can be replaced: a text with its count, what it matches, and which control says by what."""
+
+    def __init__(self, text: str, match: Match, control: str, fixed: Match | None = None) -> None:
+        self.text, self.match, self.control, self.fixed = text, match, control, fixed or {}
+
+
+def targets(graph: Graph) -> list[Target]:
+    """Activations, dropouts by rate, and classes without code that Keras has its own for; the most frequent first."""
+    activations: Counter[str] = Counter()
+    rates: Counter[tuple[str, float]] = Counter()
+    classes: Counter[tuple[str, str]] = Counter()
+    for _, layer in graph.walk():
+        alone = as_activation(layer)
+        if alone is not None:
+            activations[alone] += 1
+        for class_name, config in _entries(layer.class_name, layer.config):
+            name = activation_name(config.get("activation"))
+            if "activation" in config and name not in (None, "linear", "softmax"):
+                activations[str(name)] += 1
+            if class_name in _RATES and isinstance(config.get("rate"), (int, float)):
+                rates[class_name, float(config["rate"])] += 1
+            if class_name.rpartition(">")[2] == "FixedDropout":
+                classes[class_name.rpartition(">")[2], "Dropout"] += 1
+            if instance_kind(class_name, config):
+                classes["InstanceNormalization", "GroupNormalization"] += 1
+    found = [
+        Target(f"{old} ({count})", {"class_name": old}, "class", {"class_name": new})
+        for (old, new), count in classes.most_common()
+    ]
+    found += [
+        Target(f"activation {name} ({count})", {"activation": name}, "activation")
+        for name, count in activations.most_common()
+    ]
+    return found + [
+        Target(f"{name}, rate {rate:g} ({count})", {"class_name": name, "rate": rate}, "rate")
+        for (name, rate), count in rates.most_common()
+    ]
+
+
+def _entries(class_name: str, config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Class and config of a layer and of those that it carries."""
+    found = [(class_name, config)]
+    for carrier in CARRIERS:
+        inside = config.get(carrier)
+        if isinstance(inside, dict) and isinstance(inside.get("config"), dict):
+            found += _entries(str(inside.get("class_name")), inside["config"])
+    return found
+
+
+class ReplaceForm(QWidget):
+    """Two rows: every ... becomes ...; `wanted` carries what to match and what to put there."""
+
+    wanted = Signal(object, object, str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._targets: list[Target] = []
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        self.what = named(Choice("Replace every", ()), "replaceWhat")
+        self.what.activated.connect(self._on_what)
+        column.addWidget(self.what)
+        row = QHBoxLayout()
+        row.addWidget(label("by", "small"))
+        self.by = QStackedWidget()
+        self.activation = named(
+            Choice("By the activation", [(one, one, "") for one in ACTIVATIONS]), "replaceActivation"
+        )
+        self.rate = named(QDoubleSpinBox(), "replaceRate")
+        self.rate.setAccessibleName("By the rate")
+        self.rate.lineEdit().setAccessibleName("By the rate")
+        self.rate.setRange(0.0, 0.99)
+        self.rate.setSingleStep(0.05)
+        self.rate.setDecimals(2)
+        self.fixed = label("", "small")
+        for control in (self.activation, self.rate, self.fixed):
+            self.by.addWidget(control)
+        row.addWidget(self.by, 1)
+        self.button = named(QPushButton("Replace"), "replaceAll")
+        self.button.setAccessibleName("Replace every one")
+        self.button.setToolTip("At every depth; findings say how many changed and whether the answers do")
+        self.button.clicked.connect(self.replace)
+        row.addWidget(self.button)
+        column.addLayout(row)
+
+    def offer(self, graph: Graph | None) -> None:
+        """Offer what this model has."""
+        key = self.what.key
+        self._targets = targets(graph) if graph is not None else []
+        self.what.set_options([(str(at), one.text, "") for at, one in enumerate(self._targets)])
+        if not self._targets:
+            self.what.set_options([("", _NOTHING, "")])
+        self.what.setEnabled(bool(self._targets))
+        self.button.setEnabled(bool(self._targets))
+        self.by.setEnabled(bool(self._targets))
+        if key.isdecimal() and int(key) < len(self._targets):
+            self.what.show_key(key)
+        elif self._targets:
+            self.what.show_key("0")
+        self._on_what()
+
+    def target(self) -> Target | None:
+        """What is chosen."""
+        key = self.what.key
+        return self._targets[int(key)] if key.isdecimal() and int(key) < len(self._targets) else None
+
+    @Slot()
+    def _on_what(self) -> None:
+        target = self.target()
+        if target is None:
+            return
+        shown: dict[str, QWidget] = {"activation": self.activation, "rate": self.rate, "class": self.fixed}
+        self.by.setCurrentWidget(shown[target.control])
+        if target.control == "class":
+            self.fixed.setText(str(target.fixed["class_name"]))
+        if target.control == "activation" and self.activation.key == target.match["activation"]:
+            self.activation.show_key(next(one for one in ACTIVATIONS if one != target.match["activation"]))
+
+    @Slot()
+    def replace(self) -> None:
+        """Say what is wanted."""
+        target = self.target()
+        if target is None:
+            return
+        given: dict[str, Match] = {
+            "activation": {"activation": self.activation.key},
+            "rate": {"rate": round(self.rate.value(), 2)},
+            "class": target.fixed,
+        }
+        by = given[target.control]
+        self.wanted.emit(target.match, by, f"Replace every {target.text.rpartition(' (')[0]}")

@@ -1,0 +1,183 @@
+"""What is done to a whole model at once: folding, dropping what only training needs, its batch size, replacing."""
+
+from collections import Counter
+from typing import Any
+
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from typing_extensions import override
+
+from core.edits.drop_training_only import DEFAULT, KINDS
+from core.edits.fold_weights import foldable
+from core.edits.folding import norms
+from core.edits.linear import view
+from core.graph import Graph, Layer
+from gui import gestures
+from gui.panels.fields import NumberField
+from gui.panels.parts import Look, Sentence, divider, label, named
+from gui.panels.replacing import ReplaceForm
+from gui.session import Session
+
+_WORDS = {
+    "losses": "added losses",
+    "metrics": "added metrics",
+    "regularization": "activity regularization",
+    "noise": "noise",
+    "dropout": "dropout",
+    "augmentation": "augmentation",
+}
+
+
+class TidyPanel(QWidget):
+    """Each button adds one step. Counts are made while the panel is seen, so that other panels do not wait for them."""
+
+    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("tidyPanel")
+        self._session = session
+        self._counted: Graph | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 12, 14, 12)
+        column.setSpacing(8)
+        self.norms, self.fold = self._section(column, "BatchNormalization", "Fold", "foldNorms", self.fold_norms)
+        self.fold.setToolTip("Makes each part of the weights beside it, where that is exact; the answers stay")
+        self.kernels, self.plain = self._section(column, "Plain kernels", "Fold", "foldWeights", self.fold_weights)
+        self.plain.setToolTip("WeightNormalization, SpectralNormalization and low-rank updates become plain kernels")
+        self.training, self.drop = self._section(column, "Only for training", "Drop", "dropTraining", self.drop_kinds)
+        self.drop.setToolTip("Takes the checked kinds out, with what only they needed; the answers stay")
+        self.kinds: dict[str, QCheckBox] = {}
+        for kind, words in _WORDS.items():
+            box = named(QCheckBox(words), f"drop-{kind}")
+            box.setChecked(kind in DEFAULT)
+            box.toggled.connect(self._mark_drop)
+            column.insertWidget(column.count() - 1, box)
+            self.kinds[kind] = box
+        column.addWidget(label("Batch size", "fieldLabel"))
+        row = QHBoxLayout()
+        self.batch = named(NumberField("Batch size", nullable=True), "batchSize")
+        self.batch.setToolTip("Samples in a batch; empty for any. Layers that keep states take a fixed one.")
+        self.batch.returnPressed.connect(self.set_batch)
+        row.addWidget(self.batch)
+        self.set = named(QPushButton("Set"), "setBatch")
+        self.set.setAccessibleName("Set the batch size")
+        self.set.clicked.connect(self.set_batch)
+        row.addWidget(self.set)
+        row.addStretch(1)
+        column.addLayout(row)
+        self.problem = Sentence()
+        column.addWidget(self.problem)
+        column.addWidget(divider())
+        column.addWidget(label("Replace every", "fieldLabel"))
+        self.replacing = ReplaceForm()
+        self.replacing.wanted.connect(self._on_replace)
+        column.addWidget(self.replacing)
+        column.addStretch(1)
+        session.plan_changed.connect(self.refresh)
+        session.source_changed.connect(self.refresh)
+        self.refresh()
+
+    def _section(
+        self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any
+    ) -> tuple[Sentence, QPushButton]:
+        """A title, a sentence with a button beside it, and a line below."""
+        column.addWidget(label(title, "fieldLabel"))
+        row = QHBoxLayout()
+        said = Sentence("small")
+        row.addWidget(said, 1)
+        button = named(QPushButton(verb), name)
+        button.setAccessibleName(f"{verb}: {title}")
+        button.clicked.connect(action)
+        row.addWidget(button)
+        column.addLayout(row)
+        column.addWidget(divider())
+        return said, button
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Counts of what there is to do, if anybody looks."""
+        graph = self._session.after_graph
+        if graph is not None and (graph is self._counted or not self.isVisible()):
+            return
+        self._counted = graph
+        layers = dict(graph.walk()) if graph is not None else {}
+        count = len(norms(graph)) if graph is not None else 0
+        self._count(self.norms, self.fold, count, "Part of the weights beside them, where that is exact")
+        count = len(foldable(graph)) if graph is not None else 0
+        self._count(self.kernels, self.plain, count, "Kernels that are made of several arrays")
+        found = kinds_in(layers.values())
+        for kind, box in self.kinds.items():
+            box.setText(f"{_WORDS[kind]} ({found[kind]})")
+            box.setVisible(bool(found[kind]))
+        self.training.say("Layers of the kinds that are checked:" if found.total() else "None in this model.")
+        self._mark_drop()
+        sizes = {layer.config["batch_shape"][0] for layer in _inputs(graph) if layer.config.get("batch_shape")}
+        if not self.batch.hasFocus():
+            self.batch.show_value(next(iter(sizes)) if len(sizes) == 1 else None)
+        for widget in (self.batch, self.set):
+            widget.setEnabled(bool(sizes))
+        self.replacing.offer(graph)
+
+    def _count(self, said: Sentence, button: QPushButton, count: int, what: str) -> None:
+        said.say(f"{what}: {count} {'layer' if count == 1 else 'layers'}." if count else "None in this model.")
+        button.setEnabled(bool(count))
+
+    @Slot()
+    def _mark_drop(self) -> None:
+        self.drop.setEnabled(bool(self.checked()))
+
+    def checked(self) -> list[str]:
+        """The kinds to drop: checked, and in the model."""
+        return [kind for kind, box in self.kinds.items() if box.isChecked() and not box.isHidden()]
+
+    @Slot()
+    def fold_norms(self) -> None:
+        """Every BatchNormalization that can be folded."""
+        self._add("Fold BatchNormalization", "fold_batch_norm")
+
+    @Slot()
+    def fold_weights(self) -> None:
+        """Every kernel that is made of factors."""
+        self._add("Fold weights into plain kernels", "fold_weights")
+
+    @Slot()
+    def drop_kinds(self) -> None:
+        """The checked kinds."""
+        kinds = self.checked()
+        self._add(f"Drop {', '.join(_WORDS[kind] for kind in kinds)}", "drop_training_only", kinds=kinds)
+
+    @Slot()
+    def set_batch(self) -> None:
+        """The typed batch size."""
+        self.problem.say(self.batch.problem)
+        if not self.batch.problem:
+            size = self.batch.value
+            self._add(f"Batch size {'any' if size is None else size}", "set_batch", batch=size)
+
+    @Slot(object, object, str)
+    def _on_replace(self, match: dict[str, Any], by: dict[str, Any], text: str) -> None:
+        self._add(text, "replace_all", match=match, **{"with": by})
+
+    def _add(self, text: str, do: str, **fields: Any) -> None:
+        self._session.end_burst()
+        self._session.gesture(lambda recipe: gestures.put(recipe, gestures.make_edit(do, **fields)), text)
+
+
+def kinds_in(layers: Any) -> Counter[str]:
+    """How many layers there are of each kind that only acts in training."""
+    found: Counter[str] = Counter()
+    for layer in layers:
+        seen = view(layer)
+        name = (seen.class_name if seen is not None else layer.class_name).rpartition(">")[2]
+        for kind, classes in KINDS.items():
+            found[kind] += name in classes
+    return found
+
+
+def _inputs(graph: Graph | None) -> tuple[Layer, ...]:
+    return graph.input_layers() if graph is not None and not graph.opaque else ()
