@@ -91,6 +91,12 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "set_dtype": [("flat", {"policy": "float16"}), ("int8", {"policy": "float32"}), ("flat", {"policy": "int8"})],
     "fold_batch_norm": [("flat", {}), ("nested", {}), ("keras2", {})],
     "fold_weights": [("spectral", {}), ("lora", {})],
+    "set_batch": [("nested", {"batch": 4}), ("keras2", {"batch": 1})],
+    "drop_training_only": [("noisy", {}), ("noisy", {"kinds": ["dropout"]})],
+    "replace_all": [
+        ("keras2", {"match": {"class_name": "ReLU"}, "with": {"activation": "gelu"}}),
+        ("flat", {"match": {"class_name": "BatchNormalization"}, "with": {"class_name": "LayerNormalization"}}),
+    ],
     "data_format": [("flat", {"to": "channels_first"})],
     "join_models": [("flat", {"file": "nested", "how": "parallel"}), ("keras2", {"file": "flat", "how": "parallel"})],
     "accept_losses": [("flat", {"dropped": ["nothing/*"]})],

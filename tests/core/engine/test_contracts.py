@@ -42,7 +42,6 @@ EXAMPLES: dict[str, tuple[str, dict[str, Any], str, bool]] = {
     "drop_training_only": ("noisy", {}, "same_input", True),
     "replace_all": ("noisy", {"match": {"class_name": "Dropout"}, "with": {"rate": 0.1}}, "same_input", True),
     "set_dtype": ("flat", {"policy": "mixed_float16"}, "same_input", False),
-    "fold_batch_norm": ("nested", {}, "same_input", True),
     "data_format": ("nested", {"to": "channels_first"}, "transposed", True),
 }
 
@@ -64,7 +63,7 @@ def verdict(path: Path, folder: Path, *edits: Any) -> Verification:
 def test_that_every_edit_says_what_stays_equal_or_is_known_not_to() -> None:
     # arrays out of another file: that they are the file's, bit for bit, is checked array by array
     # joined models and folded weights: in their own tests; accepting a loss changes nothing
-    elsewhere = {"transfer_weights", "join_models", "fold_weights", "accept_losses"}
+    elsewhere = {"transfer_weights", "join_models", "accept_losses"}
     assert set(EDITS) - set(EXAMPLES) == elsewhere
 
 
