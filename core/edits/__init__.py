@@ -9,6 +9,7 @@ from core.edits.data_format import DataFormat
 from core.edits.drop_training_only import DropTrainingOnly
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.edits.fold_weights import FoldWeights
+from core.edits.inflate import Inflate
 from core.edits.insert_adapter import InsertAdapter
 from core.edits.insert_front import InsertFront
 from core.edits.insert_layer import InsertLayer
@@ -51,6 +52,7 @@ AnyEdit = (
     | SetBatch
     | DropTrainingOnly
     | ReplaceAll
+    | Inflate
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -66,6 +68,7 @@ __all__ = [
     "Edit",
     "FoldBatchNorm",
     "FoldWeights",
+    "Inflate",
     "InsertAdapter",
     "InsertFront",
     "InsertLayer",

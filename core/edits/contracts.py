@@ -20,6 +20,7 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `tail`       | `inputs` pairs new inputs with tensors inside the old model, which it is given; `outputs` says which |
 | `transposed` | `x_new` is `x_old` with the axes of `inputs`; `outputs` are the orders of axes of the new outputs |
 | `joined`     | `edit` (a `JoinModels`) says what goes where; the other file's model runs by itself |
+| `stacked`    | `x_new` repeats `x_old` along the axis `at`; so do `outputs`, where their number is no 0 |
 
 A `place` is `[layer path, calls from the outermost model in, output]`. With `pool` (`avg`, `max`) the old tensors are
 pooled over their map in NumPy before they are compared.

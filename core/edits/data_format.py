@@ -4,7 +4,7 @@ from core.edits.base import Edit
 from core.edits.layout_walk import Format, Walked, format_of, walk_layout
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph
+from core.graph import Graph, Layer
 from core.plan import Contract
 
 _WORDS = {"channels_last": "last", "channels_first": "first"}
@@ -57,6 +57,13 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
             text = f"{place} works along an axis of the old order, so {first}, a Permute, was put before it.{more}"
             detail = "\n".join(f"{name} before {place}" for name, place in walked.permutes)
             found.append(Finding("info", "shape.incompatible", first, text, detail=detail))
+        wide = [path for path, layer in after.walk() if _as_wide(layer)] if self.to == "channels_first" else []
+        if wide:
+            text = (
+                f"{wide[0]} gives a map as wide as it has channels; Keras 3.15 on TensorFlow then adds its bias along "
+                "the width when the model is called directly, so use another size."
+            )
+            found.append(Finding("warning", "shape.incompatible", wide[0], text, detail="\n".join(wide)))
         stays = [path for path, layer in after.walk() if _stays(layer.is_operation, layer.config, self.to)]
         if stays:
             text = f"{stays[0]} keeps its old data format, between Permute layers."
@@ -81,6 +88,14 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
                 raise EditError(f"There is no data format to change: {held}.")
             known = _LAST[self.to] = (graph, walk_layout(graph, self.to))
         return known[1]
+
+
+def _as_wide(layer: Layer) -> bool:
+    """Whether a channels-first convolution with a bias has as many columns as channels."""
+    if layer.config.get("data_format") != "channels_first" or not layer.config.get("use_bias", False):
+        return False
+    shapes = [spec.shape for call in layer.calls for spec in call.outputs or ()]
+    return any(shape is not None and len(shape) > 2 and shape[1] == shape[-1] for shape in shapes)
 
 
 def _stays(operation: bool, config: dict[str, object], to: str) -> bool:

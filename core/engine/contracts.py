@@ -101,11 +101,19 @@ def _settled(contract: Contract, pair: Pair) -> tuple[Pair, Inputs, Inputs]:
 
 
 def _both(contract: Contract, pair: Pair, x_old: Inputs, x_new: Inputs) -> tuple[list[Array], list[Array]]:
-    with plain_sums() if contract.kind == "transposed" else contextlib.nullcontext():
+    with plain_sums() if contract.kind in ("transposed", "stacked") else contextlib.nullcontext():
         old = _side(contract, "old", pair.old, pair.old_graph, x_old)
+        new = _side(contract, "new", pair.new, pair.new_graph, x_new)
     if contract.kind == "joined":
         old = _joined(contract.fields["edit"], pair, x_new, old)
-    return old, _side(contract, "new", pair.new, pair.new_graph, x_new)
+    elif contract.kind == "stacked":
+        places = contract.fields["outputs"]
+        old = [_repeated(one, at, two.shape[at]) if at else one for one, two, at in zip(old, new, places, strict=True)]
+    return old, new
+
+
+def _repeated(array: Array, at: int, count: int) -> Array:
+    return np.repeat(np.expand_dims(array, at), count, at)
 
 
 def _joined(edit: JoinModels, pair: Pair, inputs: Inputs, outputs: list[Array]) -> list[Array]:
@@ -260,7 +268,11 @@ def paired_inputs(contract: Contract, pair: Pair) -> tuple[Inputs, Inputs]:
     if kind == "transposed":
         turned = {one: np.transpose(x_new[one], np.argsort(order)) for one, order in fields["inputs"].items()}
         return turned, x_new
-    name: str = fields.get("input") or ""
+    if kind == "stacked":
+        name, at = fields["input"], int(fields["at"])
+        x_old[name] = np.take(x_new[name], 0, at)
+        return x_old, {**x_new, name: _repeated(x_old[name], at, x_new[name].shape[at])}
+    name = fields.get("input") or ""
     if not name or kind in {"same_input", "features", "classes", "tail"}:
         return x_old, x_new
     axis = int(fields.get("axis", -1))

@@ -1,0 +1,163 @@
+"""A pretrained model with one more axis: images to clips or volumes, signals to images."""
+
+from msgspec.structs import replace
+
+from core.edits.anatomy import channel_axis, find_input
+from core.edits.base import Edit
+from core.edits.contracts import batch_shape
+from core.edits.inflating import Extent, Grown, How, Plan3, grow
+from core.errors import EditError
+from core.findings import Finding, Fix
+from core.graph import Graph, Layer, TensorRef
+from core.plan import Contract
+from core.rules.arranged import InflatedRows
+
+
+class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
+    """`shape` (without batch) is the new shape of `input` [the only one]: the old one with one size more, ahead of the
+    others (behind the channels where they come first).
+
+    Kernels are repeated along the new axis and divided (`mean`) or put in its middle (`centre`). `depth` is how many
+    taps they get there [as many as their first other size]; kernels of size 1 stay so. `stride` and `pool` say whether
+    strides and pools go along the new axis as along the others (`same`) or not (`one`).
+    """
+
+    shape: tuple[int | None, ...]
+    how: How = "centre"
+    input: str | None = None
+    depth: int | None = None
+    stride: Extent = "one"
+    pool: Extent = "one"
+
+    def check(self) -> None:
+        """Sizes from 1."""
+        for size in (*self.shape, self.depth):
+            if size is not None and size < 1:
+                raise EditError(f"{size} is no size; every size must be a whole number from 1, or null for any.")
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph with one more axis."""
+        self.check()
+        return self._grown(graph).graph
+
+    def settle(self, before: Graph, after: Graph) -> Graph:
+        """Rows of a Dense behind a Flatten, now that it is known how many frames reach it."""
+        for dense in self._grown(before).dense:
+            layer = after.find(dense.path)
+            weight = next((one for one in layer.weights if one.name == "kernel"), None)
+            prefix = dense.path[: len(dense.path) - len(layer.name)]
+            level = after.find(prefix[:-1]).inner if prefix else after
+            shape = level.spec(layer.calls[0].inputs()[0]).shape if level is not None else None
+            if weight is None or weight.source is None or not shape or shape[-1] is None:
+                continue
+            done = weight.decode if isinstance(weight.decode, InflatedRows) else None
+            if weight.shape[0] == shape[-1] and (done or dense.rows == shape[-1]):
+                continue
+            if shape[-1] % dense.rows or (weight.decode is not None and done is None):
+                continue
+            rule = InflatedRows(
+                shape=(int(shape[-1]), weight.shape[1]),
+                axis=0,
+                outer=dense.outer,
+                size=int(shape[-1]) // dense.rows,
+                how=self.how,
+            )
+            fresh = replace(weight, shape=rule.shape, decode=rule)
+            weights = tuple(fresh if one is weight else one for one in layer.weights)
+            after = after.with_layer(dense.path, replace(layer, weights=weights))
+        return after
+
+    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+        """A stack of equal frames gives what one frame gave."""
+        grown = self._grown(before)
+        fields = {
+            "input": find_input(before, self.input).name,
+            "at": grown.at,
+            "outputs": [grown.at if tall else 0 for tall in grown.outputs],
+        }
+        exact = not self._reaching(grown, after)
+        return (Contract("new(x repeated) == old(x)", "stacked", exact, fields),)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """Where averaged kernels reach over the ends of the new axis, and what became two layers."""
+        grown = self._grown(before)
+        found = []
+        reaching = self._reaching(grown, after)
+        if reaching:
+            more = f" The same holds for {len(reaching) - 1} more." if len(reaching) > 1 else ""
+            text = (
+                f"{reaching[0]} averages over frames that padding adds at both ends, where the answer is weaker than "
+                f"the old one; further inside it is the same.{more}"
+            )
+            fixes = [Fix("Put kernels in the middle, which is exact", (replace(self, how="centre"),))]
+            fixes.append(Fix("Let kernels see one frame", (replace(self, depth=1),)))
+            found.append(Finding("warning", "adapt.lossy", reaching[0], text, tuple(fixes), "\n".join(reaching)))
+        if grown.split:
+            old, new = grown.split[0]
+            more = f" So do {len(grown.split) - 1} more." if len(grown.split) > 1 else ""
+            text = f"{old} becomes two layers, {new} and {old}: its class has no counterpart with one more axis.{more}"
+            found.append(Finding("info", "name.changed", old, text))
+        return tuple(found)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        shape = " x ".join("any" if size is None else str(size) for size in self.shape)
+        return f"Inflate to {shape} by {self.how}"
+
+    def _reaching(self, grown: Grown, after: Graph) -> tuple[str, ...]:
+        """Convolutions with averaged kernels whose padding adds frames."""
+        return tuple(path for path in grown.padded if _adds_frames(after, path, grown.at))
+
+    def _grown(self, graph: Graph) -> Grown:
+        """The answer, remembered for the graph last asked about: contracts and findings ask again."""
+        known = _LAST.get("last")
+        if known is None or known[0] is not graph or known[1] != self:
+            layer, at = self._place(graph)
+            plan = Plan3(self.how, self.depth, self.stride, self.pool)
+            known = _LAST["last"] = (graph, self, grow(graph, layer.name, self.shape, at, plan))
+        return known[2]
+
+    def _place(self, graph: Graph) -> tuple[Layer, int]:
+        """The input, and where its new axis goes (batch counted)."""
+        layer = find_input(graph, self.input)
+        old = batch_shape(layer)
+        if old is None or len(old) not in (3, 4):
+            raise EditError(f"{layer.name!r} takes no signal and no image, so it cannot get one more axis.")
+        at = 2 if channel_axis(graph, layer.name) == 1 else 1
+        if len(self.shape) != len(old):
+            raise EditError(
+                f"The input {layer.name!r} has {len(old) - 1} sizes, so shape has to give {len(old)}; it gives "
+                f"{len(self.shape)}."
+            )
+        rest = (*self.shape[: at - 1], *self.shape[at:])
+        if any(one not in (two, None) and two is not None for one, two in zip(rest, old[1:], strict=True)):
+            raise EditError(
+                f"Without the new size, shape is {_text(rest)}, but {layer.name!r} takes {_text(old[1:])}; give the "
+                "old sizes, and change them with change_input."
+            )
+        return layer, at
+
+
+def _adds_frames(graph: Graph, path: str, at: int) -> bool:
+    """Whether SAME padding adds anything along the new axis, at the size that arrives."""
+    layer = graph.find(path)
+    prefix = path[: len(path) - len(layer.name)]
+    level = graph.find(prefix[:-1]).inner if prefix else graph
+    if level is None or "kernel_size" not in layer.config:
+        return True
+    shape = level.spec(layer.calls[0].inputs()[0] if layer.calls else TensorRef("")).shape
+    size = shape[at] if shape and len(shape) > at else None
+    taps = layer.config["kernel_size"]
+    steps = layer.config.get("strides", 1)
+    taps = taps[0] if isinstance(taps, (list, tuple)) else taps
+    step = steps[0] if isinstance(steps, (list, tuple)) else steps
+    if size is None:
+        return bool(taps > 1)
+    return bool((-(-size // step) - 1) * step + taps > size)
+
+
+def _text(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if size is None else str(size) for size in shape)
+
+
+_LAST: dict[str, tuple[Graph, Inflate, Grown]] = {}
