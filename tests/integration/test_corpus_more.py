@@ -349,7 +349,7 @@ def test_that_what_comes_before_a_layer_without_code_is_rebuilt(tmp_path: Path) 
     assert [one.layer for one in source.findings if one.severity != "info"] == ["LSTM_1_backward"]
     assert all(layer.weights for layer in source.graph.layers if layer.class_name in ("Dense", "LSTM", "ReversedLSTM"))
 
-    class ReversedLSTM(L.LSTM):  # type: ignore[misc,name-defined]
+    class ReversedLSTM(L.LSTM):  # type: ignore[name-defined]
         pass
 
     custom = {"ReversedLSTM": ReversedLSTM}
