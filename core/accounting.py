@@ -100,7 +100,7 @@ def _new_values(
             groups["bare" if empty else "file"].append(move)
         elif move.fate.weight in known:
             continue
-        elif chosen:
+        elif chosen and held.get(origin):
             groups["wanted"].append(move)
         elif _had(layer, move.name, held.get(origin, {})):
             groups["lost"].append(move)

@@ -46,6 +46,8 @@ def steps_of(recipe: Recipe, *names: str) -> list[Any]:
 
 def same_subject(one: Any, other: Any) -> bool:
     """Whether two edits speak of the same thing, so that the later replaces the earlier."""
+    if tag(one) == "remove_layer" and tag(other) == "fold_batch_norm":
+        return bool(other.layers == (escape(one.layer),))  # folded instead of taken out
     if tag(one) != tag(other):
         return False
     subject = {

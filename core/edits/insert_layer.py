@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from core.edits import contracts
 from core.edits.base import Edit
+from core.edits.neutral import neutral_norm
 from core.edits.recording import owner, with_level
 from core.edits.splice import insert_after, layer_from
 from core.errors import EditError
+from core.findings import Finding
 from core.graph import Graph, Layer, TensorRef
 from core.plan import Contract
 
@@ -26,14 +30,18 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         fresh = layer_from(self.config, [one.name for one in level.layers])
         if fresh.is_input:
             raise EditError("An InputLayer cannot be inserted behind a layer; use change_input.")
-        return with_level(graph, prefix, insert_after(level, name, [fresh]))
+        return with_level(graph, prefix, insert_after(level, name, [neutral_norm(fresh) or fresh]))
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Nothing changes with a layer that only acts in training; else the layer that it stands behind gives the same.
+        """Nothing changes with a layer that acts in training alone, or a new normalization that gives what it gets.
+        Else the layer that the new one stands behind gives the same.
 
         Behind an input the model answers as it did to what the new layer makes of it, if that has the input's shape.
         """
         if contracts.passes_through(str(self.config.get("class_name")), self.config.get("config") or {}):
+            return (contracts.same_input("new(x) == old(x)", True),)
+        fresh = self._fresh(before, after)
+        if fresh is not None and neutral_norm(replace(fresh, rules=())) is not None:
             return (contracts.same_input("new(x) == old(x)", True),)
         layer = before.find(self.layer)
         if layer.is_input:
@@ -42,9 +50,28 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         name = f"{self.layer} of new(x) == {self.layer} of old(x)"
         return (contracts.features(name, [(place, place) for place in first]),) if first else ()
 
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """A normalization that starts at other values than those that change nothing."""
+        fresh = self._fresh(before, after)
+        if fresh is None or fresh.class_name != "BatchNormalization" or neutral_norm(replace(fresh, rules=())):
+            return ()
+        text = (
+            f"{self._path(fresh)} starts at values that scale or shift what it gets, so outputs change; Keras's own "
+            "initializers would not change them."
+        )
+        return (Finding("warning", "adapt.lossy", self._path(fresh), text),)
+
+    def _path(self, fresh: Layer) -> str:
+        head = self.layer.rpartition("/")[0]
+        return f"{head}/{fresh.name}" if head else fresh.name
+
+    def _fresh(self, before: Graph, after: Graph) -> Layer | None:
+        """The new layer."""
+        known = {path for path, _ in before.walk()}
+        return next((layer for path, layer in after.walk() if path not in known), None)
+
     def _at_input(self, before: Graph, after: Graph, layer: Layer) -> tuple[Contract, ...]:
-        known = {one.name for one in before.layers}
-        fresh = next((one for one in after.layers if one.name not in known), None)
+        fresh = self._fresh(before, after)
         shape = contracts.batch_shape(layer)
         if fresh is None or shape is None or after.spec(TensorRef(fresh.name)).shape != shape:
             return ()  # an input of a nested model, or one of another shape

@@ -1,12 +1,22 @@
 """Take one layer out; what it was given goes on to where its output went."""
 
+from glob import escape
+
 from core.edits import contracts
 from core.edits.base import Edit
+from core.edits.fold_batch_norm import FoldBatchNorm
+from core.edits.folding import folded
 from core.edits.recording import owner, with_level
 from core.edits.splice import pruned, remove
 from core.errors import EditError
-from core.graph import Graph
+from core.findings import Finding, Fix
+from core.graph import Graph, Layer
 from core.plan import Contract
+
+
+def _trained_norm(layer: Layer) -> bool:
+    """Whether a layer is a BatchNormalization that has learnt something."""
+    return layer.class_name == "BatchNormalization" and any(weight.source is not None for weight in layer.weights)
 
 
 class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
@@ -30,7 +40,22 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
         layer = before.find(self.layer)
         if contracts.passes_through(layer.class_name, layer.config):
             return (contracts.same_input("new(x) == old(x)", True),)
+        if _trained_norm(layer):
+            return (*contracts.fed(before, self.layer), contracts.same_input("new(x) is nearly old(x)", False))
         return contracts.fed(before, self.layer)
+
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """A normalization that is taken out as if it did nothing, where folding it would change nothing."""
+        if not _trained_norm(before.find(self.layer)):
+            return ()
+        text = (
+            f"{self.layer} is taken out as if it gave what it gets, so outputs change; Verify measures by how much. "
+            "Folded into the layers beside it, it would be gone without a change."
+        )
+        fixes: tuple[Fix, ...] = (Fix("Fold it instead", (FoldBatchNorm(layers=(escape(self.layer),)),)),)
+        if self.layer not in folded(before, {self.layer}, {}).gone:
+            text, fixes = text[: text.index(" Folded")], ()
+        return (Finding("warning", "adapt.lossy", self.layer, text, fixes),)
 
     def summary(self) -> str:
         """For the recipe list."""

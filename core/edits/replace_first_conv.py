@@ -6,6 +6,7 @@ from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS, first_convs
 from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
+from core.edits.neutral import neutral_norm
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.set_dtype import quantized
 from core.edits.splice import insert_after, new_layer
@@ -248,9 +249,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 epsilon=_EPSILON,
                 **dtype,
             )
-            # With mean 0 and variance 1 this gamma makes the fresh layer the identity at inference.
-            gamma = Initialize(initializer="constant", value=(1.0 + _EPSILON) ** 0.5)
-            fresh.append(norm.with_rules("gamma", (gamma,)))
+            fresh.append(neutral_norm(norm) or norm)
             activation = self.activation if self.activation is not None else old.config.get("activation")
             if activation not in _AFFINE:
                 name = activation if isinstance(activation, str) else "activation"

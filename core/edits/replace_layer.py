@@ -10,6 +10,7 @@ from core.edits.base import Edit
 from core.edits.carrying import Carried, carry, named, words
 from core.edits.fold_weights import assumed
 from core.edits.held import Fates
+from core.edits.neutral import neutral_norm
 from core.edits.recording import owner
 from core.edits.splice import completed
 from core.errors import EditError
@@ -61,7 +62,10 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         ]
         fresh = replace(fresh, calls=tuple(call for call, _ in pairs))
         _refuse_missing_outputs(self.layer, layer, fresh, level)
-        if fresh.inner is not None:  # a model brings its own weights
+        start = neutral_norm(replace(fresh, weights=(), rules=()))
+        if start is not None and contracts.passes_through(layer.class_name, layer.config):
+            found = Carried(replace(start, history=None), exact=True, fresh=("beta", "moving_mean", "moving_variance"))
+        elif fresh.inner is not None:  # a model brings its own weights
             found = Carried(fresh, lost=tuple(one.name for one in layer.weights if one.source and not one.state))
         else:
             found = carry(self.layer, layer, fresh, self.carry, level, fates or {})
