@@ -163,7 +163,7 @@ class MainWindow(QMainWindow):
                 "- export verify verify_mine - close quit",
             ),
             ("Edit", "undo redo - clear_recipe - find - preferences"),
-            ("Recipe", "presets transfer - load_recipe save_recipe save_script clear_recipe"),
+            ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
             ("Code", "define_class stored_code"),
             ("View", "before after difference - zoom_in zoom_out fit fold_all unfold_all"),
             ("Go", "go_layers go_graph go_edit go_findings go_recipe - next_finding previous_finding"),
@@ -215,6 +215,7 @@ class MainWindow(QMainWindow):
             "verify_mine": self.surgery.verify_mine,
             "presets": self.surgery.show_presets,
             "transfer": self.surgery.show_transfer,
+            "join": self.surgery.show_join,
             "rename_layer": self.surgery.rename_selected,
             "load_recipe": files.load_recipe,
             "save_recipe": files.save_recipe,
@@ -316,7 +317,7 @@ class MainWindow(QMainWindow):
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
         actions["save_script"].setEnabled(free and model and session.plan is not None and session.plan.ok)
-        for name in ("verify", "verify_mine", "presets", "transfer", "rename_layer"):
+        for name in ("verify", "verify_mine", "presets", "transfer", "join", "rename_layer"):
             actions[name].setEnabled(free and model)
 
     @Slot(str)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from gui.dialogs.compare import SAMPLES
+from gui.dialogs.join import JoinSheet
 from gui.dialogs.presets import PresetSheet
 from gui.dialogs.transfer import TransferSheet
 from gui.file_commands import MODELS, OPENING, FileCommands
@@ -29,6 +30,7 @@ class Surgery(QObject):
         self.layers = LayerMenu(session, window)
         self._presets: PresetSheet | None = None
         self._transfer: TransferSheet | None = None
+        self._join: JoinSheet | None = None
         self._dialog: QFileDialog | None = None
         self._taken: tuple[str, str] | None = None
         session.source_changed.connect(self._on_source)
@@ -40,6 +42,7 @@ class Surgery(QObject):
         """Listen to the panels around a model."""
         workspace.input.layer_wanted.connect(self.ask_front_layer)
         workspace.findings.take_over_wanted.connect(self.take_over)
+        workspace.tidy.formats.join_wanted.connect(self.show_join)
         workspace.recipe.presets_wanted.connect(self.show_presets)
         workspace.canvas.context_requested.connect(self.layers.popup)
         tree = workspace.layers.tree
@@ -62,6 +65,19 @@ class Surgery(QObject):
         if self._transfer is None:
             self._transfer = TransferSheet(self._session, self._look, self._window)
         return self._transfer
+
+    @property
+    def join(self) -> JoinSheet:
+        """Another model, joined to this one."""
+        if self._join is None:
+            self._join = JoinSheet(self._session, self._window)
+        return self._join
+
+    @Slot()
+    def show_join(self) -> None:
+        """Choose a file whose model is joined."""
+        if self._session.after_graph is not None:
+            self.join.begin()
 
     @Slot()
     def show_presets(self) -> None:

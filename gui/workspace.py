@@ -61,7 +61,13 @@ class Workspace(QWidget):
             self.head = HeadPanel(self._session, self._look)
             panels.append((self.head, "Head", "Keep, remove or replace the end of the model"))
         panels.append((self.freeze, "Freeze", "What training leaves as it is"))
-        panels.append((self.tidy, "Tidy", "Fold, drop and replace layers all over the model; its batch size"))
+        panels.append(
+            (
+                self.tidy,
+                "Tidy",
+                "Fold, drop and replace layers all over the model; its batch size and format, another model",
+            )
+        )
         for panel, title, tip in panels:
             area = scrolling(panel)
             area.setAccessibleName(title)

@@ -1,4 +1,4 @@
-"""What is done to a whole model at once: folding, dropping what only training needs, its batch size, replacing."""
+"""What is done to a whole model at once: folding, dropping what only training needs, replacing, formats, joining."""
 
 from collections import Counter
 from typing import Any
@@ -15,6 +15,7 @@ from core.edits.linear import view
 from core.graph import Graph, Layer
 from gui import gestures
 from gui.panels.fields import NumberField
+from gui.panels.formats import FormatsForm
 from gui.panels.parts import Look, Sentence, divider, label, named
 from gui.panels.replacing import ReplaceForm
 from gui.session import Session
@@ -72,6 +73,9 @@ class TidyPanel(QWidget):
         self.replacing = ReplaceForm()
         self.replacing.wanted.connect(self._on_replace)
         column.addWidget(self.replacing)
+        column.addWidget(divider())
+        self.formats = FormatsForm(session)
+        column.addWidget(self.formats)
         column.addStretch(1)
         session.plan_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)
@@ -122,6 +126,7 @@ class TidyPanel(QWidget):
         for widget in (self.batch, self.set):
             widget.setEnabled(bool(sizes))
         self.replacing.offer(graph)
+        self.formats.offer(graph)
 
     def _count(self, said: Sentence, button: QPushButton, count: int, what: str) -> None:
         said.say(f"{what}: {count} {'layer' if count == 1 else 'layers'}." if count else "None in this model.")

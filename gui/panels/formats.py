@@ -1,0 +1,146 @@
+"""What changes every layer of a model at once: its data format, one more axis, and another model joined to it."""
+
+from typing import Any
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from core.edits.anatomy import channel_axis
+from core.edits.layout_walk import format_of
+from core.graph import Graph, Layer
+from gui import gestures
+from gui.panels.fields import Choice, NumberField, first_problem
+from gui.panels.parts import Sentence, divider, label, named
+from gui.session import Session
+
+HOWS = (
+    ("centre", "in the middle", "Kernels lie in the middle of the new axis: each frame is seen by itself, exactly"),
+    ("mean", "averaged", "Kernels are repeated along the new axis and divided: frames are averaged from the start"),
+)
+_FORMATS = {"channels_last": "last", "channels_first": "first"}
+
+
+class FormatsForm(QWidget):
+    """Each button adds one step. `join_wanted` asks for the sheet that joins another model."""
+
+    join_wanted = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._to = "channels_last"
+        self._input: Layer | None = None
+        self._axis: int | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        self.format, self.turn = self._section(column, "Data format", "Turn", "turnFormat", self.turn_format)
+        self.turn.setToolTip("Layers, axes and arrays follow; inputs and outputs that are maps are transposed")
+        self.joined, self.join = self._section(
+            column, "Another model", "Join\u2026", "joinModel", self.join_wanted.emit
+        )
+        self.join.setToolTip("Put the model of another file behind this one, or beside it")
+        self.joined.say("Behind this one or beside it, out of another file.")
+        column.addWidget(label("One more axis", "fieldLabel"))
+        self.grown = Sentence("small")
+        column.addWidget(self.grown)
+        row = QHBoxLayout()
+        row.addWidget(label("Frames", "fieldLabel"))
+        self.frames = named(NumberField("Frames", nullable=True), "inflateFrames")
+        row.addWidget(self.frames)
+        row.addWidget(label("taps", "fieldLabel"))
+        self.taps = named(NumberField("Taps", nullable=True), "inflateDepth")
+        self.taps.setPlaceholderText("as others")
+        self.taps.setToolTip("Taps of kernels along the new axis; empty for as many as along the others")
+        self.taps.setMinimumWidth(72)
+        row.addWidget(self.taps)
+        row.addStretch(1)
+        column.addLayout(row)
+        line = QHBoxLayout()
+        line.addWidget(label("Kernels", "fieldLabel"))
+        self.how = named(Choice("How kernels get the new axis", HOWS), "inflateHow")
+        line.addWidget(self.how, 1)
+        column.addLayout(line)
+        self.along = named(QCheckBox("strides and pools along it too"), "inflateAlong")
+        self.along.setToolTip("Otherwise every frame is kept up to the end")
+        column.addWidget(self.along)
+        self.problem = Sentence()
+        column.addWidget(self.problem)
+        foot = QHBoxLayout()
+        self.inflate = named(QPushButton("Inflate"), "inflate")
+        self.inflate.clicked.connect(self.inflate_model)
+        foot.addWidget(self.inflate)
+        foot.addStretch(1)
+        column.addLayout(foot)
+        for field in (self.frames, self.taps):
+            field.returnPressed.connect(self.inflate_model)
+        self.offer(None)
+
+    def _section(
+        self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any
+    ) -> tuple[Sentence, QPushButton]:
+        column.addWidget(label(title, "fieldLabel"))
+        row = QHBoxLayout()
+        said = Sentence("small")
+        row.addWidget(said, 1)
+        button = named(QPushButton(verb), name)
+        button.setAccessibleName(f"{verb.rstrip(chr(0x2026))}: {title}")
+        button.clicked.connect(action)
+        row.addWidget(button)
+        column.addLayout(row)
+        column.addWidget(divider())
+        return said, button
+
+    def offer(self, graph: Graph | None) -> None:
+        """Show what there is to do with this model."""
+        known = graph is not None and not graph.opaque
+        formats = [format_of(layer) for _, layer in graph.walk()] if known and graph is not None else []
+        last, first = formats.count("channels_last"), formats.count("channels_first")
+        self._to = "channels_last" if first else "channels_first"
+        mixed = f" in {first} layers, last in {last}" if first and last else ""
+        here = "first" if first else "last"
+        self.format.say(f"Channels come {here}{mixed}." if first or last else "No layer of this model has one.")
+        self.turn.setText(f"Make them {_FORMATS[self._to]}")
+        self.turn.setEnabled(bool(first or last))
+        self.join.setEnabled(known and bool(graph and graph.input_refs()))
+        inputs = graph.input_layers() if known and graph is not None else ()
+        found = [one for one in inputs if len(one.config.get("batch_shape") or ()) in (3, 4)]
+        self._input = found[0] if found else None
+        self._axis = channel_axis(graph, found[0].name) if found and graph is not None else None
+        for widget in (self.frames, self.taps, self.how, self.along, self.inflate):
+            widget.setEnabled(self._input is not None)
+        if self._input is None:
+            self.grown.say("No input takes signals or images.")
+            return
+        image = len(self._input.config["batch_shape"]) == 4
+        words = (
+            ("Images become clips or volumes", "2-D layers 3-D")
+            if image
+            else ("Signals become images", "1-D layers 2-D")
+        )
+        self.grown.say(f"{words[0]}: {words[1]}, with the same weights ({self._input.name}).")
+
+    @Slot()
+    def turn_format(self) -> None:
+        """The whole model in the other format."""
+        self._add(f"Channels {_FORMATS[self._to]}", "data_format", to=self._to)
+
+    @Slot()
+    def inflate_model(self) -> None:
+        """One more axis, of as many frames as are typed."""
+        problem = first_problem([self.frames, self.taps])
+        self.problem.say(problem)
+        if problem or self._input is None:
+            return
+        shape = list(self._input.config["batch_shape"][1:])
+        shape.insert(1 if self._axis == 1 else 0, self.frames.value)
+        fields: dict[str, Any] = {"shape": shape, "how": self.how.key, "input": self._input.name}
+        if not self.taps.blank:
+            fields["depth"] = self.taps.value
+        if self.along.isChecked():
+            fields |= {"stride": "same", "pool": "same"}
+        self._add("Inflate", "inflate", **fields)
+
+    def _add(self, text: str, do: str, **fields: Any) -> None:
+        self._session.end_burst()
+        self._session.gesture(lambda recipe: recipe.plus(gestures.make_edit(do, **fields)), text)
