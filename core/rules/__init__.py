@@ -22,6 +22,7 @@ from core.rules.fold import FoldChannels
 from core.rules.initialize import Initialize
 from core.rules.kernels import CenterKernel, PiResizeKernel, ResizeKernel
 from core.rules.positions import ResamplePositions
+from core.rules.rows import KeepRows
 from core.rules.spatial import PoolFlat, SpatialMean, SpatialResize
 
 AnyRule = (
@@ -42,6 +43,7 @@ AnyRule = (
     | SpatialMean
     | PoolFlat
     | ResamplePositions
+    | KeepRows
     | Initialize
 )
 RULES: dict[str, type[Rule]] = {str(kind.__struct_config__.tag): kind for kind in AnyRule.__args__}
