@@ -267,6 +267,19 @@ class Graph(Struct, frozen=True):
         raise KeyError(path)
 
 
+def origins(graph: Graph, prefix: str = "", before: str = "") -> dict[str, str]:
+    """What the source calls each layer that came from it, as a path, by the layer's path now."""
+    found = {}
+    for layer in graph.layers:
+        if layer.origin is None:
+            continue
+        path, origin = prefix + layer.name, before + layer.origin
+        found[path] = origin
+        if layer.inner is not None:
+            found.update(origins(layer.inner, f"{path}/", f"{origin}/"))
+    return found
+
+
 def leaves(structure: Any) -> Iterator[TensorRef]:
     """Every `TensorRef` in nested lists, tuples and dicts, in order; dicts by sorted key, as Keras flattens them."""
     if isinstance(structure, TensorRef):

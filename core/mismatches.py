@@ -12,7 +12,7 @@ from core.edits.suggest import flattened_map, token_maps
 from core.fates import QUANTIZED, Move
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
-from core.rules import Initialize, SpatialMean, SpatialResize, axes_of, chain_name, refusal, rules_that_fit
+from core.rules import Initialize, KeepRows, SpatialMean, SpatialResize, axes_of, chain_name, refusal, rules_that_fit
 from core.rules.base import Axes
 from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
@@ -27,10 +27,9 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
     """The finding for one mismatched weight. `before` is the source's graph, `after` the edited one, with shapes."""
     fate = move.fate
     shape = fate.source_shape or ()
-    message = (
-        f"{fate.weight} is {_text(shape)} in the source, but the model now needs {_text(fate.shape)}; "
-        "choose what to do with it."
-    )
+    chosen = chain_name(layer.rules_for(move.name))
+    ask = f"the rule {chosen} does not fit: {fate.note}" if chosen and fate.note else "choose what to do with it."
+    message = f"{fate.weight} is {_text(shape)} in the source, but the model now needs {_text(fate.shape)}; {ask}"
     axes = axes_of(layer, move.name, shape)
     if fate.note == QUANTIZED:
         message = quantized_sentence(fate.weight, _text(shape), _text(fate.shape), layer)
@@ -46,6 +45,8 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
     ]
     if any(fix.title.startswith("Resample the positions") for fix in fixes):
         fixes += adapter_fix(after, before)
+    else:
+        fixes += _row_fixes(move, axes)
     if foreign(layer) and not layer.opaque:
         # what code computes for its own size (an index, a mask) was never learnt
         title = "Start it anew" if fate.trainable else "Take what the layer's code starts with"
@@ -139,6 +140,24 @@ def _grid_fixes(move: Move, axes: Axes, after: Graph, before: Graph) -> list[Fix
         title = f"Resample the relative positions from {size}"
         fixes.append(Fix(title, (SetRule(weight=move.fate.weight, rule=rule),)))
     return fixes
+
+
+def _row_fixes(move: Move, axes: Axes) -> list[Fix]:
+    """A table with another number of rows: those that stay keep their numbers."""
+    shape, target = move.fate.source_shape or (), move.fate.shape
+    if axes.kind != "table" or refusal(shape, target, axes, (KeepRows(),)) is not None:
+        return []
+    old, new = shape[axes.positions or 0], target[axes.positions or 0]
+    weight = move.fate.weight
+    if new <= old:
+        return [Fix(f"Keep the first {new} rows, drop {old - new}", (SetRule(weight=weight, rule=KeepRows()),))]
+    return [
+        Fix(f"Keep the {old} rows, start {new - old} at random", (SetRule(weight=weight, rule=KeepRows()),)),
+        Fix(
+            f"Keep the {old} rows, start {new - old} at their mean",
+            (SetRule(weight=weight, rule=KeepRows(fresh="mean")),),
+        ),
+    ]
 
 
 def moved_table_findings(

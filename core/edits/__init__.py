@@ -14,6 +14,7 @@ from core.edits.insert_adapter import InsertAdapter
 from core.edits.insert_front import InsertFront
 from core.edits.insert_layer import InsertLayer
 from core.edits.join_models import JoinModels
+from core.edits.keep_words import KeepWords
 from core.edits.remove_head import RemoveHead
 from core.edits.remove_layer import RemoveLayer
 from core.edits.rename_layer import RenameLayer
@@ -53,6 +54,7 @@ AnyEdit = (
     | DropTrainingOnly
     | ReplaceAll
     | Inflate
+    | KeepWords
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -73,6 +75,7 @@ __all__ = [
     "InsertFront",
     "InsertLayer",
     "JoinModels",
+    "KeepWords",
     "RemoveHead",
     "RemoveLayer",
     "RenameLayer",

@@ -17,6 +17,7 @@ which the new model is fed: where sizes changed both models run at the old size.
 | `features`   | the same input; `pairs` of tensors, new and old: an output's number or an inner tensor's `place` |
 | `classes`    | the same input; ahead of its activation the classifier's columns `new` equal the old one's `old` |
 | `batch`      | `x_old` is `x_new` again and again until its batch is full; the first `rows` samples are compared |
+| `kept_words` | the same for both, made of words that the vocabularies of both hold |
 | `tail`       | `inputs` pairs new inputs with tensors inside the old model, which it is given; `outputs` says which |
 | `transposed` | `x_new` is `x_old` with the axes of `inputs`; `outputs` are the orders of axes of the new outputs |
 | `joined`     | `edit` (a `JoinModels`) says what goes where; the other file's model runs by itself |
@@ -63,6 +64,11 @@ def old_size(name: str, shape: Shape, exact: bool) -> Contract:
     """Inputs of the old size give what they gave."""
     text = " x ".join("any" if size is None else str(size) for size in shape)
     return Contract(f"new({text}) == old({text})", "old_size", exact, {"input": name, "shape": list(shape)})
+
+
+def kept_words(path: str, exact: bool) -> Contract:
+    """Words that the lookup at `path` knew before and after give what they gave."""
+    return Contract("new(words that stay) == old(words that stay)", "kept_words", exact, {"lookup": path})
 
 
 def same_input(name: str, exact: bool) -> Contract:

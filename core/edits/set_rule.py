@@ -9,9 +9,9 @@ from core.edits.recording import record
 from core.edits.suggest import completed
 from core.errors import EditError, RuleError
 from core.findings import Finding
-from core.graph import Graph
+from core.graph import Graph, Layer
 from core.plan import Contract
-from core.rules import AnyRule, Rule, chain_name, parse_rule
+from core.rules import AnyRule, KeepRows, Rule, chain_name, parse_rule
 from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
 
@@ -64,6 +64,9 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         """Positions on another grid: which, and what that costs."""
         path, name = locate(after, self.weight)
         rules = after.find(path).rules_for(name)
+        rows = next((rule for rule in rules if isinstance(rule, KeepRows)), None)
+        if rows is not None:
+            return self._rows(after.find(path), path, name, rows)
         moved = [one for one in rules if isinstance(one, ResamplePositions) and one.old_grid != one.new_grid]
         if not moved or not any(rule.name == "resample" for rule in self.rules()):
             return ()
@@ -72,6 +75,22 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
             f"{kept(moved[0].prefix)}. Without training at the new size, resampled positions cost accuracy."
         )
         return (Finding("info", "adapt.lossy", path, text),)
+
+    def _rows(self, layer: Layer, path: str, name: str, rule: KeepRows) -> tuple[Finding, ...]:
+        """Rows that start anew, and rows that are left behind."""
+        weight = next((one for one in layer.weights if one.name == name), None)
+        count = layer.config.get("input_dim")
+        if weight is None or not isinstance(count, int):
+            return ()
+        rows = rule.rows(weight.shape[0], count)
+        fresh, gone = rows.count(None), weight.shape[0] - len({row for row in rows if row is not None})
+        starts = {"uniform": "at random values", "mean": "at the mean of the others", "zeros": "at zeros"}
+        told = []
+        if fresh:
+            told.append(f"{fresh} of the {count} rows of {self.weight} start {starts[rule.fresh]}.")
+        if gone:
+            told.append(f"{gone} of the {weight.shape[0]} rows of {self.weight} are dropped.")
+        return tuple(Finding("info", "weight.unmatched", path, text) for text in told)
 
     def summary(self) -> str:
         """For the recipe list."""

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from core.edits.grids import position_grids
 from core.edits.recording import owner
 from core.errors import EditError
-from core.graph import Graph
-from core.rules import Rule
+from core.graph import Graph, Layer
+from core.rules import KeepRows, MapChannels, ProjectFilters, Rule, SliceFilters, ZeroExtraChannels
 from core.rules.axes import axes_of
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import FlatRule, PoolFlat
@@ -46,6 +46,22 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
             )
         old_grid, new_grid, prefix = grids[0]
         return replace(rule, old_grid=old_grid, new_grid=new_grid, prefix=prefix)
+    return _of_rows(rule, layer, weight)
+
+
+def _of_rows(rule: Rule, layer: Layer, weight: str) -> Rule:
+    """A rule for channels or filters, given for a table that gets another number of rows, says what becomes of rows."""
+    array = next((one for one in layer.weights if one.name == weight), None)
+    if array is None or layer.class_name != "Embedding" or layer.config.get("input_dim") == array.shape[0]:
+        return rule
+    if isinstance(rule, SliceFilters):
+        return KeepRows(keep=rule.keep, seed=rule.seed)
+    if isinstance(rule, ProjectFilters):
+        return KeepRows(seed=rule.seed)
+    if isinstance(rule, ZeroExtraChannels):
+        return KeepRows(fresh="zeros")
+    if isinstance(rule, MapChannels) and rule.take is not None and not any(isinstance(one, str) for one in rule.take):
+        return KeepRows(keep=rule.take, fresh="zeros")  # type: ignore[arg-type]
     return rule
 
 

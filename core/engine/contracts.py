@@ -20,7 +20,7 @@ from core.edits.join_models import JoinModels, wiring
 from core.edits.recording import configured
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
-from core.engine.inputs import concrete, input_range, ordered, random_inputs
+from core.engine.inputs import concrete, input_range, ordered, random_inputs, shared_words
 from core.engine.joined import joined_outputs
 from core.engine.places import layer_at, part_of, plain_sums, tensor_at, without_activation
 from core.engine.running import Unrunnable, numbers, numbers_at
@@ -260,6 +260,9 @@ def paired_inputs(contract: Contract, pair: Pair) -> tuple[Inputs, Inputs]:
         return {
             name: np.resize(x_new[name], (len(array), *x_new[name].shape[1:])) for name, array in x_old.items()
         }, x_new
+    if kind == "kept_words":
+        shared = shared_words(*words, x_new)
+        return {**x_old, **shared}, {**x_new, **shared}
     if kind == "tail" and fields["inputs"]:
         tensors = [tensor_at(pair.old, layer, [call], out) for _, layer, call, out in fields["inputs"]]
         found = numbers_at(pair.old, tensors, ordered(pair.old_graph, x_old))

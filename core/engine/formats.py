@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from core.edits.words import LOOKUPS
 from core.engine.low_rank import has_update
-from core.engine.vocabularies import LOOKUPS, asset_names
+from core.engine.vocabularies import asset_names
 from core.errors import FileError
 from core.findings import Finding
 from core.graph import Graph

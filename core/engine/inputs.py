@@ -100,6 +100,20 @@ def _words(graph: Graph, name: str) -> list[str]:
     return [*known, "word"] if known else ["a", "word", "of four letters"]
 
 
+def shared_words(one: Graph, other: Graph, like: Mapping[str, Array], seed: int = SEED) -> dict[str, Array]:
+    """For each input that both graphs look up, words that both know, in the shape and dtype of `like`."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for layer in one.input_layers():
+        known = _vocabulary(one, layer.name)
+        both = set(known) & set(_vocabulary(other, layer.name)) if known else set()
+        if both:
+            array = like[layer.name]
+            drawn = rng.choice(np.array(sorted(both), dtype=array.dtype), array.shape)
+            found[layer.name] = drawn.astype(array.dtype)
+    return found
+
+
 def _vocabulary(graph: Graph, name: str) -> list[Any]:
     """The vocabulary that an input is looked up in, in a nested model too; empty where there is none."""
     layers = graph.by_name()

@@ -16,12 +16,14 @@ from core.costs import layer_cost, total
 from core.edits import AnyEdit
 from core.edits.join_models import numbered
 from core.edits.positions import carried
+from core.engine.arrays import Arrays
 from core.engine.brought import refuse_code, refuse_layers
 from core.engine.problems import problem_findings
 from core.engine.remembered import RememberedMoves
 from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
 from core.engine.stages import Stage, Step, stages
+from core.engine.vocabularies import with_vocabularies
 from core.errors import EditError, RecipeError
 from core.fates import Move, layer_moves, merged_arrays, source_names
 from core.findings import Finding
@@ -33,6 +35,7 @@ from core.recipe import Recipe
 from core.starts import frozen_start_findings
 from core.unplaced import unplaced_findings
 from core.unseen import unseen_findings
+from core.vocabularies import vocabulary_findings
 
 _ROUNDS = 64
 
@@ -60,6 +63,7 @@ class Planner:
             for path, layer in source.graph.walk()
         }
         self._remembered = RememberedMoves()
+        self._worded: Graph | None = None
         self._steps: list[Step] = [Step(None, "", first, self._moves(first))]
         self._first = Ledger(self._steps[0].moves, self._uses(self._steps[0].moves)[1])
         self.before = total(self._costs(first).values())
@@ -84,6 +88,7 @@ class Planner:
         findings += unplaced_findings(moves, layers)
         if len(steps) > 1:
             findings += unseen_findings(steps[0].shaped.graph, shaped.graph)
+            findings += vocabulary_findings(self._with_words(), shaped.graph)
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
             findings += frozen_start_findings(moves, layers)
         merged, dropped = self._uses(moves)
@@ -117,6 +122,16 @@ class Planner:
         left = (name for key, name in self._names.items() if key not in used and name not in gone)
         return merged, tuple(name for name in left if not is_state(name))
 
+    def _with_words(self) -> Graph:
+        """The source's graph with the vocabularies that its file keeps beside it, read when first needed."""
+        first = self._steps[0]
+        if self._worded is None:
+            self._worded = first.shaped.graph
+            if self.source.assets:
+                with Arrays(self._worded, {0: self.source}) as arrays:
+                    self._worded = with_vocabularies(self._worded, first.moves, arrays)
+        return self._worded
+
     def _apply(self, recipe: Recipe) -> list[Step]:
         """The steps of the recipe, reusing those that begin like the last recipe did."""
         active = [(number, edit) for number, edit in enumerate(recipe.edits, 1) if edit.enabled]
@@ -136,7 +151,7 @@ class Planner:
             apply = cast("Any", edit.apply)
             further: tuple[Any, ...] = (self.others,) if getattr(edit, "files", ()) else ()
             if edit.wants_source:
-                further = (self._steps[0].shaped.graph,)
+                further = (self._with_words(),)
             if edit.wants_fates:
                 further = (*further, {move.fate.weight: move.fate for move in previous.moves})
             refuse_code(edit)

@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from core.edits.words import LOOKUPS, holds_numbers
 from core.engine.arrays import Arrays
 from core.fates import Move
-from core.graph import Graph, Layer
+from core.graph import Graph, Layer, origins
 from core.readers.source import Source
 from core.writers.order import storage_prefixes
 
-LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "IndexLookup", "TextVectorization"})
 _FILE = "vocabulary.txt"
 
 
@@ -27,27 +27,14 @@ def asset_names(graph: Graph, source: Source) -> dict[str, list[tuple[str, str]]
     """
     if not source.assets or graph.opaque or source.graph.opaque:
         return {}
-    before = _origins(source.graph)
+    before = origins(source.graph)
     old = {before[path]: prefix for path, prefix, layer in storage_prefixes(source.graph) if layer.inner is None}
     found = {}
-    for path, origin in _origins(graph).items():
+    for path, origin in origins(graph).items():
         start = f"assets/{old.get(origin)}/"
         names = [(name[len(start) :], name) for name in source.assets if name.startswith(start)]
         if names:
             found[path] = names
-    return found
-
-
-def _origins(graph: Graph, prefix: str = "", before: str = "") -> dict[str, str]:
-    """What the source calls each layer that came from it, as a path, by the layer's path now."""
-    found = {}
-    for layer in graph.layers:
-        if layer.origin is None:
-            continue
-        path, origin = prefix + layer.name, before + layer.origin
-        found[path] = origin
-        if layer.inner is not None:
-            found.update(_origins(layer.inner, f"{path}/", f"{origin}/"))
     return found
 
 
@@ -66,7 +53,7 @@ def with_vocabularies(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> 
         words: list[Any] = arrays.asset(asset).decode().splitlines()
         while words and words[-1] == "":
             words.pop()
-        if _holds_numbers(layer):
+        if holds_numbers(layer):
             words = [int(word) for word in words]
         config = {**layer.config, "vocabulary": words}
         if layer.config.get("output_mode") == "tf_idf" and path in weights:
@@ -74,10 +61,6 @@ def with_vocabularies(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> 
         return replace(layer, config=config)
 
     return graph.replace_layers(known)
-
-
-def _holds_numbers(layer: Layer) -> bool:
-    return layer.class_name == "IntegerLookup" or "int" in str(layer.config.get("vocabulary_dtype") or "")
 
 
 def load_other_assets(graph: Graph, live: Iterable[tuple[str, Layer, Any]], arrays: Arrays) -> None:

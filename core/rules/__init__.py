@@ -76,6 +76,7 @@ __all__ = [
     "CenterKernel",
     "FoldChannels",
     "Initialize",
+    "KeepRows",
     "MapChannels",
     "MeanChannels",
     "PiResizeKernel",
