@@ -11,10 +11,12 @@ from core.edits.fold_weights import foldable
 from core.edits.folding import norms
 from core.edits.quantized import MODES, parts, policy_name
 from core.edits.set_dtype import POLICIES
+from core.edits.words import LOOKUPS
 from core.graph import Graph, Layer
 from gui import gestures, steps
 from gui.dialogs.layer_form import LayerForm
 from gui.dialogs.rename import RenameSheet
+from gui.dialogs.words import WordsSheet
 from gui.digest import can_freeze, frozen_layers
 from gui.session import Session
 
@@ -36,6 +38,7 @@ class LayerMenu(QObject):
         self._session, self._window = session, window
         self._form: LayerForm | None = None
         self._rename: RenameSheet | None = None
+        self._words: WordsSheet | None = None
 
     @property
     def form(self) -> LayerForm:
@@ -50,6 +53,13 @@ class LayerMenu(QObject):
         if self._rename is None:
             self._rename = RenameSheet(self._session, self._window)
         return self._rename
+
+    @property
+    def words_sheet(self) -> WordsSheet:
+        """The sheet that asks for a vocabulary, made when first needed."""
+        if self._words is None:
+            self._words = WordsSheet(self._session, self._window)
+        return self._words
 
     def popup(self, path: str, place: QPoint) -> QMenu | None:
         """Show the menu of a layer at a place on the screen."""
@@ -93,6 +103,8 @@ class LayerMenu(QObject):
         add(menu, "Insert after\u2026", lambda: self.insert(path))
         add(menu, "Replace\u2026", lambda: self.replace(path), single)
         add(menu, "Rename\u2026", lambda: self.rename(path))
+        if layer.class_name in LOOKUPS and not layer.opaque:
+            add(menu, "Vocabulary\u2026", lambda: self.words(path))
         add(menu, "Remove", lambda: self.remove(path), feeder is not None)
         self._fill_folding(menu, path, graph)
         if single:
@@ -158,6 +170,12 @@ class LayerMenu(QObject):
     def rename(self, path: str) -> None:
         """Ask for another name."""
         self.rename_sheet.begin(path)
+
+    def words(self, path: str) -> None:
+        """Ask for another vocabulary of a lookup."""
+        layer = find(self._session.after_graph, path)
+        if layer is not None:
+            self.words_sheet.begin(path, layer)
 
     def insert(self, path: str, before: str = "") -> None:
         """Ask for a layer and put it behind the one at `path` (which feeds `before`)."""

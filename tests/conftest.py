@@ -13,10 +13,15 @@ os.environ["XDG_CONFIG_HOME"] = str(Path(_private.name, "config"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from tests.helpers import corpus as corpus_files  # noqa: E402
 from tests.helpers import models  # noqa: E402
+
+# a test says whether something is right; how long it takes depends on what else the machine does
+hypothesis.settings.register_profile("suture", deadline=None)
+hypothesis.settings.load_profile("suture")
 
 SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 

@@ -68,8 +68,13 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         return graph
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Texts of words that stay give the same answer, unless something unknown takes the numbers of the words."""
+        """Texts of words that stay give the same answer, unless something unknown takes the numbers of the words.
+
+        A model whose vocabulary was changed before its rows gives no answer to compare with.
+        """
         path = self._path(after)
+        if vocabulary(before.find(path)) == vocabulary(after.find(path)):
+            return ()
         exact = all(user.kind != "unknown" for user in users(after, path))
         return (contracts.kept_words(path, exact),)
 

@@ -81,6 +81,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         calls = tuple(replace(call, outputs=None) for call in layer.calls)
         if class_name == layer.class_name:
             fields.pop("name", None)
+            if "vocabulary" in fields and "vocabulary_size" in layer.config:
+                fields.setdefault("vocabulary_size", None)  # Keras counts the words it is given
             return replace(layer, config={**layer.config, **fields}, calls=calls)
         if _joins(layer) and class_name in _SINGLE:
             raise EditError(f"{self.layer} takes several tensors; a {class_name} takes one.")

@@ -62,7 +62,7 @@ def answers(model: Any, given: list[Any], width: int) -> Any:
         return np.asarray(model(np.array(given)[:, None]))
     rows = [[word] * width for word in given]
     if len(model.inputs) == 2:
-        return np.asarray(model([tf.constant(rows), np.ones((len(given), 2), np.float32)]))
+        return np.asarray(model([tf.constant(rows), tf.ones((len(given), 2))]))
     return np.asarray(model(tf.constant(rows)))
 
 
@@ -129,6 +129,16 @@ def test_that_rows_may_stay_where_they_are_if_one_says_so(tmp_path: Path) -> Non
     wrong = next(finding for finding in plan(source, edit).findings if finding.severity == "error")
     stay = next(fix for fix in wrong.fixes if fix.title.startswith("Leave"))
     assert plan(source, edit, *stay.edits).ok
+
+
+def test_that_counts_of_another_number_of_words_are_an_error(tmp_path: Path) -> None:
+    edit = {"do": "replace_layer", "layer": "words", "config": {"vocabulary": [*reversed(OLD), "e"]}}
+    model = counted()
+    source = saved(model, tmp_path)
+    found = plan(source, edit)
+    fixes = {fix.title: fix for one in found.findings if one.severity == "error" for fix in one.fixes}
+    fix = fixes["Move each row to its word"]
+    assert plan(source, edit, *fix.edits).ok
 
 
 def test_that_more_words_than_rows_are_an_error(tmp_path: Path) -> None:
