@@ -6,6 +6,7 @@ from typing import Any
 from tensorflow.core.protobuf import saved_model_pb2
 
 from core.errors import FileError
+from core.readers.links import refuse_links_out
 
 _EXACT = frozenset(
     {
@@ -29,6 +30,7 @@ _BEGINNINGS = (
 
 def refuse_effects(folder: Path) -> None:
     """Raise `FileError` for a SavedModel whose graph reads or writes files, calls Python or other machines."""
+    refuse_links_out(folder)
     path = folder / "saved_model.pb"
     try:
         model = saved_model_pb2.SavedModel.FromString(path.read_bytes())

@@ -1,5 +1,6 @@
 """TensorFlow checkpoints: the table `*.index` (LevelDB's format) and the arrays in `*.data-*`, without TensorFlow."""
 
+import glob
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from msgspec import Struct
 from core.errors import FileError
 from core.readers.fault import damaged, unreadable
 from core.readers.hdf5 import ArrayInfo
+from core.readers.links import refuse_linked_files
 from core.readers.protobuf import Malformed, fields, message, messages, number, signed, varint
 from core.readers.transforms import evaluate
 from core.rules.base import Array
@@ -52,6 +54,7 @@ class Bundle(Struct, frozen=True):
 def read_bundle(prefix: Path) -> Bundle:
     """The table of a checkpoint. Raises `FileError`."""
     index = prefix.with_name(prefix.name + ".index")
+    refuse_linked_files([index, *prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")])
     try:
         if index.stat().st_size > _MAX_INDEX:
             raise damaged(index, "is refused because its table is too large")

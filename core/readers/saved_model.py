@@ -17,6 +17,7 @@ from core.readers.jsontext import parse_json
 from core.readers.kinds import Kinds
 from core.readers.learnt import with_words
 from core.readers.limits import MAX_JSON_BYTES
+from core.readers.links import refuse_links_out
 from core.readers.notes import weights_findings
 from core.readers.protobuf import Malformed, message, messages, number, signed, text
 from core.repairs import repair_model
@@ -39,13 +40,15 @@ def folder_of(path: Path) -> Path:
 
 
 def variables_of(path: Path) -> Path:
-    """The checkpoint prefix of a SavedModel's variables."""
+    """The checkpoint prefix of a SavedModel's variables. Raises `FileError` for a folder with links out of it."""
+    refuse_links_out(folder_of(path))
     return folder_of(path) / "variables" / "variables"
 
 
 def read_saved_model(path: Path, kinds: Kinds | None = None) -> Described:
     """Describe a SavedModel folder. Raises `FileError`."""
     folder = folder_of(path)
+    refuse_links_out(folder)
     saved = _read(folder)
     bundle = read_bundle(variables_of(folder)) if (folder / "variables" / "variables.index").is_file() else None
     model = saved.metadata
