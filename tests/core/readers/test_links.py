@@ -51,9 +51,7 @@ def test_that_a_link_out_of_a_saved_model_is_refused(saved: Path, tmp_path: Path
     with open_store(source) as store:
         assert store.keys()
     _moved(saved, part, tmp_path / "outside" / Path(part).name)
-    ways: tuple[Callable[[], Any], ...] = (
-        lambda: read_model(saved), lambda: open_store(source), lambda: refuse_effects(saved)
-    )  # fmt: skip
+    ways = (lambda: read_model(saved), lambda: open_store(source), lambda: refuse_effects(saved))
     for way in ways:
         with pytest.raises(FileError, match="link to another place"):
             way()
