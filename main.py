@@ -19,7 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run(arguments, tour=_tour)
     if path is not None and not os.path.exists(path):
-        sys.stderr.write(f"There is no file and no command '{path}'; see 'suture --help'.\n")
+        from core.printable import printable
+
+        sys.stderr.write(printable(f"There is no file and no command '{path}'; see 'suture --help'.") + "\n")
         return 2
     if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))):
         sys.stderr.write("There is no display for a window here; 'suture tour DIR' shows it in pictures.\n")

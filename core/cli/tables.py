@@ -43,14 +43,15 @@ def inspection(source: "Source") -> Iterator[RenderableType]:
     graph = source.graph
     head = Table.grid(padding=(0, 2))
     head.add_row("file", escape(source.path))
-    head.add_row("format", f"{source.format}" + (f", Keras {source.keras_version}" if source.keras_version else ""))
+    version = f", Keras {source.keras_version}" if source.keras_version else ""
+    head.add_row("format", escape(f"{source.format}{version}"))
     for title, refs in (("input", graph.input_refs()), ("output", graph.output_refs())):
         for ref in refs:
             end = port(graph, ref)
-            head.add_row(title, f"{escape(end.name)}  {shape_text(end.shape)}  {end.dtype}")
+            head.add_row(title, f"{escape(end.name)}  {shape_text(end.shape)}  {escape(end.dtype)}")
     head.add_row("parameters", f"{graph.num_params():,}")
     yield head
-    tree = Tree(f"[bold]{escape(graph.name)}[/]  {graph.class_name}")
+    tree = Tree(f"[bold]{escape(graph.name)}[/]  {escape(graph.class_name)}")
     _grow(tree, graph)
     yield tree
     yield from found(source.findings)
@@ -60,7 +61,7 @@ def _grow(tree: Tree, graph: Graph) -> None:
     for layer in graph.layers:
         branch = tree.add(_layer_line(layer))
         for weight in layer.weights:
-            branch.add(f"[dim]{escape(weight.name)}  {shape_text(weight.shape)}  {weight.dtype}[/]")
+            branch.add(f"[dim]{escape(weight.name)}  {shape_text(weight.shape)}  {escape(weight.dtype)}[/]")
         if layer.inner is not None:
             _grow(branch, layer.inner)
 
@@ -100,7 +101,7 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
     head = Table.grid(padding=(0, 2))
     for title, ports in (("input", plan.inputs), ("output", plan.outputs)):
         for one in ports:
-            head.add_row(title, f"{escape(one.name)}  {shape_text(one.shape)}  {one.dtype}")
+            head.add_row(title, f"{escape(one.name)}  {shape_text(one.shape)}  {escape(one.dtype)}")
     head.add_row("parameters", f"{plan.before.params:,} -> {plan.after.params:,}")
     head.add_row("trainable", f"{plan.before.trainable_params:,} -> {plan.after.trainable_params:,}")
     counts = Counter(fate.fate for fate in plan.fates)
@@ -119,7 +120,7 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
             before = shape_text(fate.source_shape) if fate.source_shape is not None else "-"
             name = f"[{FATE_STYLES[fate.fate]}]{fate.fate}[/]"
             table.add_row(
-                escape(fate.weight), name, fate.rule or "-", before, shape_text(fate.shape), escape(fate.note)
+                escape(fate.weight), name, escape(fate.rule or "-"), before, shape_text(fate.shape), escape(fate.note)
             )
         yield table
         if len(changed) > MANY:
