@@ -40,7 +40,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         as_json: Annotated[bool, JSON] = False,
     ) -> int:
         """What is in a file. Nothing in it is run, and Keras is not needed."""
-        source = _read(model, weights)
+        source = _read(model, weights, arrays=False)
         if as_json:
             speech.json(fields.inspect_fields(source))
         else:
@@ -114,7 +114,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     ) -> int:
         """Check a result against its source again."""
         steps = load_recipe(recipe)
-        engine, answer = _planned(speech, model, weights, steps, code, trust)
+        engine, answer = _planned(speech, model, weights, steps, code, trust, out)
         if not answer.ok:
             return _refuse(speech, answer)
         with speech.progress("verifying") as progress:
@@ -138,7 +138,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         steps = load_recipe(recipe)
         engine, answer = _planned(speech, model, weights, steps, code, trust)
         if answer.ok:
-            speech.out.write(python_script(engine.planner.source, steps, answer, out, code or (), trust))
+            speech.program(python_script(engine.planner.source, steps, answer, out, code or (), trust))
         return _refuse(speech, answer)
 
     @app.command()
@@ -150,8 +150,9 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         """Graph and weights of two files, side by side. Keras is not needed."""
         from core.diff import compare
 
+        one, other = _read(a), _read(b)
         with speech.progress("comparing") as progress:
-            difference = compare(_read(a), _read(b), progress)
+            difference = compare(one, other, progress)
         if as_json:
             speech.json(difference)
         else:
@@ -188,17 +189,35 @@ def load_recipe(path: str) -> Recipe:
     return from_json(text)
 
 
-def _read(model: str, weights: str | None = None) -> "Source":
-    from core.readers import read_model
+_READABLE = (".keras", ".h5", ".hdf5")
 
-    return read_model(model, weights)
+
+def _read(model: str, weights: str | None = None, arrays: bool = True) -> "Source":
+    """The source in a file, read where the file can do no harm; `arrays` says that its arrays are wanted later."""
+    from core.service.apart import read_apart
+
+    return read_apart(model, weights, prove=arrays)
 
 
 def _planned(
-    speech: Speech, model: str, weights: str | None, recipe: Recipe, code: list[str] | None, trust: bool
+    speech: Speech,
+    model: str,
+    weights: str | None,
+    recipe: Recipe,
+    code: list[str] | None,
+    trust: bool,
+    result: str | None = None,
 ) -> tuple[Any, Any]:
-    """The engine with the source set, and its plan. The file is read first: a bad one is told without waiting."""
+    """The engine with the source set, and its plan.
+
+    Every file is read first, the recipe's and the `result` to be checked too: a bad one is told without waiting, and
+    does no harm where Keras is.
+    """
     source = _read(model, weights)
+    for path in (path for edit in recipe.active() for path in getattr(edit, "files", ())):
+        _read(path)
+    if result is not None and Path(result).suffix.lower() in _READABLE and Path(result).exists():
+        _read(result)
     with speech.progress("importing Keras") as progress:
         from core.engine import api
 

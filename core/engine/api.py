@@ -51,7 +51,10 @@ class Engine:
             self._others.clear()  # their classes may be known now
         if code and any(layer.opaque for _, layer in source.graph.walk()):
             # what Keras's classes need of an old file, classes that derive from them need too
-            source = read_model(source.path, source.weights_path, kinds())
+            again = read_model(source.path, source.weights_path, kinds())
+            if (again.size, again.mtime_ns) != (source.size, source.mtime_ns):
+                raise FileError(f"{source.path} has changed since it was opened; open it again.", path=source.path)
+            source = again
         if code or trust:
             graph = trust_layers(source.graph, trust)
             source = replace(source, graph=graph, findings=settled_findings(source.findings, graph))

@@ -135,6 +135,14 @@ def _itemsize(dtype: str) -> int:
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
+def is_plain(file: h5py.File, name: str) -> bool:
+    """Whether reading an array copies bytes and no more: in one piece, unfiltered, numbers as this machine has them."""
+    item = h5py.h5o.open(file.id, name.encode("utf8", "surrogateescape"))
+    if item.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS or item.dtype.kind not in "fiub":
+        return False
+    return bool(item.get_type() == h5py.h5t.py_create(item.dtype))
+
+
 def read_array(file: h5py.File, name: str, path: str | Path) -> Array:
     """One array, C-contiguous. Raises `FileError`; links are never followed (the index refuses them)."""
     try:

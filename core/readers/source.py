@@ -15,7 +15,8 @@ class Source(Struct, frozen=True):
     """An opened file. `format` is shown to people (`Keras 3 (.keras)`, `Keras 2 (HDF5)`, ...).
 
     `kind` is `model` (layers and weights), `weights` (arrays grouped by layer, no calls) or `architecture` (no arrays).
-    `weights_path` is a second file whose arrays fill an architecture. `training` says that the file also carries
+    `weights_path` is a second file whose arrays fill an architecture, `weights_stamp` its size and time of change (as
+    `size` and `mtime_ns` are the file's own). `training` says that the file also carries
     a compile config or optimizer state. `assets` are the store's names of asset members (vocabularies).
     """
 
@@ -30,6 +31,7 @@ class Source(Struct, frozen=True):
     digest: str = ""
     training: bool = False
     weights_path: str | None = None
+    weights_stamp: tuple[int, int] | None = None
     assets: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
 

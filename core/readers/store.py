@@ -7,7 +7,7 @@ import h5py
 
 from core.readers.archive import Window, find_member, open_archive, open_member, read_member
 from core.readers.fault import damaged, unreadable
-from core.readers.hdf5 import index_hdf5, open_hdf5, read_array
+from core.readers.hdf5 import index_hdf5, is_plain, open_hdf5, read_array
 from core.readers.limits import MAX_MEMBER_BYTES
 from core.readers.transforms import evaluate
 from core.rules.base import Array
@@ -57,6 +57,12 @@ class Hdf5Store:
     def keys(self) -> list[str]:
         """Every array's key, in the file's order."""
         return list(self._index.arrays)
+
+    def prove(self) -> None:
+        """Read every array that is not just bytes in the machine's own format. Raises `FileError`."""
+        for name in self._index.arrays:
+            if not is_plain(self._file, name):
+                read_array(self._file, name, self._path)
 
     def read_asset(self, name: str) -> bytes:
         """An asset member's bytes. Raises `FileError`."""

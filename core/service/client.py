@@ -184,7 +184,7 @@ class Worker:
         self._unsent.clear()
         pending, self._pending = self._pending, {}
         self._ended += [
-            Reply(number, done=True, error=reason or _death(self.kind, body, code)) for number, body in pending.items()
+            Reply(number, done=True, error=reason or death(self.kind, body, code)) for number, body in pending.items()
         ]
 
 
@@ -195,7 +195,7 @@ def _tame(source: SetSource | None, pending: "Iterable[Any]") -> SetSource | Non
     return source
 
 
-def _death(kind: Kind, body: Any, code: int | None) -> SutureError:
+def death(kind: Kind, body: Any, code: int | None) -> SutureError:
     """What to say of a request whose process died under it."""
     if isinstance(body, OpenModel):
         return FileError(

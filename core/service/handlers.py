@@ -22,14 +22,17 @@ Handlers = dict[type, Handler]
 
 def reader() -> Handlers:
     """Describe files and look at single arrays; never Keras. The file last looked into stays open."""
-    from core.readers import read_model
+    from core.readers import prove_arrays, read_model
     from core.service.preview import preview_weight
 
     stores = OpenStores()
 
     def open_model(body: messages.OpenModel, progress: Progress) -> Any:
         progress("reading", 0.0)
-        return read_model(body.path, body.weights_path)
+        source = read_model(body.path, body.weights_path)
+        if body.prove:
+            prove_arrays(source)
+        return source
 
     def preview(body: messages.PreviewWeight, progress: Progress) -> Any:
         return preview_weight(stores.store(body.path).read(body.key), body)

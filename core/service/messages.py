@@ -10,10 +10,14 @@ from core.recipe import Recipe
 
 
 class OpenModel(Struct, frozen=True, kw_only=True):
-    """To the reader: describe a file (and a second one with its weights). Answer: `Source`."""
+    """To the reader: describe a file (and a second one with its weights). Answer: `Source`.
+
+    With `prove`, arrays that HDF5 has to work out are read too, so that nobody else meets what is wrong with them.
+    """
 
     path: str
     weights_path: str | None = None
+    prove: bool = False
 
 
 class PreviewWeight(Struct, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
     faulthandler.enable(2)
     prepare_for_engine()
     if kind == "reader":
-        _limit_memory(READER_BYTES)
+        bound_memory(READER_BYTES)
     inbox = Inbox(requests)
     module, _, name = factory.partition(":")
     handlers: Handlers | None = None
@@ -91,11 +91,11 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
             value = handlers[type(request.body)](request.body, _progress(request.id, replies))
             reply = Reply(request.id, done=True, value=value)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told and the process goes on
-            reply = Reply(request.id, done=True, error=_as_told(error, request.body))
+            reply = Reply(request.id, done=True, error=as_told(error, request.body))
         try:
             data = pickle.dumps(reply)
         except Exception as error:  # noqa: BLE001 - an answer that cannot travel is our fault, not the window's end
-            data = pickle.dumps(Reply(request.id, done=True, error=_as_told(error, request.body)))
+            data = pickle.dumps(Reply(request.id, done=True, error=as_told(error, request.body)))
         replies.send_bytes(data)
         if isinstance(request.body, Warm):
             # Keras leaves a million objects behind that never go; each full collection would look at them
@@ -104,7 +104,7 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
             gc.freeze()
 
 
-def _as_told(error: BaseException, body: Any) -> SutureError:
+def as_told(error: BaseException, body: Any) -> SutureError:
     """The error to send: a `SutureError` as it is, too little memory for a file as such, all else as our own fault."""
     if isinstance(error, SutureError):
         return error
@@ -134,7 +134,7 @@ def _progress(number: int, replies: Connection) -> Progress:
     return progress
 
 
-def _limit_memory(limit: int) -> None:
+def bound_memory(limit: int) -> None:
     """Bound the address space where the platform can."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
