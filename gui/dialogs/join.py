@@ -93,6 +93,7 @@ class JoinSheet(Sheet):
         self.column.addLayout(buttons)
         for field in (self.input, self.prefix):
             field.returnPressed.connect(self._on_apply)
+        self.take_weights("")
         self.set_way("series")
 
     def _row(self, grid: QGridLayout, row: int, text: str, name: str, action: Any) -> tuple[QPushButton, ElidedLabel]:
@@ -156,7 +157,7 @@ class JoinSheet(Sheet):
     def take_weights(self, path: str) -> None:
         """These weights for it."""
         self.weights = path
-        self.beside.setText(Path(path).name if path else "")
+        self.beside.setText(Path(path).name if path else "in the file itself")
 
     @Slot(str)
     def set_way(self, way: str) -> None:

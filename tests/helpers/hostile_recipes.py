@@ -32,6 +32,9 @@ CLEAN: dict[str, Config] = {
     "transfer_weights": {"file": "good.keras"},
     "set_dtype": {"policy": "float32"},
     "set_batch": {"batch": 2},
+    "data_format": {"to": "channels_first"},
+    "join_models": {"file": "good.keras", "how": "parallel"},
+    "inflate": {"shape": [4, 8, 8, 3]},
     "replace_all": {"match": {"class_name": "Dense"}, "with": {"units": 2}},
 }  # fmt: skip
 """A recipe's edit of every kind that does what it should on the good model, to be made harmful field by field."""
