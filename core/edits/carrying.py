@@ -19,8 +19,10 @@ from msgspec.structs import replace
 from core.edits import kernels
 from core.edits.fold_weights import foldable_kind, plain
 from core.edits.held import Fates, Unfoldable, decided, part
+from core.edits.instances import Kind, as_groups, instance_kind
 from core.edits.kernels import Made
 from core.edits.linear import View, view
+from core.errors import EditError
 from core.graph import Graph, Layer, Weight
 from core.rules.initialize import Initialize
 from core.rules.merged import Settled
@@ -33,6 +35,8 @@ _NORMS: dict[str, tuple[str, str]] = {
     "RMSNormalization": ("scale", ""),
 }
 """Names of the gain and the offset."""
+_GROUPS: Config = {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}
+"""Defaults of GroupNormalization."""
 _CELLS = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "SimpleRNN", "LSTMCell": "LSTM", "GRUCell": "GRU"}
 _CELLS["SimpleRNNCell"] = "SimpleRNN"
 _CELL_ARRAYS = ("kernel", "recurrent_kernel", "bias")
@@ -119,6 +123,9 @@ def _told(old: Layer, new: Layer, given: list[Weight], **fields: Any) -> Carried
 def _made(path: str, old: Layer, new: Layer, how: str, level: Graph, fates: Fates) -> Made:
     """The new layer's arrays by meaning. Raises `Unfoldable` where the classes share none."""
     was, now = view(old), view(new)
+    kind = instance_kind(old.class_name, old.config)
+    if kind and now is not None and now.class_name in _NORMS:
+        return _instances(path, old, kind, now, level, fates)
     if was is None or now is None:
         code = old if was is None else new
         raise Unfoldable(f"what the arrays of {code.class_name} mean is known to its code alone")
@@ -169,13 +176,27 @@ def copied(path: str, layer: Layer, name: str, new_name: str, fates: Fates) -> W
     return replace(weight, name=new_name, key="", shape=made.shape, decode=Settled(shape=made.shape, own=made))
 
 
-def _norm(path: str, old: Layer, was: View, now: View, level: Graph, fates: Fates) -> Made:
-    """Gain and offset, where both layers have them for the same axis."""
+def _instances(path: str, old: Layer, kind: Kind, now: View, level: Graph, fates: Fates) -> Made:
+    """Gain and offset of an InstanceNormalization, which a GroupNormalization of as many groups as channels can be."""
+    try:
+        groups = as_groups(old.config)
+    except EditError as error:
+        raise Unfoldable(error.message.rstrip(".")) from error
+    was = View("InstanceNormalization", {**old.config, "axis": groups["axis"]})
+    made = _norm(path, old, was, now, level, fates, ("scale", "offset") if kind == "examples" else ("gamma", "beta"))
+    same = all(now.config.get(key, _GROUPS.get(key)) == value for key, value in groups.items())
+    return replace(made, exact=now.class_name == "GroupNormalization" and same and kind != "contrib")
+
+
+def _norm(
+    path: str, old: Layer, was: View, now: View, level: Graph, fates: Fates, names: tuple[str, str] | None = None
+) -> Made:
+    """Gain and offset, where both layers have them for the same axis. `names` are those of the old layer's."""
     rank = _rank(old, level)
     axes = [_axes(one.config.get("axis", -1), rank) for one in (was, now)]
     if axes[0] != axes[1]:
         raise Unfoldable(f"the {words(old)} works on axis {axes[0]} and the new layer on axis {axes[1]}")
-    pairs = zip(_NORMS[was.class_name], _NORMS[now.class_name], strict=True)
+    pairs = zip(names or _NORMS[was.class_name], _NORMS[now.class_name], strict=True)
     arrays = (copied(path, old, was.prefix + one, now.prefix + other, fates) for one, other in pairs if one and other)
     switched = {"gamma": "scale", "beta": "center"}
     made = tuple(
