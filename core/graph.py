@@ -105,6 +105,7 @@ class Layer(Struct, frozen=True):
     `history` is what a change of channels notes for a later one (see `core.edits.channel_history`).
     `trusted` are the digests of the stored code in this layer that the person trusts; code that is not among them is
     not run, whoever put it there (see `core.readers.foreign.code_marks`).
+    `bases` are Keras's classes by the names of the person's that derive from them, where their code is known.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Layer(Struct, frozen=True):
     opaque: bool = False
     history: Any = None
     trusted: frozenset[str] = frozenset()
+    bases: dict[str, str] = {}
 
     @property
     def is_model(self) -> bool:

@@ -1,6 +1,6 @@
 """Weights out of another file, onto layers of this model, by name, order, shape or pairs set by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -11,10 +11,18 @@ from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
 from core.graph import Graph, Layer, StoreKey, Weight
+from core.readers.names import leaf
 from core.readers.source import Source
 
 _FEWEST = 2
 """Layers of the smallest file that is looked for as a whole: one name alone may be anybody's."""
+_SHOWN = 5
+"""Names in a sentence; all of them are in its detail."""
+_SPELLINGS = {
+    "W": "kernel", "b": "bias", "U": "recurrent_kernel", "depthwise_kernel": "kernel", "running_mean": "moving_mean",
+    "running_std": "moving_variance", "running_var": "moving_variance",
+}  # fmt: skip
+_KERAS1 = ("W", "b", "U", "gamma", "beta", "running_mean", "running_std")
 Signature = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -57,31 +65,127 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
         if not sources or self.file not in sources:
             raise EditError(f"The file {self.file!r} was not opened.")
         number = list(sources).index(self.file) + 1
-        other = sources[self.file].graph
-        found = pairing(graph, other, self.match, self.pairs)
-        if not found.pairs and self.match == "order" and _nameless(other):
+        other = sources[self.file]
+        done = transferred(graph, other, number, self.match, self.pairs)
+        if not done.layers and self.match == "order" and _nameless(other.graph):
             raise EditError(
                 f"{self.file!r} is a file of weights that keeps no order of layers; match by name or by shape."
             )
-        if not found.pairs:
+        if not done.layers:
             raise EditError(f"Nothing in {self.file!r} could be matched by {self.match}; set pairs by hand.")
-        for mine, theirs in found.pairs:
-            layer = taken(graph.find(mine), other.find(theirs), number)
-            graph = graph.with_layer(mine, layer)
-        return graph
+        return done.graph
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """Layers that got nothing."""
+    def findings(self, before: Graph, after: Graph, sources: Mapping[str, Source] | None = None) -> tuple[Finding, ...]:
+        """Layers that got nothing, or not all, and what of the file is left over."""
         old = dict(before.walk())
+        found = []
         left = [path for path, layer in after.walk() if layer.weights and layer.weights == old[path].weights]
-        if not left:
-            return ()
-        text = f"{len(left)} layers found no match in {self.file!r} and keep their weights (first: {left[0]})."
-        return (Finding("warning", "weight.unmatched", left[0], text, detail="\n".join(left)),)
+        if left:
+            text = f"{_layers(left)} found no match in {self.file!r} and {_keep(left)} ({_some(left)})."
+            found.append(Finding("warning", "weight.unmatched", left[0], text, detail="\n".join(left)))
+        bare = [path for path, layer in after.walk() if not layer.weights and _wants_arrays(layer)]
+        if bare:
+            start = "starts at random values" if len(bare) == 1 else "start at random values"
+            text = f"{_layers(bare)} found no match in {self.file!r} and {start} ({_some(bare)})."
+            found.append(Finding("warning", "weight.unmatched", bare[0], text, detail="\n".join(bare)))
+        if sources and self.file in sources:
+            done = transferred(before, sources[self.file], 1, self.match, self.pairs)
+            found += _told(self.file, done, old, sources[self.file].arrays_by)
+        return tuple(found)
 
     def summary(self) -> str:
         """For the recipe list."""
         return f"Weights from {self.file} by {self.match}"
+
+
+class Transferred(Struct, frozen=True):
+    """A graph with arrays of another file: the layers that took some, the weights those lack, the file's left over."""
+
+    graph: Graph
+    layers: tuple[str, ...]
+    missing: tuple[str, ...]
+    left: tuple[str, ...]
+    pairing: Pairing
+    raw: bool = False
+
+
+def transferred(
+    graph: Graph, source: Source, number: int, match: str, by_hand: tuple[tuple[str, str], ...] = ()
+) -> Transferred:
+    """What a transfer does, for the plan and for its preview alike; `number` is the file's in `StoreKey.file`."""
+    from core.readers.transforms import plain_keys
+
+    found = pairing(graph, source.graph, match, by_hand)
+    missing: list[str] = []
+    used: set[str] = set()
+    for mine, theirs in found.pairs:
+        layer, lacking = taken(graph.find(mine), source.graph.find(theirs), number, source)
+        missing += [f"{mine}/{name}" for name in lacking]
+        graph = graph.with_layer(mine, layer)
+    layers = []
+    for path, layer in graph.walk():
+        keys = [weight.source.key for weight in layer.weights if weight.source and weight.source.file == number]
+        used.update(name for key in keys for name in plain_keys(key))
+        if keys:
+            layers.append(path)
+    left = [
+        f"{path}/{weight.name}"
+        for path, layer in source.graph.walk()
+        for weight in layer.weights
+        if weight.source is not None and not weight.state and not used.issuperset(plain_keys(weight.source.key))
+    ]
+    return Transferred(graph, tuple(layers), tuple(missing), tuple(left), found, _is_bare(source))
+
+
+def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | None) -> list[Finding]:
+    """Weights of paired layers that the file lacks, its arrays that go nowhere, slopes that nobody can know."""
+    from core.readers.dressing import slope_unknown
+
+    found = []
+    if done.missing:
+        held = {f"{path}/{weight.name}" for path, layer in old.items() for weight in layer.weights}
+        anew = [name for name in done.missing if name not in held]
+        what = "start at random values" if anew else "keep theirs"
+        text = f"{file!r} has no array for {_some(anew or done.missing)}: these weights {what}."
+        detail = "\n".join(done.missing)
+        found.append(Finding("warning", "weight.unmatched", done.missing[0].rpartition("/")[0], text, detail=detail))
+    if done.left:
+        text = f"{len(done.left)} arrays of {file!r} are not used ({_some(done.left)})."
+        found.append(Finding("info", "weight.unmatched", "", text, detail="\n".join(done.left)))
+    if major is None:
+        changed = [path for path in done.layers if path in old and _is_raw(done, path) and slope_unknown(old[path])]
+        if changed:
+            text = (
+                f"{_some(changed)} act through hard_sigmoid, whose slope differs between Keras 2 and 3, and {file!r} "
+                "does not say which of them wrote it: its arrays are taken for Keras 3's. If Keras 2 wrote them, save "
+                "them there as .h5 and take that file."
+            )
+            found.append(Finding("warning", "weight.unmatched", changed[0], text, detail="\n".join(changed)))
+    return found
+
+
+def _is_raw(done: Transferred, path: str) -> bool:
+    return done.raw and bool(done.graph.find(path).weights)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown}, ..."
+
+
+def _layers(paths: Sequence[str]) -> str:
+    return "1 layer" if len(paths) == 1 else f"{len(paths)} layers"
+
+
+def _keep(paths: Sequence[str]) -> str:
+    return "keeps its weights" if len(paths) == 1 else "keep their weights"
+
+
+def _wants_arrays(layer: Layer) -> bool:
+    """Whether a class is known to own arrays."""
+    from core.readers.weight_table import slots
+
+    return _may_hold(layer) and bool(slots(layer.class_name, layer.config, layer.bases))
 
 
 def pairing(graph: Graph, other: Graph, match: str, by_hand: tuple[tuple[str, str], ...] = ()) -> Pairing:
@@ -90,6 +194,10 @@ def pairing(graph: Graph, other: Graph, match: str, by_hand: tuple[tuple[str, st
     if match == "name":
         # An architecture without arrays, and new layers, can take weights too.
         mine = {path: layer for path, layer in graph.walk() if path in mine or _may_hold(layer)}
+        if other.opaque:  # a file of weights alone lists the arrays of a nested model in one
+            mine.update({path: layer for path, layer in graph.walk() if layer.inner is not None and path in theirs})
+    elif not mine:
+        mine = {path: layer for path, layer in graph.walk() if _wants_arrays(layer)}
     every = {path for path, _ in graph.walk()}
     pairs: dict[str, str] = {}
     for left, right in by_hand:
@@ -123,32 +231,69 @@ def holders(graph: Graph) -> dict[str, Layer]:
     return {path: layer for path, layer in graph.walk() if any(not weight.state for weight in layer.weights)}
 
 
-def taken(mine: Layer, theirs: Layer, number: int) -> Layer:
-    """Our layer with the other layer's arrays: by name, or in order when the shapes are the same but names differ."""
+def _is_bare(source: Source) -> bool:
+    """Whether a file holds weights alone, which are not yet as Keras 3 has them."""
+    return source.kind == "weights"
+
+
+def taken(mine: Layer, theirs: Layer, number: int, source: Source) -> tuple[Layer, tuple[str, ...]]:
+    """Our layer with the other layer's arrays, and the names of those it should have but got none for."""
+    from core.readers.dressing import dressed, in_slope
+
     mine = replace(mine, history=None)  # what was done to the arrays before says nothing of these
+    if _is_bare(source):
+        done = dressed(mine, theirs, source.arrays_by)
+        return _merged(mine, done.layer, number), tuple(name.partition("/")[2] for name in done.missing)
     given = [weight for weight in theirs.weights if not weight.state and weight.source is not None]
+    given = [replace(weight, source=StoreKey(in_slope(mine, weight))) for weight in given]
     if not mine.weights:
-        return replace(mine, weights=tuple(_from(weight, weight, number) for weight in given))
+        return replace(mine, weights=tuple(_from(weight, weight, number) for weight in given)), ()
     by_name = {weight.name: weight for weight in given}
     own = [weight for weight in mine.weights if not weight.state]
-    # Files of weights alone may not know names; order says which is which, and another shape will ask for a rule.
+    # Another class may call them differently; order says which is which, and another shape will ask for a rule.
     ranks = [len(weight.shape) for weight in own]
     if not any(weight.name in by_name for weight in own) and ranks == [len(weight.shape) for weight in given]:
         by_name = {weight.name: other for weight, other in zip(own, given, strict=True)}
     weights = tuple(
         _from(weight, by_name[weight.name], number) if weight.name in by_name else weight for weight in mine.weights
     )
-    return replace(mine, weights=weights)
+    return replace(mine, weights=weights), tuple(weight.name for weight in own if weight.name not in by_name)
+
+
+def _merged(mine: Layer, fresh: Layer, number: int) -> Layer:
+    """Our layer with the arrays that `fresh`, the same layer, has of the other file, and its own for the others."""
+    if mine.inner is not None and fresh.inner is not None:
+        pairs = zip(mine.inner.layers, fresh.inner.layers, strict=True)
+        inner = replace(mine.inner, layers=tuple(_merged(one, other, number) for one, other in pairs))
+        mine = replace(mine, inner=inner)
+    given = {weight.name: weight for weight in fresh.weights}
+    if not given:
+        return mine
+    old = {weight.name for weight in mine.weights}
+    kept = [_from(weight, given[weight.name], number) if weight.name in given else weight for weight in mine.weights]
+    further = [_from(weight, weight, number) for weight in fresh.weights if weight.name not in old]
+    return replace(mine, weights=(*kept, *further), history=None)
 
 
 def _from(mine: Weight, theirs: Weight, number: int) -> Weight:
     key = theirs.source.key if theirs.source is not None else ""
-    # what made our array of others says nothing of theirs
-    return replace(mine, shape=theirs.shape, dtype=theirs.dtype, source=StoreKey(key, number), decode=None)
+    return replace(mine, shape=theirs.shape, dtype=theirs.dtype, source=StoreKey(key, number))
 
 
 def _signature(layer: Layer) -> Signature:
-    return tuple((weight.name, weight.shape) for weight in layer.weights if not weight.state)
+    """A layer's arrays whatever their order: in a checkpoint they are alphabetical. Without any, those of its class."""
+    from core.readers.weight_table import slots
+
+    weights = [(_canonical(weight.name), weight.shape) for weight in layer.weights if not weight.state]
+    return tuple(sorted(weights or [(_canonical(slot.name), ()) for slot in slots(layer.class_name, layer.config)]))
+
+
+def _canonical(name: str) -> str:
+    """What an array is, without the parts of the layer it lies in, as Keras 3 calls it."""
+    last = leaf(name)
+    if "/" not in name:
+        last = next((last[len(last) - len(end) :] for end in _KERAS1 if last.endswith(f"_{end}")), last)
+    return _SPELLINGS.get(last, last)
 
 
 def _may_hold(layer: Layer) -> bool:
@@ -233,7 +378,7 @@ def _by_shape(mine: dict[str, Layer], theirs: dict[str, Layer]) -> dict[str, str
     groups: dict[tuple[tuple[int, ...], ...], tuple[list[str], list[str]]] = {}
     for side, layers in enumerate((mine, theirs)):
         for path, layer in layers.items():
-            key = tuple(shape for _, shape in _signature(layer))
+            key = tuple(sorted(shape for _, shape in _signature(layer)))
             groups.setdefault(key, ([], []))[side].append(path)
     equal = [(left, right) for left, right in groups.values() if len(left) == len(right)]
     return {one: two for left, right in equal for one, two in zip(left, right, strict=True)}

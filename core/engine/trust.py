@@ -82,8 +82,13 @@ def registered(name: str | None) -> bool:
 
 def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
     """The graph with layers made buildable whose code is here; Lambda layers only where `bytecode` says so."""
+    bases = {name: kind.base for name, kind in kinds().items()}
 
-    def known(_: str, layer: Layer) -> Layer:
+    def known(path: str, layer: Layer) -> Layer:
+        made = buildable(path, layer)
+        return made if made is layer or not bases else replace(made, bases=bases)
+
+    def buildable(_: str, layer: Layer) -> Layer:
         if not layer.opaque:
             return layer
         layer = replace(layer, config=_findable(layer.config))

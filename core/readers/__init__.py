@@ -73,6 +73,7 @@ def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kind
         weights_stamp=stamp,
         assets=described.assets,
         metadata=described.metadata,
+        arrays_by=described.arrays_by,
     )
 
 

@@ -95,6 +95,18 @@ def _fill(layer: Layer, stored: tuple[StoredWeight, ...], result: LegacyAssignme
     return _with_weights(layer, (), layer.name, _Found(found, dark, notes, result))
 
 
+def fill(
+    layer: Layer, stored: tuple[StoredWeight, ...], notes: Notes
+) -> tuple[Layer, tuple[str, ...], tuple[str, ...]]:
+    """One layer (or nested model) with arrays saved for it, the paths of those it lacks, the keys of those left."""
+    result = LegacyAssignment(Graph(""))
+    mine = notes.get((layer.name,), ())
+    if layer.inner is None and (bases(mine) or not slots(layer.class_name, layer.config)):
+        return replace(layer, weights=foreign_weights(layer, stored, mine)), (), ()
+    made = _fill(layer, stored, result, notes)
+    return made, tuple(result.missing), tuple(result.unused)
+
+
 def _claimed(layer: Layer, stored: Sequence[StoredWeight]) -> dict[tuple[str, ...], list[StoredWeight]]:
     """The layers without code inside a nested model, with the arrays that carry their name as the innermost one."""
     leaves = [
@@ -173,11 +185,19 @@ def _agrees(place: Place, item: StoredWeight) -> bool:
 
 def _alike(name: str, stored: str) -> bool:
     wanted, found = leaf(name), leaf(stored)
-    return wanted == found or found in _OLD_NAMES.get(wanted, ())
+    old = _OLD_NAMES.get(wanted, ())
+    return wanted == found or found in old or ("/" not in stored and found.endswith(_keras1_ends(wanted, old)))
+
+
+def _keras1_ends(name: str, old: tuple[str, ...]) -> tuple[str, ...]:
+    """How Keras 1's names for an array end: `conv1_W`, `bn_gamma`, `bn_running_mean`; `kernel` is none of them."""
+    return tuple(f"_{one}" for one in (*old, *((name,) if name in ("gamma", "beta") else ())))
 
 
 _OLD_NAMES: dict[str, tuple[str, ...]] = {
     "kernel": ("depthwise_kernel", "W"),
+    "embeddings": ("W",),
+    "recurrent_kernel": ("U",),
     "bias": ("b",),
     "gamma": ("scale",),
     "beta": ("offset",),

@@ -19,7 +19,8 @@ from core.readers.legacy_arrays import StoredWeight, modern
 from core.readers.names import snake_case
 from core.readers.weight_table import slots
 
-_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+"""Groups of a model that hold its layers."""
 _COUNTED = re.compile(r"^(.*?)(?:_(\d+))?$")
 
 
@@ -31,6 +32,11 @@ class StoredGroup:
     name: str | None = None
     arrays: dict[str, tuple[str, ArrayInfo]] = field(default_factory=dict)
     groups: dict[str, "StoredGroup"] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The class that the group is called after, in snake case, without its number."""
+        return _class_of(self)
 
     def empty(self) -> bool:
         """Whether nothing below holds an array."""
@@ -101,13 +107,26 @@ def assign(graph: Graph, root: StoredGroup, notes: Notes | None = None) -> Assig
     used: set[str] = set()
     result.bases = {path: found for path, steps in (notes or {}).items() if (found := bases(steps))}
     result.graph = _model(graph, root, "", result, used)
-    extra = [key for key, store_key, _ in root.flat() if store_key not in used and not _is_training(key)]
+    extra = [key for key, store_key, _ in root.flat() if store_key not in used and not is_training(key)]
     result.unused = extra
     if notes:
         result.graph = result.graph.replace_layers(
             lambda path, layer: _noted(layer, notes.get(tuple(path.split("/")), ()))
         )
     return result
+
+
+def assign_layer(layer: Layer, group: StoredGroup, notes: Notes) -> tuple[Layer, tuple[str, ...], tuple[str, ...]]:
+    """One layer with the arrays of its group, the paths of those it lacks, the keys of those that are left over."""
+    graph = Graph("")
+    result = Assignment(graph)
+    result.bases = {path: found for path, steps in notes.items() if (found := bases(steps))}
+    used: set[str] = set()
+    foreign = layer.inner is None and not slots(layer.class_name, layer.config)
+    made = replace(_layer(replace(layer, opaque=layer.opaque or foreign), group, "", result, used), opaque=layer.opaque)
+    made = _noted(made, notes.get((layer.name,), ()))
+    left = tuple(store_key for _, store_key, _ in group.flat() if store_key not in used)
+    return made, tuple(result.missing), left
 
 
 def _stored_classes(notes: Notes) -> dict[str, str]:
@@ -134,7 +153,8 @@ def _noted(layer: Layer, notes: tuple[Note, ...]) -> Layer:
     return replace(layer, weights=weights)
 
 
-def _is_training(key: str) -> bool:
+def is_training(key: str) -> bool:
+    """Whether a key belongs to the optimizer, losses or metrics."""
     return key.split("/", 1)[0] in (
         "optimizer",
         "loss_tracker",
@@ -151,7 +171,7 @@ def _model(graph: Graph, group: StoredGroup, path: str, result: Assignment, used
     own = _weights(group.arrays.items(), used)
     if graph.opaque:
         return replace(graph, layers=_opaque_layers(group, used), weights=own)
-    container = next((group.groups[name] for name in _CONTAINERS if name in group.groups), StoredGroup())
+    container = next((group.groups[name] for name in CONTAINERS if name in group.groups), StoredGroup())
     classes = {layer.name: result.classes.get(path + layer.name, layer.class_name) for layer in graph.layers}
     chosen = match_groups(graph, container, classes)
     layers = []
@@ -290,7 +310,7 @@ def _opaque_layers(group: StoredGroup, used: set[str]) -> tuple[Layer, ...]:
     def collect(current: StoredGroup, relative: str) -> None:
         for name, child in current.groups.items():
             path = f"{relative}/{name}" if relative else name
-            if path.split("/", 1)[0] == "optimizer" or _is_training(path):
+            if path.split("/", 1)[0] == "optimizer" or is_training(path):
                 continue
             if child.arrays:
                 label = child.name or path

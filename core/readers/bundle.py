@@ -194,10 +194,11 @@ def _numpy_dtype(name: str) -> "np.dtype[np.generic]":
 
 
 class Trackable(Struct):
-    """A node of the saved object graph: its children by name and the array it holds."""
+    """A node of the saved object graph: its children by name, the array it holds and what its variable was called."""
 
     children: dict[str, int]
     key: str | None = None
+    full_name: str = ""
 
 
 def object_graph(bundle: Bundle) -> list[Trackable]:
@@ -221,4 +222,5 @@ def _trackable(node: bytes) -> Trackable:
             found.children[message(value, 2).decode("utf8", "replace")] = number(value, 1)
         elif kind == 2 and isinstance(value, bytes):
             found.key = message(value, 3).decode("utf8", "surrogateescape") or None
+            found.full_name = message(value, 2).decode("utf8", "replace")
     return found

@@ -1,7 +1,8 @@
 """TensorFlow checkpoints as sources of weights, and their arrays on the layers of a known architecture."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -45,22 +46,27 @@ def read_checkpoint(path: Path) -> Described:
         kind="weights",
         graph=opaque_graph(bundle, prefix.name),
         training=any(_TRAINING.search(key) for key in bundle.entries),
+        arrays_by=2,
     )
 
 
 def opaque_graph(bundle: Bundle, name: str) -> Graph:
     """A graph whose layers are the groups of a checkpoint's arrays, optimizer state left out."""
     groups: dict[str, list[Weight]] = {}
+    full = {node.key: node.full_name for node in object_graph(bundle) if node.key is not None}
     for key, info in bundle.arrays().items():
         if _TRAINING.search(key) or key == OBJECT_GRAPH:
             continue
-        group, _, leaf = key.removesuffix(SUFFIX).rpartition("/")
+        group, inside = _holder(key.removesuffix(SUFFIX))
+        leaf = inside.rpartition("/")[2]
         groups.setdefault(group or leaf, []).append(
-            Weight(leaf, info.shape, info.dtype, not leaf.startswith("moving_"), leaf, source=StoreKey(key))
+            Weight(inside, info.shape, info.dtype, not leaf.startswith("moving_"), inside, source=StoreKey(key))
         )
+    groups = {group: groups[group] for group in sorted(groups, key=_in_order)}
+    names = _names(groups, full)
     layers = tuple(
         Layer(
-            name=group.replace("/", "."),
+            name=names[group],
             class_name=_UNKNOWN,
             module=None,
             weights=tuple(weights),
@@ -70,6 +76,37 @@ def opaque_graph(bundle: Bundle, name: str) -> Graph:
         for group, weights in groups.items()
     )
     return Graph(name=name or "checkpoint", class_name=_UNKNOWN, module=None, opaque=True, layers=layers)
+
+
+_LAYERS = re.compile(r"^(?:(?:layer_with_weights-\d+|layer-\d+)(?:/|$))+")
+
+
+def _holder(path: str) -> tuple[str, str]:
+    """The layer that an array belongs to, and the array's attributes in it: layers of a model are numbered."""
+    match = _LAYERS.match(path)
+    if match is None:
+        group, _, inside = path.rpartition("/")
+        return group, inside
+    return match.group().rstrip("/"), path[match.end() :]
+
+
+def _in_order(path: str) -> list[tuple[int, str]]:
+    """Numbers as numbers: the tenth layer comes after the second."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path)]
+
+
+def _names(groups: dict[str, list[Weight]], full: dict[str, str]) -> dict[str, str]:
+    """Names of layers as Keras had them, where the names of their variables tell; else their places."""
+    heads = {
+        group: {full.get(weight.source.key, "").partition("/")[0] for weight in weights if weight.source is not None}
+        for group, weights in groups.items()
+    }
+    told = {group: next(iter(found)) for group, found in heads.items() if len(found) == 1 and _LAYERS.match(group)}
+    count = Counter(told.values())
+    return {
+        group: told[group] if told.get(group) and count[told[group]] == 1 else group.replace("/", ".")
+        for group in groups
+    }
 
 
 def assign_checkpoint(graph: Graph, bundle: Bundle, notes: Notes | None = None, root: int = 0) -> LegacyAssignment:
@@ -175,6 +212,20 @@ def _layer(
         if slot.name in named
     ]
     return replace(layer, weights=(*weights, *further))
+
+
+def by_attribute(
+    layer: Layer, found: Mapping[str, StoredWeight], known: Mapping[str, str]
+) -> dict[str, StoredWeight] | None:
+    """Arrays by the layer's slots, where every slot is found by how an object graph calls it; `None` if not."""
+    listed = slots(layer.class_name, layer.config, known)
+    plain = {_plain(name): item for name, item in found.items()}
+    named = {
+        slot.name: next((plain[name] for name in _spellings(slot.name, layer, listed) if name in plain), None)
+        for slot in listed
+    }
+    every = {name: item for name, item in named.items() if item is not None}
+    return every if listed and len(every) == len(listed) else None
 
 
 def _spellings(name: str, layer: Layer, listed: tuple[Slot, ...]) -> Iterator[str]:

@@ -22,3 +22,4 @@ class Described(Struct, frozen=True):
     assets: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
     notes: Notes = {}
+    arrays_by: int | None = None

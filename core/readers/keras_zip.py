@@ -71,6 +71,12 @@ def _missing_weights(archive: zipfile.ZipFile) -> tuple[Finding, ...]:
     return (Finding("warning", "weight.unmatched", "", text),)
 
 
+def archive_version(archive: zipfile.ZipFile, path: Path) -> int | None:
+    """The major version of Keras that an archive says wrote it."""
+    version = str(_metadata(archive, path).get("keras_version") or "")
+    return int(version[0]) if version[:1].isdigit() else None
+
+
 def _metadata(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     info = find_member(archive, "metadata.json")
     value = parse_json(read_member(archive, info, path), path, "its metadata") if info else {}

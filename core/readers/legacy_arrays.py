@@ -93,12 +93,26 @@ def _turned(item: StoredWeight, step: dict[str, Any]) -> StoredWeight:
             shape = (shape[2], shape[3], shape[1], shape[0])
             item = _changed(item, shape, "transpose", {"axes": [2, 3, 1, 0]})
         item = _changed(item, (shape[0], *shape[2:]), "reshape", {"shape": [shape[0], *shape[2:]]})
-    elif step["first"] and step.get("keras1") and len(shape) == rank + 2:
-        axes = [*range(2, rank + 2), 1, 0]
+    elif step.get("keras1") and len(shape) == rank + 2 and (axes := _axes(shape, rank, step)) is not None:
         item = _changed(item, tuple(shape[axis] for axis in axes), "transpose", {"axes": axes})
     if step["flipped"]:
         item = _changed(item, item.info.shape, "flip", {"axes": list(range(rank))})
     return item
+
+
+def _axes(shape: tuple[int, ...], rank: int, step: dict[str, Any]) -> list[int] | None:
+    """How a kernel of Keras 1 is turned: stored `(filters, channels, ...)`, or `(..., channels, filters)`.
+
+    The layer's own size and filters say which it is, where only one of the two fits; else the ordering of its model.
+    """
+    size = tuple(step.get("size") or ())
+    theano = shape[2:] == size and shape[0] == step.get("filters")
+    tensorflow = shape[:rank] == size and shape[-1] == step.get("filters")
+    first = theano if theano != tensorflow else bool(step["first"])
+    spatial = range(2, rank + 2) if first else range(rank)
+    channels, filters = (1, 0) if first else (rank, rank + 1)
+    axes = [*spatial, filters, channels] if step.get("transposed") else [*spatial, channels, filters]
+    return None if axes == list(range(rank + 2)) else axes
 
 
 def _cudnn(found: Named, prefix: str, step: dict[str, Any]) -> Named:

@@ -12,14 +12,15 @@ from core.readers.assign_legacy import assign_legacy
 from core.readers.assign_v3 import assign, tree_of
 from core.readers.bundle import read_bundle
 from core.readers.checkpoint import assign_checkpoint, prefix_of
+from core.readers.dialects import notes_for, version_of_arrays
 from core.readers.fault import damaged
-from core.readers.hdf5 import index_hdf5, open_hdf5
-from core.readers.keras_zip import archive_weights, group_names
+from core.readers.hdf5 import index_hdf5, open_hdf5, text_attribute
+from core.readers.keras_zip import archive_version, archive_weights, group_names
 from core.readers.notes import weights_findings
 from core.readers.saved_model import variables_of
 from core.readers.shared import share_weights
 from core.readers.sniff import Format, sniff
-from core.readers.weights_file import weight_groups
+from core.readers.weights_file import names_of, weight_groups
 
 
 def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[Finding, ...]]:
@@ -29,20 +30,25 @@ def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[F
     if kind in (Format.HDF5_MODEL, Format.HDF5_WEIGHTS):
         with open_hdf5(path, path) as file:
             index = index_hdf5(file, path)
-            legacy = assign_legacy(bare, weight_groups(file, index, path), notes)
+            groups = weight_groups(file, index, path)
+            major = version_of_arrays(text_attribute(file.attrs, "keras_version"), names_of(groups))
+            legacy = assign_legacy(bare, groups, notes_for(bare, notes, major))
         filled, missing, unused = legacy.graph, legacy.missing, legacy.unused
     elif kind is Format.KERAS_WEIGHTS:
         with open_hdf5(path, path) as file:
             index = index_hdf5(file, path)
-            done = assign(bare, tree_of(index.arrays, group_names(file, index), index.groups), notes)
+            names = group_names(file, index)
+            notes = notes_for(bare, notes, 3) if names else notes  # Keras 2 gives them none
+            done = assign(bare, tree_of(index.arrays, names, index.groups), notes)
         filled, missing, unused = done.graph, done.missing, done.unused
     elif kind is Format.KERAS:
         with open_archive(path) as archive:
-            done = assign(bare, archive_weights(archive, path)[0], notes)
+            wrote = archive_version(archive, path)
+            done = assign(bare, archive_weights(archive, path)[0], notes_for(bare, notes, wrote) if wrote else notes)
         filled, missing, unused = done.graph, done.missing, done.unused
     elif kind in (Format.CHECKPOINT, Format.SAVED_MODEL):
         prefix = variables_of(path) if kind is Format.SAVED_MODEL else prefix_of(path)
-        found = assign_checkpoint(bare, read_bundle(prefix), notes)
+        found = assign_checkpoint(bare, read_bundle(prefix), notes_for(bare, notes, 2))
         filled, missing, unused = found.graph, found.missing, found.unused
     else:
         raise damaged(path, "holds no weights", "Choose an .h5, .hdf5, .weights.h5 or .keras file.")

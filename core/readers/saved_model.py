@@ -87,6 +87,7 @@ def read_saved_model(path: Path, kinds: Kinds | None = None) -> Described:
     )
     return Described(
         format="SavedModel",
+        arrays_by=2,
         kind="weights",
         graph=graph,
         keras_version=saved.version,

@@ -18,6 +18,7 @@ class Source(Struct, frozen=True):
     `weights_path` is a second file whose arrays fill an architecture, `weights_stamp` its size and time of change (as
     `size` and `mtime_ns` are the file's own). `training` says that the file also carries
     a compile config or optimizer state. `assets` are the store's names of asset members (vocabularies).
+    `arrays_by` is the major version of Keras that wrote a file of weights alone; `None` where nothing tells.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Source(Struct, frozen=True):
     weights_stamp: tuple[int, int] | None = None
     assets: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
+    arrays_by: int | None = None
 
 
 class WeightStore(Protocol):

@@ -5,11 +5,11 @@ Both are equal after scaling x by 1.2, so the gates' (or the layer's) weights an
 
 from core.repairs.base import Change, Config, Dialect, Repair, with_config
 
-_GATED = {
+GATED = {
     **dict.fromkeys(("LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), (0, 1, 3)),
     **dict.fromkeys(("GRU", "GRUCell"), (0, 1)),
 }
-_BLOCKS = {name: 4 if len(gates) == 3 else 3 for name, gates in _GATED.items()}
+_BLOCKS = {name: 4 if len(gates) == 3 else 3 for name, gates in GATED.items()}
 _LINEAR = frozenset(
     [
         "Dense",
@@ -31,10 +31,10 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     if dialect.major > 2 or any(step["do"] == "hard_sigmoid" for step in layer.get("arrays", [])):
         return None
     step: Config | None = None
-    if name in _GATED:
+    if name in GATED:
         blocks: list[int] = []
         if config.get("recurrent_activation", "hard_sigmoid") == "hard_sigmoid":
-            blocks += _GATED[name]
+            blocks += GATED[name]
             layer = with_config(layer, {**config, "recurrent_activation": "hard_sigmoid"})
         if name.startswith("GRU") and config.get("activation") == "hard_sigmoid":
             blocks.append(2)

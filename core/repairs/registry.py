@@ -174,6 +174,27 @@ def _repair(layer: Config, dialect: Dialect, log: _Log, path: str, wrapped: bool
     return _with_stored_class(inner, str(layer["class_name"]))
 
 
+def with_array_steps(layer: Config, dialect: Dialect) -> Config:
+    """A layer in Keras 3's vocabulary with the steps for its arrays as a Keras of another `dialect` wrote them."""
+    config = dict(layer["config"])
+    for field in _LAYER_FIELDS:
+        if is_serialised(config.get(field)):
+            config[field] = with_array_steps(config[field], dialect)
+    for field in _LAYER_LISTS:
+        if isinstance(config.get(field), list):
+            config[field] = [with_array_steps(one, dialect) if is_serialised(one) else one for one in config[field]]
+    kind = kind_of(dialect.kinds, layer)
+    name = layer["class_name"] if kind is None else kind.base
+    if name in hard_sigmoid.GATED:
+        config.setdefault("recurrent_activation", "sigmoid")  # what Keras 3 takes, where Keras 2 took another
+    done = {**layer, "class_name": name, "config": config}
+    for repair in (keras1_recurrent.REPAIR, th_ordering.REPAIR, hard_sigmoid.REPAIR):
+        change = repair.apply(done, dialect)
+        done = done if change is None else change.layer
+    step = [] if kind is None else [{"do": STEP, "own": layer["class_name"], "class": kind.base}]
+    return {**done, "class_name": layer["class_name"], "arrays": [*step, *done.get("arrays", [])]}
+
+
 def _with_stored_class(layer: Config, stored: str) -> Config:
     """A note of the class that named the layer's group of arrays in a `.keras` file, where it has another one now."""
     if layer["class_name"] == stored or "layers" in layer["config"]:

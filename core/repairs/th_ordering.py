@@ -15,7 +15,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     old = dialect.major == 1
     first = old and layer["config"].get("data_format") == "channels_first"
     flipped = dialect.backend == "theano"
-    if not (first or flipped or (old and rank == 1)):
+    if not (old or flipped):
         return None
     step = {
         "do": "kernel",
@@ -24,6 +24,9 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         "keras1": old,
         "flipped": flipped,
         "recurrent": layer["class_name"] == "ConvLSTM2D",
+        "transposed": layer["class_name"].endswith("Transpose"),
+        "filters": layer["config"].get("filters"),
+        "size": _size(layer["config"].get("kernel_size"), rank),
     }
     said = [
         "its kernel's axes are turned from (filters, channels, rows, columns)" if first and rank > 1 else "",
@@ -31,6 +34,10 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     ]
     text = " and ".join(part for part in said if part)
     return Change({**layer, "arrays": [*layer.get("arrays", []), step]}, text)
+
+
+def _size(value: object, rank: int) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else [value] * rank
 
 
 REPAIR = Repair("th ordering", "Old orders of kernels", _apply)

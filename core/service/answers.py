@@ -33,11 +33,12 @@ def answers(the_engine: Callable[[], Any]) -> dict[type, Handler]:
     def match(body: questions.MatchWeights, progress: Progress) -> Any:
         from core.edits import TransferWeights
         from core.engine.matching import aligned
+        from core.engine.trust import kinds
         from core.readers import read_model
 
         edit = TransferWeights(file=body.file, match=body.match, pairs=body.pairs)
         engine = the_engine()
-        other = read_model(body.file)
+        other = read_model(body.file, kinds=kinds())
         before = engine.plan(body.recipe)
         try:
             edit.check()
