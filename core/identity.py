@@ -35,10 +35,11 @@ def paired(needed: Iterable[Weight], held: Iterable[Weight]) -> dict[str, Weight
     def open_needs() -> list[Weight]:
         return [need for need in wanted if need.name not in found]
 
+    same = any(weight.key for weight in left.values())  # of a layer of another class, only names say what they are
     take(_by_key(wanted, list(left.values())))
     by_name = {weight.name: weight for weight in left.values()}
     take({need.name: by_name[need.name] for need in open_needs() if need.name in by_name})
-    for step in (_by_order, _by_leaf, _by_shape):
+    for step in (_by_order, _by_leaf, _by_shape) if same else (_by_leaf,):
         take(step([need for need in open_needs() if not need.state], list(left.values())))
     return found
 

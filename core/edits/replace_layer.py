@@ -94,7 +94,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             layer,
             class_name=class_name,
             module=self.config.get("module") or "keras.layers",
-            registered_name=None,
+            registered_name=self.config.get("registered_name"),
             build_config=None,
             opaque=False,
             config={**kept, **completed(class_name, fields), "name": layer.name},

@@ -134,9 +134,14 @@ def layer_from(entry: dict[str, Any], taken: Iterable[str]) -> Layer:
         raise EditError('A layer is given as {"class_name": "Conv2D", "config": {"filters": 16, ...}}.')
     beside = {key: value for key, value in entry.items() if key not in _ENTRY}
     config = {**(entry.get("config") or {}), **beside}
-    wanted = str(config.pop("name", None) or entry.get("name") or snake_case(class_name))
+    wanted = str(config.pop("name", None) or entry.get("name") or snake_case(class_name.rpartition(">")[2]))
     layer = new_layer(class_name, free_name(taken, wanted), **config)
-    return replace(layer, module=entry.get("module") or "keras.layers", trainable=bool(config.get("trainable", True)))
+    return replace(
+        layer,
+        module=entry.get("module") or "keras.layers",
+        registered_name=entry.get("registered_name"),
+        trainable=bool(config.get("trainable", True)),
+    )
 
 
 _ENTRY = frozenset({"class_name", "config", "module", "name", "registered_name", "build_config", "inbound_nodes"})

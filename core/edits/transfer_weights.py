@@ -139,7 +139,7 @@ def transferred(
 
 def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | None) -> list[Finding]:
     """Weights of paired layers that the file lacks, its arrays that go nowhere, slopes that nobody can know."""
-    from core.readers.dressing import slope_unknown
+    from core.readers.dialects import slopes
 
     found = []
     if done.missing:
@@ -153,7 +153,7 @@ def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | N
         text = f"{len(done.left)} arrays of {file!r} are not used ({_some(done.left)})."
         found.append(Finding("info", "weight.unmatched", "", text, detail="\n".join(done.left)))
     if major is None:
-        changed = [path for path in done.layers if path in old and _is_raw(done, path) and slope_unknown(old[path])]
+        changed = [path for path in done.layers if path in old and _is_raw(done, path) and slopes(old[path])]
         if changed:
             text = (
                 f"{_some(changed)} act through hard_sigmoid, whose slope differs between Keras 2 and 3, and {file!r} "

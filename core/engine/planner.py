@@ -24,6 +24,7 @@ from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
 from core.engine.stages import Stage, Step, stages
 from core.engine.vocabularies import with_vocabularies
+from core.engine.trust import with_own_classes
 from core.errors import EditError, RecipeError
 from core.fates import Move, layer_moves, merged_arrays, source_names
 from core.findings import Finding
@@ -155,7 +156,7 @@ class Planner:
             if edit.wants_fates:
                 further = (*further, {move.fate.weight: move.fate for move in previous.moves})
             refuse_code(edit)
-            after = apply(before, *further)
+            after = with_own_classes(before, apply(before, *further))
             refuse_layers(before, after)
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error

@@ -109,6 +109,35 @@ def trust_layers(graph: Graph, bytecode: bool = False) -> Graph:
     return graph if graph.opaque else graph.replace_layers(known)
 
 
+def with_own_classes(before: Graph, after: Graph) -> Graph:
+    """The graph with layers that an edit brought found among the person's classes, by registered or bare name.
+
+    Names of Keras's own classes stay Keras's. Arrays of a layer that was there go to the new class by name alone.
+    """
+    own = {name: thing for name, thing in keras.saving.get_custom_objects().items() if inspect.isclass(thing)}
+    if not own:
+        return after
+    olds = {id(layer.config) for _, layer in before.walk()}
+    bases = {name: kind.base for name, kind in kinds().items()}
+
+    def known(_: str, layer: Layer) -> Layer:
+        if id(layer.config) in olds or layer.opaque or layer.is_model or layer.is_input or layer.is_operation:
+            return layer
+        layer = replace(layer, config=_findable(layer.config), bases=bases)
+        thing = own.get(str(layer.registered_name)) or own.get(layer.class_name)
+        if thing is None or (layer.registered_name is None and is_known("keras.layers", layer.class_name)):
+            return layer
+        return replace(
+            layer,
+            class_name=thing.__name__,
+            module=None,
+            registered_name=keras.saving.get_registered_name(thing),
+            weights=tuple(replace(weight, key="") for weight in layer.weights),
+        )
+
+    return after.replace_layers(known)
+
+
 def _findable(value: Any) -> Any:
     """A config whose parts name the person's classes as Keras looks them up: by registered name, never by module."""
     if isinstance(value, (list, tuple)):

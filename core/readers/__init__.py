@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 
 # what needs h5py is imported where it is used: the window imports this room for its values alone
 
-__all__ = ["Source", "WeightStore", "open_store", "prove_arrays", "read_model"]
+__all__ = ["Source", "WeightStore", "open_store", "prove_arrays", "read_model", "stored_at"]
 
 
 _SURPRISES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+
+def stored_at(path: str | Path) -> Path:
+    """The file that a path stands for: a checkpoint is called by what its files' names begin with."""
+    given = Path(path)
+    index = given.with_name(given.name + ".index") if given.name else given
+    return index if not given.exists() and index.is_file() else given
 
 
 @without_collection()
@@ -47,7 +54,7 @@ def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kind
             described = _paired(described, Path(weights))
         if described.kind == "model":
             described = _with_learnt(described, file, weights)
-        status = file.stat()
+        status = stored_at(file).stat()
         stamp = _stamp(Path(weights)) if weights is not None else None
         graph, shaped = with_input_shapes(described.graph)
         described = replace(described, findings=(*described.findings, *shaped))
@@ -168,5 +175,5 @@ def prove_arrays(source: Source) -> None:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    status = stored_at(path).stat()
     return status.st_size, status.st_mtime_ns

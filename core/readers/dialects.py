@@ -63,3 +63,12 @@ def layer_notes(layer: Layer, major: int, known: Mapping[str, str]) -> Notes:
         model = {"class_name": "Sequential", "config": {"layers": [entry]}}
         found[path] = take_notes(model)[1].get((one.name,), ())
     return found
+
+
+def slopes(layer: Layer) -> list[tuple[str, ...]]:
+    """The paths of a layer, and of those inside it, whose arrays act through `hard_sigmoid`."""
+    return [
+        path
+        for path, steps in layer_notes(layer, 2, layer.bases).items()
+        if any(note.step["do"] == "hard_sigmoid" for note in steps)
+    ]

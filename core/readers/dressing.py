@@ -114,8 +114,3 @@ def _rest(made: dict[str, Any]) -> dict[str, Any]:
 
 def _is_slope(note: Note) -> bool:
     return bool(note.step["do"] == "hard_sigmoid")
-
-
-def slope_unknown(mine: Layer) -> bool:
-    """Whether it matters to a layer which Keras wrote its arrays: it acts through `hard_sigmoid`."""
-    return any(_is_slope(note) for steps in layer_notes(mine, 2, mine.bases).values() for note in steps)

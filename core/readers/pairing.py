@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from core.findings import Finding
+from core.findings import Finding, Severity
 from core.graph import Graph, Layer
 from core.readers.archive import open_archive
 from core.readers.array_notes import Notes
@@ -12,7 +12,7 @@ from core.readers.assign_legacy import assign_legacy
 from core.readers.assign_v3 import assign, tree_of
 from core.readers.bundle import read_bundle
 from core.readers.checkpoint import assign_checkpoint, prefix_of
-from core.readers.dialects import notes_for, version_of_arrays
+from core.readers.dialects import notes_for, slopes, version_of_arrays
 from core.readers.fault import damaged
 from core.readers.hdf5 import index_hdf5, open_hdf5, text_attribute
 from core.readers.keras_zip import archive_version, archive_weights, group_names
@@ -27,6 +27,7 @@ def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[F
     """The graph with the arrays of a weight file (or whole model). Raises `FileError`."""
     bare = graph.replace_layers(_without_weights)
     kind = sniff(path)
+    unsure: list[Finding] = []
     if kind in (Format.HDF5_MODEL, Format.HDF5_WEIGHTS):
         with open_hdf5(path, path) as file:
             index = index_hdf5(file, path)
@@ -38,7 +39,8 @@ def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[F
         with open_hdf5(path, path) as file:
             index = index_hdf5(file, path)
             names = group_names(file, index)
-            notes = notes_for(bare, notes, 3) if names else notes  # Keras 2 gives them none
+            unsure = [] if names else _sloped(bare, notes, path)  # Keras 2 gives them none
+            notes = notes_for(bare, notes, 3) if names else notes
             done = assign(bare, tree_of(index.arrays, names, index.groups), notes)
         filled, missing, unused = done.graph, done.missing, done.unused
     elif kind is Format.KERAS:
@@ -53,7 +55,21 @@ def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[F
     else:
         raise damaged(path, "holds no weights", "Choose an .h5, .hdf5, .weights.h5 or .keras file.")
     shared, still = share_weights(filled, missing)
-    return shared, weights_findings(still, unused)
+    return shared, (*weights_findings(still, unused), *unsure)
+
+
+def _sloped(graph: Graph, notes: Notes, path: Path) -> list[Finding]:
+    """What to say of layers whose arrays depend on which Keras wrote a file that does not tell."""
+    paths = ["/".join(place) for layer in graph.layers for place in slopes(layer)]
+    if not paths:
+        return []
+    old = any(note.step["do"] == "hard_sigmoid" for steps in notes.values() for note in steps)
+    text = (
+        f"{path.name} does not say which Keras wrote it, and hard_sigmoid (in {paths[0]}) has another slope in Keras 3 "
+        f"than before: its arrays are taken for Keras {2 if old else 3}'s, as the architecture is."
+    )
+    severity: Severity = "info" if old else "warning"
+    return [Finding(severity, "weight.unmatched", paths[0], text, detail="\n".join(paths))]
 
 
 def _without_weights(path: str, layer: Layer) -> Layer:

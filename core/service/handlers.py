@@ -80,11 +80,11 @@ class OpenStores:
     def store(self, path: str) -> "WeightStore":
         """The arrays of a file. Raises `FileError`."""
         from core.graph import Graph
-        from core.readers import open_store
+        from core.readers import open_store, stored_at
         from core.readers.source import Source
 
         try:
-            status = os.stat(path)
+            status = os.stat(stored_at(path))
         except OSError as error:
             raise FileError(f"{path} is no longer there ({error.strerror}).", path=path) from error
         seen = (path, status.st_mtime_ns, status.st_size)
