@@ -75,8 +75,8 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
             raise EditError(f"Nothing in {self.file!r} could be matched by {self.match}; set pairs by hand.")
         return done.graph
 
-    def findings(self, before: Graph, after: Graph, sources: Mapping[str, Source] | None = None) -> tuple[Finding, ...]:
-        """Layers that got nothing, or not all, and what of the file is left over."""
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """Layers that got nothing."""
         old = dict(before.walk())
         found = []
         left = [path for path, layer in after.walk() if layer.weights and layer.weights == old[path].weights]
@@ -88,10 +88,12 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
             start = "starts at random values" if len(bare) == 1 else "start at random values"
             text = f"{_layers(bare)} found no match in {self.file!r} and {start} ({_some(bare)})."
             found.append(Finding("warning", "weight.unmatched", bare[0], text, detail="\n".join(bare)))
-        if sources and self.file in sources:
-            done = transferred(before, sources[self.file], 1, self.match, self.pairs)
-            found += _told(self.file, done, old, sources[self.file].arrays_by)
         return tuple(found)
+
+    def file_findings(self, before: Graph, sources: Mapping[str, Source]) -> tuple[Finding, ...]:
+        """What layers that took some lack, and what of the file is left over."""
+        done = transferred(before, sources[self.file], 1, self.match, self.pairs)
+        return tuple(_told(self.file, done, dict(before.walk()), sources[self.file].arrays_by))
 
     def summary(self) -> str:
         """For the recipe list."""

@@ -65,7 +65,9 @@ def test_that_a_registered_class_replaces_a_layer_and_keeps_its_arrays(
     entry: dict[str, Any], layer: str, opened: tuple[Engine, Any], tmp_path: Path
 ) -> None:
     tool, model = opened
-    written = tool.apply(recipe({"do": "replace_layer", "layer": layer, "config": entry}), tmp_path / "out.keras")
+    written = tool.apply(
+        recipe({"do": "replace_layer", "layer": layer, "config": entry, "carry": "name"}), tmp_path / "out.keras"
+    )
     assert {fate.fate for fate in written.plan.fates} == {"copied"}
     assert written.verification is not None
     assert written.verification.ok
@@ -94,7 +96,8 @@ def test_that_a_class_with_more_arrays_takes_none_by_its_number(opened: tuple[En
     tool, _ = opened
     config = {"class_name": "Odd", "config": {"units": 4}}
     fates = {
-        fate.weight: fate for fate in tool.plan(recipe({"do": "replace_layer", "layer": "one", "config": config})).fates
+        fate.weight: fate
+        for fate in tool.plan(recipe({"do": "replace_layer", "layer": "one", "config": config, "carry": "name"})).fates
     }
     assert fates["one/kernel"].source == "one/kernel"
     assert fates["one/bias"].source == "one/bias"
