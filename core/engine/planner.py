@@ -23,8 +23,8 @@ from core.engine.remembered import RememberedMoves
 from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
 from core.engine.stages import Stage, Step, stages
-from core.engine.vocabularies import with_vocabularies
 from core.engine.trust import with_own_classes
+from core.engine.vocabularies import with_vocabularies
 from core.errors import EditError, RecipeError
 from core.fates import Move, layer_moves, merged_arrays, source_names
 from core.findings import Finding
