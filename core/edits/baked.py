@@ -6,6 +6,7 @@ do so; built for 224 and used at 161 they would otherwise lose a row (measured: 
 """
 
 import re
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -90,6 +91,8 @@ def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
         elif layer.class_name == "Reshape" and target_of(layer) != target_of(old):
             text = f"{path} reshapes to {target_of(layer)} instead of {target_of(old)}, as its input's size changed."
             found.append(Finding("info", "baked.constant", path, text))
+        elif layer.class_name == "Reshape" and layer.is_operation and target_of(layer)[:1] == [-1]:
+            continue  # told for the whole recipe, as an error
         elif layer.class_name == "Reshape" and _bound(layer, before, after, path):
             text = (
                 f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; at any other size than "
@@ -204,47 +207,106 @@ def _reshaped(layer: Layer, level: Graph, before: Graph, path: str) -> Layer:
     inputs = layer.calls[0].inputs() if layer.calls else ()
     new = level.spec(inputs[0]).shape if inputs else None
     old = _arrives(before, path)
-    target = target_of(before.find(path))
-    if new is None or old is None or new == old or None in new[1:] or None in old[1:]:
+    if new is None or old is None or new == old:
         return layer
+    fresh = followed_target(before.find(path), old, new)
     key = "target_shape" if "target_shape" in layer.config else "newshape"
-    whole = not layer.is_operation
-    arrived = [int(size or 0) for size in (old[1:])]
-    arrives = [int(size or 0) for size in (new[1:])]
-    wanted = target if whole else target[1:]
-    found = retarget(arrived, arrives, wanted)
-    if found is None:
-        return layer
-    fresh = found if whole else [target[0], *found]
-    return layer if fresh == target_of(layer) else configured(layer, **{key: fresh})
+    return layer if fresh is None or fresh == target_of(layer) else configured(layer, **{key: fresh})
 
 
-def retarget(old: list[int], new: list[int], target: list[int]) -> list[int] | None:
+def followed_target(layer: Layer, old: Shape, new: Shape) -> list[Any] | None:
+    """The target of a Reshape (layer or operation) for what arrives now, where it follows from what it was for `old`.
+
+    An operation's target begins with the batch. A batch of -1 takes the leading axes of every sample as well where the
+    others hold less than a sample; those may have any size.
+    """
+    target = target_of(layer)
+    arrived = [int(size or 0) for size in old[1:]]
+    arrives = list(new[1:])
+    if None in old[1:] or len(old) != len(new):
+        return None
+    if not layer.is_operation:
+        return retarget(arrived, arrives, target)
+    if not target or not all(isinstance(size, int) for size in target):
+        return None
+    head, rest = target[0], target[1:]
+    whole, part = prod(arrived), prod(rest)
+    if head == -1 and part > 0 and part != whole:
+        ahead = next((at for at in range(len(arrived)) if prod(arrived[at:]) == part), None)
+        if ahead is None:
+            return None
+        arrived, arrives = arrived[ahead:], arrives[ahead:]
+    found = retarget(arrived, arrives, rest)
+    return None if found is None else [head, *found]
+
+
+def retarget(old: list[int], new: list[int | None], target: list[int]) -> list[int] | None:
     """The target that means for `new` what `target` means for `old`, when it merges neighbouring axes; else `None`.
 
-    `(7, 7, 512)` to `(49, 512)` becomes `(64, 512)` for `(8, 8, 512)`. A `-1` takes care of itself.
+    `(7, 7, 512)` to `(49, 512)` becomes `(64, 512)` for `(8, 8, 512)`. A `-1` takes care of itself. Axes that keep
+    their size may be cut in any way; of one that changes nobody knows which part is to grow.
     """
-    if any(size == -1 for size in target) and prod(new) % max(1, -prod(target)) == 0:
-        known = [size for size in target if size != -1]
-        if all(size in new or size == 1 for size in known):
-            return list(target)
-    groups: list[int] = []
-    at = 0
-    for size in target:
-        if size == 1 and (at >= len(old) or old[at] != 1):
-            groups.append(1)
-            continue
-        take, product = at, 1
-        while take < len(old) and (product < size or take == at):
-            product *= old[take]
-            take += 1
-        if product != size:
-            return None
-        groups.append(prod(new[at:take]))
-        at = take
-    if any(size != 1 for size in old[at:]):
+    sizes = list(target)
+    if sizes.count(-1) > 1 or any(size < 1 and size != -1 for size in sizes):
         return None
-    return groups
+    if -1 in sizes:
+        rest = prod(size for size in sizes if size != -1)
+        if prod(old) % rest:
+            return None
+        sizes[sizes.index(-1)] = prod(old) // rest
+    if prod(old) != prod(sizes):
+        return None
+    result: list[int] = []
+    at = place = 0
+    while place < len(sizes):
+        if sizes[place] == 1 and (at >= len(old) or old[at] != 1):
+            result.append(target[place])
+            place += 1
+            continue
+        start, begin = at, place
+        at, place = at + 1, place + 1
+        while prod(old[start:at]) != prod(sizes[begin:place]):
+            if prod(old[start:at]) < prod(sizes[begin:place]):
+                at += 1
+            else:
+                place += 1
+        # sizes of 1 that follow belong to what was merged
+        while at < len(old) and old[at] == 1 and (place >= len(sizes) or sizes[place] != 1):
+            at += 1
+        before, after = old[start:at], new[start:at]
+        if before == after:
+            result += target[begin:place]
+        elif place - begin == 1 and target[begin] == -1:
+            result.append(-1)
+        elif place - begin == 1 and None not in after:
+            result.append(prod(size or 0 for size in after))
+        else:
+            return None
+    return result if at >= len(old) or all(size == 1 for size in new[at:]) else None
+
+
+def recut(before: Graph, after: Graph) -> Iterator[tuple[str, Layer, Shape, Shape]]:
+    """Reshapes with the batch in their target that no longer follow what reaches them: path, layer, old and new shape.
+
+    Keras takes any number of elements there, so samples would be cut anew, and a larger one become several.
+    """
+    olds, news = levels(before), levels(after)
+    for prefix, level in news.items():
+        for layer in level.layers:
+            if layer.class_name != "Reshape" or not layer.is_operation or not layer.calls:
+                continue
+            path = layer.origin or prefix + layer.name
+            around, _, name = path.rpartition("/")
+            home = olds.get(f"{around}/" if around else "")
+            old_layer = home.by_name().get(name) if home is not None else None
+            if home is None or old_layer is None or old_layer.class_name != "Reshape" or target_of(layer)[:1] != [-1]:
+                continue
+            for was, now in zip(_arriving(old_layer, home), _arriving(layer, level), strict=False):
+                if was is None or now is None or was[1:] == now[1:]:
+                    continue
+                if followed_target(old_layer, was, now) != target_of(layer):
+                    yield prefix + layer.name, layer, was, now
+                    break
 
 
 def _bound(layer: Layer, before: Graph, after: Graph, path: str) -> bool:

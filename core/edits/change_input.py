@@ -9,7 +9,7 @@ from core.edits.anatomy import channel_axis, find_input
 from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
 from core.edits.channel_history import Decision, decide
-from core.edits.channel_losses import lossy
+from core.edits.channel_losses import lossy, unfollowed
 from core.edits.channels import choose
 from core.edits.insert_adapter import InsertAdapter
 from core.edits.layouts import layout_finding
@@ -65,6 +65,8 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         if decision is None:
             return (contracts.old_size(layer.name, old[1:], True),) if resized else ()
         change = decision.change
+        if decision.trace.outputs:
+            return ()  # what comes out has another number of channels
         axis = channel_axis(before, layer.name)
         assert axis is not None
         shape = tuple(change.new if place == axis - 1 else size for place, size in enumerate(old[1:]))
@@ -84,18 +86,10 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         if decision is None:
             return baked
         trace, change = decision.trace, decision.change
-        found = [
-            Finding(
-                "warning",
-                "graph.opaque",
-                site.path,
-                f"The channels of {layer.name!r} were followed up to {site.path} ({site.layer.class_name}); what comes "
-                "after it is not adapted by this step.",
-            )
-            for site in trace.blocked()
-        ]
+        better = self._better(before, layer.name, decision)
+        found = unfollowed(layer.name, trace, change, better)
         if not change.exact:
-            found.append(lossy(layer.name, trace, change, self._better(before, layer.name, decision)))
+            found.append(lossy(layer.name, trace, change, better))
         return (*found, *baked)
 
     def summary(self) -> str:

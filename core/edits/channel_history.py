@@ -11,9 +11,9 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.edits.anatomy import Site, Trace, trace_input
+from core.edits.anatomy import Site, Trace, channel_axis, trace_input
 from core.edits.channels import Change, apply_change, choose, describe
-from core.edits.recording import forget
+from core.edits.recording import configured, forget
 from core.graph import Graph, Layer
 from core.rules import AnyRule
 from core.rules.axes import leaf_class
@@ -68,7 +68,7 @@ def decide(graph: Graph, name: str, now: int, new: int, wanted: str | AnyRule) -
     past = _past(trace)
     if past is None or now not in (past.through[0], past.through[-1]):
         return _first(graph, trace, now, new, wanted)
-    base = _undone(graph, trace)
+    base = _fed(_undone(graph, trace), name, channel_axis(graph, name), past.through[0])
     whole = trace_input(base, name)
     if past.through[-1] != now:
         return _first(base, whole, now, new, wanted)  # layers shared with another input, which was changed first
@@ -121,6 +121,16 @@ def _undone(graph: Graph, trace: Trace) -> Graph:
     return graph
 
 
+def _fed(graph: Graph, name: str, axis: int | None, channels: int) -> Graph:
+    """The graph with as many channels at its input as its constants are for again."""
+    layer = graph.layer(name)
+    shape = list(layer.config.get("batch_shape") or ())
+    if axis is None or not shape:
+        return graph
+    shape[axis] = channels
+    return graph.with_layer(name, configured(layer, batch_shape=shape))
+
+
 def _restored(layer: Layer) -> Layer:
     history: History = layer.history
     config = dict(layer.config)
@@ -154,5 +164,4 @@ def _operands(before: Layer, after: Layer) -> dict[tuple[int, int | str], tuple[
 
 def _rebuilt(site: Site) -> bool:
     """Whether a channel change rebuilds the layer in a way of its own, which does not compose."""
-    class_name, config = leaf_class(site.layer)
-    return class_name.startswith("SeparableConv") or int(config.get("groups") or 1) > 1
+    return leaf_class(site.layer)[0].startswith("SeparableConv")

@@ -6,9 +6,13 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.edits import channel_ops
 from core.edits.anatomy import Site, Trace
+from core.edits.following import regular_whole
+from core.edits.lanes import Blocks, grown, mapped, multiplied, placed, single, width
+from core.edits.leaves import leaf, leaf_configured, steps
 from core.edits.quantized import decoded
-from core.edits.recording import configured, forget, record
+from core.edits.recording import forget, record
 from core.errors import EditError, RuleError
 from core.graph import Call, Graph, Layer
 from core.rules import AnyRule, FoldChannels, RegroupChannels, RepeatChannels, SumChannels
@@ -17,7 +21,8 @@ from core.rules.channels import ChannelRule
 from core.rules.composed import ComposedChannels
 
 _STATISTICS = {"mean": "mean", "variance": "variance", "scale": "scale", "offset": "shift"}
-_FOLDABLE = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
+_FOLDABLE = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense"})
+"""Layers of which every output meets all taps inside the map: a transposed convolution's meet some of them each."""
 
 
 class Change(Struct, frozen=True):
@@ -56,7 +61,7 @@ def choose(trace: Trace, old: int, new: int, wanted: str | AnyRule) -> ChannelRu
     if not isinstance(wanted, ChannelRule):
         raise EditError(f"{wanted.name} is no rule for channels; use auto, fold, sum, mean, repeat, zero_extra or map.")
     if isinstance(wanted, FoldChannels) and not wanted.steps:
-        known = next((site.state.steps for site in trace.mixing() if site.state.steps), ())
+        known = next((site.state.steps for site in trace.mixing() if site.state.known and site.state.steps), ())
         if not known:
             raise EditError("fold needs a known mean and standard deviation before the first layer; there are none.")
         wanted = replace(wanted, steps=known)
@@ -70,47 +75,96 @@ def choose(trace: Trace, old: int, new: int, wanted: str | AnyRule) -> ChannelRu
 def foldable(site: Site) -> bool:
     """Whether per-channel statistics before this layer are known and can become part of it."""
     state = site.state
-    simple = leaf_class(site.layer)[0] in _FOLDABLE and int(site.layer.config.get("groups") or 1) == 1
-    return simple and state.linear and any(step.per_channel() for step in state.steps)
+    return leaf_class(site.layer)[0] in _FOLDABLE and state.known and any(step.per_channel() for step in state.steps)
 
 
 def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
-    """The change with its contract. The contract is exact where statistics do not differ or travel unmixed."""
+    """The change with its contract, which is exact where every layer on the way keeps it."""
     matrix = rule.matrix(new, old)
-    gain = bool(np.allclose(matrix.sum(axis=0), 1.0))
-    picks = rule.picks(new, old)[np.any(matrix != 0, axis=1)]
-    one_hot = bool(np.all((picks == 0) | (picks == 1)))
-    exact = not trace.blocked()
-    for site in trace.sites:
-        class_name = leaf_class(site.layer)[0]
-        state = site.state
-        differing = any(step.per_channel() for step in state.steps) or not state.linear
-        if site.role == "depthwise" or class_name.startswith("SeparableConv"):
-            exact = exact and ((new >= old and one_hot) or regroups(site, new, rule))
-        elif site.role == "vector" and class_name in ("LayerNormalization", "RMSNormalization"):
-            exact = False
-        elif site.role == "mixing" and differing and not (new >= old and one_hot):
-            folded = isinstance(rule, FoldChannels) and foldable(site)
-            exact = exact and folded and covered(site)
     mapping = [[float(value) for value in row] for row in matrix]
     kind = "old_bands" if rule.name == "zero_extra" else "mapped" if rule.name == "map" else "gray"
-    if kind == "gray" or (kind == "mapped" and any(site.state.steps for site in trace.mixing())):
-        exact = exact and gain
-    return Change(old, old, new, rule, exact, kind, mapping)
+    change = Change(old, old, new, rule, True, kind, mapping)
+    gain = kind != "gray" or not trace.mixing() or bool(np.allclose(matrix.sum(axis=0), 1.0))
+    exact = gain and not trace.outputs and all(kept(site, change) for site in trace.sites)
+    return replace(change, exact=exact)
+
+
+def kept(site: Site, change: Change) -> bool:
+    """Whether a layer gives what the contract says (or leaves it to those behind), whatever the numbers are."""
+    state, class_name = site.state, leaf_class(site.layer)[0]
+    if site.role == "blocked" or class_name in ("LayerNormalization", "RMSNormalization"):
+        return False
+    if site.role == "reduced":
+        return change.contract == "gray" and state.alike
+    if site.role == "picked":
+        return _still_there(site, change)
+    if site.role == "mixing" and class_name.startswith("SeparableConv"):
+        return regroups(site, change.new, change.rule) or (_one_each(change) and _mapped_alike(site, change))
+    if site.role != "mixing":
+        return True
+    if state.alike or _one_each(change):
+        return _mapped_alike(site, change)
+    return isinstance(change.rule, FoldChannels) and foldable(site) and covered(site)
+
+
+def _one_each(change: Change) -> bool:
+    """Whether every new channel that weighs anything is one old channel, with its own statistics."""
+    matrix = np.asarray(change.matrix)
+    picks = change.rule.picks(change.new, matrix.shape[1])[np.any(matrix != 0, axis=1)]
+    return bool(np.all((picks == 0) | (picks == 1)))
+
+
+def _mapped_alike(site: Site, change: Change) -> bool:
+    """Whether what is done to channels one by one may as well be done before they are mapped."""
+    if change.contract != "mapped":
+        return True
+    matrix, state = np.asarray(change.matrix), site.state
+    sums = matrix.sum(axis=0)
+    if state.linear:
+        return state.zero or bool(np.allclose(sums, 1.0))
+    taken = np.sum(matrix != 0, axis=0)
+    return bool(np.all(((taken == 1) & np.isclose(sums, 1.0)) | ((taken == 0) & state.zero)))
+
+
+def taken_numbers(site: Site, channels: int) -> tuple[int, ...]:
+    """The channels that a layer takes by their numbers."""
+    value = channel_ops.operands(site.layer, 0)[1]
+    if site.layer.class_name == "Take":
+        numbers = channel_ops.constant(value)
+        return () if numbers is None else tuple(int(one) for one in numbers)
+    found = channel_ops.indexed(value, len(site.shape or ()), site.state.axis)
+    part = found[1] if found is not None else 0
+    return (part,) if isinstance(part, int) else tuple(range(*part.indices(channels)))
+
+
+def missing(site: Site, change: Change) -> bool:
+    """Whether a layer takes channels by numbers that are not there any more."""
+    return site.role == "picked" and max(taken_numbers(site, change.now), default=0) >= change.new
+
+
+def _still_there(site: Site, change: Change) -> bool:
+    if missing(site, change):
+        return False
+    matrix = np.asarray(change.matrix)
+    if change.contract == "gray" and site.state.alike:
+        return True
+    wanted = np.eye(*matrix.shape)
+    return all(np.array_equal(matrix[:, one], wanted[:, one]) for one in taken_numbers(site, change.now))
 
 
 def covered(site: Site) -> bool:
     """Whether the kernel never reaches outside the image, so that a shifted bias is right everywhere."""
-    inside = leaf_class(site.layer)[0] == "Dense" or site.layer.config.get("padding") == "valid"
-    return inside and not site.state.padded
+    class_name, config = leaf_class(site.layer)
+    inside = class_name == "Dense" or config.get("padding") == "valid"
+    return site.state.zero or (inside and not site.state.padded)
 
 
 def apply_change(graph: Graph, trace: Trace, change: Change) -> Graph:
     """The graph with the rule recorded and per-channel constants mapped on every site."""
     for site in trace.sites:
         layer = graph.find(site.path)
-        if site.role == "constants":
-            layer = _constants(layer, change)
+        if site.role in ("constants", "order"):
+            layer = _constants(layer, site, change)
         elif site.role == "vector":
             layer = _vectors(layer, site, change)
         elif site.role in ("mixing", "depthwise"):
@@ -119,94 +173,134 @@ def apply_change(graph: Graph, trace: Trace, change: Change) -> Graph:
     return graph
 
 
-def picked(values: Any, kind: str, change: Change) -> Any:
-    """Per-channel numbers (nested lists with channels last) mapped to the new channels; anything else unchanged."""
-    serialised = isinstance(values, dict)
-    raw = values.get("config", {}).get("value") if serialised else values
-    if not isinstance(raw, (list, tuple)):
-        return values
-    array = np.asarray(raw, dtype=np.float64)
-    if array.shape[-1] != change.old:
-        return values
-    weights = change.rule.picks(change.new, change.old)
-    mapped = (np.sqrt(np.maximum(array, 0.0)) @ weights.T) ** 2 if kind == "variance" else array @ weights.T
-    if serialised:
-        return {**values, "config": {**values["config"], "value": mapped.tolist()}}
-    return mapped.tolist()
+def _remade(value: Any, kind: str, site: Site, change: Change, own: bool = False) -> Any:
+    """Per-channel numbers for the new channels, in the form they had; anything else unchanged.
+
+    They lie along the tensor's channel axis, counted from the end; `own` says that they are a layer's statistics, which
+    lie along their last axis wherever the channels are.
+    """
+    array = channel_ops.constant(value)
+    if array is None or array.ndim == 0:
+        return value
+    rank, axis = len(site.shape or ()), site.state.axis - steps(site.layer)
+    place = array.ndim - 1 if own else array.ndim - (rank - axis)
+    blocks = site.state.blocks
+    if place < 0 or array.shape[place] != width(blocks, change.old):
+        return value
+    picks = change.rule.picks(change.new, change.old)
+    if kind == "variance":
+        made = mapped(np.sqrt(np.maximum(array, 0.0)), place, blocks, picks) ** 2
+    else:
+        made = mapped(array, place, blocks, picks)
+    return _in_form(value, made.tolist())
 
 
-def _constants(layer: Layer, change: Change) -> Layer:
+def _in_form(value: Any, numbers: Any) -> Any:
+    if isinstance(value, dict):
+        return {**value, "config": {**value["config"], "value": numbers}}
+    return numbers
+
+
+def _constants(layer: Layer, site: Site, change: Change) -> Layer:
     if not layer.is_operation:
+        config = leaf(layer).config
+        own = leaf(layer).class_name == "Normalization"
         fields = {
-            key: picked(layer.config[key], kind, change) for key, kind in _STATISTICS.items() if key in layer.config
+            key: _remade(config[key], kind, site, change, own) for key, kind in _STATISTICS.items() if key in config
         }
-        return configured(layer, **fields)
-    calls = tuple(_operands(call, change) for call in layer.calls)
-    return replace(layer, calls=calls)
+        return leaf_configured(layer, **fields)
+    return replace(layer, calls=tuple(_operands(call, site, change) for call in layer.calls))
 
 
-def _operands(call: Call, change: Change) -> Call:
-    args = tuple(picked(value, "scale", change) for value in call.args)
-    kwargs = {key: picked(value, "scale", change) for key, value in call.kwargs.items()}
-    return replace(call, args=args, kwargs=kwargs)
+def _operands(call: Call, site: Site, change: Change) -> Call:
+    def made(value: Any) -> Any:
+        if site.role != "order":
+            return _remade(value, "scale", site, change)
+        numbers = channel_ops.constant(value)
+        if numbers is None:
+            return value
+        return _in_form(value, list(grown(tuple(int(one) for one in numbers), change.new)))
+
+    kwargs = {key: made(value) for key, value in call.kwargs.items()}
+    return replace(call, args=tuple(made(value) for value in call.args), kwargs=kwargs)
 
 
 def _vectors(layer: Layer, site: Site, change: Change) -> Layer:
-    if layer.class_name == "Normalization" and layer.config.get("mean") is not None:
-        layer = _constants(layer, change)
+    inside = leaf(layer)
+    if inside.class_name == "Normalization" and inside.config.get("mean") is not None:
+        layer = _constants(layer, site, change)
     for weight in layer.weights:
         axes = axes_of(layer, weight.name, weight.shape)
-        if axes.kind in ("scale", "shift", "mean", "variance"):
-            layer = _recorded(layer, weight.name, weight.shape, axes.channels, site.state.inner, change)
+        if axes.kind in ("scale", "shift", "mean", "variance") and axes.channels is not None:
+            layer = _recorded(layer, weight.name, weight.shape[axes.channels], site.state.blocks, change, change.rule)
     return layer
 
 
-def _recorded(layer: Layer, weight: str, shape: tuple[int, ...], axis: int | None, inner: int, change: Change) -> Layer:
-    """The rule recorded for one weight, with how many channels the source's axis holds."""
-    if axis is None:
-        return layer
-    source, rest = _source_channels(shape[axis], inner, change)
-    if rest:
-        return layer
-    rule = replace(change.rule, source=source, inner=inner)
-    if source == change.new and not rule.always and rule.name != "mean":
+def _recorded(
+    layer: Layer, weight: str, size: int, blocks: Blocks, change: Change, rule: ChannelRule, groups: int = 1
+) -> Layer:
+    """The rule recorded for one weight, with where the channels lie on the source's axis of `size`."""
+    if size * groups != (width(blocks, change.old) or size * groups):
+        return layer  # it belongs to something else, which the plan will tell
+    if change.old == change.new and not rule.always and rule.name != "mean" and groups == 1:
         return forget(layer, weight, "channels")
-    return record(layer, weight, rule)
-
-
-def _source_channels(size: int, inner: int, change: Change) -> tuple[int, int]:
-    """How many channels the source's axis holds, and whether it does not divide."""
-    return size // inner if size % inner == 0 else 0, size % inner
+    found = placed(rule, blocks, change.old, change.new)
+    return layer if found is None else record(layer, weight, replace(found, groups=groups))
 
 
 def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
     class_name, config = leaf_class(layer)
-    if class_name.startswith("SeparableConv") and site.state.flat is None:
+    if class_name.startswith("SeparableConv"):
         layer = _separable(layer, site, change)
-        config = layer.config
+        config = leaf(layer).config
         if layer.rules_for("depthwise_kernel")[:1] == (RegroupChannels(),):
             return layer
     groups = int(config.get("groups") or 1)
+    rule, blocks = _rule_at(site, change), site.state.blocks
     if groups > 1:
-        return _grouped(layer, site, change, groups)
-    rule = _rule_at(site, change)
-    inner = site.state.inner
+        inside = _inside_groups(layer, site, change, groups)
+        if inside is not None:
+            return inside
+        layer = leaf_configured(layer, groups=1)
     # of quantized numbers the plan says that they have to become floats first; the rule is then about those
     for weight in decoded(layer)[0].weights:
         name = weight.name.rpartition("/")[2]
         axes = axes_of(layer, weight.name, weight.shape)
-        if axes.channels is None or axes.kind not in ("kernel", "depthwise", "shift"):
+        if axes.channels is None or axes.kind not in ("kernel", "depthwise", "shift") or _of_a_later_cell(weight.name):
             continue
-        multiplied = name == "pointwise_kernel" or axes.kind == "shift"
-        factor = inner * int(config.get("depth_multiplier", 1)) if multiplied else inner
-        one = replace(change, rule=rule)
-        if site.state.flat is not None:
-            layer = _flat(layer, weight.name, weight.shape[axes.channels], site, one)
-        else:
-            layer = _recorded(layer, weight.name, weight.shape, axes.channels, factor, one)
+        several = name == "pointwise_kernel" or axes.kind == "shift"
+        here = multiplied(blocks, int(config.get("depth_multiplier") or 1)) if several else blocks
+        layer = _recorded(layer, weight.name, weight.shape[axes.channels], here, change, rule, groups)
     if class_name in _FOLDABLE and _shifts(rule, change):
-        made = replace(rule, source=change.old)
-        layer = _shifted_bias(layer, replace(made, new=change.new) if isinstance(made, FoldChannels) else made)
+        made = placed(rule, blocks, change.old, change.new)
+        if made is not None:
+            made = replace(made, groups=groups)
+            layer = _shifted_bias(layer, replace(made, new=change.new) if isinstance(made, FoldChannels) else made)
+    return layer
+
+
+def _of_a_later_cell(weight: str) -> bool:
+    """Whether a weight belongs to a cell that gets what another one gives."""
+    _, found, number = weight.partition("cells/")
+    return bool(found) and not number.startswith("0/")
+
+
+def _inside_groups(layer: Layer, site: Site, change: Change, groups: int) -> Layer | None:
+    """A grouped convolution that stays one: equal channels are shared out inside each group. `None` where it cannot.
+
+    Elsewhere a group would see other channels than its own, so it becomes a plain one, with zeros between the groups.
+    """
+    equal = change.contract == "gray" and site.state.alike and regular_whole(site.state.blocks)
+    same = change.new == change.old and not change.rule.always
+    if not (equal or same) or change.new == 1 or change.new % groups or isinstance(change.rule, ComposedChannels):
+        return None
+    for weight in layer.weights:
+        axes = axes_of(layer, weight.name, weight.shape)
+        if axes.channels is not None and axes.kind == "kernel":
+            if same:
+                layer = forget(layer, weight.name, "channels")
+            else:
+                layer = record(layer, weight.name, RepeatChannels(source=weight.shape[axes.channels]))
     return layer
 
 
@@ -228,17 +322,16 @@ def _separable(layer: Layer, site: Site, change: Change) -> Layer:
         return layer
     channels, multiplier = kernel.shape[-2:]
     if not regroups(site, change.new, change.rule):
-        layer = configured(layer, depth_multiplier=multiplier)
+        layer = leaf_configured(layer, depth_multiplier=multiplier)
         return forget(layer, "depthwise_kernel", "all")
     layer = forget(layer, "pointwise_kernel", "channels")
-    return record(configured(layer, depth_multiplier=channels * multiplier), "depthwise_kernel", RegroupChannels())
+    return record(leaf_configured(layer, depth_multiplier=channels * multiplier), "depthwise_kernel", RegroupChannels())
 
 
 def regroups(site: Site, new: int, rule: ChannelRule) -> bool:
     """Whether a separable convolution can read its one channel with every old depthwise filter."""
-    state = site.state
-    plain = state.linear and state.inner == 1 and not any(step.per_channel() for step in state.steps)
-    return new == 1 and plain and rule.name == "sum" and leaf_class(site.layer)[0].startswith("SeparableConv")
+    plain = site.state.alike and single(site.state.blocks)
+    return new == 1 and plain and rule.name == "sum" and site.layer.class_name.startswith("SeparableConv")
 
 
 def _rule_at(site: Site, change: Change) -> ChannelRule:
@@ -263,34 +356,7 @@ def _plain(rule: ChannelRule, new: int) -> ChannelRule:
 
 
 def _shifted_bias(layer: Layer, rule: ChannelRule) -> Layer:
-    if not layer.config.get("use_bias", True):
-        layer = configured(layer, use_bias=True)
-    return layer.with_rules("bias", (rule,))
-
-
-def _flat(layer: Layer, weight: str, size: int, site: Site, change: Change) -> Layer:
-    """A Dense after Flatten of the raw input: channels alternate inside the axis, or lie in blocks (channels first)."""
-    if size % change.old:
-        return layer
-    shape = site.state.flat or ()
-    first = bool(shape) and shape[0] == change.now and shape[-1] != change.now and len(shape) > 2
-    inner = size // change.old if first else 1
-    return record(layer, weight, replace(change.rule, source=change.old, inner=inner))
-
-
-def _grouped(layer: Layer, site: Site, change: Change, groups: int) -> Layer:
-    """A grouped convolution: every group sees its own channels, so the numbers must divide, or all see the only one."""
-    rule = SumChannels() if change.new == 1 else RepeatChannels()
-    plain = rule if isinstance(change.rule, FoldChannels) else change.rule
-    if change.new == 1:
-        layer = configured(layer, groups=1)
-    elif change.new % groups:
-        raise EditError(
-            f"{site.path} has {groups} groups of channels; {change.new} channels do not divide into them, "
-            "take a multiple or 1."
-        )
-    for weight in layer.weights:
-        axes = axes_of(layer, weight.name, weight.shape)
-        if axes.channels is not None and axes.kind == "kernel":
-            layer = record(layer, weight.name, replace(plain, source=weight.shape[axes.channels]))
-    return layer
+    if not leaf(layer).config.get("use_bias", True):
+        layer = leaf_configured(layer, use_bias=True)
+    kernel = next((weight.name for weight in layer.weights if weight.name.rpartition("/")[2] == "kernel"), "kernel")
+    return layer.with_rules(f"{kernel[: -len('kernel')]}bias", (rule,))

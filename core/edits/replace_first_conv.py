@@ -3,31 +3,34 @@
 from typing import Any, Literal
 
 from core.edits import contracts
-from core.edits.anatomy import CONVOLUTIONS, first_convs
+from core.edits.anatomy import CONVOLUTIONS, DEPTHWISE, first_convs
 from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
 from core.edits.neutral import neutral_norm
+from core.edits.leaves import leaf, leaf_configured, steps, wrapping
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.set_dtype import quantized
 from core.edits.splice import insert_after, new_layer
 from core.edits.widening import widen
-from core.edits.windows import explicit_pads, output_shapes, padding_layer, shrinking_map, spatial_sizes
+from core.edits.windows import KernelFit, fitted, output_shapes, padding_layer, resized_map, spatial_sizes
 from core.errors import EditError, RuleError
 from core.findings import Finding
 from core.graph import Graph, Layer
 from core.plan import Contract
 from core.rules import CenterKernel, Initialize, PiResizeKernel, ProjectFilters, ResizeKernel, Rule, parse_rule
 from core.rules.axes import axes_of
-from core.rules.kernels import center_offset
 
 Size = int | tuple[int, ...]
 _EPSILON = 1e-3
 _MOST = 65_536
 _AFFINE = ("linear", None)
+_ACROSS = ("softmax", "log_softmax")
+"""Activations that are taken over all filters at once."""
 
 
 class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"):
-    """What is left out stays as it was. `layer` is found when there is one first convolution.
+    """What is left out stays as it was. `layer` is found when there is one first convolution; a convolution inside a
+    wrapper is named by the wrapper or by its own path in it (`normed/conv`).
 
     `filters_rule`: `auto` is `project`, which keeps the old filters first and adds a 1x1 convolution back to the old
     width, so that every later weight stays; `widen` copies filters and lets the layers that consume them follow;
@@ -65,15 +68,17 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         self.check()
         path = self.target(graph)
         old = graph.find(path)
-        if quantized(old.config):
+        if quantized(leaf(old).config):
             raise EditError(f"{path} holds quantized numbers, whose kernel cannot be changed; dequantize it first.")
         new = self._configured(old)
         wide = self._width(old)
-        new = self._kernel_rules(old, new)
+        fit = self._fit(graph, path, old)
+        new = self._kernel_rules(old, new, fit)
         graph = graph.with_layer(path, new)
-        graph = self._padding(graph, path, old, new)
+        if leaf(old).config.get("padding") == "valid":
+            graph = self._padding(graph, path, fit)
         if wide is not None and self._filters_rule() == "widen":
-            graph = widen(graph, path, int(old.config["filters"]), wide)
+            graph = widen(graph, path, int(leaf(old).config["filters"]), wide)
         elif wide is not None:
             graph = graph.with_layer(path, self._filter_rules(graph.find(path)))
         return self._followers(graph, path, old)
@@ -86,9 +91,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         """The same input gives the same output where nothing but room was added."""
         path = self.target(before)
         old = before.find(path)
-        strides = self._strides_change(old)
-        padded = self.padding is not None and self.padding != old.config.get("padding")
-        if strides or padded or self._moved_activation(old) is not None:
+        if self._strides_change(old) or self._padding_changes(old) or self._moved_activation(old) is not None:
             return ()
         exact = self._exact(before, path, old)
         if not exact and output_shapes(before) != output_shapes(after):
@@ -102,9 +105,10 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         baked = baked_findings(before, after) if self.strides is not None else ()
         if self._exact(before, path, old):
             return baked
-        losses = self._losses(old)
-        if not losses:
-            return (shrinking_map(before, path, old, spatial_sizes(self.kernel_size or 1, old)), *baked)
+        fit = self._fit(before, path, old)
+        losses = self._losses(before, path, old)
+        if not losses and fit is not None:
+            return (resized_map(before, path, old, fit), *baked)
         message = f"{path} changes what it computes ({', '.join(losses)}). Verify shows the drift."
         return (Finding("info", "adapt.lossy", path, message), *baked)
 
@@ -122,41 +126,59 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         return f"First convolution{' ' + self.layer if self.layer else ''}: {', '.join(parts) or 'as it was'}"
 
     def target(self, graph: Graph) -> str:
-        """The path of the convolution. Raises `EditError` when it has to be named."""
+        """The path of the convolution, or of the wrapper around it. Raises `EditError` when it has to be named."""
         if self.layer is None:
             found = first_convs(graph)
             if len(found) == 1:
                 return found[0]
-            known = ", ".join(found) or "none was found"
-            raise EditError(f"The model has {len(found)} first convolutions ({known}); name one with layer.")
-        try:
-            layer = graph.find(self.layer)
-        except KeyError:
+            if not found:
+                raise EditError(
+                    "The model's inputs reach no convolution before their channels mix; there is none to replace."
+                )
+            raise EditError(f"The model has {len(found)} first convolutions ({', '.join(found)}); name one with layer.")
+        path = wrapping(graph, self.layer)
+        if path is None:
             near = ", ".join(first_convs(graph)) or "none"
-            raise EditError(f"There is no layer {self.layer!r}; first convolutions: {near}.") from None
-        if layer.class_name not in CONVOLUTIONS:
-            raise EditError(f"{self.layer} is a {layer.class_name}, no convolution.")
-        return self.layer
+            raise EditError(f"There is no layer {self.layer!r}; first convolutions: {near}.")
+        layer = graph.find(path)
+        if leaf(layer).class_name in CONVOLUTIONS | DEPTHWISE and layer.inner is None:
+            return path
+        if layer.opaque:
+            raise EditError(
+                f"The code of {path} ({layer.class_name}) is not here, so a convolution in it cannot be "
+                "changed; name the file that defines it."
+            )
+        within = [one for one in first_convs(graph) if one.startswith(f"{path}/")]
+        if len(within) == 1:
+            return within[0]
+        more = f"; name one of {', '.join(within)}" if within else ""
+        raise EditError(f"{self.layer} is a {leaf(layer).class_name}, not a convolution{more}.")
 
     def _filters_rule(self) -> str:
         return "project" if self.filters_rule == "auto" else self.filters_rule
 
     def _width(self, old: Layer) -> int | None:
         """The new number of filters, or `None` when it stays."""
-        width = old.config.get("filters")
+        width = leaf(old).config.get("filters")
         return self.filters if self.filters is not None and self.filters != width else None
 
     def _configured(self, old: Layer) -> Layer:
         fields: dict[str, Any] = {}
+        inside = leaf(old)
         if self.filters is not None:
-            groups = int(old.config.get("groups") or 1)
+            if inside.class_name in DEPTHWISE:
+                raise EditError(
+                    f"{old.name} is a {inside.class_name}, which has filters for each channel and no number of its "
+                    "own; change depth_multiplier with replace_layer."
+                )
+            groups = int(inside.config.get("groups") or 1)
             if self.filters % groups:
                 raise EditError(f"{old.name} has {groups} groups; {self.filters} filters do not divide into them.")
             fields["filters"] = self.filters
         if self.kernel_size is not None:
-            fields["kernel_size"] = list(spatial_sizes(self.kernel_size, old))
+            fields["kernel_size"] = list(spatial_sizes(self.kernel_size, inside))
         if self.strides is not None:
-            fields["strides"] = list(spatial_sizes(self.strides, old))
+            fields["strides"] = list(spatial_sizes(self.strides, inside))
         if self.padding is not None:
             fields["padding"] = self.padding
         if self.use_bias is not None:
@@ -165,32 +187,53 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             fields["activation"] = self.activation
         if self.batch_norm:
             fields["activation"] = "linear"
-        return configured(old, **fields)
+        return leaf_configured(old, **fields)
 
-    def _kernel_rules(self, old: Layer, new: Layer) -> Layer:
+    def _fit(self, graph: Graph, path: str, old: Layer) -> KernelFit | None:
+        """Where the old taps go in a kernel of another size; `None` when the size stays."""
+        inside = leaf(old)
+        if self.kernel_size is None:
+            return None
+        sizes = spatial_sizes(self.kernel_size, inside)
+        if sizes == spatial_sizes(inside.config["kernel_size"], inside):
+            return None
+        moved = self._strides_change(old) or self._padding_changes(old)
+        return fitted(graph, path, old, sizes, moved)
+
+    def _kernel_rules(self, old: Layer, new: Layer, fit: KernelFit | None) -> Layer:
         if self.kernel_size is None:
             return new
-        sizes = spatial_sizes(self.kernel_size, old)
-        strides = spatial_sizes(old.config.get("strides", 1), old)
-        patches = spatial_sizes(old.config["kernel_size"], old) == strides
+        inside = leaf(old)
+        sizes = spatial_sizes(self.kernel_size, inside)
         for weight in new.weights:
             axes = axes_of(new, weight.name, weight.shape)
             if not axes.spatial:
                 continue
-            if tuple(weight.shape[axis] for axis in axes.spatial) == sizes:
+            taps = tuple(weight.shape[axis] for axis in axes.spatial)
+            if taps == sizes and self.kernel_rule != "initialize":
                 new = forget(new, weight.name, "kernel")
                 continue
-            rule: Rule = CenterKernel()
-            if self.kernel_rule == "auto" and patches and max(sizes) > 1:
-                rule = PiResizeKernel()
-            elif self.kernel_rule == "initialize":
+            rule: Rule
+            if self.kernel_rule == "initialize":
                 rule = Initialize(seed=self.seed)
-            elif self.kernel_rule != "auto":
-                rule = {"center": CenterKernel(), "resize": ResizeKernel(), "pi_resize": PiResizeKernel()}[
-                    self.kernel_rule
-                ]
+            elif self.kernel_rule == "resize":
+                rule = ResizeKernel()
+            elif self.kernel_rule == "pi_resize" or (self.kernel_rule == "auto" and self._patches(old)):
+                rule = PiResizeKernel()
+            elif fit is None:
+                continue  # the size stays, and with it what an earlier step made of the source's taps
+            else:
+                rule = fit.rule(taps, old.rules_for(weight.name))
             new = record(new, weight.name, rule)
         return new
+
+    def _patches(self, old: Layer) -> bool:
+        """Whether the kernel is as large as its step, as in a patch embedding, and becomes one of other patches."""
+        inside = leaf(old)
+        before = spatial_sizes(inside.config["kernel_size"], inside)
+        after = spatial_sizes(self.kernel_size or 1, inside)
+        looks = not inside.class_name.endswith("Transpose") and min(max(before), max(after)) > 1
+        return looks and before == spatial_sizes(inside.config.get("strides") or 1, inside)
 
     def _filter_rules(self, layer: Layer) -> Layer:
         rule = self._filters_rule()
@@ -208,29 +251,23 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 layer = record(layer, weight.name, chosen)
         return layer
 
-    def _padding(self, graph: Graph, path: str, old: Layer, new: Layer) -> Graph:
+    def _padding(self, graph: Graph, path: str, fit: KernelFit | None) -> Graph:
         """An explicit padding layer before the convolution follows the kernel, so that the output keeps its size."""
         feeder = padding_layer(graph, path)
-        if feeder is None or old.config.get("padding") != "valid":
+        if feeder is None:
             return graph
         layer = graph.find(feeder)
-        before, after = spatial_sizes(old.config["kernel_size"], old), spatial_sizes(new.config["kernel_size"], new)
-        pads = explicit_pads(layer.config["padding"], len(before))
         if self.padding == "same":
-            moved = [[0, 0] for _ in pads]
+            moved: Any = [[0, 0] for _ in spatial_sizes(1, leaf(graph.find(path)))]
+        elif fit is not None and fit.pads is not None:
+            moved = [list(pair) for pair in fit.pads]
         else:
-            moved = []
-            for (left, right), small, large in zip(pads, before, after, strict=True):
-                shift = center_offset(small, large)
-                moved.append([max(0, left + shift), max(0, right + large - small - shift)])
-        if moved == [list(pair) for pair in pads]:
             return graph
-        value: Any = moved if len(moved) > 1 else moved[0]
-        return graph.with_layer(feeder, configured(layer, padding=value))
+        return graph.with_layer(feeder, configured(layer, padding=moved if len(moved) > 1 else moved[0]))
 
     def _moved_activation(self, old: Layer) -> str | None:
         """An activation asked for that the convolution did not have."""
-        had = old.config.get("activation")
+        had = leaf(old).config.get("activation")
         return self.activation if self.activation is not None and self.activation != had else None
 
     def _followers(self, graph: Graph, path: str, old: Layer) -> Graph:
@@ -238,57 +275,48 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         prefix, level = owner(graph, path)
         fresh: list[Layer] = []
         taken = [layer.name for layer in level.layers]
-        first = old.config.get("data_format") == "channels_first"
-        dtype = {"dtype": old.config["dtype"]} if "dtype" in old.config else {}
-        rank = len(spatial_sizes(old.config["kernel_size"], old))
+        inside, times = leaf(old), steps(old)
+        first = inside.config.get("data_format") == "channels_first"
+        dtype = {"dtype": inside.config["dtype"]} if "dtype" in inside.config else {}
         if self.batch_norm:
             norm = new_layer(
                 "BatchNormalization",
                 free_name(taken, f"{old.name}_bn"),
-                axis=1 if first else -1,
+                axis=1 + times if first else -1,
                 epsilon=_EPSILON,
                 **dtype,
             )
             fresh.append(neutral_norm(norm) or norm)
-            activation = self.activation if self.activation is not None else old.config.get("activation")
+            activation = self.activation if self.activation is not None else inside.config.get("activation")
             if activation not in _AFFINE:
                 name = activation if isinstance(activation, str) else "activation"
                 fresh.append(
                     new_layer("Activation", free_name(taken, f"{old.name}_{name}"), activation=activation, **dtype)
                 )
-        width = self._width(old)
-        if width is not None and self._filters_rule() == "project":
-            kernel: dict[str, Any] = {"kernel_size": [1] * rank, "padding": "valid", "use_bias": False}
-            data = {"data_format": old.config["data_format"]} if "data_format" in old.config else {}
-            project = new_layer(
-                f"Conv{rank}D",
-                free_name(taken, f"{old.name}_project"),
-                filters=old.config["filters"],
-                **kernel,
-                **data,
-                **dtype,
-            )
-            fresh.append(project.with_rules("kernel", (Initialize(initializer="identity"),)))
+        if self._width(old) is not None and self._filters_rule() == "project":
+            fresh.append(_projection(free_name(taken, f"{old.name}_project"), inside, times, dtype))
         return with_level(graph, prefix, insert_after(level, old.name, fresh))
 
-    def _losses(self, old: Layer) -> list[str]:
+    def _losses(self, graph: Graph, path: str, old: Layer) -> list[str]:
         losses = []
+        inside = leaf(old)
         if self._moved_activation(old) is not None:
             losses.append(f"{self.activation} was not there before")
         width = self._width(old)
-        if width is not None and width < old.config["filters"]:
-            losses.append(f"{old.config['filters'] - width} filters are given up")
+        if width is not None and width < inside.config["filters"]:
+            losses.append(f"{inside.config['filters'] - width} filters are given up")
         if width is not None and self._filters_rule() in ("slice", "initialize"):
             losses.append("later layers meet other filters")
-        if self.kernel_size is not None and not self._kernel_exact(old):
-            losses.append(self._kernel_loss(old))
-        if self.use_bias is False and old.config.get("use_bias", True):
+        if width is not None and inside.config.get("activation") in _ACROSS:
+            losses.append(f"{inside.config['activation']} is taken over another number of filters")
+        losses += self._kernel_losses(graph, path, old)
+        if self.use_bias is False and inside.config.get("use_bias", True):
             losses.append("the bias is given up")
         if self._starts_over(old):
             losses.append("what an earlier step made of it starts from the source again")
         if self._strides_change(old):
             losses.append("other strides")
-        if self.padding is not None and self.padding != old.config.get("padding"):
+        if self._padding_changes(old):
             losses.append("other padding")
         return losses
 
@@ -297,8 +325,9 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
 
         Rules are about the source's arrays, so taps, copies and a bias that were given up or made come back.
         """
-        if self.use_bias and not old.config.get("use_bias", True):
-            return any(weight.name == "bias" for weight in old.weights)
+        inside = leaf(old)
+        if self.use_bias and not inside.config.get("use_bias", True):
+            return any(weight.name.rpartition("/")[2] == "bias" for weight in old.weights)
         for weight in old.weights:
             rules = old.rules_for(weight.name)
             axes = axes_of(old, weight.name, weight.shape)
@@ -307,7 +336,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 return True
             grown = all(
                 weight.shape[axis] <= size
-                for axis, size in zip(axes.spatial, spatial_sizes(old.config["kernel_size"], old), strict=False)
+                for axis, size in zip(axes.spatial, spatial_sizes(inside.config["kernel_size"], inside), strict=False)
             )
             kernels = [rule for rule in rules if rule.owns == "kernel" or rule.name == "initialize"]
             plain = grown and all(isinstance(rule, CenterKernel) for rule in kernels)
@@ -315,40 +344,51 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 return True
         return False
 
-    def _kernel_loss(self, old: Layer) -> str:
-        assert self.kernel_size is not None
-        before, after = spatial_sizes(old.config["kernel_size"], old), spatial_sizes(self.kernel_size, old)
-        if any(large < small for small, large in zip(before, after, strict=True)):
-            return "a smaller kernel sees less"
-        return "the kernel is more than the old one with zeros around it"
+    def _kernel_losses(self, graph: Graph, path: str, old: Layer) -> list[str]:
+        """Why a kernel of another size computes something else; nothing where only the map's size is in the way."""
+        fit = self._fit(graph, path, old)
+        if self.kernel_rule == "initialize" and self.kernel_size is not None:
+            return ["the kernel starts anew"]
+        if fit is None:
+            return []
+        if any(large < small for small, large in zip(fit.before, fit.after, strict=True)):
+            return ["a smaller kernel sees less"]
+        if self.kernel_rule in ("resize", "pi_resize") or (self.kernel_rule == "auto" and self._patches(old)):
+            return ["the kernel is resized, not the old one with zeros around it"]
+        return [] if fit.exact or fit.resizes else [fit.reason]
 
     def _exact(self, graph: Graph, path: str, old: Layer) -> bool:
-        if self._losses(old):
+        if self._losses(graph, path, old):
             return False
-        if self.kernel_size is None or old.config.get("padding") == "same":
-            return True
-        # With valid padding the map shrinks unless a padding layer gives way.
-        sizes = spatial_sizes(self.kernel_size, old) == spatial_sizes(old.config["kernel_size"], old)
-        return sizes or padding_layer(graph, path) is not None
+        fit = self._fit(graph, path, old)
+        return fit is None or fit.exact
 
     def _strides_change(self, old: Layer) -> bool:
+        inside = leaf(old)
         if self.strides is None:
             return False
-        return spatial_sizes(self.strides, old) != spatial_sizes(old.config.get("strides", 1), old)
+        return spatial_sizes(self.strides, inside) != spatial_sizes(inside.config.get("strides") or 1, inside)
 
-    def _kernel_exact(self, old: Layer) -> bool:
-        """Growing from odd to odd by zeros is exact; elsewhere windows move or taps are lost."""
-        assert self.kernel_size is not None
-        before, after = spatial_sizes(old.config["kernel_size"], old), spatial_sizes(self.kernel_size, old)
-        if before == after:
-            return self.kernel_rule != "initialize"
-        strides = spatial_sizes(old.config.get("strides", 1), old)
-        patches = before == strides
-        if self.kernel_rule not in ("auto", "center") or (self.kernel_rule == "auto" and patches and max(after) > 1):
-            return False
-        explicit = old.config.get("padding") == "valid"
-        for small, large, step in zip(before, after, strides, strict=True):
-            odd = small % 2 == 1 and large % 2 == 1
-            if large < small or not (odd or step == 1) or (small < step and not explicit):
-                return False
-        return True
+    def _padding_changes(self, old: Layer) -> bool:
+        return self.padding is not None and self.padding != leaf(old).config.get("padding")
+
+
+def _projection(name: str, old: Layer, times: int, dtype: dict[str, Any]) -> Layer:
+    """A 1x1 convolution back to the filters of `old` (no wrapper), inside as many TimeDistributed as that one is."""
+    rank = len(spatial_sizes(old.config["kernel_size"], old))
+    data = {"data_format": old.config["data_format"]} if "data_format" in old.config else {}
+    config: dict[str, Any] = {
+        "filters": old.config["filters"],
+        "kernel_size": [1] * rank,
+        "padding": "valid",
+        "use_bias": False,
+        **data,
+        **dtype,
+    }
+    kind, weight = f"Conv{rank}D", "kernel"
+    for _ in range(times):
+        inner = {"module": "keras.layers", "class_name": kind, "config": {"name": name, **config}}
+        config, kind, weight = {"layer": {**inner, "registered_name": None}}, "TimeDistributed", f"layer/{weight}"
+    groups = int(old.config.get("groups") or 1)
+    start = Initialize(initializer="identity", groups=groups if groups > 1 else None)
+    return new_layer(kind, name, **config).with_rules(weight, (start,))

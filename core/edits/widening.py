@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.edits.anatomy import MIXING
+from core.edits.leaves import leaf, leaf_configured
 from core.edits.recording import configured, owner, record
 from core.errors import EditError
 from core.graph import Graph, Layer, TensorRef, Weight
@@ -44,7 +45,7 @@ def widen(graph: Graph, path: str, old: int, filters: int) -> Graph:
     blocks = 1
     while True:
         try:
-            return _Widening(graph, _blocked(old, filters, blocks), path, blocks).run()
+            return _Widening(graph, _blocked(old, filters, blocks), path, old, blocks).run()
         except _Grouped as met:
             # Groups see neighbouring channels, so copies stay among their own: arranged in blocks, and from the start.
             blocks = lcm(blocks, met.groups)
@@ -74,11 +75,12 @@ class _Grouped(Exception):
 class _Widening:
     """One run: which tensors are wide, and what still has to be settled."""
 
-    def __init__(self, graph: Graph, take: Take, path: str, blocks: int = 1) -> None:
+    def __init__(self, graph: Graph, take: Take, path: str, old: int, blocks: int = 1) -> None:
         self.graph = graph
         self.start = path
+        self.old = old
         self.blocks = blocks
-        self.first = graph.find(path).config.get("data_format") == "channels_first"
+        self.first = leaf(graph.find(path)).config.get("data_format") == "channels_first"
         self.wide: dict[tuple[str, TensorRef], Take] = {}
         self.queue: deque[tuple[str, TensorRef]] = deque()
         self.changed: dict[str, Layer] = {}
@@ -288,15 +290,17 @@ class _Widening:
 
     def _filters(self, path: str, take: Take) -> None:
         layer = self.changed.get(path, self.graph.find(path))
-        field = "units" if layer.class_name == "Dense" else "filters"
-        groups = int(layer.config.get("groups") or 1)
+        inside = leaf(layer)
+        field = "units" if inside.class_name == "Dense" else "filters"
+        groups = int(inside.config.get("groups") or 1)
         if groups > 1:
-            self._grouped(path, take, int(layer.config[field]), groups)
-        if layer.config.get("activation") in ("softmax", "log_softmax"):
+            old = self.old if path == self.start else int(leaf(self.graph.find(path)).config[field])
+            self._grouped(path, take, old, groups)
+        if inside.config.get("activation") in ("softmax", "log_softmax"):
             raise EditError(f"{path} ends in softmax, which sees all channels at once; use project.")
-        if layer.config.get(field) == len(take) and path != self.start:
+        if inside.config.get(field) == len(take) and path != self.start:
             return
-        layer = configured(layer, **{field: len(take)})
+        layer = leaf_configured(layer, **{field: len(take)})
         for weight in layer.weights:
             axes = axes_of(layer, weight.name, weight.shape)
             if axes.filters is not None:
@@ -305,9 +309,9 @@ class _Widening:
 
     def _summed(self, path: str, take: Take) -> None:
         layer = self.changed.get(path, self.graph.find(path))
-        groups = int(layer.config.get("groups") or 1)
+        groups = int(leaf(layer).config.get("groups") or 1)
         if groups > 1:
-            old = next(weight.shape[-2] for weight in layer.weights if weight.name == "kernel") * groups
+            old = next(weight.shape[-2] for weight in layer.weights if weight.name.endswith("kernel")) * groups
             take = self._grouped(path, take, old, groups)
         multiplier = int(leaf_class(layer)[1].get("depth_multiplier", 1) or 1)
         for weight in layer.weights:
@@ -366,7 +370,8 @@ def _copies(path: str, layer: Layer, weight: Weight, axis: int, take: Take) -> R
                 "set their number in one step."
             )
         take = tuple(known[one] or 0 for one in take)
-    return WidenFilters() if _cyclic(take, source) else SliceFilters(keep=take)
+    groups = axes_of(layer, weight.name, weight.shape).groups
+    return WidenFilters() if groups == 1 and _cyclic(take, source) else SliceFilters(keep=take)
 
 
 def _shares(path: str, layer: Layer, weight: Weight, axis: int, take: Take) -> Rule:

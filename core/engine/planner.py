@@ -18,7 +18,7 @@ from core.edits.join_models import numbered
 from core.edits.positions import carried
 from core.engine.arrays import Arrays
 from core.engine.brought import refuse_code, refuse_layers
-from core.engine.problems import problem_findings
+from core.engine.problems import problem_findings, reshape_findings
 from core.engine.remembered import RememberedMoves
 from core.engine.shapes import Shaped, Shaper
 from core.engine.specs import Specs
@@ -90,6 +90,7 @@ class Planner:
         if len(steps) > 1:
             findings += unseen_findings(steps[0].shaped.graph, shaped.graph)
             findings += vocabulary_findings(self._with_words(), shaped.graph)
+            findings += reshape_findings(shaped.graph, steps[0].shaped.graph)
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
             findings += frozen_start_findings(moves, layers)
         merged, dropped = self._uses(moves)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from core.edits import ChangeInput, InsertAdapter
+from core.edits.baked import recut, target_of
 from core.edits.positions import constant_shapes
 from core.engine.shapes import SEVERAL, Problem, Shaped, Shaper
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer, TensorSpec
+from core.graph import Graph, Layer, Shape, TensorSpec
 from core.mismatches import adapter_fix, changed_input
 
 _TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
@@ -54,6 +55,23 @@ def _shapeless(graph: Graph) -> list[Finding]:
         for layer in (() if graph.opaque else graph.input_layers())
         if layer.config.get("batch_shape") is None and layer.config.get("dtype") is not None
     ]
+
+
+def reshape_findings(after: Graph, before: Graph) -> list[Finding]:
+    """Samples that a Reshape would cut anew: its sizes are the source's, and its batch takes what is left over."""
+    found = []
+    for path, layer, was, now in recut(before, after):
+        text = (
+            f"{path} reshapes to {target_of(layer)}, sizes fixed when the model was built for {_sizes(was)}. Now "
+            f"{_sizes(now)} reaches it, and a batch of -1 would take what is left over, so that one sample becomes "
+            "several or is cut elsewhere. Keep the size, or adapt what arrives."
+        )
+        found.append(Finding("error", "baked.constant", path, text, adapter_fix(after, before)))
+    return found
+
+
+def _sizes(shape: Shape) -> str:
+    return "(" + ", ".join("any" if size is None else str(size) for size in shape[1:]) + ")"
 
 
 def size_fixes(after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:

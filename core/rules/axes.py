@@ -29,15 +29,15 @@ _NORMS = {
     "LayerScale",
 }
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "LSTMCell", "GRUCell", "SimpleRNNCell"}
-_WRAPPERS = {"TimeDistributed": "layer", "Bidirectional": "layer", "SpectralNormalization": "layer"}
+WRAPPERS = {"TimeDistributed": "layer", "Bidirectional": "layer", "SpectralNormalization": "layer"}
 _OTHER = Axes()
 
 
 def leaf_class(layer: Layer) -> tuple[str, dict[str, Any]]:
     """Class name and config of the layer that really holds the weights: a wrapper's inside, or the layer itself."""
     class_name, config = layer.class_name, layer.config
-    while class_name in _WRAPPERS:
-        inside = config.get(_WRAPPERS[class_name])
+    while class_name in WRAPPERS:
+        inside = config.get(WRAPPERS[class_name])
         if not isinstance(inside, dict) or "class_name" not in inside:
             break
         class_name, config = inside["class_name"], inside.get("config", {})
@@ -57,7 +57,10 @@ def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
         if class_name in _DEPTHWISE:
             return Axes(kind="shift", channels=0, filters=0)  # one number per channel that goes in
         recurrent = class_name in _RECURRENT or class_name in _CONV_LSTM
-        return Axes(kind="bias", filters=None if recurrent else 0)
+        groups = int(config.get("groups") or 1) if class_name in _CONV else 1
+        return Axes(kind="bias", filters=None if recurrent else 0, groups=groups)
+    if name == "vector_u" and layer.class_name == "SpectralNormalization" and rank == 2:
+        return Axes(kind="bias", filters=1, groups=int(config.get("groups") or 1) if class_name in _CONV else 1)
     if class_name in _NORMS:
         return Axes(kind=_VECTORS[name], channels=rank - 1, filters=rank - 1) if name in _VECTORS and rank else _OTHER
     found = _convolution(class_name, config, name, rank)

@@ -22,11 +22,17 @@ class ChannelRule(Rule, frozen=True, kw_only=True):
 
     The axis may hold more than channels: it is `(outer, channels, inner)` with `source` channels in the source,
     for a Dense after Flatten (`outer` pixels) or after a depthwise convolution (`inner` multipliers).
+    Where the channels lie otherwise (turned round, beside numbers of another input), `rows` says where they are on the
+    source's axis, copy by copy and in order, and `places` where they go; all else keeps its order around them.
+    `groups` says that the source is a grouped kernel, of which a plain one is made: zeros between the groups.
     """
 
     owns: ClassVar[Owns] = "channels"
     source: int | None = None
     inner: int = 1
+    rows: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
+    groups: int = 1
 
     def matrix(self, new: int, old: int) -> Array:
         """`M (new, old)`. Raises `RuleError` where this rule has no meaning for these numbers."""
@@ -43,9 +49,17 @@ class ChannelRule(Rule, frozen=True, kw_only=True):
         axis = axes.channels
         if axis is None or len(shape) != len(target):
             raise RuleError(f"{self.name} needs a weight with a channel axis; this one has none.")
-        old = self.source if self.source is not None else shape[axis] // self.inner
-        outer, rest = divmod(shape[axis], max(1, old * self.inner))
-        new, more = divmod(target[axis], max(1, outer * self.inner))
+        here, there = shape[axis] * self.groups, target[axis]
+        if self.groups > 1 and (axes.kind != "kernel" or axes.filters is None or shape[axes.filters] % self.groups):
+            raise RuleError(f"{self.name} makes a plain kernel of a grouped one, which this weight is not.")
+        if self.rows:
+            rest = here - len(self.rows)
+            if rest < 0 or max(self.rows) >= here or there - rest != len(self.places) or max(self.places) >= there:
+                raise RuleError(f"{self.name} knows the channels of another axis than this one of {shape[axis]}.")
+            here, there = len(self.rows), len(self.places)
+        old = self.source if self.source is not None else here // self.inner
+        outer, rest = divmod(here, max(1, old * self.inner))
+        new, more = divmod(there, max(1, outer * self.inner))
         if old < 1 or outer < 1 or rest or more or new < 1:
             raise RuleError(f"{self.name} cannot split an axis of {shape[axis]} into channels for {target[axis]}.")
         return old, new
@@ -62,6 +76,7 @@ class ChannelRule(Rule, frozen=True, kw_only=True):
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
         """The array with its channel axis mapped; statistics are averaged, everything else is summed."""
         old, new = self.counts(array.shape, target, axes)
+        array = self.ungrouped(array, axes)
         if axes.kind == "variance":
             deviation = self.spread(np.sqrt(np.maximum(array.astype(np.float64), 0.0)), self.picks(new, old), axes)
             return np.asarray(deviation**2).astype(array.dtype)
@@ -72,12 +87,50 @@ class ChannelRule(Rule, frozen=True, kw_only=True):
         """`mixing (new, old)` applied to the channels inside the channel axis of a float array."""
         axis = axes.channels
         assert axis is not None
+        if self.rows:
+            return self._spread_rows(array, mixing, axis)
         new, old = mixing.shape
         shape = array.shape
         outer = shape[axis] // (old * self.inner)
         split = array.reshape(*shape[:axis], outer, old, self.inner, *shape[axis + 1 :])
         mixed = along(mixing, split, axis + 1)
         return mixed.reshape(*shape[:axis], outer * new * self.inner, *shape[axis + 1 :])
+
+    def ungrouped(self, array: Array, axes: Axes) -> Array:
+        """A grouped kernel as the plain one that computes the same; any other array as it is."""
+        if self.groups == 1:
+            return array
+        axis, last = axes.channels, axes.filters
+        assert axis is not None
+        assert last is not None
+        moved = np.moveaxis(array, (axis, last), (-2, -1))
+        size, filters = moved.shape[-2], moved.shape[-1] // self.groups
+        plain = np.zeros((*moved.shape[:-2], size * self.groups, moved.shape[-1]), array.dtype)
+        for group in range(self.groups):
+            mine = slice(group * filters, (group + 1) * filters)
+            plain[..., group * size : (group + 1) * size, mine] = moved[..., mine]
+        return np.moveaxis(plain, (-2, -1), (axis, last))
+
+    def channel_sums(self, kernel: Array) -> Array:
+        """`(channels, filters)`: a kernel that ends in them, summed over taps and over copies of a channel."""
+        assert self.source is not None
+        if self.groups > 1:
+            last = kernel.ndim - 1
+            kernel = self.ungrouped(kernel, Axes("kernel", channels=last - 1, filters=last, groups=self.groups))
+        sums = kernel.astype(np.float64).reshape(-1, *kernel.shape[-2:]).sum(axis=0)
+        sums = sums[list(self.rows)] if self.rows else sums
+        copies: Array = sums.reshape(-1, self.source, self.inner, kernel.shape[-1]).sum(axis=(0, 2))
+        return copies
+
+    def _spread_rows(self, array: Array, mixing: Array, axis: int) -> Array:
+        moved = np.moveaxis(array, axis, 0)
+        channels = moved[list(self.rows)].reshape(-1, mixing.shape[1], *moved.shape[1:])
+        mixed = along(mixing, channels, 1).reshape(-1, *moved.shape[1:])
+        rest = np.delete(moved, list(self.rows), axis=0)
+        result = np.zeros((len(rest) + len(self.places), *moved.shape[1:]), mixed.dtype)
+        result[list(self.places)] = mixed
+        result[np.setdiff1d(np.arange(len(result)), self.places)] = rest
+        return np.moveaxis(result, 0, axis)
 
 
 class SumChannels(ChannelRule, frozen=True, kw_only=True, tag="sum"):

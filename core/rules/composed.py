@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from core.errors import RuleError
 from core.graph import StoreKey
 from core.rules.base import Array, Axes
 from core.rules.channels import VECTORS, ChannelRule
-from core.rules.fold import Affine, FoldChannels, composed_affine, folded_bias, folded_mixing
+from core.rules.fold import Affine, FoldChannels, composed_affine, folded_bias, folded_mixing, kernel_of
 
 
 class ComposedChannels(ChannelRule, frozen=True, kw_only=True, tag="composed"):
@@ -62,6 +63,7 @@ class ComposedChannels(ChannelRule, frozen=True, kw_only=True, tag="composed"):
             return super().apply(array, target, axes, siblings)
         if axes.kind == "bias":
             return self._bias(array, siblings)
+        array = self.ungrouped(array, axes)
         mixing = np.eye(self.through[0])
         for _, step, _ in self._mixings(siblings):
             mixing = step @ mixing
@@ -93,10 +95,10 @@ class ComposedChannels(ChannelRule, frozen=True, kw_only=True, tag="composed"):
                 yield b, matrix, None
 
     def _bias(self, array: Array, siblings: Mapping[str, Array]) -> Array:
-        kernel = siblings.get("kernel")
+        kernel = kernel_of(siblings)
         if kernel is None:
             raise RuleError(f"{self.name} cannot shift the bias: the kernel of its layer is not at hand.")
-        taps = kernel.astype(np.float64).reshape(-1, self.through[0], kernel.shape[-1]).sum(axis=0)
+        taps = replace(self, source=self.through[0]).channel_sums(kernel)
         shift = np.zeros(kernel.shape[-1])
         for offsets, mixing, fresh in self._mixings(siblings):
             after = mixing @ taps

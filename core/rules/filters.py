@@ -1,4 +1,8 @@
-"""Rules for the number of filters: `project` (old ones first), `widen` (Net2Net copies), `slice` (some of them)."""
+"""Rules for the number of filters: `project` (old ones first), `widen` (Net2Net copies), `slice` (some of them).
+
+Filters of a grouped convolution belong to groups, which see different channels. So each rule acts inside every group:
+the first filters of a group stay the first of that group.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -18,11 +22,20 @@ class FilterRule(Rule, frozen=True, kw_only=True):
         """Why not, or `None`."""
         if axes.filters is None:
             return f"{self.name} needs a weight with a filters axis; this one has none."
-        return self.reason(shape[axes.filters], target[axes.filters])
+        old, new = shape[axes.filters], target[axes.filters]
+        if old % axes.groups or new % axes.groups:
+            return f"{self.name} works inside {axes.groups} groups, into which {old} and {new} filters do not divide."
+        return self.reason(old, new)
 
     def reason(self, old: int, new: int) -> str | None:
         """Why `old` filters cannot become `new`, or `None`."""
         return None
+
+
+def first_filters(old: int, new: int, groups: int = 1) -> tuple[int | None, ...]:
+    """For each new filter the old one that it is, when the first of every group stay the first; `None` for others."""
+    mine, theirs = old // groups, new // groups
+    return tuple(group * mine + place if place < mine else None for group in range(groups) for place in range(theirs))
 
 
 class ProjectFilters(FilterRule, frozen=True, kw_only=True, tag="project"):
@@ -38,15 +51,17 @@ class ProjectFilters(FilterRule, frozen=True, kw_only=True, tag="project"):
         """Old filters copied to the last bit."""
         axis = axes.filters
         assert axis is not None
-        kept = min(array.shape[axis], target[axis])
-        old = np.take(array, np.arange(kept), axis)
-        if kept == target[axis]:
-            return old
+        source = first_filters(array.shape[axis], target[axis], axes.groups)
+        kept = [number for number in source if number is not None]
+        if len(kept) == target[axis]:
+            return np.take(array, kept, axis)
         if axes.kind == "kernel":
-            fresh = initial(self.initializer, target, self.seed).astype(array.dtype)
+            result = initial(self.initializer, target, self.seed).astype(array.dtype)
         else:
-            fresh = np.full(target, 1.0 if axes.kind in ("scale", "variance") else 0.0, array.dtype)
-        return np.concatenate([old, np.take(fresh, np.arange(kept, target[axis]), axis)], axis)
+            result = np.full(target, 1.0 if axes.kind in ("scale", "variance") else 0.0, array.dtype)
+        places = [place for place, number in enumerate(source) if number is not None]
+        result[(slice(None),) * axis + (places,)] = np.take(array, kept, axis)
+        return result
 
 
 class WidenFilters(FilterRule, frozen=True, kw_only=True, tag="widen"):
@@ -60,10 +75,12 @@ class WidenFilters(FilterRule, frozen=True, kw_only=True, tag="widen"):
         return f"widen makes layers wider; {new} filters are fewer than {old}." if new < old else None
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
-        """Filter `j` is source filter `j % old`."""
+        """Filter `j` is source filter `j % old`, inside each group."""
         axis = axes.filters
         assert axis is not None
-        widened: Array = np.take(array, np.arange(target[axis]) % array.shape[axis], axis)
+        old, new = array.shape[axis] // axes.groups, target[axis] // axes.groups
+        take = [group * old + place % old for group in range(axes.groups) for place in range(new)]
+        widened: Array = np.take(array, take, axis)
         return widened
 
 
@@ -91,7 +108,7 @@ class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
         """The chosen filters copied to the last bit."""
         axis = axes.filters
         assert axis is not None
-        keep = self.keep if self.keep is not None else tuple(range(target[axis]))
+        keep = first_filters(array.shape[axis], target[axis], axes.groups) if self.keep is None else self.keep
         places = [place for place, index in enumerate(keep) if index is not None]
         chosen = np.take(array, [index for index in keep if index is not None], axis)
         if len(places) == target[axis]:

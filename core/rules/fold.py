@@ -27,6 +27,8 @@ class Affine(Struct, frozen=True, kw_only=True):
 
     `rescaling`: `x * scale / divisor + offset`. `normalization`: `(x - mean) / sqrt(variance)`, or back with `invert`.
     `batch_norm`: `(x - mean) / sqrt(variance + epsilon) * scale + offset`.
+    `uniform`: an array holds one number for all channels. `order`: at which place of its numbers each channel has its
+    own, where that is not the channel's number.
     """
 
     kind: Literal["rescaling", "normalization", "batch_norm"]
@@ -37,6 +39,8 @@ class Affine(Struct, frozen=True, kw_only=True):
     epsilon: float = 1e-7
     invert: bool = False
     divisor: Value = 1.0
+    uniform: bool = False
+    order: tuple[int, ...] = ()
 
     def arrays(self) -> tuple[StoreKey, ...]:
         """The source arrays that this step reads."""
@@ -44,7 +48,7 @@ class Affine(Struct, frozen=True, kw_only=True):
 
     def per_channel(self) -> bool:
         """Whether channels may be treated differently here."""
-        return any(not isinstance(value, (int, float)) for value in self._values())
+        return not self.uniform and any(not isinstance(value, (int, float)) for value in self._values())
 
     def _values(self) -> tuple[Value, ...]:
         return self.scale, self.offset, self.mean, self.variance, self.divisor
@@ -70,6 +74,10 @@ class Affine(Struct, frozen=True, kw_only=True):
                 array = np.asarray(siblings[sibling_name(of)], dtype=np.float64).reshape(-1)
             else:
                 array = np.asarray(of, dtype=np.float64).reshape(-1)
+            if self.order and array.size == len(self.order):
+                array = array[list(self.order)]
+            if array.size not in (1, channels):
+                raise RuleError(f"fold found {array.size} statistics for {channels} channels.")
             return np.broadcast_to(array, (channels,))
 
         if self.kind == "rescaling":
@@ -119,6 +127,7 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
         if axes.kind == "bias":
             return self._bias(array, siblings)
         old, new = self.counts(array.shape, target, axes)
+        array = self.ungrouped(array, axes)
         mixing, _, _ = self._mixing(new, old, siblings)
         return self.spread(array.astype(np.float64), mixing, axes).astype(array.dtype)
 
@@ -129,15 +138,20 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
         return folded_mixing(self.matrix(new, old), a, fresh_a), b, fresh_b
 
     def _bias(self, array: Array, siblings: Mapping[str, Array]) -> Array:
-        kernel = siblings.get("kernel")
+        kernel = kernel_of(siblings)
         if kernel is None or self.source is None or self.new is None:
             raise RuleError("fold cannot shift the bias: the kernel of its layer is not at hand.")
-        # Keras convolution and Dense kernels end in (channels, filters); taps are summed away.
-        taps = kernel.astype(np.float64).reshape(-1, self.source, kernel.shape[-1]).sum(axis=0)
+        taps = self.channel_sums(kernel)  # Keras convolution and Dense kernels end in (channels, filters)
         mixing, offsets, fresh = self._mixing(self.new, self.source, siblings)
         shift = folded_bias(taps, offsets, mixing @ taps, fresh)
         shifted: Array = (array.astype(np.float64) + shift).astype(array.dtype)
         return shifted
+
+
+def kernel_of(siblings: Mapping[str, Array]) -> Array | None:
+    """The kernel among the arrays of a layer, which a wrapper may hold."""
+    own = {name: array for name, array in siblings.items() if ":" not in name}  # the others are of other layers
+    return next((array for name, array in own.items() if name == "kernel" or name.endswith("/kernel")), None)
 
 
 def composed_affine(

@@ -14,10 +14,15 @@ _STARTS = {"scale": 1.0, "variance": 1.0, "shift": 0.0, "mean": 0.0, "bias": 0.0
 """What vectors start at where no initializer is named: a random variance could be negative."""
 
 
+def _divides(groups: int, target: tuple[int, ...]) -> bool:
+    return groups > 0 and not any(size % groups for size in target[-2:])
+
+
 class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
     """Fresh values by `initializer` and `seed`; the weight may be new. `value` is for `constant`, `gain` for
-    `orthogonal` and `identity`, `mean`/`stddev` and `minval`/`maxval` for the random ones. The initializer `layer`
-    stands for what the layer itself starts with, which for tables that its code computes is the only right value.
+    `orthogonal` and `identity`, `mean`/`stddev` and `minval`/`maxval` for the random ones; with `groups` an `identity`
+    takes each of so many runs of channels to a run of its own. The initializer `layer` stands for what the layer
+    itself starts with, which for tables that its code computes is the only right value.
     """
 
     owns: ClassVar[Owns] = "all"
@@ -34,6 +39,7 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
     scale: float | None = None
     mode: str | None = None
     distribution: str | None = None
+    groups: int | None = None
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
@@ -47,6 +53,8 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
             return f"{short} needs a weight of at least two axes."
         if self.mode not in (None, "fan_in", "fan_out", "fan_avg"):
             return f"mode must be fan_in, fan_out or fan_avg, not {self.mode!r}."
+        if short == "identity" and self.groups is not None and not _divides(self.groups, target):
+            return f"identity in {self.groups} groups needs axes that divide into them; {target} does not."
         if self.seed < 0:
             return f"seed must be 0 or more, not {self.seed}."
         return None

@@ -59,12 +59,16 @@ def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 
     return result
 
 
-def _identity(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 1.0) -> Array:
-    """The matrix, or the convolution, that passes inputs on: a one at the middle tap (leading rows when not square)."""
+def _identity(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 1.0, groups: int = 1) -> Array:
+    """The matrix, or the convolution, that passes inputs on: a one at the middle tap (leading rows when not square).
+
+    With `groups` the leading rows of each run of rows.
+    """
     if len(shape) < 2:
         raise RuleError("identity needs a weight of at least two axes.")
     result = np.zeros(shape)
-    result[tuple((size - 1) // 2 for size in shape[:-2])] = np.eye(shape[-2], shape[-1]) * gain
+    one = np.eye(shape[-2] // groups, shape[-1] // groups)
+    result[tuple((size - 1) // 2 for size in shape[:-2])] = np.kron(np.eye(groups), one) * gain
     return result
 
 
@@ -110,7 +114,7 @@ _FIELDS = {
     "random_uniform": {"minval", "maxval"},
     "truncated_normal": {"mean", "stddev"},
     "orthogonal": {"gain"},
-    "identity": {"gain"},
+    "identity": {"gain", "groups"},
 }
 
 

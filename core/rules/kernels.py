@@ -41,7 +41,25 @@ def center_offset(old: int, new: int) -> int:
 
 
 class CenterKernel(KernelRule, frozen=True, kw_only=True, tag="center"):
-    """Zeros around the kernel, or its middle cut out. Growing from odd to odd is exact under SAME padding."""
+    """Zeros around the kernel, or its middle cut out. Growing from odd to odd is exact under SAME padding.
+
+    `offsets` says for each spatial axis at which tap of the new kernel the old one begins, where that is not the
+    middle: in a causal convolution all zeros come first.
+    """
+
+    offsets: tuple[int, ...] | None = None
+
+    def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
+        """Why not, or `None`."""
+        reason = super().refusal(shape, target, axes)
+        if reason or self.offsets is None:
+            return reason
+        if len(self.offsets) != len(axes.spatial):
+            return f"center has {len(self.offsets)} offsets for {len(axes.spatial)} spatial axes."
+        for axis, offset in zip(axes.spatial, self.offsets, strict=True):
+            if not min(0, target[axis] - shape[axis]) <= offset <= max(0, target[axis] - shape[axis]):
+                return f"center cannot put {shape[axis]} taps at tap {offset} of {target[axis]}."
+        return None
 
     def axis_matrix(self, old: int, new: int) -> Array:
         """A shifted identity."""
@@ -51,8 +69,9 @@ class CenterKernel(KernelRule, frozen=True, kw_only=True, tag="center"):
         """Copied tap by tap, so that the numbers stay what they were to the last bit."""
         result = np.zeros(target, array.dtype)
         here, there = [slice(None)] * array.ndim, [slice(None)] * array.ndim
-        for axis in axes.spatial:
-            offset = center_offset(array.shape[axis], target[axis])
+        for place, axis in enumerate(axes.spatial):
+            middle = center_offset(array.shape[axis], target[axis])
+            offset = middle if self.offsets is None else self.offsets[place]
             size = min(array.shape[axis], target[axis])
             there[axis] = slice(max(offset, 0), max(offset, 0) + size)
             here[axis] = slice(max(-offset, 0), max(-offset, 0) + size)
