@@ -1,5 +1,6 @@
 """What to offer for a weight that no longer fits: every rule that can carry it over, and edits around it. Pure."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -8,11 +9,13 @@ from core.edits import EDITS, ChangeInput, SetRule
 from core.edits.anatomy import channel_axis
 from core.edits.grids import grid_pairs, position_grids, window_sizes
 from core.edits.positions import foreign, kept, looks_like_positions
+from core.edits.rows import rows_of
 from core.edits.suggest import flattened_map, token_maps
 from core.fates import QUANTIZED, Move
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
-from core.rules import Initialize, KeepRows, SpatialMean, SpatialResize, axes_of, chain_name, refusal, rules_that_fit
+from core.rules import Initialize, KeepRows, MapChannels, SpatialMean, SpatialResize, axes_of, chain_name, refusal
+from core.rules import rules_that_fit
 from core.rules.base import Axes
 from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
@@ -37,11 +40,7 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         return Finding("error", "weight.mismatch", move.layer, message, further, fate.note)
     fixes = _flat_fixes(move, layer, axes, after, before) or [
         *_grid_fixes(move, axes, after, before),
-        *(
-            Fix(f"Adapt by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),))
-            for chain in rules_that_fit(shape, fate.shape, axes)
-            if chain[0].name != "initialize"
-        ),
+        *_fitting(move, shape, axes, after, before),
     ]
     if any(fix.title.startswith("Resample the positions") for fix in fixes):
         fixes += adapter_fix(after, before)
@@ -57,6 +56,30 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         start = Initialize() if axes.kind in ("kernel", "depthwise", "table") else Initialize(initializer=LAYER)
         fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=start),)))
     return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
+
+
+def _fitting(move: Move, shape: tuple[int, ...], axes: Axes, after: Graph, before: Graph) -> list[Fix]:
+    """Rules that fit by their shapes; of those for channels only what takes every row to where it belongs."""
+    fate = move.fate
+    chains = [chain for chain in rules_that_fit(shape, fate.shape, axes) if chain[0].name != "initialize"]
+    axis = axes.channels
+    if axis is not None and axes.kind == "kernel" and len(shape) == len(fate.shape) and shape[axis] != fate.shape[axis]:
+        take = rows_of(move.layer, after, before) if axes.groups == 1 else None
+        if take is None or (len(take), shape[axis]) != (fate.shape[axis], _highest(take, shape[axis])):
+            return []
+        if take != tuple(place if place < shape[axis] else None for place in range(len(take))):
+            rule = MapChannels(take=take, share=False)
+            others = tuple(one for one in chains[0] if one.owns != "channels") if chains else ()
+            if refusal(shape, fate.shape, axes, (*others, rule)) is not None:
+                return []
+            title = "Keep every row with its channel, and start new ones at zero"
+            return [Fix(title, (SetRule(weight=fate.weight, rule=_rule((*others, rule))),))]
+    return [Fix(f"Adapt by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),)) for chain in chains]
+
+
+def _highest(take: Sequence[int | None], rows: int) -> int:
+    """`rows`, if no number in `take` is higher than that allows."""
+    return rows if all(row is None or row < rows for row in take) else -1
 
 
 def _rule(chain: tuple[Any, ...]) -> Any:

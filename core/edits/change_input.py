@@ -10,7 +10,7 @@ from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
 from core.edits.channel_history import Decision, decide
 from core.edits.channel_losses import lossy, unfollowed
-from core.edits.channels import choose
+from core.edits.channels import choose, missing
 from core.edits.insert_adapter import InsertAdapter
 from core.edits.layouts import layout_finding
 from core.edits.positions import counts_places
@@ -117,6 +117,12 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
                 InsertAdapter(input=self.input, shape=self.shape, fit="repeat"),
             )
             fixes.append(Fix(f"Repeat gray {change.now} times ahead of the model, which is exact", edits))
+        lost = decision.trace.blocked() or any(missing(site, change) for site in decision.trace.sites)
+        if change.new > 1 and lost and axis is not None and len(self.shape) > 1:
+            back = tuple(change.now if place == axis - 1 else size for place, size in enumerate(self.shape))
+            adapter = InsertAdapter(input=self.input, shape=self.shape, fit="project")
+            title = f"Make {change.now} channels of them by a 1\N{MULTIPLICATION SIGN}1 convolution ahead of the model"
+            fixes.append(Fix(title, (ChangeInput(input=self.input, shape=back), adapter)))
         return tuple(fixes)
 
     def _shaped(self, shape: Shape) -> Self:

@@ -387,7 +387,7 @@ class _Call:
             if array is None or found is None:
                 return self._blocked()
             count, others = found
-            if count not in (1, width(state.blocks, self.walk.channels or 0)):
+            if count not in self._widths():
                 return self._blocked()
             per, elsewhere = per or count > 1, elsewhere or others
             noted = noted or self._holds_each(array, count)
@@ -402,8 +402,17 @@ class _Call:
         return self._stepped(step, zero, per)
 
     def _holds_each(self, array: Any, count: int) -> bool:
-        """Whether an array has a number for each channel, be it for the only one."""
-        return array.ndim >= self.rank - self.axis and count == width(self.state.blocks, self.walk.channels or 0)
+        """Whether an array has a number for each channel, be it for the only one, or had when another input changed."""
+        each = width(self.state.blocks, self.walk.channels or 0)
+        return array.ndim >= self.rank - self.axis and (count == each or self.whole.history is not None)
+
+    def _widths(self) -> set[int | None]:
+        """How many numbers a constant may have along the channel axis.
+
+        A layer that is shared with an input which was changed first has them for as many channels as that has now.
+        """
+        through = self.whole.history.through if self.whole.history is not None else ()
+        return {1, *(width(self.state.blocks, count) for count in (self.walk.channels or 0, *through))}
 
     def _order(self) -> tuple[int, ...]:
         """At which place each channel lies, where that is not its number."""
@@ -646,7 +655,7 @@ class _Call:
         for value in constants:
             array = known.constant(value)
             spread = None if array is None else known.spread_over(array, self.rank, self.axis)
-            if spread is None or spread[0] not in (1, width(joined.blocks, self.walk.channels or 0)):
+            if array is None or spread is None or spread[0] not in self._widths():
                 return self._blocked()
             per = per or spread[0] > 1
             noted = noted or self._holds_each(array, spread[0])

@@ -4,7 +4,7 @@ Learnt tables that are weights are the person's choice (`resample`); what stands
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
@@ -184,12 +184,14 @@ def _tables(layer: Layer, old: Layer, sides: tuple[Graph, Graph], graphs: tuple[
             def change(value: Any, old: int = here[-2], new: int = there[-2], sums: bool = sums) -> Any:
                 return _table(value, old, new, graphs, sums)
 
+            def moved_on(one: Any, two: Any, change: Callable[[Any], Any] = change) -> Any:
+                """The old table for what arrives now; what is no table stays as other edits made it."""
+                made = one if isinstance(one, TensorRef) else change(two)
+                return one if made is two else made
+
             pairs = zip(mine.args, theirs.args, strict=False)
-            args = tuple(one if isinstance(one, TensorRef) else change(two) for one, two in pairs)
-            kwargs = {
-                key: one if isinstance(one, TensorRef) else change(theirs.kwargs.get(key, one))
-                for key, one in mine.kwargs.items()
-            }
+            args = tuple(moved_on(one, two) for one, two in pairs)
+            kwargs = {key: moved_on(one, theirs.kwargs.get(key, one)) for key, one in mine.kwargs.items()}
             if args != mine.args or kwargs != mine.kwargs:
                 call = replace(mine, args=args, kwargs=kwargs)
         calls.append(call)
