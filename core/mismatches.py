@@ -14,8 +14,17 @@ from core.edits.suggest import flattened_map, token_maps
 from core.fates import QUANTIZED, Move
 from core.findings import Finding, Fix
 from core.graph import Graph, Layer
-from core.rules import Initialize, KeepRows, MapChannels, SpatialMean, SpatialResize, axes_of, chain_name, refusal
-from core.rules import rules_that_fit
+from core.rules import (
+    Initialize,
+    KeepRows,
+    MapChannels,
+    SpatialMean,
+    SpatialResize,
+    axes_of,
+    chain_name,
+    refusal,
+    rules_that_fit,
+)
 from core.rules.base import Axes
 from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions

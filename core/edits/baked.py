@@ -6,7 +6,7 @@ do so; built for 224 and used at 161 they would otherwise lose a row (measured: 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -285,6 +285,23 @@ def retarget(old: list[int], new: list[int | None], target: list[int]) -> list[i
     return result if at >= len(old) or all(size == 1 for size in new[at:]) else None
 
 
+def source_of(olds: Mapping[str, Graph], prefix: str, layer: Layer) -> tuple[Graph | None, Layer | None]:
+    """The level and the layer of the source that a layer at a level came from; `None` where it is new."""
+    name = (layer.origin or layer.name).rpartition("/")[2]
+    home = olds.get(prefix)
+    found = home.by_name().get(name) if home is not None else None
+    if found is None and layer.origin is not None:
+        around = layer.origin.rpartition("/")[0]
+        home = olds.get(f"{around}/" if around else "")
+        found = home.by_name().get(name) if home is not None else None
+    return home, found
+
+
+def _arriving(layer: Layer, level: Graph) -> list[Shape | None]:
+    """The shapes that reach a layer, call by call."""
+    return [level.spec(ref).shape for call in layer.calls for ref in call.inputs()]
+
+
 def recut(before: Graph, after: Graph) -> Iterator[tuple[str, Layer, Shape, Shape]]:
     """Reshapes with the batch in their target that no longer follow what reaches them: path, layer, old and new shape.
 
@@ -295,11 +312,9 @@ def recut(before: Graph, after: Graph) -> Iterator[tuple[str, Layer, Shape, Shap
         for layer in level.layers:
             if layer.class_name != "Reshape" or not layer.is_operation or not layer.calls:
                 continue
-            path = layer.origin or prefix + layer.name
-            around, _, name = path.rpartition("/")
-            home = olds.get(f"{around}/" if around else "")
-            old_layer = home.by_name().get(name) if home is not None else None
-            if home is None or old_layer is None or old_layer.class_name != "Reshape" or target_of(layer)[:1] != [-1]:
+            home, old_layer = source_of(olds, prefix, layer)
+            reshapes = old_layer is not None and old_layer.class_name == "Reshape"
+            if home is None or old_layer is None or not reshapes or target_of(layer)[:1] != [-1]:
                 continue
             for was, now in zip(_arriving(old_layer, home), _arriving(layer, level), strict=False):
                 if was is None or now is None or was[1:] == now[1:]:

@@ -6,8 +6,8 @@ from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS, DEPTHWISE, first_convs
 from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
-from core.edits.neutral import neutral_norm
 from core.edits.leaves import leaf, leaf_configured, steps, wrapping
+from core.edits.neutral import neutral_norm
 from core.edits.recording import configured, forget, free_name, owner, record, with_level
 from core.edits.set_dtype import quantized
 from core.edits.splice import insert_after, new_layer

@@ -5,6 +5,7 @@ joined, flattened or turned round on the way. So the way back is walked first, t
 """
 
 from core.edits import channel_ops as known
+from core.edits.baked import source_of
 from core.edits.grids import levels
 from core.edits.leaves import leaf
 from core.graph import Graph, Layer, Shape, TensorRef
@@ -38,22 +39,15 @@ def rows_of(path: str, after: Graph, before: Graph) -> Take | None:
     `None` altogether where the way back to what makes the channels is not known.
     """
     layer = after.find(path)
-    origin = layer.origin or path
     news, olds = levels(after), levels(before)
-    prefix, home = path[: len(path) - len(layer.name)], _home(origin)
-    if prefix not in news or home not in olds:
-        return None
-    old = olds[home].by_name().get(origin[len(home) :])
+    prefix = path[: len(path) - len(layer.name)]
+    home, old = source_of(olds, prefix, layer)
     refs = layer.calls[0].inputs() if layer.calls else ()
     earlier = old.calls[0].inputs() if old is not None and old.calls else ()
-    if not refs or not earlier or leaf(layer).config.get("data_format") == "channels_first":
+    first = leaf(layer).config.get("data_format") == "channels_first"
+    if prefix not in news or home is None or not refs or not earlier or first:
         return None
-    return _made(news[prefix], refs[0], olds[home], earlier[0], 0)
-
-
-def _home(origin: str) -> str:
-    around = origin.rpartition("/")[0]
-    return f"{around}/" if around else ""
+    return _made(news[prefix], refs[0], home, earlier[0], 0)
 
 
 def _made(level: Graph, ref: TensorRef, old_level: Graph, old_ref: TensorRef, depth: int) -> Take | None:

@@ -4,10 +4,12 @@ from msgspec.structs import replace
 
 from core.edits.grids import position_grids
 from core.edits.recording import owner
+from core.edits.rows import rows_of
 from core.errors import EditError
 from core.graph import Graph, Layer
 from core.rules import KeepRows, MapChannels, ProjectFilters, Rule, SliceFilters, ZeroExtraChannels
 from core.rules.axes import axes_of
+from core.rules.channels import ChannelRule
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import FlatRule, PoolFlat
 
@@ -21,6 +23,8 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
     """
     layer = graph.find(path)
     origin = layer.origin or path
+    if isinstance(rule, ChannelRule) and _anywhere(rule):
+        return _placed(rule, source, graph, path, weight)
     if isinstance(rule, (FlatRule, PoolFlat)) and not rule.old:
         old, new = flattened_map(source, origin) or flattened_map(source, path), flattened_map(graph, path)
         if old is None or (isinstance(rule, FlatRule) and new is None):
@@ -63,6 +67,31 @@ def _of_rows(rule: Rule, layer: Layer, weight: str) -> Rule:
     if isinstance(rule, MapChannels) and rule.take is not None and not any(isinstance(one, str) for one in rule.take):
         return KeepRows(keep=rule.take, fresh="zeros")  # type: ignore[arg-type]
     return rule
+
+
+def _anywhere(rule: ChannelRule) -> bool:
+    """Whether nothing was said of where the channels lie."""
+    return rule.source is None and rule.inner == 1 and not rule.rows and rule.groups == 1
+
+
+def _placed(rule: ChannelRule, source: Graph, graph: Graph, path: str, weight: str) -> Rule:
+    """The rule with the places of the channels: as the edit knew them whose rule it replaces, else as the way shows."""
+    layer = graph.find(path)
+    known = next((one for one in layer.rules_for(weight) if isinstance(one, ChannelRule)), None)
+    if known is not None:
+        return replace(
+            rule, source=known.source, inner=known.inner, rows=known.rows, places=known.places, groups=known.groups
+        )
+    array = next((one for one in layer.weights if one.name == weight), None)
+    axes = axes_of(layer, weight, array.shape) if array is not None else None
+    if array is None or axes is None or axes.channels is None or axes.kind != "kernel" or rule.name != "zero_extra":
+        return rule
+    take = rows_of(path, graph, source)
+    rows = array.shape[axes.channels]
+    kept = [row for row in take or () if row is not None]
+    if take is None or sorted(kept) != list(range(rows)) or kept == list(take[:rows]):
+        return rule
+    return MapChannels(take=take, share=False)
 
 
 def token_maps(
