@@ -266,7 +266,7 @@ def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
     for weight in decoded(layer)[0].weights:
         name = weight.name.rpartition("/")[2]
         axes = axes_of(layer, weight.name, weight.shape)
-        if axes.channels is None or axes.kind not in ("kernel", "depthwise", "shift") or _of_a_later_cell(weight.name):
+        if axes.channels is None or axes.kind not in ("kernel", "depthwise", "shift"):
             continue
         several = name == "pointwise_kernel" or axes.kind == "shift"
         here = multiplied(blocks, int(config.get("depth_multiplier") or 1)) if several else blocks
@@ -277,12 +277,6 @@ def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
             made = replace(made, groups=groups)
             layer = _shifted_bias(layer, replace(made, new=change.new) if isinstance(made, FoldChannels) else made)
     return layer
-
-
-def _of_a_later_cell(weight: str) -> bool:
-    """Whether a weight belongs to a cell that gets what another one gives."""
-    _, found, number = weight.partition("cells/")
-    return bool(found) and not number.startswith("0/")
 
 
 def _inside_groups(layer: Layer, site: Site, change: Change, groups: int) -> Layer | None:

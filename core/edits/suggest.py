@@ -24,7 +24,7 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
     layer = graph.find(path)
     origin = layer.origin or path
     if isinstance(rule, ChannelRule) and _anywhere(rule):
-        return _placed(rule, source, graph, path, weight)
+        rule = _placed(rule, source, graph, path, weight)
     if isinstance(rule, (FlatRule, PoolFlat)) and not rule.old:
         old, new = flattened_map(source, origin) or flattened_map(source, path), flattened_map(graph, path)
         if old is None or (isinstance(rule, FlatRule) and new is None):

@@ -76,7 +76,7 @@ def followed(layer: Any, shape: tuple[int, ...]) -> Any:
     return keras.Model(inputs, layer(inputs))
 
 
-EXACT = {
+EXACT: dict[str, tuple[Any, tuple[int, ...], int]] = {
     "causal": (lambda: L.Conv1D(4, 3, padding="causal", name="c"), (12, 3), 5),
     "causal, dilated": (lambda: L.Conv1D(4, 2, padding="causal", dilation_rate=3, name="c"), (12, 3), 3),
     "even at stride 2": (lambda: L.Conv2D(4, 3, strides=2, padding="same", name="c"), (10, 13, 3), 4),
