@@ -94,6 +94,8 @@ def _new_values(
     groups: dict[str, list[Move]] = {"file": [], "bare": [], "lost": [], "wanted": [], "new": []}
     for move in fresh:
         layer = layers[move.layer]
+        if move.name.endswith("idf_weights") and layer.config.get("idf_weights"):
+            continue  # the layer makes them of what its config holds
         origin = layer.origin or ""
         chosen = move.fate.weight in granted or any(rule.name == "initialize" for rule in layer.rules_for(move.name))
         if (origin, move.name) in own and not chosen:

@@ -21,6 +21,7 @@ Code = Literal[
     "freeze.forgotten",
     "freeze.fresh",
     "weight.tied",
+    "layer.unlearnt",
     "adapt.lossy",
     "training.dropped",
     "name.changed",

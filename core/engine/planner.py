@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from core.accounting import Ledger, is_state, loss_findings
 from core.costs import layer_cost, total
-from core.edits import AnyEdit
+from core.edits import AcceptLosses, AnyEdit
 from core.edits.join_models import numbered
 from core.edits.positions import carried
 from core.engine.arrays import Arrays
@@ -31,6 +31,8 @@ from core.findings import Finding
 from core.graph import Graph, Layer, TensorRef, TensorSpec, Weight
 from core.mismatches import mismatch_finding, moved_table_findings
 from core.plan import Cost, Plan, Port
+from core.readers.prepared import CODE as UNLEARNT
+from core.readers.prepared import prepared_findings
 from core.readers.source import Source
 from core.recipe import Recipe
 from core.starts import frozen_start_findings
@@ -79,8 +81,10 @@ class Planner:
         shaped = steps[-1].shaped
         layers = dict(shaped.graph.walk())
         moves = steps[-1].moves
-        findings = [*self.source.findings, *(finding for step in steps for finding in step.findings)]
-        findings += problem_findings(shaped, steps[0].shaped, self.shaper)
+        findings = [*self._source_findings(steps), *(finding for step in steps for finding in step.findings)]
+        unlearnt = {one.layer for one in findings if one.code == UNLEARNT}
+        found_problems = problem_findings(shaped, steps[0].shaped, self.shaper)
+        findings += [one for one in found_problems if one.layer not in unlearnt]  # that is why Keras refuses them
         findings += [
             mismatch_finding(move, layers[move.layer], shaped.graph, steps[0].shaped.graph)
             for move in moves
@@ -115,6 +119,14 @@ class Planner:
             costs=costs,
         )
         return Planned(plan, moves, shaped, found)
+
+    def _source_findings(self, steps: list[Step]) -> list[Finding]:
+        """What there is to say of the source; what layers have not learnt is asked of the edited ones."""
+        said = [one for one in self.source.findings if one.code != UNLEARNT]
+        if self.source.kind != "model":
+            return said
+        accepted = [name for step in steps if isinstance(step.edit, AcceptLosses) for name in step.edit.initialized]
+        return [*said, *prepared_findings(steps[-1].shaped.graph, self.source.assets, accepted)]
 
     def _uses(self, moves: tuple[Move, ...]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
         """The source's arrays that go into weights of others, and those that go nowhere."""

@@ -49,6 +49,9 @@ def with_vocabularies(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> 
         asset = dict(named.get(path, ())).get(_FILE)
         if asset is None or layer.class_name not in LOOKUPS or layer.config.get("vocabulary") is not None:
             return layer
+        weighed = layer.config.get("output_mode") == "tf_idf"
+        if weighed and path not in weights and not layer.config.get("idf_weights"):
+            return layer  # Keras takes words without weights from a file alone
         # split as Keras itself does when it loads the file
         words: list[Any] = arrays.asset(asset).decode().splitlines()
         while words and words[-1] == "":
@@ -56,8 +59,9 @@ def with_vocabularies(graph: Graph, moves: tuple[Move, ...], arrays: Arrays) -> 
         if holds_numbers(layer):
             words = [int(word) for word in words]
         config = {**layer.config, "vocabulary": words}
-        if layer.config.get("output_mode") == "tf_idf" and path in weights:
-            config["idf_weights"] = [float(value) for value in arrays.values(weights[path])[: len(words)]]
+        if weighed:
+            given = layer.config.get("idf_weights") or arrays.values(weights[path])
+            config["idf_weights"] = [float(value) for value in given[: len(words)]]
         return replace(layer, config=config)
 
     return graph.replace_layers(known)

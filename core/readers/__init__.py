@@ -86,11 +86,11 @@ def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kind
 
 def _with_learnt(described: "Described", file: Path, weights: str | Path | None) -> "Described":
     """What preprocessing layers learnt, from wherever the file keeps it, and findings where it does not."""
-    from core.readers.learnt import with_bounds
+    from core.readers.learnt import with_bounds, with_idf
 
     kept = str(weights) if weights is not None else None
     bare = Source(str(file), described.format, described.kind, described.graph, weights_path=kept)
-    graph = with_bounds(described.graph, lambda: open_store(bare))
+    graph = with_idf(with_bounds(described.graph, lambda: open_store(bare)), lambda: open_store(bare))
     return replace(described, graph=graph, findings=(*described.findings, *prepared_findings(graph, described.assets)))
 
 

@@ -273,7 +273,8 @@ def _known_weights(
     for key, (store_key, info) in stored.items():
         if any(slot.doubled for slot in expected) and key == "vars/0":
             used.add(store_key)
-        elif is_seed(key):
+        elif is_seed(key) or _plain(key).endswith("idf_weights"):
+            # plain arrays, which Keras stores and does not count as weights
             used.add(store_key)
             weights.append(
                 Weight(_opaque_name(key), info.shape, info.dtype, False, key, state=True, source=StoreKey(store_key))

@@ -61,6 +61,25 @@ def with_bounds(graph: Graph, opened: Callable[[], WeightStore]) -> Graph:
     )
 
 
+def with_idf(graph: Graph, opened: Callable[[], WeightStore]) -> Graph:
+    """The graph with the weights of its words in the config of every lookup that Keras 3 stored them for as an array.
+
+    The file is only opened where there is one.
+    """
+    wanted = {path: key for path, layer in graph.walk() if (key := _stored_idf(layer)) is not None}
+    if not wanted:
+        return graph
+    with opened() as store:
+        found = {path: [float(value) for value in store.read(key).reshape(-1)] for path, key in wanted.items()}
+    return graph.replace_layers(lambda path, layer: _with(layer, idf_weights=found[path]) if path in found else layer)
+
+
+def _stored_idf(layer: Layer) -> str | None:
+    if layer.class_name not in _LOOKUPS or layer.opaque or layer.config.get("idf_weights"):
+        return None
+    return next((one.source.key for one in layer.weights if one.name == "idf_weights" and one.source), None)
+
+
 def _is_unbound(layer: Layer) -> bool:
     bins = layer.config.get("num_bins")
     return (
