@@ -48,7 +48,7 @@ def adapt():
     engine.set_source(read_model(SOURCE, weights=WEIGHTS), CODE, TRUST)
     written = engine.apply(from_json(RECIPE), OUT, check=True)
     if not written.verification.ok:
-        raise SystemExit(f"{OUT} is written, but its check failed: {written.verification.message or 'a contract'}")
+        raise SystemExit(f"{OUT} did not pass its check ({written.verification.reason}); kept as {written.written}.")
     return keras.saving.load_model(OUT)
 
 

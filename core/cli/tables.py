@@ -150,6 +150,8 @@ def written(result: "Written") -> Iterator[RenderableType]:
     place = f"{result.written} ({result.bytes:,} bytes)"
     if verification is None:
         yield Text(f"wrote {place}, not verified", style="yellow")
+    elif verification.ok and verification.skipped:
+        yield Text(f"wrote {place}, not run: {verification.compared} compared", style="yellow")
     elif verification.ok:
         yield Text(f"wrote {place}, verified: {verification.compared} compared", style="green")
     else:

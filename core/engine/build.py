@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from core.engine.arrays import Arrays
-from core.engine.filling import fill
 from core.engine.gate import UnknownCode, make_model
+from core.engine.low_rank import update_apart
 from core.engine.precision import double_model
-from core.engine.specs import sentence
+from core.engine.specs import recorded_variables, sentence
 from core.engine.vocabularies import load_other_assets, with_vocabularies
 from core.errors import FileError
 from core.fates import Move
@@ -33,7 +33,9 @@ def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays, double: bo
         given = {
             move.key: arrays.values(move, double) for move in by_layer[path] if not move.fate.dtype.startswith("string")
         }
-        fill(keras_layer, given)
+        for key, variable in stored_variables(keras_layer).items():
+            if key in given and hasattr(variable, "assign"):  # weights of words are in the configuration
+                variable.assign(given[key])
         for mode in ("gptq", "awq"):  # as Keras's own loading does: the arrays were chosen when they were saved
             if getattr(keras_layer, "quantization_mode", None) == mode:
                 setattr(keras_layer, f"is_{mode}_calibrated", True)
@@ -54,6 +56,12 @@ def bare_model(graph: Graph, double: bool = False) -> keras.Model:
         raise _no_code(error.name) from None
     except Exception as error:
         raise FileError(f"Keras cannot build this model: {sentence(error)}", graph=graph.name) from error
+
+
+def stored_variables(layer: Any) -> dict[str, Any]:
+    """The variables of a live layer by storage key; low-rank updates are not added to what they belong to."""
+    with update_apart(layer):
+        return dict(recorded_variables(layer))
 
 
 def _no_code(name: str) -> FileError:

@@ -42,10 +42,6 @@ EXPORTS = {
 }
 
 
-EXPORT_DRIFT = 1e-4
-"""Relative to the largest output: what a runtime that fuses and re-orders operations may round otherwise than Keras."""
-
-
 def write_export(model: keras.Model, graph: Graph, ending: str, out: Path, given: Mapping[str, Array]) -> int:
     """Write a live model and return the size in bytes; `given` are inputs to call it with, by name.
 

@@ -3,6 +3,8 @@
 Built with the update on, a layer hands its saving code a sum that is none of its variables.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,3 +37,16 @@ def without_updates(graph: Graph) -> Graph:
 def beside_update(weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
     """The weights of a plain layer as one with an update has them: what is updated does not train itself."""
     return tuple(replace(one, trainable=one.trainable and one.name not in _FROZEN) for one in weights)
+
+
+@contextlib.contextmanager
+def update_apart(layer: Any) -> Iterator[None]:
+    """Keras's saving code meets the layer's own variables for as long as the block lasts, not their sums."""
+    live = [one for one in layer._flatten_layers() if getattr(one, "lora_enabled", False)]
+    for one in live:
+        one.lora_enabled = False
+    try:
+        yield
+    finally:
+        for one in live:
+            one.lora_enabled = True

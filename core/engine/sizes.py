@@ -8,12 +8,15 @@ from core.graph import Graph, TensorSpec
 _MOST_ENTRIES = 1 << 24
 """The largest input that is tried: 64 MiB of numbers for one sample."""
 
+_MULTIPLES = sorted(odd << shift for odd in (3, 5, 7, 9) for shift in range(3, 8))
+"""Sizes for models that halve and double an odd number of times over: maps that must fit each other again."""
+
 
 def trial_size(shaper: Shaper, graph: Graph, *others: Graph) -> int:
     """The size for every open dimension at which all these models can be run.
 
-    `DEFAULT_SIZE` where that will do; else a little more than the smallest that will, found by doubling and halving, or
-    the largest below. Open dimensions of one model have the size that another one gives the input of that name. Where
+    `DEFAULT_SIZE` where that will do; else a little more than the smallest that will, found by doubling and halving, a
+    multiple of an odd number, or the largest below. Open dimensions of one model have the size that another one gives the input of that name. Where
     no size will do it is `DEFAULT_SIZE`: running the model then says why.
     """
     graphs = [one for one in (graph, *others) if not one.opaque]
@@ -30,7 +33,8 @@ def trial_size(shaper: Shaper, graph: Graph, *others: Graph) -> int:
     least = smallest(lambda size: size > DEFAULT_SIZE and works(size), limit)
     if least is not None:
         return least + DEFAULT_SIZE if works(least + DEFAULT_SIZE) else least
-    return next((size for size in (32, 16, 8, 4, 2, 1) if works(size)), DEFAULT_SIZE)
+    more = (*_MULTIPLES, 32, 16, 8, 4, 2, 1)
+    return next((size for size in more if size <= limit and works(size)), DEFAULT_SIZE)
 
 
 def _free(graph: Graph) -> int:

@@ -229,7 +229,7 @@ class Written:
 
     def __init__(self, plan: Plan, path: str) -> None:
         self.plan, self.written, self.bytes = plan, path, 812_345
-        self.verification = Verification(reloaded=True, forward=True, copied_equal=True, arrays=3)
+        self.verification: Verification | None = Verification(True, True, True, arrays=3)
 
 
 class FakeWorker:
@@ -238,6 +238,7 @@ class FakeWorker:
     def __init__(self) -> None:
         self.sent: list[Any] = []
         self.hold = False
+        self.fails = ""
         self.running = False
         self.restarts = 0
         self.files: dict[str, Source | SutureError] = {}
@@ -314,6 +315,11 @@ class FakeWorker:
             assert self._source is not None
             plan = plan_for(self._source, body.recipe)
             value = Written(plan, body.out) if isinstance(body, Apply) else plan
+            if isinstance(body, Apply) and not body.verify:
+                value.verification = None
+            elif isinstance(body, Apply) and self.fails:
+                value.written += ".unverified"
+                value.verification = Verification(True, True, False, message=self.fails, arrays=3)
         elif isinstance(body, CompareRules):
             edits = [make_edit("change_input", shape=[96, 96, 1], channels=rule) for rule in ("sum", "mean")]
             value = (RuleDrift("sum", 0.0, (edits[0],)), RuleDrift("mean", 0.67, (edits[1],)))

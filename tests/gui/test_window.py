@@ -14,6 +14,7 @@ from core.service.messages import Apply, Verify
 from gui import gestures
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
+from gui.presets import presets
 from tests.gui.hand_made import FakeWorker, source, steps
 
 LEFT = Qt.MouseButton.LeftButton
@@ -210,6 +211,29 @@ def test_that_an_export_shows_progress_then_what_keras_says(
     assert opened.actions_["export"].isEnabled()
     qtbot.keyClick(sheet, Qt.Key.Key_Escape)
     assert not sheet.isVisible()
+
+
+def test_that_an_export_that_fails_its_check_says_where_it_is_kept(
+    qtbot: QtBot, opened: MainWindow, engine: FakeWorker, tmp_path: Path
+) -> None:
+    opened.workspace.recipe.add_preset(presets()[0])
+    engine.fails = "stem/kernel does not hold the planned values (1 arrays differ)."
+    with qtbot.waitSignal(opened.export_finished):
+        opened.export_to(str(tmp_path / "out.keras"))
+    sheet = opened.files.sheet
+    assert sheet.title.text() == "out.keras did not pass its check"
+    assert "Kept as out.keras.unverified" in sheet.subtitle.text()
+    assert "stem/kernel does not hold the planned values (1 arrays differ)." in sheet.subtitle.text()
+    assert opened.session.unsaved
+
+
+def test_that_an_export_without_a_check_says_so(
+    qtbot: QtBot, opened: MainWindow, engine: FakeWorker, tmp_path: Path
+) -> None:
+    opened.settings.verify_after_export = False
+    with qtbot.waitSignal(opened.export_finished):
+        opened.export_to(str(tmp_path / "out.keras"))
+    assert opened.files.sheet.title.text() == "out.keras is written, not verified"
 
 
 def test_that_an_export_can_be_cancelled(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:

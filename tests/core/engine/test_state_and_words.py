@@ -250,6 +250,22 @@ def test_that_low_rank_updates_count_in_what_is_written(kind: str, ending: str, 
     assert drift(outputs(reloaded(out), x)[0], outputs(model, x)[0]) < 1e-6
 
 
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_that_low_rank_updates_of_quantized_layers_are_verified(mode: str, tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8, name="dense"), layers.Dense(3, name="end")])
+    fill(model)
+    dense = model.get_layer("dense")
+    for layer in (dense, model.get_layer("end")):
+        layer.quantize(mode)
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(np.random.default_rng(1).normal(size=dense.lora_kernel_b.shape))
+    path = saved(model, tmp_path)
+    verified(path, tmp_path / "new.keras", RENAME)
+    x = np.random.default_rng(2).random((3, 6), np.float32)
+    assert drift(outputs(reloaded(tmp_path / "new.keras"), x)[0], outputs(reloaded(path), x)[0]) < 1e-6
+
+
 def test_that_low_rank_updates_in_an_h5_file_count_too(tmp_path: Path) -> None:
     model = updated("nested")
     verified(saved(model, tmp_path, "source.h5"), tmp_path / "new.h5", RENAME)
@@ -312,3 +328,14 @@ def test_that_the_size_is_the_smallest_that_will_do_and_some(build: Any, size: i
     keras.backend.clear_session()
     model = keras.Sequential([keras.Input((None, None, 1)), build()])
     assert trial_size(Shaper(Specs()), read_model(saved(model, tmp_path)).graph) == size
+
+
+@pytest.mark.parametrize(("step", "size"), [(16, 64), (96, 96), (80, 80)])
+def test_that_maps_that_must_fit_again_get_a_multiple(step: int, size: int, tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    start = keras.Input((None, None, 1))
+    down = layers.UpSampling2D(step)(layers.MaxPooling2D(step)(start))
+    model = keras.Model(start, layers.Conv2D(2, 1, name="end")(layers.Concatenate()([start, down])))
+    path = saved(model, tmp_path)
+    assert trial_size(Shaper(Specs()), read_model(path).graph) == size
+    verified(path, tmp_path / "new.keras", RENAME)

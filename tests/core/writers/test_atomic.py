@@ -10,6 +10,8 @@ import pytest
 from core.engine.arrays import Arrays
 from core.errors import FileError, PlanRefused, SutureError
 from core.recipe import Recipe
+from core.service.partials import remove_partials
+from core.writers.atomic import Unchecked, rename_over
 from tests.core.engine.drive import opened, recipe, saved
 from tests.core.engine.small_models import build
 
@@ -165,3 +167,36 @@ def test_that_the_source_is_not_changed_by_anything_that_is_done_to_it(source: P
     engine = opened(source)
     engine.apply(recipe({"do": "change_input", "shape": [16, 16, 1]}), tmp_path / "out.keras", check=True)
     assert (source.read_bytes(), source.stat().st_mtime_ns) == before
+
+
+def test_that_an_unchecked_result_is_cleared_away_as_a_partial_one_is(tmp_path: Path) -> None:
+    out = tmp_path / "new.keras"
+    with Unchecked(out) as unchecked:
+        assert unchecked.place.name == "new.keras"
+        unchecked.place.write_text("whole", encoding="utf-8")
+        # what a parent does when its writer was cut off
+        remove_partials(out, os.getpid())
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("made", ["file", "folder"])
+@pytest.mark.parametrize("there", ["nothing", "file", "folder"])
+def test_that_a_name_goes_over_to_what_was_made(made: str, there: str, tmp_path: Path) -> None:
+    out = tmp_path / "name"
+    for path, kind, text in ((tmp_path / "made", made, "new"), (out, there, "old")):
+        if kind == "folder":
+            path.mkdir()
+            (path / "inside").write_text(text, encoding="utf-8")
+        elif kind == "file":
+            path.write_text(text, encoding="utf-8")
+    rename_over(tmp_path / "made", out)
+    assert [item.name for item in tmp_path.iterdir()] == ["name"]
+    assert (out / "inside" if made == "folder" else out).read_text(encoding="utf-8") == "new"
+
+
+def test_that_a_folder_stays_when_the_new_one_cannot_have_its_name(tmp_path: Path) -> None:
+    out = tmp_path / "name"
+    out.mkdir()
+    with pytest.raises(FileNotFoundError):
+        rename_over(tmp_path / "missing", out)
+    assert [item.name for item in tmp_path.iterdir()] == ["name"]
