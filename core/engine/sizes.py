@@ -16,8 +16,8 @@ def trial_size(shaper: Shaper, graph: Graph, *others: Graph) -> int:
     """The size for every open dimension at which all these models can be run.
 
     `DEFAULT_SIZE` where that will do; else a little more than the smallest that will, found by doubling and halving, a
-    multiple of an odd number, or the largest below. Open dimensions of one model have the size that another one gives the input of that name. Where
-    no size will do it is `DEFAULT_SIZE`: running the model then says why.
+    multiple of an odd number, or the largest below. Open dimensions of one model have the size that another one gives
+    the input of that name. Where no size will do it is `DEFAULT_SIZE`: running the model then says why.
     """
     graphs = [one for one in (graph, *others) if not one.opaque]
     free = max((_free(one) for one in graphs), default=0)
