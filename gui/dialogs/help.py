@@ -125,6 +125,9 @@ class HelpSheet(Sheet):
 
 def dress(document: QTextDocument, theme: Theme) -> None:
     """Give a page read from Markdown the window's type, distances and colours."""
+    whole = QTextCursor(document)
+    # laid out once at the end: every change by itself would lay a long table out anew
+    whole.beginEditBlock()
     block = document.begin()
     while block.isValid():
         _dress_block(QTextCursor(block), theme)
@@ -132,6 +135,7 @@ def dress(document: QTextDocument, theme: Theme) -> None:
     for frame in document.rootFrame().childFrames():
         if isinstance(frame, QTextTable):
             _dress_table(frame, theme)
+    whole.endEditBlock()
 
 
 def _dress_block(cursor: QTextCursor, theme: Theme) -> None:
