@@ -13,6 +13,8 @@ from core.graph import Graph, Layer
 from core.readers.config_graph import is_known
 from core.readers.foreign import foreign_code, foreign_models, layer_code, named_function
 
+_FEW = 100
+
 
 def refuse_code(edit: AnyEdit) -> None:
     """Raise `EditError` for an edit that holds stored code, a file to read, or a name that leads out of Keras."""
@@ -22,15 +24,20 @@ def refuse_code(edit: AnyEdit) -> None:
 
 def refuse_layers(before: Graph, after: Graph) -> None:
     """Raise `EditError` for a layer that an edit made or changed and that needs code, or a file, from elsewhere."""
-    known = {_identity(layer) for _, layer in before.walk()}
-    for _, layer in after.walk():
+    old = [layer for _, layer in before.walk()]
+    same = set(map(id, old))
+    fresh = [layer for _, layer in after.walk() if id(layer) not in same]
+    # most edits change a layer or two; those that set a flag everywhere leave the configs as they are
+    known = {_identity(layer) for layer in old} if len(fresh) > _FEW else frozenset()
+    for layer in fresh:
         if not layer.opaque and _identity(layer) not in known:
             for name in _needs(layer):
                 raise EditError(_sentence(name))
-    models = {name for _, name in foreign_models(before, registered)}
-    for _, name in foreign_models(after, registered):
-        if name not in models:
-            raise EditError(_sentence(name))
+    if any(layer.is_model for layer in fresh) or after.class_name != before.class_name:
+        models = {name for _, name in foreign_models(before, registered)}
+        for _, name in foreign_models(after, registered):
+            if name not in models:
+                raise EditError(_sentence(name))
 
 
 def _identity(layer: Layer) -> tuple[int, str, str | None, str | None]:

@@ -73,6 +73,7 @@ def _forked(body: OpenModel) -> Any:
 def _answer(body: OpenModel, writing: int) -> None:
     """The fork: read, write the answer, end without anything that the parent would do at its end."""
     code = 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent tells of an interrupt
     try:
         _bound()
         try:

@@ -114,18 +114,18 @@ def test_that_outputs_that_cannot_be_are_refused_and_the_source_stays(
 def test_that_our_own_fault_is_exit_code_3_with_a_report(
     cli: Run, samples: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr("core.readers.read_model", fail)
+    monkeypatch.setattr("core.service.apart.read_apart", fail)
     sentence = refused(cli("inspect", samples / "digits_vgg.keras"), code=3)
     report = Path(sentence.rpartition(" is in ")[2].strip().rstrip("."))
     assert "a fault of ours" in report.read_text()
 
 
 def test_that_an_interrupt_ends_quietly(cli: Run, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("core.readers.read_model", interrupt)
+    monkeypatch.setattr("core.service.apart.read_apart", interrupt)
     refused(cli("inspect", samples / "digits_vgg.keras"), code=130)

@@ -30,6 +30,8 @@ import core.service.apart as apart
 commands, dying = json.loads(sys.stdin.read())
 if dying == "signal":
     apart.read_model = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)
+if dying == "fault":
+    apart.read_model = lambda *_: 1 / 0
 if dying == "loop":
     apart.CPU_SECONDS = 1
     def endless(*_):
@@ -92,6 +94,12 @@ def test_that_a_file_which_ends_its_reader_is_told_in_a_sentence(tmp_path: Path,
         assert "the reading process ended" in words
         assert words.count("\n") == 1
         assert not keras
+
+
+def test_that_a_fault_of_ours_in_the_reader_is_told_as_such(tmp_path: Path) -> None:
+    [(code, words, _)] = _answers([["inspect", str(_file(tmp_path / "model.h5"))]], "fault")
+    assert code == 3
+    assert "reading a file" in words
 
 
 @pytest.mark.slow
