@@ -1,13 +1,16 @@
 """Layers meant by globs, among those that an edit is about."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from glob import escape
 
 from core.errors import EditError
 
 ALL = ("*",)
-_WILD = frozenset("*?[")
+_ESCAPED = re.compile(r"\[([*?\[])\]")
+"""How `glob.escape` writes a sign that is meant as itself."""
 
 
 def chosen(known: Iterable[str], globs: tuple[str, ...], what: str) -> set[str]:
@@ -34,8 +37,9 @@ def chosen(known: Iterable[str], globs: tuple[str, ...], what: str) -> set[str]:
 def refuse_named(globs: tuple[str, ...], kept: Mapping[str, str], gone: Iterable[str], verb: str) -> None:
     """Raise `EditError` if a layer that is named without a wildcard is among the `kept`, or if none is `gone`."""
     for name in globs:
-        if not _WILD & set(name) and name in kept:
-            raise EditError(f"{name} cannot be {verb}: {kept[name]}.")
+        meant = _ESCAPED.sub(r"\1", name)
+        if escape(meant) == name and meant in kept:
+            raise EditError(f"{meant} cannot be {verb}: {kept[meant]}.")
     if kept and not any(True for _ in gone):
         path, why = next(iter(kept.items()))
         if len(kept) == 1:
