@@ -134,8 +134,11 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         if old is None:
             return layer, (None, *self.shape)
         if len(self.shape) != len(old) - 1:
+            whole = len(self.shape) == len(old) and self.shape[1:] == old[1:]
+            batch = " The shape is given without the batch, whose size set_batch sets." if whole else ""
             raise EditError(
                 f"The input {layer.name!r} has {len(old) - 1} sizes {_text(old[1:])}; shape gives {len(self.shape)}."
+                f"{batch}"
             )
         return layer, old
 

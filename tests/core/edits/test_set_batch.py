@@ -150,3 +150,11 @@ def test_that_a_stateful_file_of_keras_2_gets_another_batch(tmp_path: Path) -> N
 def test_that_the_recipe_says_the_size() -> None:
     assert SetBatch(batch=4).summary() == "Batch size: 4"
     assert SetBatch(input="a").summary() == "Batch size of a: any"
+
+
+def test_that_other_steps_lead_to_this_one(tmp_path: Path) -> None:
+    source = drive.saved(stateful(), tmp_path)
+    with pytest.raises(RecipeError, match="whose size set_batch sets"):
+        drive.plan(source, {"do": "change_input", "shape": [1, 5, 2]})
+    with pytest.raises(RecipeError, match="set_batch its batch size"):
+        drive.plan(source, {"do": "replace_layer", "layer": "x", "config": {"batch_shape": [1, 5, 2]}})
