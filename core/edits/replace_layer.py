@@ -52,7 +52,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             raise EditError(f"How {self.layer} is connected is not known, so it cannot be replaced.")
         if layer.is_input:
             raise EditError(
-                f"{self.layer} is an input of its model: change_input sets its size and channels, set_batch its batch size."
+                f"{self.layer} is an InputLayer: change_input sets its size and channels, set_batch its batch size."
             )
         if layer.is_operation or layer.inner is not None:
             raise EditError(f"{self.layer} is a {layer.class_name}; only single layers can be replaced.")
