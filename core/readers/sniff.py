@@ -30,6 +30,9 @@ def sniff(path: Path) -> Format:
     try:
         if path.is_dir():
             return _folder(path)
+        if path.exists() and not path.is_file():
+            # a pipe or a device could keep its reader waiting for ever
+            raise damaged(path, "is a pipe or a device", "Choose a model file or a SavedModel folder.")
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Damaged, truncated and wrong files end in one sentence, whatever bytes are hit."""
 
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,13 @@ def test_that_a_file_which_is_no_model_says_so(tmp_path: Path, kind: str) -> Non
         read_model(path)
     assert caught.value.fields["code"] == "file.damaged"
     assert str(tmp_path) not in caught.value.message
+
+
+def test_that_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.keras")
+    for path in (tmp_path / "model.keras", Path("/dev/zero")):
+        with pytest.raises(FileError, match="pipe or a device"):
+            read_model(path)
 
 
 @pytest.fixture(scope="module")
