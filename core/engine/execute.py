@@ -23,6 +23,7 @@ from core.engine.vocabularies import asset_names, with_vocabularies
 from core.errors import FileError, PlanRefused, SutureError
 from core.fates import Move
 from core.graph import Layer
+from core.readers.sniff import Format, sniff
 from core.readers.source import Source
 from core.writers.atomic import check_destination
 from core.writers.config import model_config
@@ -92,9 +93,15 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
 
 def _check_opaque(planned: Planned, source: Source, number: int, ending: str, out: Path) -> None:
     """Arrays of layers without code keep the order of their file, so they stay in its format. Raises `FileError`."""
-    legacy = "HDF5" in source.format
-    wanted = {".h5", ".hdf5"} if legacy else {".keras", ".weights.h5"}
     graph = planned.plan.graph
+    kind = sniff(Path(source.weights_path or source.path))
+    if source.kind == "weights" and not number and not (kind is Format.KERAS_WEIGHTS and ending == ".weights.h5"):
+        raise FileError(
+            f"{Path(source.path).name} holds weights without an architecture, so no model can be written from it; open "
+            "the model it belongs to and name it as the file of weights, or take its arrays with transfer_weights.",
+            path=str(out),
+        )
+    wanted = _KEEPS.get(kind, ())
     carried = [
         path
         for path, layer in graph.walk()
@@ -102,18 +109,26 @@ def _check_opaque(planned: Planned, source: Source, number: int, ending: str, ou
     ]
     if ending in wanted or not (carried or (graph.opaque and not number)):
         return
-    if source.kind == "weights":
+    name = carried[0] if carried else graph.class_name
+    if not wanted:
         raise FileError(
-            f"{Path(source.path).name} holds weights without an architecture, so no model can be written from it; open "
-            "the model it belongs to and name it as the file of weights, or take its arrays with transfer_weights.",
+            f"The code of {name} is not here, and its arrays come from a {_SAID.get(kind, 'file')}, which keeps no "
+            "order of them that another format could carry; name the file that defines it.",
             path=str(out),
         )
     raise FileError(
-        f"The code of {carried[0] if carried else graph.class_name} is not here, so its arrays can only be "
-        f"carried into the format they came in; write {'an .h5' if legacy else 'a .keras'} file, or name the file that "
-        "defines it.",
+        f"The code of {name} is not here, so its arrays can only be carried into the format they came in; write "
+        f"{'an .h5' if '.h5' in wanted else 'a .keras'} file, or name the file that defines it.",
         path=str(out),
     )
+
+
+_KEEPS = {
+    **dict.fromkeys((Format.HDF5_MODEL, Format.HDF5_WEIGHTS), (".h5", ".hdf5")),
+    **dict.fromkeys((Format.KERAS, Format.KERAS_WEIGHTS, Format.JSON), (".keras", ".weights.h5")),
+}
+"""Endings of the files that keep arrays as the formats do that they come from."""
+_SAID = {Format.CHECKPOINT: "checkpoint", Format.SAVED_MODEL: "SavedModel"}
 
 
 def _metadata() -> dict[str, Any]:

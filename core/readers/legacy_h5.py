@@ -1,5 +1,6 @@
 """Whole models in HDF5, as Keras 1, 2 and 3 write them: `model_config` as JSON, arrays under `model_weights`."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,28 @@ def stored_groups(file: h5py.File, index: Hdf5Index, root: str, path: Path) -> d
             if group_path not in index.groups:
                 continue
             weight_names = name_list(file[group_path].attrs, "weight_names")
+            _refuse_lost(name, weight_names, index, group_path, path, text_attribute(base.attrs, "keras_version"))
             found[name] = [_stored(index, group_path, weight, path) for weight in weight_names]
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, "is damaged: the names of its weights cannot be read") from error
     return found
+
+
+def _refuse_lost(layer: str, names: list[str], index: Hdf5Index, group: str, path: Path, version: str | None) -> None:
+    """Refuse a file whose writer gave several arrays of a layer one name, so that only one of each is left.
+
+    Keras 3.0 and 3.1 did so with models inside models. Raises `FileError`.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if not twice:
+        return
+    kept = sum(f"{group}/{name}" in index.arrays for name in set(names))
+    raise damaged(
+        path,
+        f"holds only {kept} of the {len(names)} arrays of {layer}: Keras{f' {version}' if version else ''} saved "
+        f"several under one name ({', '.join(twice)}), and each replaced the one before",
+        "The others are in no file; save the model again as .keras with the program that still has it.",
+    )
 
 
 def _stored(index: Hdf5Index, group: str, name: str, path: Path) -> StoredWeight:
