@@ -7,18 +7,19 @@ from msgspec.structs import replace
 from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS
 from core.edits.base import Edit
-from core.edits.heads import classifier, find_classifier
+from core.edits.heads import classifier, find_classifier, which_output
 from core.edits.recording import configured, free_name, record
 from core.edits.remove_head import RemoveHead, appended, channels_first
 from core.edits.splice import new_layer
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer, TensorRef
+from core.graph import Graph, Layer, Shape, TensorRef
 from core.plan import Contract
 from core.rules import SliceFilters
 from core.rules.axes import axes_of
 
 _MOST = 2**24
+Part = tuple[str, str, dict[str, Any]]
 _ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
@@ -27,6 +28,8 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
 
     With `keep` the old classifier stays and hands its classes over: numbers, or names out of `labels` (the old
     classes in order) become the first classes in that order, the rest start afresh; `hidden` must then be empty.
+    With `dense` the head answers for each place of a map: convolutions of one by one instead of Dense layers, and no
+    pooling. `output` says behind which output, by name or by number, where the model has several.
     """
 
     classes: int
@@ -36,6 +39,8 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
     keep: tuple[int | str, ...] | None = None
     labels: tuple[str, ...] = ()
     seed: int = 0
+    dense: bool = False
+    output: str | int | None = None
 
     def check(self) -> None:
         """Numbers in range."""
@@ -60,10 +65,11 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """A new head is given what the model gave; kept classes answer as before, ahead of their activation."""
         if self.keep is None:
-            ref = before.output_refs()[0]
-            pairs = [([ref.layer, [ref.call], ref.output], 0)]
+            number = which_output(before, self.output)
+            ref = before.output_refs()[number]
+            pairs: list[Any] = [([ref.layer, [ref.call], ref.output], number)]
             return (contracts.features(f"what {ref.layer} hands the new head == old(x)", pairs),)
-        path, calls, layer = find_classifier(before)
+        path, calls, layer = find_classifier(before, self.output)
         kept = [(new, old) for new, old in enumerate(self._indices(before)) if _of_source(layer, old) is not None]
         if not kept:
             return ()  # classes that no training has seen yet
@@ -75,19 +81,20 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """A head on top of another; classes to keep that nothing was learnt of."""
         if self.keep is not None:
-            path, layer = classifier(before)
+            path, layer = classifier(before, self.output)
             if all(_of_source(layer, index) is not None for index in self._indices(before)):
                 return ()
             text = f"Some classes that {path} should keep are new themselves, so they start anew once more."
             return (Finding("warning", "adapt.lossy", path, text),)
         try:
-            path, layer = classifier(before)
+            path, layer = classifier(before, self.output)
         except EditError:
             return ()
         if layer.config.get("activation") not in ("softmax", "sigmoid"):
             return ()
         text = f"The new head takes the probabilities of the old one ({path}); remove the old head before this step."
-        fix = Fix("Remove the old head first", (RemoveHead(), self))
+        pooling: Any = "none" if self.dense else "avg"
+        fix = Fix("Remove the old head first", (RemoveHead(output=self.output, pooling=pooling), self))
         return (Finding("warning", "adapt.lossy", path, text, (fix,)),)
 
     def summary(self) -> str:
@@ -95,38 +102,69 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         if self.keep is not None:
             return f"{self.classes} classes, {len(self.keep)} of them kept"
         hidden = " + ".join(str(size) for size in self.hidden)
-        return f"New head: {hidden + ', ' if hidden else ''}{self.classes} classes, {self.activation}"
+        where = "" if self.output is None else f" at output {self.output}"
+        places = " for each place" if self.dense else ""
+        return f"New head{where}: {hidden + ', ' if hidden else ''}{self.classes} classes{places}, {self.activation}"
 
     def _fresh(self, graph: Graph) -> Graph:
-        outputs = graph.output_refs()
-        if len(outputs) != 1:
-            raise EditError(f"The model has {len(outputs)} outputs; a head goes behind one. Use cut_at first.")
-        shape = graph.spec(outputs[0]).shape
+        place = which_output(graph, self.output)
+        ref = graph.output_refs()[place]
+        shape = graph.spec(ref).shape
         if shape is None:
             raise EditError("The shape of the model's output is not known, so no head can be attached.")
-        data: dict[str, Any] = {"data_format": "channels_first"} if channels_first(graph) else {}
-        parts: list[tuple[str, str, dict[str, Any]]] = []
+        for class_name, wanted, config in self._dense_parts(graph, shape) if self.dense else self._parts(graph, shape):
+            name = free_name([layer.name for layer in graph.layers], wanted)
+            graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config), place)
+            ref = TensorRef(name)
+        return graph
+
+    def _parts(self, graph: Graph, shape: Shape) -> list[Part]:
+        """The layers of a head that answers once: class, name, config."""
+        parts: list[Part] = []
         if len(shape) > 2:
+            data: dict[str, Any] = {"data_format": "channels_first"} if channels_first(graph) else {}
             parts.append((f"GlobalAveragePooling{len(shape) - 2}D", "head_pool", data))
-        for number, size in enumerate(self.hidden, 1):
-            suffix = f"_{number}" if len(self.hidden) > 1 else ""
-            parts.append(("Dense", f"head_hidden{suffix}", {"units": size, "activation": "relu"}))
+        for name, size in self._hidden():
+            parts.append(("Dense", name, {"units": size, "activation": "relu"}))
             if self.dropout:
-                parts.append(("Dropout", f"head_dropout{suffix}", {"rate": self.dropout}))
+                parts.append(("Dropout", name.replace("hidden", "dropout"), {"rate": self.dropout}))
         if not self.hidden and self.dropout:
             parts.append(("Dropout", "head_dropout", {"rate": self.dropout}))
         # Probabilities stay in float32 under mixed precision, as Keras's guide asks for.
         last = {"units": self.classes, "activation": self.activation, "dtype": "float32"}
-        parts.append(("Dense", "predictions", last))
-        ref = outputs[0]
-        for class_name, wanted, config in parts:
-            name = free_name([layer.name for layer in graph.layers], wanted)
-            graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config))
-            ref = TensorRef(name)
-        return graph
+        return [*parts, ("Dense", "predictions", last)]
+
+    def _dense_parts(self, graph: Graph, shape: Shape) -> list[Part]:
+        """The layers of a head that answers for each place: class, name, config."""
+        rank = len(shape) - 2
+        if not 1 <= rank <= 3:
+            raise EditError(
+                f"dense puts a head behind a map, but the output has the shape {list(shape[1:])}; take the old head "
+                "off first (remove_head with pooling none), or leave dense out."
+            )
+        first = channels_first(graph)
+        data: dict[str, Any] = {"kernel_size": 1, **({"data_format": "channels_first"} if first else {})}
+        parts: list[Part] = []
+        for name, size in self._hidden():
+            parts.append((f"Conv{rank}D", name, {**data, "filters": size, "activation": "relu"}))
+            if self.dropout:
+                parts.append(("Dropout", name.replace("hidden", "dropout"), {"rate": self.dropout}))
+        if not self.hidden and self.dropout:
+            parts.append(("Dropout", "head_dropout", {"rate": self.dropout}))
+        turned = first and self.activation == "softmax"
+        last = {"filters": self.classes, "activation": "linear" if turned else self.activation, "dtype": "float32"}
+        parts.append((f"Conv{rank}D", "predictions", {**data, **last}))
+        if turned:  # Keras's softmax activation adds up over the last axis
+            parts.append(("Softmax", "probabilities", {"axis": 1, "dtype": "float32"}))
+        return parts
+
+    def _hidden(self) -> list[tuple[str, int]]:
+        """Names and sizes of the hidden layers."""
+        many = len(self.hidden) > 1
+        return [(f"head_hidden_{at}" if many else "head_hidden", size) for at, size in enumerate(self.hidden, 1)]
 
     def _indices(self, graph: Graph) -> list[int]:
-        _, layer = classifier(graph)
+        _, layer = classifier(graph, self.output)
         count = int(layer.config.get("units") or layer.config.get("filters") or 0)
         if self.labels and len(self.labels) != count:
             raise EditError(f"labels names {len(self.labels)} classes; the old classifier has {count}.")
@@ -143,7 +181,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
     def _kept(self, graph: Graph) -> Graph:
         if self.hidden not in ((), (128,)):
             raise EditError("keep hands over the old classifier's weights, so hidden must be empty.")
-        path, layer = classifier(graph)
+        path, layer = classifier(graph, self.output)
         indices = tuple(_of_source(layer, index) for index in self._indices(graph))
         old = int(layer.config.get("units") or layer.config.get("filters") or 0)
         field = "filters" if layer.class_name in CONVOLUTIONS else "units"

@@ -1,10 +1,17 @@
 """Where a model's head begins: the place after which maps have become a vector."""
 
-from msgspec import Struct
+from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.edits.anatomy import CONVOLUTIONS
 from core.errors import EditError
-from core.graph import Graph, Layer, TensorRef
+from core.graph import Graph, Layer, TensorRef, map_leaves
+from core.rules.axes import leaf_class
 from core.writers.order import calls_in_order
+
+_VALUES = CONVOLUTIONS | {"Dense"}
 
 _TAIL = frozenset(
     {"Dense", "Dropout", "Activation", "Softmax", "BatchNormalization", "ReLU", "LayerNormalization", "AlphaDropout"}
@@ -12,52 +19,133 @@ _TAIL = frozenset(
 )
 
 
+# What may follow the convolution that gives a value for each place: it moves values, and learns nothing.
+_AROUND_MAPS = ("UpSampling", "Cropping", "ZeroPadding")
+_BEHIND_MAPS = frozenset({"Activation", "Softmax", "Dropout", "Identity", "Reshape", "Permute", "Flatten", "Resizing"})
+
+
 class Head(Struct, frozen=True):
     """`prefix` is the level (with its slash) that holds the boundary, `features` the last tensor of the body there.
 
-    `pool` is the pooling or Flatten layer that the head begins with, if it has one.
+    `pool` is the pooling or Flatten layer that the head begins with, if it has one. `dense` is the layer of a
+    dense-prediction head, which gives values for each place of a map: a convolution that `features` goes into.
     """
 
     prefix: str
     features: TensorRef
     pool: str | None = None
+    dense: str | None = None
 
 
-def find_head(graph: Graph) -> Head:
-    """Where the head of a model with one output begins, inside nested models too. Raises `EditError`."""
-    head = _find(graph, "")
+def which_output(graph: Graph, wanted: str | int | None) -> int:
+    """The place of an output among the model's: by the name of the layer that gives it, by number, or the only one.
+
+    Raises `EditError`.
+    """
+    names = [ref.layer for ref in graph.output_refs()]
+    if graph.opaque or not names:
+        raise EditError("How the model's layers are connected is not known, so there is no head to change.")
+    if wanted is None:
+        if len(names) == 1:
+            return 0
+        raise EditError(f"The model has {len(names)} outputs ({', '.join(names)}); say which one with output.")
+    if isinstance(wanted, int):
+        if 0 <= wanted < len(names):
+            return wanted
+        raise EditError(f"The model has outputs 0 to {len(names) - 1}; output is {wanted}.")
+    if names.count(wanted) == 1:
+        return names.index(wanted)
+    if wanted in names:
+        raise EditError(f"{wanted} gives several outputs; give the number of one, counted from 0.")
+    raise EditError(f"There is no output {wanted!r}; the outputs are {', '.join(names)}.")
+
+
+def with_output(graph: Graph, place: int, ref: TensorRef) -> Graph:
+    """The graph with another tensor as its output number `place`; the others stay, in their nesting."""
+    places = iter(range(len(graph.output_refs())))
+    outputs = map_leaves(lambda old: ref if next(places) == place else old, _sorted(graph.outputs))
+    return replace(graph, outputs=outputs)
+
+
+def _sorted(structure: Any) -> Any:
+    """The nesting with its dicts in the order in which Keras flattens them."""
+    if isinstance(structure, dict):
+        return {key: _sorted(structure[key]) for key in sorted(structure)}
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(_sorted(one) for one in structure)
+    return structure
+
+
+def find_head(graph: Graph, output: str | int | None = None) -> Head:
+    """Where the head behind an output begins, inside nested models too. Raises `EditError`."""
+    head = _find(graph, "", which_output(graph, output))
     if not head.prefix and graph.layer(head.features.layer).is_input:
         raise EditError("The model is all head: its input goes straight into pooling, Flatten or Dense layers.")
     return head
 
 
-def _find(graph: Graph, prefix: str) -> Head:
+def _dense_head(graph: Graph, prefix: str, output: TensorRef) -> Head | None:
+    """The head of a model that gives values for each place of a map, such as a U-Net; `None` where there is none."""
+    layers = graph.by_name()
+    shape = graph.spec(output).shape
+    if shape is None or len(shape) < 3:
+        return None
+    ref = output
+    while True:
+        layer = layers[ref.layer]
+        inputs = layer.calls[ref.call].inputs() if ref.call < len(layer.calls) else ()
+        if len(inputs) != 1 or layer.is_input:
+            return None
+        kind, config = leaf_class(layer)
+        if kind in _VALUES and layer.inner is None:
+            return Head(prefix, inputs[0], dense=layer.name) if _is_answer(config.get("activation")) else None
+        if kind == "Activation" and not _is_answer(config.get("activation")):
+            return None
+        if not kind.startswith(_AROUND_MAPS) and kind not in _BEHIND_MAPS:
+            return None
+        ref = inputs[0]
+
+
+def _is_answer(activation: Any) -> bool:
+    """Whether an activation is one that answers end with; a ReLU says that features end here."""
+    return activation in (None, "linear", "softmax", "sigmoid", "tanh", "log_softmax")
+
+
+def _find(graph: Graph, prefix: str, place: int = 0) -> Head:
     outputs = graph.output_refs()
-    if len(outputs) != 1 or graph.opaque:
-        count = len(outputs)
-        raise EditError(f"The model has {count} outputs; a head is looked for behind one. Use cut_at.")
-    spine = trunk(graph, outputs[0])
+    output = outputs[place]
+    spine = trunk(graph, output)
     layers = graph.by_name()
     for wanted in ("Global", "Flatten"):
         for ref in spine:
             layer = layers[ref.layer]
             if layer.class_name.startswith(wanted) and layer.calls[ref.call].inputs():
                 return Head(prefix, layer.calls[ref.call].inputs()[0], layer.name)
-    ref = outputs[0]
+    dense = _dense_head(graph, prefix, output)
+    if dense is not None:
+        return dense
+    ref, given = output, graph.spec(output).shape
+    if given is not None and len(given) > 2:
+        return _inside(graph, prefix, ref) or Head(prefix, ref)  # a body without a head: what it ends with are features
     while _is_head(layers[ref.layer]) and len(layers[ref.layer].calls[ref.call].inputs()) == 1:
         ref = layers[ref.layer].calls[ref.call].inputs()[0]
-    layer = layers[ref.layer]
-    if layer.is_model and layer.inner is not None and len(layer.inner.output_refs()) == 1 and len(layer.calls) == 1:
-        shape = graph.spec(ref).shape
-        if shape is None or len(shape) == 2:
-            inside = f"{prefix}{layer.name}/"
-            head = _find(layer.inner, inside)
-            if head.prefix != inside or not layer.inner.layer(head.features.layer).is_input:
-                return head
-            # the nested model is all head: its features are what it is given
-            place = [one.layer for one in layer.inner.input_refs()].index(head.features.layer)
-            return Head(prefix, layer.calls[0].inputs()[place])
-    return Head(prefix, ref)
+    return _inside(graph, prefix, ref) or Head(prefix, ref)
+
+
+def _inside(graph: Graph, prefix: str, ref: TensorRef) -> Head | None:
+    """The head in the nested model that gives a tensor; `None` where no such model is, or it has none."""
+    layer = graph.layer(ref.layer)
+    if not layer.is_model or layer.inner is None or len(layer.inner.output_refs()) != 1 or len(layer.calls) != 1:
+        return None
+    shape, inside = graph.spec(ref).shape, f"{prefix}{layer.name}/"
+    head = _find(layer.inner, inside)
+    if shape is not None and len(shape) > 2 and head.dense is None:
+        return None
+    if head.prefix != inside or not layer.inner.layer(head.features.layer).is_input:
+        return head
+    # the nested model is all head: its features are what it is given
+    place = [one.layer for one in layer.inner.input_refs()].index(head.features.layer)
+    return Head(prefix, layer.calls[0].inputs()[place])
 
 
 def _is_head(layer: Layer) -> bool:
@@ -110,18 +198,15 @@ def _needed(graph: Graph, output: TensorRef) -> set[tuple[str, int]]:
     return seen
 
 
-def classifier(graph: Graph) -> tuple[str, Layer]:
-    """Path and layer of the Dense (or 1x1 convolution) that makes the classes. Raises `EditError`."""
-    path, _, layer = find_classifier(graph)
+def classifier(graph: Graph, output: str | int | None = None) -> tuple[str, Layer]:
+    """Path and layer of the Dense (or convolution) that makes the classes of an output. Raises `EditError`."""
+    path, _, layer = find_classifier(graph, output)
     return path, layer
 
 
-def find_classifier(graph: Graph) -> tuple[str, list[int], Layer]:
+def find_classifier(graph: Graph, output: str | int | None = None) -> tuple[str, list[int], Layer]:
     """`classifier` with the calls that lead to it, from the outermost model in. Raises `EditError`."""
-    outputs = graph.output_refs()
-    if len(outputs) != 1:
-        raise EditError(f"The model has {len(outputs)} outputs; the classifier is looked for behind one.")
-    prefix, level, ref = "", graph, outputs[0]
+    prefix, level, ref = "", graph, graph.output_refs()[which_output(graph, output)]
     calls: list[int] = []
     while True:
         layer = level.layer(ref.layer)

@@ -6,58 +6,77 @@ from msgspec.structs import replace
 
 from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.heads import Head, find_head
+from core.edits.heads import Head, find_head, which_output, with_output
 from core.edits.recording import free_name
 from core.edits.splice import insert_after, new_layer, pruned
 from core.errors import EditError
+from core.findings import Finding, Fix
 from core.graph import Call, Graph, Layer, TensorRef
 from core.plan import Contract
 
 
 class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
-    """Everything after the last map goes; `pooling` makes a vector of it: `avg`, `max`, or `none` to keep the map."""
+    """Everything after the last map goes; `pooling` makes a vector of it: `avg`, `max`, or `none` to keep the map.
+
+    `output` says whose head, by name or by number, where the model has several outputs; the others stay. Of a model
+    that gives values for each place of a map (a U-Net), the last convolution and what follows it is the head.
+    """
 
     pooling: Literal["avg", "max", "none"] = "avg"
+    output: str | int | None = None
 
     def apply(self, graph: Graph) -> Graph:
         """The graph up to its features, pooled as asked."""
-        head = find_head(graph)
-        return pruned(self._cut(graph, head))
+        head = find_head(graph, self.output)
+        return pruned(self._cut(graph, head, which_output(graph, self.output)))
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """The features are those the old model computed inside."""
-        head = find_head(before)
+        head, number = find_head(before, self.output), which_output(before, self.output)
         path, ref = head.prefix + head.features.layer, head.features
         place = [path, [0] * head.prefix.count("/") + [ref.call], ref.output]
         level = before.find(head.prefix[:-1]).inner if head.prefix else before
         shape = level.spec(ref).shape if level is not None else None
         if self.pooling == "none" or (shape is not None and len(shape) < 3):
-            return (contracts.features(f"new(x) == {path} of old(x)", [(0, place)]),)
+            return (contracts.features(f"new(x) == {path} of old(x)", [(number, place)]),)
         words = {"avg": "average", "max": "maximum"}[self.pooling]
         name = f"new(x) == {words} over the map {path} of old(x)"
-        return (contracts.features(name, [(0, place)], pool=self.pooling, first=channels_first(before)),)
+        return (contracts.features(name, [(number, place)], pool=self.pooling, first=channels_first(before)),)
 
     def summary(self) -> str:
         """For the recipe list."""
         words = {"avg": "average pooling", "max": "max pooling", "none": "no pooling"}
-        return f"Remove the head, {words[self.pooling]}"
+        where = "" if self.output is None else f" of output {self.output}"
+        return f"Remove the head{where}, {words[self.pooling]}"
 
-    def _cut(self, graph: Graph, head: Head) -> Graph:
+    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """What pooling does to a model that gave a map."""
+        head = find_head(before, self.output)
+        if head.dense is None or self.pooling == "none":
+            return ()
+        text = (
+            f"The model gives values for each place of a map; its head is {head.prefix}{head.dense}. The features are "
+            "pooled over the map, so places are lost; keep the map for a new head that gives values for each place."
+        )
+        fix = Fix("Keep the map", (replace(self, pooling="none"),))
+        return (Finding("info", "shape.incompatible", head.prefix + head.dense, text, (fix,)),)
+
+    def _cut(self, graph: Graph, head: Head, place: int) -> Graph:
         if head.prefix:
             name, _, rest = head.prefix.partition("/")
             layer = graph.layer(name)
             if layer.inner is None:
                 raise EditError(f"{name} holds no layers to cut.")
-            inner = pruned(self._cut(layer.inner, replace(head, prefix=rest)))
+            inner = pruned(self._cut(layer.inner, replace(head, prefix=rest), 0))
             graph = graph.with_layer(name, replace(layer, inner=inner))
-            return replace(graph, outputs=TensorRef(name))
-        return self._pooled(graph, head)
+            return with_output(graph, place, TensorRef(name))
+        return self._pooled(graph, head, place)
 
-    def _pooled(self, graph: Graph, head: Head) -> Graph:
+    def _pooled(self, graph: Graph, head: Head, place: int) -> Graph:
         shape = graph.spec(head.features).shape
         if shape is None and self.pooling != "none" and head.pool is None:
             raise EditError(f"The shape of {head.features.layer} is not known, so nothing says how to pool it.")
-        plain = replace(graph, outputs=head.features)
+        plain = with_output(graph, place, head.features)
         rank = len(shape) if shape is not None else 4
         if self.pooling == "none" or rank < 3:
             return plain
@@ -65,12 +84,12 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
         if head.pool is not None:
             old = graph.layer(head.pool)
             if old.class_name == kind and not old.config.get("keepdims"):
-                return replace(graph, outputs=TensorRef(head.pool))
+                return with_output(graph, place, TensorRef(head.pool))
         feeder = graph.layer(head.features.layer)
         cut = pruned(plain)
         name = free_name([layer.name for layer in cut.layers], f"{self.pooling}_pool")
         pool = new_layer(kind, name, **({"data_format": "channels_first"} if channels_first(graph) else {}))
-        return appended(cut, feeder, head.features, pool)
+        return appended(cut, feeder, head.features, pool, place)
 
 
 def channels_first(graph: Graph) -> bool:
@@ -78,9 +97,10 @@ def channels_first(graph: Graph) -> bool:
     return any(layer.config.get("data_format") == "channels_first" for _, layer in graph.walk())
 
 
-def appended(graph: Graph, feeder: Layer, ref: TensorRef, layer: Layer) -> Graph:
-    """`layer` behind the output `ref`, and the model's output from it."""
-    if len(feeder.calls) <= 1 and not ref.output:
-        return replace(insert_after(graph, feeder.name, [layer]), outputs=TensorRef(layer.name))
+def appended(graph: Graph, feeder: Layer, ref: TensorRef, layer: Layer, place: int = 0) -> Graph:
+    """`layer` behind the tensor `ref`, which is output number `place`, and that output from it."""
+    alone = len(graph.consumers().get(ref, ())) + graph.output_refs().count(ref) == 1
+    if len(feeder.calls) <= 1 and not ref.output and (graph.is_sequential or alone):
+        return with_output(insert_after(graph, feeder.name, [layer]), place, TensorRef(layer.name))
     fresh = replace(layer, calls=(Call(args=(ref,)),))
-    return replace(graph, layers=(*graph.layers, fresh), outputs=TensorRef(layer.name))
+    return with_output(replace(graph, layers=(*graph.layers, fresh)), place, TensorRef(layer.name))

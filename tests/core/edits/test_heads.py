@@ -171,3 +171,108 @@ def test_that_a_nested_head_that_pools_what_it_is_given_goes_as_a_whole(pooling:
     built = source.built(RemoveHead(pooling=pooling))
     assert drift(built(x), old.mean(axis=(1, 2)) if pooling == "avg" else old) < 1e-6
     assert "head" not in {layer.name for layer in built.model.layers}
+
+
+def unet(first: bool = False, nested: bool = False, channels: int = 3) -> Any:
+    """A small U-Net whose answer is a mask; `nested` puts the network into a model of its own."""
+    import keras
+
+    layers = keras.layers
+    data = {"data_format": "channels_first"} if first else {}
+    given = keras.Input((channels, 16, 16) if first else (16, 16, channels))
+    down = layers.Conv2D(4, 3, padding="same", activation="relu", name="down", **data)(given)
+    x = layers.MaxPooling2D(**data)(down)
+    x = layers.Conv2D(6, 3, padding="same", activation="relu", name="bottom", **data)(x)
+    x = layers.UpSampling2D(**data)(x)
+    x = layers.Concatenate(axis=1 if first else -1, name="joined")([x, down])
+    x = layers.Conv2D(5, 3, padding="same", activation="relu", name="up", **data)(x)
+    model = keras.Model(given, layers.Conv2D(2, 1, activation="sigmoid", name="mask", **data)(x), name="unet")
+    if not nested:
+        return model
+    outside = keras.Input((16, 16, channels))
+    return keras.Model(outside, model(outside))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_that_the_head_of_a_u_net_is_its_last_convolution(nested: bool) -> None:
+    import keras
+
+    source = Bench(unet(nested=nested))
+    inside = source.model.layers[1] if nested else source.model
+    features = keras.Model(inside.inputs[0], inside.get_layer("up").output)
+    built = source.built(RemoveHead(pooling="none"))
+    x = image()
+    assert drift(built(x), np.asarray(features(x))) < 1e-6
+    assert not any("mask" in path for path in built.fates)
+    pooled = source.built(RemoveHead())
+    assert drift(pooled(x), np.asarray(features(x)).mean(axis=(1, 2))) < 1e-6
+    edit = RemoveHead()
+    (finding,) = edit.findings(source.graph, edit.apply(source.graph))
+    assert "each place of a map" in finding.message
+    assert finding.fixes[0].edits == (RemoveHead(pooling="none"),)
+
+
+@pytest.mark.parametrize(("nested", "hidden"), [(False, ()), (False, (7,)), (True, ())])
+def test_that_a_dense_head_answers_for_each_place(nested: bool, hidden: tuple[int, ...]) -> None:
+    source = Bench(unet(nested=nested))
+    head = AttachHead(classes=6, hidden=hidden, dense=True)
+    built = source.built(RemoveHead(pooling="none"), head)
+    assert built.model.output_shape == (None, 16, 16, 6)
+    assert np.allclose(built(image()).sum(axis=-1), 1.0, atol=1e-6)
+
+
+def test_that_a_dense_head_with_channels_first_adds_up_over_the_channels() -> None:
+    source = Bench(unet(first=True))
+    graph = AttachHead(classes=6, hidden=(), dense=True).apply(RemoveHead(pooling="none").apply(source.graph))
+    kinds = [
+        (layer.class_name, layer.config.get("axis"), layer.config.get("activation")) for layer in graph.layers[-2:]
+    ]
+    assert kinds == [("Conv2D", None, "linear"), ("Softmax", 1, None)]
+
+
+def test_that_a_backbone_without_its_top_keeps_its_last_convolution() -> None:
+    import keras
+
+    source = Bench(keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35))
+    built = source.built(RemoveHead(pooling="none"))
+    assert len(built.model.weights) == len(source.model.weights)
+
+
+def two_heads() -> Any:
+    import keras
+
+    layers = keras.layers
+    given = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3, activation="relu", name="body")(given)
+    pooled = layers.GlobalAveragePooling2D(name="pool")(x)
+    kind = layers.Dense(3, activation="softmax", name="kind")(pooled)
+    age = layers.Dense(1, name="age")(layers.Dense(5, activation="relu", name="age_hidden")(pooled))
+    return keras.Model(given, {"kind": kind, "age": age})
+
+
+def test_that_one_of_several_heads_is_exchanged_and_the_other_stays() -> None:
+    source = Bench(two_heads())
+    x = image()
+    built = source.built(RemoveHead(output="kind"), AttachHead(classes=7, hidden=(), output="pool"))
+    old, new = source.model(x), built.model(x)
+    assert sorted(new) == ["age", "kind"]
+    assert new["kind"].shape == (2, 7)
+    assert drift(np.asarray(new["age"]), np.asarray(old["age"])) < 1e-6
+    kept = source.built(AttachHead(classes=2, hidden=(), keep=(2, 0), output="kind", activation="linear"))
+    import keras
+
+    logits = (
+        keras.Model(source.model.inputs[0], source.model.get_layer("pool").output)(x)
+        @ source.model.get_layer("kind").kernel
+        + source.model.get_layer("kind").bias
+    )
+    assert drift(np.asarray(kept.model(x)["kind"]), np.asarray(logits)[:, [2, 0]]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"), [(None, "2 outputs"), ("mask", "no output 'mask'"), (5, "outputs 0 to 1")]
+)
+def test_that_an_output_that_is_not_there_is_refused(output: Any, sentence: str) -> None:
+    source = Bench(two_heads())
+    with pytest.raises(EditError, match=sentence):
+        RemoveHead(output=output).apply(source.graph)
