@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from gui.app import Painter, build
+from gui.gestures import make_edit
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
 from gui.panels.input import InputRow
@@ -167,3 +168,61 @@ def test_that_a_hostile_file_ends_the_reader_at_worst(
     assert "Traceback" not in real_window.banner.text.text()
     real_window.open_path(str(samples / "digits_vgg.keras"))
     qtbot.waitUntil(lambda: real_window.session.source is not None, timeout=PATIENCE)
+
+
+def _first_findings(window: MainWindow, code: str) -> None:
+    """Choose the first error of this kind, so that its buttons show."""
+    findings = window.workspace.findings
+    row = next(
+        number for number, one in enumerate(findings.model.findings) if (one.code, one.severity) == (code, "error")
+    )
+    findings.view.setCurrentIndex(findings.model.index(row))
+
+
+def test_that_what_a_file_lacks_is_an_error_until_one_click_accepts_it(
+    qtbot: QtBot, real_window: MainWindow, samples: Path, tmp_path: Path
+) -> None:
+    import h5py
+    import keras
+
+    torn = tmp_path / "torn.h5"
+    model = keras.saving.load_model(samples / "digits_residual.keras", compile=False)
+    model.save(torn)
+    with h5py.File(torn, "r+") as file:
+        group = file[f"model_weights/{model.layers[-1].name}"]
+        names = list(group.attrs["weight_names"])
+        group.attrs["weight_names"] = names[:1]
+        for name in names[1:]:
+            del group[name]
+    drop(real_window, torn)
+    qtbot.waitUntil(lambda: real_window.session.source is not None, timeout=PATIENCE)
+    planned(qtbot, real_window)
+    assert real_window.session.plan is not None
+    assert not real_window.session.plan.ok
+    _first_findings(real_window, "weight.unmatched")
+    button = next(one for one in real_window.workspace.findings.buttons if "initial values" in one.text())
+    qtbot.mouseClick(button, LEFT)
+    planned(qtbot, real_window)
+    assert real_window.session.plan.ok
+    assert next(one.summary() for one in real_window.session.recipe.edits).startswith("Accept:")
+
+
+def test_that_the_choice_of_what_becomes_of_a_kernel_is_one_click_or_one_key(
+    qtbot: QtBot, real_window: MainWindow, samples: Path
+) -> None:
+    drop(real_window, samples / "digits_residual.keras")
+    qtbot.waitUntil(lambda: real_window.session.source is not None, timeout=PATIENCE)
+    planned(qtbot, real_window)
+    config = {"class_name": "Conv2DTranspose", "config": {"filters": 16, "kernel_size": 2, "padding": "same"}}
+    edit = make_edit("replace_layer", layer="stem_conv", config=config)
+    real_window.session.gesture(lambda recipe: recipe.plus(edit), "Replace stem_conv")
+    planned(qtbot, real_window)
+    _first_findings(real_window, "weight.mismatch")
+    buttons = real_window.workspace.findings.buttons
+    assert [one.text().replace("&", "") for one in buttons][-1] == "Start it at initial values"
+    buttons[-1].setFocus()
+    qtbot.keyClick(buttons[-1], Qt.Key.Key_Space)
+    planned(qtbot, real_window)
+    assert [one.carry for one in real_window.session.recipe.edits] == ["none"]
+    assert real_window.session.plan is not None
+    assert real_window.session.plan.ok
