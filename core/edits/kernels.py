@@ -296,15 +296,16 @@ def _difference(was: View, now: View, kernel: Kernel) -> str:
         return f"its kernel was {_text(had)} and is {_text(wanted)}"
     if was.class_name == "EinsumDense" and len(kernel.own.shape) > 2 and now.class_name != "EinsumDense":
         return "several axes become one"
+    turned = (was.class_name in TRANSPOSED) != (now.class_name in TRANSPOSED)
+    if turned and any(step != 1 for step in old[0]):
+        return "a transposed convolution with strides makes the map larger, a plain one makes it smaller"
     if kernel.single:
         return ""
     if old[1] != new[1]:
         return f"its dilation was {_text(old[1])} and is {_text(new[1])}"
     if old[2] != new[2]:
         return f"its padding was {old[2]} and is {new[2]}"
-    if (was.class_name in TRANSPOSED) != (now.class_name in TRANSPOSED):
-        if any(step != 1 for step in old[0]):
-            return "a transposed convolution with strides makes the map larger, a plain one makes it smaller"
+    if turned:
         if old[2] != "same":
             return "without padding, a transposed convolution makes the map larger and a plain one makes it smaller"
         if any(((size - 1) * wide + 1) % 2 == 0 for size, wide in zip(kernel.shape[:-2], old[1], strict=True)):

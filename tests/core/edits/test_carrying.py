@@ -155,6 +155,7 @@ OTHER = [
     ((8, 8, 3), L.Conv2D, (4, 2), {"padding": "same"}, of("Conv2DTranspose", filters=4, kernel_size=2, padding="same")),
     ((8, 8, 3), L.Conv2D, (4, 3), {}, of("Conv2DTranspose", filters=4, kernel_size=3)),
     ((8, 8, 3), L.Conv2D, (4, 3), {"strides": 2}, of("Conv2DTranspose", filters=4, kernel_size=3, strides=2)),
+    ((8, 8, 3), L.Conv2D, (4, 1), {"strides": 2}, of("Conv2DTranspose", filters=4, kernel_size=1, strides=2)),
     ((8, 3), L.Conv1D, (4, 3), {"padding": "causal"}, of("Conv1DTranspose", filters=4, kernel_size=3, padding="same")),
 ]
 
