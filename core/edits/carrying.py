@@ -281,7 +281,12 @@ def _recurrent(
     biases = all(
         bool(ways[way][1].get("use_bias", True)) == bool(wanted[way][1].get("use_bias", True)) for way in shared
     )
-    return Made(tuple(made), exact=same and biases and ways.keys() == wanted.keys() and len(ways) == 1)
+    return Made(tuple(made), exact=same and biases and ways.keys() == wanted.keys() and _merged(old) == _merged(new))
+
+
+def _merged(layer: Layer) -> Any:
+    """How a Bidirectional joins its two directions."""
+    return layer.config.get("merge_mode", "concat") if layer.class_name == "Bidirectional" else None
 
 
 def _equal(one: Config, other: Config) -> bool:

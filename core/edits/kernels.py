@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.edits.alike import activation_name
 from core.edits.held import Fates, Unfoldable, held, part
 from core.edits.linear import CONV, DEPTHWISE, LINEAR, SEPARABLE, TRANSPOSED, View, activated, refuse_kind
 from core.edits.quantized import labels
@@ -231,11 +232,19 @@ def _bias(path: str, old: Layer, was: View, now: View, kernel: Kernel, fates: Fa
     own, base = part(path, old, name, fates), held(old, name)
     if own.source is None or base is None:
         raise Unfoldable("its bias holds no trained values")
-    size = prod(own.shape)
-    if len(own.shape) == 1 and not own.rules:
+    steps: list[Step] = []
+    if was.class_name == "EinsumDense":
+        order, _, columns = _einsum(was.config, kernel.own.shape)
+        sizes = tuple(kernel.own.shape[axis] for axis in order)
+        while prod(sizes) > columns:
+            sizes = sizes[1:]
+        if own.shape != sizes:
+            steps.append(("broadcast", sizes))
+    size = prod(own.shape) if not steps else prod(steps[0][1])
+    if not steps and len(own.shape) == 1 and not own.rules:
         return replace(base, name=f"{now.prefix}bias", key="")
-    rule = Relaid(shape=(size,), own=own, steps=(("reshape", (size,)),), words="reshaped")
-    if len(own.shape) == 1:
+    rule = Relaid(shape=(size,), own=own, steps=(*steps, ("reshape", (size,))), words="reshaped")
+    if not steps and len(own.shape) == 1:
         return replace(
             base, name=f"{now.prefix}bias", key="", shape=own.shape, decode=Settled(shape=own.shape, own=own)
         )
@@ -294,7 +303,7 @@ def _difference(was: View, now: View, kernel: Kernel) -> str:
     had = (*(1,) * (rank - len(kernel.shape) + 2), *kernel.shape[:-2])
     if now.class_name not in _TABLES and wanted != had:
         return f"its kernel was {_text(had)} and is {_text(wanted)}"
-    if was.class_name == "EinsumDense" and len(kernel.own.shape) > 2 and now.class_name != "EinsumDense":
+    if was.class_name == "EinsumDense" and len(kernel.own.shape) > 2:
         return "several axes become one"
     turned = (was.class_name in TRANSPOSED) != (now.class_name in TRANSPOSED)
     if turned and any(step != 1 for step in old[0]):
@@ -335,7 +344,8 @@ def _steps(found: View, rank: int) -> tuple[Sizes, Sizes, str]:
 def _same_activation(one: Config, other: Config) -> bool:
     if not activated(one) and not activated(other):
         return True
-    return activated(one) == activated(other) and one.get("activation") == other.get("activation")
+    mine, theirs = one.get("activation"), other.get("activation")
+    return mine == theirs or (activation_name(mine) is not None and activation_name(mine) == activation_name(theirs))
 
 
 def _text(sizes: Sizes) -> str:

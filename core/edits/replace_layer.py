@@ -166,8 +166,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             )
             return [Finding("error", "weight.mismatch", self.layer, text, ways, detail)]
         if not found.lost:
-            text = f"{self.layer} was {was} and becomes {now}: its arrays are carried over, but outputs change"
-            text += f", because {found.why}." if found.why else "."
+            text = f"{self.layer} was {was} and becomes {now}: its arrays are carried over, but outputs "
+            text += f"change, because {found.why}." if found.why else "can change."
             return [Finding("warning", "adapt.lossy", self.layer, text, detail=detail)]
         if found.exact:
             text = (

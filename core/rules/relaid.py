@@ -9,7 +9,7 @@ from core.rules.base import Array
 from core.rules.merged import Merge, Part
 
 Step = tuple[str, tuple[int, ...]]
-"""What is done: `flip` and `transpose` name axes, `reshape` a shape.
+"""What is done: `flip` and `transpose` name axes, `reshape` and `broadcast` a shape.
 
 `grouped` takes the number of groups and makes the kernel of one group of a grouped convolution's. `times` multiplies a
 depthwise kernel with the pointwise one that follows it.
@@ -44,6 +44,8 @@ class Relaid(Merge, frozen=True, kw_only=True, tag="relaid"):
                 array = np.transpose(array, numbers)
             elif step == "reshape":
                 array = array.reshape(numbers)
+            elif step == "broadcast":
+                array = np.broadcast_to(array, numbers)
             elif step == "grouped":
                 array = ungrouped(array, numbers[0])
             elif step == "times" and self.other is not None:

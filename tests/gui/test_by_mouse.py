@@ -170,6 +170,10 @@ def test_that_a_hostile_file_ends_the_reader_at_worst(
     qtbot.waitUntil(lambda: real_window.session.source is not None, timeout=PATIENCE)
 
 
+def fine(window: MainWindow) -> bool:
+    return window.session.plan is not None and window.session.plan.ok
+
+
 def _first_findings(window: MainWindow, code: str) -> None:
     """Choose the first error of this kind, so that its buttons show."""
     findings = window.workspace.findings
@@ -197,13 +201,12 @@ def test_that_what_a_file_lacks_is_an_error_until_one_click_accepts_it(
     drop(real_window, torn)
     qtbot.waitUntil(lambda: real_window.session.source is not None, timeout=PATIENCE)
     planned(qtbot, real_window)
-    assert real_window.session.plan is not None
-    assert not real_window.session.plan.ok
+    assert not fine(real_window)
     _first_findings(real_window, "weight.unmatched")
     button = next(one for one in real_window.workspace.findings.buttons if "initial values" in one.text())
     qtbot.mouseClick(button, LEFT)
     planned(qtbot, real_window)
-    assert real_window.session.plan.ok
+    assert fine(real_window)
     assert next(one.summary() for one in real_window.session.recipe.edits).startswith("Accept:")
 
 
@@ -224,5 +227,4 @@ def test_that_the_choice_of_what_becomes_of_a_kernel_is_one_click_or_one_key(
     qtbot.keyClick(buttons[-1], Qt.Key.Key_Space)
     planned(qtbot, real_window)
     assert [getattr(one, "carry", "") for one in real_window.session.recipe.edits] == ["none"]
-    assert real_window.session.plan is not None
-    assert real_window.session.plan.ok
+    assert fine(real_window)

@@ -133,6 +133,13 @@ SAME = [
     ),
     ((5, 4), L.LSTM, (6,), {}, of("RNN", cell=wrapped("LSTMCell", units=6))),
     ((5, 4), L.RNN, (L.GRUCell(6),), {}, of("GRU", units=6)),
+    (
+        (5, 4),
+        L.Bidirectional,
+        (L.LSTM(6),),
+        {},
+        of("Bidirectional", layer=wrapped("RNN", cell=wrapped("LSTMCell", units=6))),
+    ),
     ((8, 8, 4), L.LeakyReLU, (0.2,), {}, of("PReLU", shared_axes=[1, 2])),
     ((8, 8, 4), L.ReLU, (), {}, of("PReLU")),
 ]  # fmt: skip
@@ -172,7 +179,7 @@ def test_that_a_kernel_which_would_compute_something_else_is_the_persons_choice(
     assert [one.edits[0].carry for one in told.fixes] == ["meaning", "name", "none"]
     turned, new = applied(source, tmp_path / "out.keras", {**edit, "carry": "meaning"})
     assert turned.plan.ok
-    assert "outputs change" in messages(turned.plan)
+    assert "outputs change, because" in messages(turned.plan)
     old_kernel = model.get_layer("old").kernel
     wanted = np.flip(np.asarray(old_kernel), tuple(range(len(shape) - 1))).swapaxes(-1, -2)
     np.testing.assert_array_equal(new.get_layer("old").kernel, wanted)
@@ -198,6 +205,20 @@ def test_that_gain_and_offset_go_to_another_normalization(class_name: str, neste
     assert f"{path}/moving_mean" in told.detail
     assert "moving_variance are dropped" in told.message
     assert "Outputs change" in told.message
+
+
+def test_that_axes_of_an_equation_which_become_one_keep_their_numbers(tmp_path: Path) -> None:
+    for labels in ("de", "e", "d"):
+        layer = L.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes=labels, name="old")
+        model = model_of((5, 4), layer)
+        for config in (
+            of("Dense", units=6),
+            of("EinsumDense", equation="abc,cd->abd", output_shape=(None, 6), bias_axes="d"),
+        ):
+            written, new = replaced(model, tmp_path, "old", config)
+            x = inputs(model)
+            np.testing.assert_allclose(new(x), np.reshape(model(x), (2, 5, 6)), rtol=1e-5, atol=1e-6)
+            assert [one.kind for one in written.plan.contracts] != ["same_input"]
 
 
 def test_that_gains_of_another_axis_are_not_taken_for_those_of_this_one(tmp_path: Path) -> None:
