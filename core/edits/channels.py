@@ -12,7 +12,7 @@ from core.edits.following import regular_whole
 from core.edits.lanes import Blocks, grown, mapped, multiplied, placed, single, width
 from core.edits.leaves import leaf, leaf_configured, steps
 from core.edits.quantized import decoded
-from core.edits.recording import forget, record
+from core.edits.recording import configured, forget, record
 from core.errors import EditError, RuleError
 from core.graph import Call, Graph, Layer
 from core.rules import AnyRule, FoldChannels, RegroupChannels, RepeatChannels, SumChannels
@@ -21,6 +21,8 @@ from core.rules.channels import ChannelRule
 from core.rules.composed import ComposedChannels
 
 _STATISTICS = {"mean": "mean", "variance": "variance", "scale": "scale", "offset": "shift"}
+_PARTS = frozenset({"Split", "Unstack"})
+"""Operations that hand out channels part by part."""
 _FOLDABLE = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense"})
 """Layers of which every output meets all taps inside the map: a transposed convolution's meet some of them each."""
 
@@ -128,6 +130,8 @@ def _mapped_alike(site: Site, change: Change) -> bool:
 
 def taken_numbers(site: Site, channels: int) -> tuple[int, ...]:
     """The channels that a layer takes by their numbers."""
+    if site.layer.class_name in _PARTS:
+        return tuple(range(channels))
     value = channel_ops.operands(site.layer, 0)[1]
     if site.layer.class_name == "Take":
         numbers = channel_ops.constant(value)
@@ -169,6 +173,8 @@ def apply_change(graph: Graph, trace: Trace, change: Change) -> Graph:
             layer = _vectors(layer, site, change)
         elif site.role in ("mixing", "depthwise"):
             layer = _kernels(layer, site, change)
+        elif site.role == "picked" and site.layer.class_name in _PARTS and change.new > change.old:
+            layer = _parts(layer, change)
         graph = graph.with_layer(site.path, layer)
     return graph
 
@@ -223,6 +229,16 @@ def _operands(call: Call, site: Site, change: Change) -> Call:
 
     kwargs = {key: made(value) for key, value in call.kwargs.items()}
     return replace(call, args=tuple(made(value) for value in call.args), kwargs=kwargs)
+
+
+def _parts(layer: Layer, change: Change) -> Layer:
+    """A Split or Unstack whose parts stay those they were; what more channels there are becomes a part of its own."""
+    if layer.class_name == "Unstack":
+        return configured(layer, num=None)
+    cuts = layer.config.get("indices_or_sections")
+    if isinstance(cuts, int):
+        cuts = [place * (change.old // cuts) for place in range(1, cuts)]
+    return configured(layer, indices_or_sections=[*(cuts or ()), change.old])
 
 
 def _vectors(layer: Layer, site: Site, change: Change) -> Layer:

@@ -476,8 +476,7 @@ class _Call:
             "Roll": lambda: self._elsewhere(config.get("axis")),
             "Repeat": lambda: self._repeated(config.get("repeats"), config.get("axis")),
             "Tile": lambda: self._tiled(config.get("repeats")),
-            "Split": lambda: self._elsewhere(config.get("axis", 0)),
-            "ArraySplit": lambda: self._elsewhere(config.get("axis", 0)),
+            "Split": lambda: self._parted(config.get("axis", 0)),
             "Unstack": self._unstacked,
             "Stack": self._stacked,
             "MaxPool": lambda: self._pooled(False),
@@ -611,7 +610,19 @@ class _Call:
 
     def _unstacked(self) -> Found:
         (axis,) = known.normalised(self.layer.config.get("axis", 0), self.rank)
-        return self._blocked() if axis in (0, self.axis) else self._out(self.state, self.axis - (axis < self.axis))
+        if axis in (0, self.axis):
+            return self._parted(axis)
+        return self._out(self.state, self.axis - (axis < self.axis))
+
+    def _parted(self, axis: Any) -> Found:
+        """Cut along one axis; along that of the channels the parts are channels by their numbers."""
+        (one,) = known.normalised(axis, self.rank)
+        if one != self.axis:
+            return self._blocked() if one == 0 else self._same()
+        if not regular_whole(self.state.blocks):
+            return self._blocked()
+        self._note("picked")
+        return {}
 
     def _stacked(self) -> Found:
         (axis,) = known.normalised(self.layer.config.get("axis", 0), self.rank + 1)
