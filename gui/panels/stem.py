@@ -6,6 +6,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits.anatomy import first_convs
+from core.edits.leaves import leaf
 from core.errors import EditError
 from core.graph import Graph, Layer
 from gui import gestures
@@ -169,7 +170,7 @@ class StemPanel(QWidget):
     def _refresh_found(self) -> None:
         graph = self._session.before_graph
         path = find_first(graph) if graph is not None else ""
-        layer = graph.find(path) if graph is not None and path else None
+        layer = leaf(graph.find(path)) if graph is not None and path else None
         self._path = path
         self.form.setVisible(layer is not None)
         self.found.setEnabled(layer is not None)
