@@ -59,7 +59,6 @@ def _remarks(found: Sequence[Result], expected: Mapping[str, tuple[str, str]]) -
 _GONE = "Keras 3 has no such class; the layer is shown and carried through, its arrays untouched"
 REASONS: dict[str, str] = {
     "Concatenate/masks": "Keras 2 keeps a step that all joined masks have, Keras 3 one that any has; a warning says so",
-    "TextVectorization/tf_idf": "adapted weights of words are not read",
     "TFOpLambda/tf.einsum": "tf-keras leaves the tensors out of its file",
     **{
         f"TFOpLambda/{name}": "no operation of Keras 3 does this"

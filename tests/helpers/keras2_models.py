@@ -27,7 +27,6 @@ NO_MODEL = {
 _NO_FUNCTION = "is a TFOpLambda"
 EXPECTED: dict[str, tuple[str, str]] = {
     "Concatenate/masks": ("differs", ""),
-    "TextVectorization/tf_idf": ("cannot", "text_vectorization (TextVectorization)"),
     **{
         f"{name}/adapted{more} [h5]": ("unwritten", "")
         for name, more in (("IntegerLookup", ", mask"), ("StringLookup", ""))
