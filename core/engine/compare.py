@@ -13,7 +13,7 @@ from core.engine.contracts import relative
 from core.engine.inputs import DEFAULT_SIZE, concrete, ordered
 from core.engine.planner import Planner
 from core.engine.running import numbers
-from core.engine.sizes import trial_size
+from core.engine.sizes import trial_sizes
 from core.errors import EditError, SutureError
 from core.findings import Fix
 from core.graph import Graph, Shape
@@ -75,8 +75,8 @@ def compare(
         graph = planned.plan.graph
         with Arrays(graph, files) as arrays:
             new = live_model(graph, planned.moves, arrays)
-        size = trial_size(planner.shaper, graph, old_graph)
-        x_new = {**smooth_inputs(graph, old_graph, size=size), **(own_inputs or {})}
+        sizes = trial_sizes(planner.shaper, graph, old_graph)
+        x_new = {**smooth_inputs(graph, old_graph, sizes=sizes), **(own_inputs or {})}
         x_old = {name: _as_old(array, old_graph, name) for name, array in x_new.items() if name in old_graph.by_name()}
         drift = _drift(numbers(old, ordered(old_graph, x_old)), numbers(new, ordered(graph, x_new)))
         ranking.append(RuleDrift(fix.title, drift, fix.edits))
@@ -88,17 +88,19 @@ def _drift(old: list[Array], new: list[Array]) -> float:
     return max((relative(a, b) for a, b in zip(new, old, strict=False)), default=float("inf"))
 
 
-def smooth_inputs(graph: Graph, like: Graph, count: int = 4, size: int = DEFAULT_SIZE) -> dict[str, Array]:
+def smooth_inputs(
+    graph: Graph, like: Graph, count: int = 4, sizes: Mapping[str, int] | None = None
+) -> dict[str, Array]:
     """Seeded inputs with large structures, as photographs have, whose channels repeat those of the old input.
 
-    Open dimensions are as large as the old input's, else `size`.
+    Open dimensions are as large as the old input's, else what `sizes` says.
     """
     rng = np.random.default_rng(11)
     olds = {layer.name: _shape(layer.config) for layer in like.input_layers()}
     found = {}
     for layer in graph.input_layers():
         old = olds.get(layer.name)
-        shape = concrete(_shape(layer.config), count, old, size)
+        shape = concrete(_shape(layer.config), count, old, (sizes or {}).get(layer.name, DEFAULT_SIZE))
         if len(shape) < 3:
             found[layer.name] = rng.random(shape, dtype=np.float32)
             continue

@@ -25,7 +25,7 @@ from core.engine.joined import joined_outputs
 from core.engine.places import layer_at, part_of, plain_sums, tensor_at, without_activation
 from core.engine.running import Unrunnable, numbers, numbers_at
 from core.engine.shapes import Shaper
-from core.engine.sizes import trial_size
+from core.engine.sizes import trial_sizes
 from core.engine.vocabularies import with_vocabularies
 from core.errors import FileError
 from core.fates import Move
@@ -246,13 +246,13 @@ def _padded_as(old: Graph, graph: Graph) -> Graph:
 def paired_inputs(contract: Contract, pair: Pair) -> tuple[Inputs, Inputs]:
     """`(x_old, x_new)` by input name, in the precision of the pair."""
     new, new_graph, dtype = pair.new, pair.new_graph, np.float64 if pair.double else np.float32
-    size = trial_size(pair.shaper, new_graph, pair.old_graph)
+    sizes = trial_sizes(pair.shaper, new_graph, pair.old_graph)
     words = (
         with_vocabularies(new_graph, pair.moves, pair.arrays),
         with_vocabularies(pair.old_graph, pair.old_moves, pair.old_arrays),
     )
-    x_new = {**random_inputs(words[0], like=pair.old_graph, size=size), **pair.own_inputs}
-    x_old = random_inputs(words[1], like=new_graph, size=size)
+    x_new = {**random_inputs(words[0], like=pair.old_graph, sizes=sizes), **pair.own_inputs}
+    x_old = random_inputs(words[1], like=new_graph, sizes=sizes)
     x_new, x_old = ({name: _as(array, dtype) for name, array in one.items()} for one in (x_new, x_old))
     for both in set(x_old) & set(x_new):
         if x_old[both].shape == x_new[both].shape:

@@ -17,7 +17,7 @@ from core.engine.inputs import random_inputs
 from core.engine.low_rank import has_update, without_updates
 from core.engine.planner import Planned
 from core.engine.shapes import Shaper
-from core.engine.sizes import trial_size
+from core.engine.sizes import trial_sizes
 from core.engine.specs import Specs
 from core.engine.vocabularies import asset_names, with_vocabularies
 from core.errors import FileError, PlanRefused, SutureError
@@ -75,7 +75,7 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
                 model = live_model(planned.plan.graph, planned.moves, arrays)
                 progress("exporting", 0.4)
                 known = with_vocabularies(planned.plan.graph, planned.moves, arrays)
-                given = random_inputs(known, 1, size=trial_size(Shaper(Specs()), planned.plan.graph))
+                given = random_inputs(known, 1, sizes=trial_sizes(Shaper(Specs()), planned.plan.graph))
                 return write_export(model, planned.plan.graph, ending, out, given)
             if ending in {".h5", ".hdf5"}:
                 return _h5(planned, arrays, out, progress)

@@ -15,17 +15,19 @@ _WORDS = 50
 
 
 def random_inputs(
-    graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None, size: int = DEFAULT_SIZE
+    graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None, sizes: Mapping[str, int] | None = None
 ) -> dict[str, Array]:
     """One array per input by InputLayer name, `(count, ...)`, up to `input_range`.
 
-    Open dimensions are as large as `like`'s, else `size` (`core.engine.sizes` knows which will do).
+    Open dimensions are as large as `like`'s, else what `sizes` says of the input (`core.engine.sizes` knows what will
+    do), else `DEFAULT_SIZE`.
     """
     rng = np.random.default_rng(seed)
     others = {layer.name: layer for layer in like.input_layers()} if like and not like.opaque else {}
     found = {}
     for layer in graph.input_layers():
         other = others.get(layer.name)
+        size = (sizes or {}).get(layer.name, DEFAULT_SIZE)
         shape = concrete(declared_shape(layer), count, declared_shape(other) if other else None, size)
         if declared_dtype(layer) == "string":
             words = np.array(_words(graph, layer.name), dtype=object)

@@ -15,6 +15,7 @@ import keras
 from msgspec.structs import replace
 
 from core.engine.gate import marks_of
+from core.engine.specs import sentence
 from core.errors import FileError
 from core.findings import Finding
 from core.graph import Graph, Layer
@@ -45,7 +46,7 @@ def load_code(path: str | Path) -> tuple[str, ...]:
             spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[spec.name]
-        raise FileError(f"{file.name} does not run: {type(error).__name__}: {error}", path=str(file)) from error
+        raise FileError(f"{file.name} does not run: {type(error).__name__}: {sentence(error)}", path=str(file)) from error
     found = [
         (name, thing)
         for name, thing in vars(module).items()

@@ -17,7 +17,7 @@ from core.engine.gate import STORED, foreign_classes, registered
 from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.running import Unrunnable, numbers
-from core.engine.sizes import trial_size
+from core.engine.sizes import trial_sizes
 from core.engine.specs import sentence
 from core.engine.stages import Stage, Step
 from core.engine.training import training_gap
@@ -76,9 +76,9 @@ def _verify(
         equal = _read_back(planned, files, out)
         message = f"Read back array by array, but not run: the code of {names} is not here."
         return Verification(False, False, equal, message=message, skipped=True, arrays=len(planned.moves))
-    size = trial_size(planner.shaper, graph)
+    sizes = trial_sizes(planner.shaper, graph)
     if (ending := output_format(out)) in EXPORTS:
-        return _exported(planned, files, ending, out, size)
+        return _exported(planned, files, ending, out, sizes)
     with Arrays(graph, files) as arrays:
         known = with_vocabularies(graph, planned.moves, arrays)
         try:
@@ -88,7 +88,7 @@ def _verify(
         progress("comparing weights", 0.2)
         held, wrong = held_weights(planned, model, arrays)
         progress("running", 0.4)
-        given = {**random_inputs(known, _BATCH, size=size), **(own_inputs or {})}
+        given = {**random_inputs(known, _BATCH, sizes=sizes), **(own_inputs or {})}
         forward, message = runs(planned, model, given)
         gap = _training_gap(planned, model, given) if forward else None
     results: list[ContractResult] = []
@@ -126,7 +126,9 @@ def _held(layer: Layer | None, move: Move, place: int) -> StoreKey | None:
     return next((weight.source for weight in weights if weight.key == move.key), None)
 
 
-def _exported(planned: Planned, files: Mapping[int, Source], ending: str, out: Path, size: int) -> Verification:
+def _exported(
+    planned: Planned, files: Mapping[int, Source], ending: str, out: Path, sizes: Mapping[str, int]
+) -> Verification:
     """A format that only runs: its outputs against those of the model it was made from."""
     graph, export = planned.plan.graph, EXPORTS[ending]
     if (missing := missing_runtime(ending)) is not None:
@@ -134,7 +136,7 @@ def _exported(planned: Planned, files: Mapping[int, Source], ending: str, out: P
         return Verification(False, False, True, message=message, skipped=True)
     with Arrays(graph, files) as arrays:
         model = live_model(graph, planned.moves, arrays)
-        given = random_inputs(with_vocabularies(graph, planned.moves, arrays), size=size)
+        given = random_inputs(with_vocabularies(graph, planned.moves, arrays), sizes=sizes)
         try:
             drift = exported_drift(model, graph, ending, out, given)
         except SutureError as error:

@@ -12,7 +12,7 @@ from keras import layers
 from msgspec.structs import replace
 
 from core.engine.shapes import Shaper
-from core.engine.sizes import trial_size
+from core.engine.sizes import trial_sizes
 from core.engine.specs import Specs
 from core.errors import FileError
 from core.plan import Written
@@ -306,7 +306,7 @@ def test_that_inputs_are_long_enough_to_crop(kind: str, tmp_path: Path) -> None:
         written = verified(path, tmp_path / f"new{ending}", {"do": "rename_layer", "layer": layer, "name": "last"})
         assert written.verification is not None
         assert [one.drift for one in written.verification.contracts] == [0.0]
-    assert trial_size(Shaper(Specs()), opened(path).plan(recipe()).graph) == 2021 + 64
+    assert set(trial_sizes(Shaper(Specs()), opened(path).plan(recipe()).graph).values()) == {2021 + 64}
 
 
 def test_that_inputs_of_an_old_file_are_long_enough(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_that_inputs_of_an_old_file_are_long_enough(tmp_path: Path) -> None:
 def test_that_the_size_is_the_smallest_that_will_do_and_some(build: Any, size: int, tmp_path: Path) -> None:
     keras.backend.clear_session()
     model = keras.Sequential([keras.Input((None, None, 1)), build()])
-    assert trial_size(Shaper(Specs()), read_model(saved(model, tmp_path)).graph) == size
+    assert list(trial_sizes(Shaper(Specs()), read_model(saved(model, tmp_path)).graph).values()) == [size]
 
 
 @pytest.mark.parametrize(("step", "size"), [(16, 64), (96, 96), (80, 80)])
@@ -337,5 +337,20 @@ def test_that_maps_that_must_fit_again_get_a_multiple(step: int, size: int, tmp_
     down = layers.UpSampling2D(step)(layers.MaxPooling2D(step)(start))
     model = keras.Model(start, layers.Conv2D(2, 1, name="end")(layers.Concatenate()([start, down])))
     path = saved(model, tmp_path)
-    assert trial_size(Shaper(Specs()), read_model(path).graph) == size
+    assert list(trial_sizes(Shaper(Specs()), read_model(path).graph).values()) == [size]
     verified(path, tmp_path / "new.keras", RENAME)
+
+
+@pytest.mark.parametrize("kind", ["flat", "strided", "nested"])
+def test_that_inputs_that_must_differ_in_length_do(kind: str, tmp_path: Path) -> None:
+    keras.backend.clear_session()
+    bases, track = keras.Input((None, 4), name="bases"), keras.Input((None, 2), name="track")
+    x = layers.Cropping1D(200)(layers.Conv1D(3, 5, strides=2 if kind == "strided" else 1)(bases))
+    if kind == "nested":
+        x = keras.Model(bases, x, name="body")(bases)
+    model = keras.Model([bases, track], layers.Add(name="sum")([x, layers.Conv1D(3, 1, name="end")(track)]))
+    fill(model)
+    path = saved(model, tmp_path)
+    sizes = trial_sizes(Shaper(Specs()), read_model(path).graph)
+    assert sizes["bases"] > sizes["track"] + 400
+    verified(path, tmp_path / "new.keras", {"do": "change_input", "input": "bases", "shape": [None, 1]})
