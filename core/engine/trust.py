@@ -46,7 +46,9 @@ def load_code(path: str | Path) -> tuple[str, ...]:
             spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[spec.name]
-        raise FileError(f"{file.name} does not run: {type(error).__name__}: {sentence(error)}", path=str(file)) from error
+        raise FileError(
+            f"{file.name} does not run: {type(error).__name__}: {sentence(error)}", path=str(file)
+        ) from error
     found = [
         (name, thing)
         for name, thing in vars(module).items()
