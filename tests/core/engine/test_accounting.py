@@ -99,6 +99,8 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "data_format": [("flat", {"to": "channels_first"})],
     "join_models": [("flat", {"file": "nested", "how": "parallel"}), ("keras2", {"file": "flat", "how": "parallel"})],
+    "inflate": [("sequential", {"shape": [8, 16, 16, 3]}), ("unet", {"shape": [4, 32, 32, 1], "how": "mean"})],
+    "keep_words": [("words", {"vocabulary": ["b", "d"]}), ("words", {"vocabulary": ["a", "b", "c", "d", "e"]})],
     "accept_losses": [("flat", {"dropped": ["nothing/*"]})],
 }  # fmt: skip
 
@@ -130,6 +132,10 @@ def _native(name: str) -> Any:
     if name == "spectral":
         wrapped = L.SpectralNormalization(L.Conv2D(4, 3), name="stem")
         return keras.Sequential([keras.Input((8, 8, 3)), wrapped, L.GlobalAveragePooling2D(), L.Dense(2)])
+    if name == "words":
+        start = keras.Input((3,), dtype="string")
+        x = L.Embedding(4, 2, name="table")(L.StringLookup(vocabulary=["a", "b", "c"], name="lookup")(start))
+        return keras.Model(start, L.Dense(2, name="out")(L.GlobalAveragePooling1D()(x)))
     model = zoo.flat() if name in ("int8", "lora") else getattr(zoo, name)()
     if name == "int8":
         model.get_layer("predictions").quantize("int8")
