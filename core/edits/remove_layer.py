@@ -4,6 +4,7 @@ from glob import escape
 
 from core.edits import contracts
 from core.edits.base import Edit
+from core.edits.drop_training_only import called_to_train
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.edits.folding import folded
 from core.edits.recording import owner, with_level
@@ -38,7 +39,7 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Nothing changes without a layer that only acts in training; else what came before the layer stays."""
         layer = before.find(self.layer)
-        if contracts.passes_through(layer.class_name, layer.config):
+        if contracts.passes_through(layer.class_name, layer.config) and not called_to_train(layer):
             return (contracts.same_input("new(x) == old(x)", True),)
         if _trained_norm(layer):
             return (*contracts.fed(before, self.layer), contracts.same_input("new(x) is nearly old(x)", False))

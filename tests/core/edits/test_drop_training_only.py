@@ -78,6 +78,14 @@ def test_that_dropout_that_always_acts_stays(tmp_path: Path) -> None:
     assert any(one.layer == "always" and "training=True" in one.message for one in plan.findings)
 
 
+def test_that_taking_out_dropout_that_always_acts_is_not_called_exact(tmp_path: Path) -> None:
+    given = keras.Input((5,))
+    always = L.Dropout(0.5, name="always")(L.Dense(3)(given), training=True)
+    source = drive.saved(keras.Model(given, L.Dense(2)(always)), tmp_path)
+    plan = drive.plan(source, {"do": "remove_layer", "layer": "always"})
+    assert [contract.kind for contract in plan.contracts] == ["features"]
+
+
 def test_that_there_must_be_such_a_layer_and_such_a_kind(tmp_path: Path) -> None:
     source = drive.saved(zoo.sequential(), tmp_path)
     with pytest.raises(RecipeError, match="no layer that only acts in training"):
