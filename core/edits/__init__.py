@@ -3,6 +3,7 @@
 from core.edits.accept_losses import AcceptLosses
 from core.edits.attach_head import AttachHead
 from core.edits.base import Edit
+from core.edits.change_classes import ChangeClasses
 from core.edits.change_input import ChangeInput
 from core.edits.cut_at import CutAt
 from core.edits.data_format import DataFormat
@@ -55,6 +56,7 @@ AnyEdit = (
     | ReplaceAll
     | Inflate
     | KeepWords
+    | ChangeClasses
 )
 EDITS: dict[str, type[Edit]] = {str(kind.__struct_config__.tag): kind for kind in AnyEdit.__args__}
 
@@ -63,6 +65,7 @@ __all__ = [
     "AcceptLosses",
     "AnyEdit",
     "AttachHead",
+    "ChangeClasses",
     "ChangeInput",
     "CutAt",
     "DataFormat",

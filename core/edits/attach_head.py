@@ -70,7 +70,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             pairs: list[Any] = [([ref.layer, [ref.call], ref.output], number)]
             return (contracts.features(f"what {ref.layer} hands the new head == old(x)", pairs),)
         path, calls, layer = find_classifier(before, self.output)
-        kept = [(new, old) for new, old in enumerate(self._indices(before)) if _of_source(layer, old) is not None]
+        kept = [(new, old) for new, old in enumerate(self._indices(before)) if source_class(layer, old) is not None]
         if not kept:
             return ()  # classes that no training has seen yet
         first = layer.class_name in CONVOLUTIONS and layer.config.get("data_format") == "channels_first"
@@ -82,7 +82,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         """A head on top of another; classes to keep that nothing was learnt of."""
         if self.keep is not None:
             path, layer = classifier(before, self.output)
-            if all(_of_source(layer, index) is not None for index in self._indices(before)):
+            if all(source_class(layer, index) is not None for index in self._indices(before)):
                 return ()
             text = f"Some classes that {path} should keep are new themselves, so they start anew once more."
             return (Finding("warning", "adapt.lossy", path, text),)
@@ -182,7 +182,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         if self.hidden not in ((), (128,)):
             raise EditError("keep hands over the old classifier's weights, so hidden must be empty.")
         path, layer = classifier(graph, self.output)
-        indices = tuple(_of_source(layer, index) for index in self._indices(graph))
+        indices = tuple(source_class(layer, index) for index in self._indices(graph))
         old = int(layer.config.get("units") or layer.config.get("filters") or 0)
         field = "filters" if layer.class_name in CONVOLUTIONS else "units"
         fields: dict[str, Any] = {field: self.classes}
@@ -215,7 +215,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         return replace(graph)
 
 
-def _of_source(layer: Layer, index: int) -> int | None:
+def source_class(layer: Layer, index: int) -> int | None:
     """The source's number of a class, seen through an earlier choice; `None` for a class that is new."""
     if not any(weight.source is not None for weight in layer.weights):
         return None

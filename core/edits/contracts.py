@@ -86,6 +86,11 @@ def features(name: str, pairs: Sequence[tuple[int | Place, int | Place]], **fiel
     return Contract(name, "features", True, {"pairs": [list(pair) for pair in pairs], **fields})
 
 
+def classes(name: str, fields: dict[str, Any]) -> Contract:
+    """Columns of a classifier ahead of its activation: `new`, `old`, `layer`, `calls` and `axis`."""
+    return Contract(name, "classes", True, fields)
+
+
 def places(graph: Graph, path: str) -> list[Place]:
     """Every tensor that the layer at `path` gives, in the order in which `cut_at` makes outputs of them."""
     for layer in graph.layers:
