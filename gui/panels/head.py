@@ -4,9 +4,19 @@ from typing import Any
 
 import msgspec
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLineEdit, QRadioButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QGridLayout,
+    QLineEdit,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui import gestures
+from gui.dialogs.classes import ClassesSheet
 from gui.panels.fields import Choice, Debounce, NumberField
 from gui.panels.keep import KeepForm
 from gui.panels.outputs import OutputsForm
@@ -33,6 +43,7 @@ class HeadPanel(QWidget):
         self.setObjectName("headPanel")
         self._session = session
         self._attached: Any = None
+        self._classes: ClassesSheet | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
@@ -44,6 +55,11 @@ class HeadPanel(QWidget):
             self._group.addButton(button)
             button.clicked.connect(self._on_choice)
             column.addWidget(button)
+        self.output = named(Choice("Output", ()), "headOutput")
+        self.output.setToolTip("The output whose head changes; the others stay")
+        self.output.picked.connect(self._on_choice)
+        self.output.hide()
+        column.addWidget(self.output)
         self.form = QWidget()
         grid = QGridLayout(self.form)
         grid.setContentsMargins(0, 6, 0, 0)
@@ -76,6 +92,10 @@ class HeadPanel(QWidget):
             if widget in (self.pooling, self.hidden, self.dropout):
                 self._not_kept += [caption, widget]
         column.addWidget(self.form)
+        self.dense = named(QCheckBox("Answer for each place of the map"), "headDense")
+        self.dense.setToolTip("For segmentation: convolutions of 1\u00d71 instead of pooling and Dense layers")
+        self.dense.clicked.connect(self._on_choice)
+        column.addWidget(self.dense)
         self.kept = KeepForm()
         self.kept.changed.connect(self._on_choice)
         column.addWidget(self.kept)
@@ -83,6 +103,10 @@ class HeadPanel(QWidget):
         column.addWidget(self.problem)
         self.explanation = Sentence("small")
         column.addWidget(self.explanation)
+        self.every = named(QPushButton("Classes of every head\u2026"), "headEvery")
+        self.every.setToolTip("Another number of classes for a detector, or for several heads at once")
+        self.every.clicked.connect(self._on_every)
+        column.addWidget(self.every, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(divider())
         self.outputs = OutputsForm(session, look)
         column.addWidget(self.outputs)
@@ -104,13 +128,18 @@ class HeadPanel(QWidget):
         """Show what the recipe says of the head."""
         steps = gestures.steps_of(self._session.recipe, "remove_head", "attach_head")
         opened = self._session.source is not None
-        for button in (self.keep, self.remove, self.attach):
+        for button in (self.keep, self.remove, self.attach, self.every):
             button.setEnabled(opened)
+        self._show_outputs()
         attached = next((edit for edit in steps if gestures.tag(edit) == "attach_head"), None)
         removed = next((edit for edit in steps if gestures.tag(edit) == "remove_head"), None)
         self._attached = attached
+        chosen = next((edit.output for edit in steps if isinstance(edit.output, int)), None)
+        if chosen is not None:
+            self.output.show_key(str(chosen))
+        self.dense.setChecked(attached is not None and attached.dense)
         (self.attach if attached else self.remove if removed else self.keep).setChecked(True)
-        if removed is not None:
+        if removed is not None and not (attached is not None and attached.dense):
             self.pooling.show_key(removed.pooling)
         if not self.problem.text():
             self.classes.show_value(attached.classes if attached else self.classes.value or 10)
@@ -123,6 +152,22 @@ class HeadPanel(QWidget):
             self.kept.show_step(None, ())
         self._show_form()
 
+    def _show_outputs(self) -> None:
+        graph = self._session.before_graph
+        names = [ref.layer for ref in graph.output_refs()] if graph is not None else []
+        self.output.set_options((str(at), f"Output {name}", "") for at, name in enumerate(names))
+        self.output.setVisible(len(names) > 1 and not self.keep.isChecked())
+
+    def _output(self) -> int | None:
+        """The number of the chosen output; `None` where there is only one."""
+        return int(self.output.key) if self.output.count() > 1 else None
+
+    @Slot()
+    def _on_every(self) -> None:
+        if self._classes is None:
+            self._classes = ClassesSheet(self._session, self.window())
+        self._classes.begin()
+
     @staticmethod
     def _show(field: QLineEdit, text: str) -> None:
         if not field.hasFocus():
@@ -130,6 +175,7 @@ class HeadPanel(QWidget):
 
     def _show_form(self) -> None:
         self.form.setVisible(not self.keep.isChecked())
+        self.output.setVisible(self.output.count() > 1 and not self.keep.isChecked())
         keeping = self.kept.on.isChecked()
         for widget in self._not_kept:
             widget.show()
@@ -138,6 +184,8 @@ class HeadPanel(QWidget):
         for widget in self._not_kept if self.attach.isChecked() and keeping else ():
             widget.hide()
         self.kept.setVisible(self.attach.isChecked())
+        self.dense.setVisible(self.attach.isChecked() and not keeping)
+        self.pooling.setEnabled(not (self.dense.isVisibleTo(self) and self.dense.isChecked()))
         quiet = self.keep.isChecked() or (self.attach.isChecked() and keeping)
         self.explanation.say("" if quiet else self.pooling.tip)
 
@@ -166,12 +214,15 @@ class HeadPanel(QWidget):
             if kept_classes["keep"] is not None:
                 hidden = []
         if not self.keep.isChecked() and kept_classes.get("keep") is None:
-            edits.append(gestures.make_edit("remove_head", pooling=self.pooling.key))
+            dense = self.attach.isChecked() and self.dense.isChecked()
+            pooling = "none" if dense else self.pooling.key
+            edits.append(gestures.make_edit("remove_head", pooling=pooling, output=self._output()))
             text = "Remove the head"
         if self.attach.isChecked():
             kept = {} if self._attached is None else msgspec.to_builtins(self._attached)
             kept.pop("do", None)
-            new = {"classes": self.classes.value, "hidden": hidden, "dropout": dropout}
+            new = {"classes": self.classes.value, "hidden": hidden, "dropout": dropout, "output": self._output()}
+            new["dense"] = self.dense.isChecked() and kept_classes["keep"] is None
             edits.append(
                 gestures.make_edit("attach_head", **{**kept, **new, **kept_classes, "activation": self.activation.key})
             )

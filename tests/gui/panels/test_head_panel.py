@@ -1,15 +1,19 @@
 """The head panel: keep, remove, replace."""
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QRadioButton
 from pytestqt.qtbot import QtBot
 
+from core.graph import TensorRef
 from core.recipe import Recipe
+from gui.dialogs.classes import ClassesSheet
 from gui.gestures import make_edit, tag
 from gui.main_window import MainWindow
 from gui.panels.head import HeadPanel
-from tests.gui.hand_made import steps
+from gui.session import Session
+from tests.gui.hand_made import source, steps
 
 
 @pytest.fixture
@@ -88,3 +92,45 @@ def test_that_undo_brings_the_choice_back(qtbot: QtBot, opened: MainWindow, pane
     choose(qtbot, panel.remove)
     opened.session.undo_stack.undo()
     assert panel.keep.isChecked()
+
+
+def test_that_a_head_for_each_place_keeps_the_map(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
+    choose(qtbot, panel.attach)
+    qtbot.mouseClick(panel.dense, Qt.MouseButton.LeftButton, pos=QPoint(8, panel.dense.height() // 2))
+    removed, attached = steps(opened.session.recipe)
+    assert (removed.pooling, attached.dense) == ("none", True)
+    assert not panel.pooling.isEnabled()
+    qtbot.mouseClick(panel.dense, Qt.MouseButton.LeftButton, pos=QPoint(8, panel.dense.height() // 2))
+    removed, attached = steps(opened.session.recipe)
+    assert (removed.pooling, attached.dense) == ("avg", False)
+
+
+def test_that_one_of_several_outputs_can_be_chosen(
+    qtbot: QtBot, opened: MainWindow, panel: HeadPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = replace(source().graph, outputs=[TensorRef("predictions"), TensorRef("hidden")])
+    monkeypatch.setattr(Session, "before_graph", property(lambda _: graph))
+    panel.refresh()
+    assert not panel.output.isVisible()
+    choose(qtbot, panel.remove)
+    assert panel.output.isVisible()
+    panel.output.show_key("1")
+    panel.output.activated.emit(1)
+    (edit,) = steps(opened.session.recipe)
+    assert (tag(edit), edit.output) == ("remove_head", 1)
+    assert panel.output.key == "1"
+
+
+def test_that_the_classes_of_every_head_are_one_step(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
+    qtbot.mouseClick(panel.every, Qt.MouseButton.LeftButton)
+    sheet = panel.window().findChild(ClassesSheet)
+    assert sheet is not None
+    assert not sheet.apply.isEnabled()
+    qtbot.keyClicks(sheet.now, "80")
+    qtbot.keyClicks(sheet.wanted, "3")
+    qtbot.keyClicks(sheet.kept, "0, 95")
+    assert sheet.problem.text() == "The model has classes 0 to 79."
+    sheet.kept.setText("2, 5")
+    qtbot.keyClick(sheet.kept, Qt.Key.Key_Return)
+    (edit,) = steps(opened.session.recipe)
+    assert (tag(edit), edit.classes, edit.old_classes, edit.keep) == ("change_classes", 3, 80, (2, 5))
