@@ -261,7 +261,14 @@ def _recorded(
     if change.old == change.new and not rule.always and rule.name != "mean" and groups == 1:
         return forget(layer, weight, "channels")
     found = placed(rule, blocks, change.old, change.new)
-    return layer if found is None else record(layer, weight, replace(found, groups=groups))
+    if found is None:
+        return layer
+    layer = record(layer, weight, replace(found, groups=groups))
+    if groups == 1:
+        return layer
+    # a grouped kernel becomes a plain one ahead of all that is said of its filters, which are then in no group
+    *others, ungrouping = layer.rules_for(weight)
+    return layer.with_rules(weight, (ungrouping, *others))
 
 
 def _kernels(layer: Layer, site: Site, change: Change) -> Layer:

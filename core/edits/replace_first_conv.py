@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from core.edits import contracts
 from core.edits.anatomy import CONVOLUTIONS, DEPTHWISE, first_convs
 from core.edits.baked import baked_findings, rebaked
@@ -17,7 +19,16 @@ from core.errors import EditError, RuleError
 from core.findings import Finding
 from core.graph import Graph, Layer
 from core.plan import Contract
-from core.rules import CenterKernel, Initialize, PiResizeKernel, ProjectFilters, ResizeKernel, Rule, parse_rule
+from core.rules import (
+    CenterKernel,
+    Initialize,
+    PiResizeKernel,
+    ProjectFilters,
+    ResizeKernel,
+    Rule,
+    SliceFilters,
+    parse_rule,
+)
 from core.rules.axes import axes_of
 
 Size = int | tuple[int, ...]
@@ -241,6 +252,9 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             chosen = ProjectFilters(seed=self.seed) if rule == "project" else parse_rule(rule)
         except RuleError as error:
             raise EditError(error.message) from error
+        groups = int(leaf(layer).config.get("groups") or 1)
+        if groups > 1 and isinstance(chosen, (ProjectFilters, SliceFilters)):
+            chosen = replace(chosen, groups=groups)
         for weight in layer.weights:
             axes = axes_of(layer, weight.name, weight.shape)
             if axes.filters is None:

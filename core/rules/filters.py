@@ -18,13 +18,19 @@ class FilterRule(Rule, frozen=True, kw_only=True):
 
     owns: ClassVar[Owns] = "filters"
 
+    def parts(self, axes: Axes) -> int:
+        """In how many groups the filters lie."""
+        return axes.groups
+
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
         if axes.filters is None:
             return f"{self.name} needs a weight with a filters axis; this one has none."
         old, new = shape[axes.filters], target[axes.filters]
-        if old % axes.groups or new % axes.groups:
-            return f"{self.name} works inside {axes.groups} groups, into which {old} and {new} filters do not divide."
+        if old % self.parts(axes) or new % self.parts(axes):
+            return (
+                f"{self.name} works inside {self.parts(axes)} groups, into which {old} and {new} filters do not divide."
+            )
         return self.reason(old, new)
 
     def reason(self, old: int, new: int) -> str | None:
@@ -46,12 +52,17 @@ class ProjectFilters(FilterRule, frozen=True, kw_only=True, tag="project"):
 
     seed: int = 0
     initializer: str = "glorot_uniform"
+    groups: int | None = None
+
+    def parts(self, axes: Axes) -> int:
+        """As the rule says: the layer may have become a plain convolution since."""
+        return axes.groups if self.groups is None else self.groups
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
         """Old filters copied to the last bit."""
         axis = axes.filters
         assert axis is not None
-        source = first_filters(array.shape[axis], target[axis], axes.groups)
+        source = first_filters(array.shape[axis], target[axis], self.parts(axes))
         kept = [number for number in source if number is not None]
         if len(kept) == target[axis]:
             return np.take(array, kept, axis)
@@ -95,6 +106,11 @@ class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
     keep: tuple[int | None, ...] | None = None
     seed: int = 0
     initializer: str = "glorot_uniform"
+    groups: int | None = None
+
+    def parts(self, axes: Axes) -> int:
+        """As the rule says; one that numbers its filters has said all."""
+        return 1 if self.keep is not None else axes.groups if self.groups is None else self.groups
 
     def reason(self, old: int, new: int) -> str | None:
         """Indices must exist and fit."""
@@ -108,7 +124,7 @@ class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
         """The chosen filters copied to the last bit."""
         axis = axes.filters
         assert axis is not None
-        keep = first_filters(array.shape[axis], target[axis], axes.groups) if self.keep is None else self.keep
+        keep = first_filters(array.shape[axis], target[axis], self.parts(axes)) if self.keep is None else self.keep
         places = [place for place, index in enumerate(keep) if index is not None]
         chosen = np.take(array, [index for index in keep if index is not None], axis)
         if len(places) == target[axis]:

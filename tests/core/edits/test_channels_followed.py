@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from core.edits import ChangeInput, SetRule
+from core.edits import ChangeInput, ReplaceFirstConv, SetRule
 from core.edits.anatomy import channel_axis
 from core.rules import MapChannels
 from tests.core.edits.bench import Bench, drift
@@ -172,6 +172,25 @@ def test_that_groups_see_their_own_channels(count: int, rule: str, normalized: b
     off, exact = measured(source, ChangeInput(shape=(SIZE, SIZE, count), channels=rule))
     assert exact == (off < 1e-5)
     assert exact or (normalized and rule == "sum")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("rule", ["project", "widen"])
+def test_that_filters_and_channels_of_groups_change_one_after_the_other(turned: bool, rule: Any) -> None:
+    inputs = keras.Input((SIZE, SIZE, 6))
+    x = L.Conv2D(12, 3, groups=3, name="stem")(inputs)
+    source = Bench(keras.Model(inputs, L.Conv2D(2, 1, name="next")(x)))
+    edits: list[Any] = [
+        ChangeInput(shape=(SIZE, SIZE, 9), channels="zero_extra"),
+        ReplaceFirstConv(filters=24, filters_rule=rule),
+    ]
+    bands = np.random.default_rng(3).normal(size=(2, SIZE, SIZE, 9)).astype("float32")
+    built = source.built(*(reversed(edits) if turned else edits))
+    assert drift(built(bands), source.old(bands[..., :6])) < 1e-5
+    more = ChangeInput(shape=(SIZE, SIZE, 12), channels="zero_extra")
+    wide = np.concatenate([bands, bands[..., :3]], -1)
+    again = source.built(*(reversed(edits) if turned else edits), more)
+    assert drift(again(wide), source.old(bands[..., :6])) < 1e-5
 
 
 @pytest.mark.parametrize("axis", [-1, (1, 2, 3), 1, None, (1, 3), (1, 2)])
