@@ -27,7 +27,7 @@ def test_that_the_shortest_recipe_is_an_empty_object() -> None:
         ('{"edits": {}}', "list of edits"),
         ('{"suture": 2}', "version 2"),
         ('{"edit": []}', "unknown field 'edit'"),
-        ('{"edits": [3]}', "Edit 1: 'do' is missing; the edits are change_input"),
+        ('{"edits": [3]}', "Edit 1: 'do' is missing; the edits are accept_losses"),
         ('{"edits": [{"do": "change_input", "shape": [8, 8, 1]}, {"do": "fly"}]}', "Edit 2: there is no edit 'fly'"),
         (
             '{"edits": [{"do": "change_input", "shape": [8, 8, 1], "colour": 1}]}',
