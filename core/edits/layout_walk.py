@@ -128,6 +128,14 @@ def format_of(layer: Layer) -> Format | None:
     return "channels_first" if config["data_format"] == "channels_first" else "channels_last"
 
 
+def activation_of(config: dict[str, Any]) -> str:
+    """The name of an activation, which may be a serialised function or layer."""
+    given = config.get("activation")
+    if isinstance(given, dict):
+        given = given.get("config") if given.get("class_name") == "function" else given.get("class_name")
+    return given.lower() if isinstance(given, str) else ""
+
+
 def with_leaf(layer: Layer, **fields: Any) -> Layer:
     """The layer with fields of its config replaced, or of that of the layer that its wrappers hold."""
 
@@ -411,7 +419,7 @@ class _Walker:
             raise EditError(f"The shape of what reaches {path} is not known, so it cannot be converted.")
         if not flipped:
             return _Step(wants, gives)
-        activation = leaf_class(layer)[1].get("activation")
+        activation = activation_of(leaf_class(layer)[1])
         along = activation in _ALONG and not gives(0).natural
         fields: dict[str, Any] = {"data_format": self.to}
         after = None
@@ -568,7 +576,7 @@ class _Walker:
         constants = class_name == "Rescaling" and any(
             not isinstance(config.get(key, 0.0), (int, float)) for key in ("scale", "offset")
         )
-        passes = class_name in _ALONE and not config.get("noise_shape") and config.get("activation") != "glu"
+        passes = class_name in _ALONE and not config.get("noise_shape") and activation_of(config) != "glu"
         if passes and not constants and len(lays) == 1:
             return _Step(lays, lambda output: lay)
         raise again
@@ -576,7 +584,17 @@ class _Walker:
     def alone(self, layer: Layer, lays: tuple[Lay, ...], asis: _Step) -> _Step:
         """Number by number: any order will do, if constants follow it."""
         lay, config = lays[0], layer.config
-        if config.get("noise_shape") or (config.get("activation") in _ALONG and lay.order[-1] != len(lay.order) - 1):
+        along = activation_of(config) in _ALONG and lay.order[-1] != len(lay.order) - 1
+        if along and layer.class_name == "Activation" and activation_of(config) == "softmax":
+            # an Activation knows the last axis only
+            soft: dict[str, Any] = {key: config[key] for key in ("dtype", "trainable") if key in config}
+            soft |= {"name": layer.name, "axis": lay.order.index(len(lay.order) - 1)}
+            return _Step(
+                lays,
+                lambda output: lay,
+                lambda one: replace(one, class_name="Softmax", registered_name=None, build_config=None, config=soft),
+            )
+        if along or config.get("noise_shape"):
             return asis
         if layer.class_name != "Rescaling":
             return _Step(lays, lambda output: lay)
@@ -593,7 +611,7 @@ class _Walker:
         if class_name in ("BatchNormalization", "GroupNormalization") and isinstance(axis, int):
             fields = {"axis": _axis(axis, inside)}
             return _Step(lays, lambda output: lay, lambda one: with_leaf(one, **fields))
-        along = config.get("activation") in _ALONG and lay.order[-1] != len(lay.order) - 1
+        along = activation_of(config) in _ALONG and lay.order[-1] != len(lay.order) - 1
         if class_name in _ALONE and class_name != "Rescaling" and not along and not config.get("noise_shape"):
             return _Step(lays, lambda output: lay)
         return asis

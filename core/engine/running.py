@@ -8,10 +8,15 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from core.engine.specs import sentence
 from core.errors import SutureError
 from core.rules.base import Array
+
+_LAST_ONLY = "NHWC"
+"""In what TensorFlow says of kernels that know channels last only: on a CPU, those in double precision, and without
+oneDNN all. XLA makes kernels for both formats."""
 
 
 class Unrunnable(SutureError):
@@ -23,6 +28,12 @@ def structured(model: Any, inputs: Any) -> Any:
     try:
         with keras.StatelessScope():
             return model(inputs, training=False)
+    except Exception as error:
+        if _LAST_ONLY not in str(error):
+            raise Unrunnable(sentence(error)) from error
+    try:
+        with keras.StatelessScope():
+            return tf.function(lambda given: model(given, training=False), jit_compile=True, autograph=False)(inputs)
     except Exception as error:
         raise Unrunnable(sentence(error)) from error
 

@@ -299,6 +299,29 @@ def test_that_rows_follow_a_map_whose_axes_moved() -> None:
     assert row_order(maps).tolist() == slow
 
 
+def test_that_channels_first_models_are_judged_in_double_precision_too(tmp_path: Path) -> None:
+    """Differences that amplify rounding: TensorFlow's own kernels in double know channels last only."""
+    start = keras.Input((3, 9, 7))
+    x = L.Conv2DTranspose(4, 3, data_format=FIRST)(L.Conv2D(6, 3, data_format=FIRST, activation="tanh")(start))
+    model = keras.Model(
+        start, L.Rescaling(1e5, offset=-1e5)(L.Activation("sigmoid")(L.GlobalAveragePooling2D(data_format=FIRST)(x)))
+    )
+    fill(model)
+    model.layers[2].bias.assign(np.full(4, 12.0))
+    written, _ = applied(saved(model, tmp_path), tmp_path / "out.keras", {"do": "data_format", "to": LAST})
+    assert_verified(written.verification)
+
+
+def test_that_an_activation_may_be_a_layer_or_a_function(tmp_path: Path) -> None:
+    start = keras.Input((9, 7, 3))
+    x = L.Conv2D(6, 3, activation=L.LeakyReLU(0.3))(start)
+    model = keras.Model(start, L.Activation(L.Softmax())(L.Conv2D(4, 1, activation=keras.activations.tanh)(x)))
+    fill(model)
+    _, new, difference = compared(model, saved(model, tmp_path), tmp_path / "out.keras", FIRST)
+    assert difference < 1e-5
+    assert [layer.axis for layer in new.layers if isinstance(layer, L.Softmax)] == [1]
+
+
 def test_that_quantized_rows_stay_and_see_the_old_map(tmp_path: Path) -> None:
     start = keras.Input((3, 9, 7))
     model = keras.Model(start, L.Dense(4, name="head")(L.Flatten()(L.Conv2D(4, 3, data_format=FIRST)(start))))
