@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core.findings import Finding
 from core.repairs.base import Change, Config, Dialect, Repair, with_config
 
 _CLASSES = {
@@ -81,6 +82,8 @@ _DROPPED = (
     "kernel_dim3",
     "dim_ordering",
 )
+_MODES = {1: "every sample by itself", 2: "by the statistics of each batch"}
+"""What a BatchNormalization did where its mode was not 0."""
 _ORDERINGS = {"th": "channels_first", "tf": "channels_last"}
 _SIGNS = {"nb_filter", "border_mode", "init", "output_dim", "W_regularizer", "p", "sigma", "pool_length", "inner_init"}
 
@@ -105,14 +108,19 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         fields["data_format"] = _ORDERINGS.get(str(ordering), _ORDERINGS[dialect.ordering])
     if "forget_bias_init" in config:
         fields["unit_forget_bias"] = config["forget_bias_init"] == "one"
-    if name == "BatchNormalization":
-        fields.pop("mode", None)
+    findings: tuple[Finding, ...] = ()
+    if name == "BatchNormalization" and fields.pop("mode", 0) in _MODES:
+        text = (
+            f"{{layer}} has mode={config['mode']}: Keras 1 normalized {_MODES[config['mode']]} there, Keras 3 by the "
+            "stored statistics, so outputs differ."
+        )
+        findings = (Finding("warning", "legacy.repaired", "", text),)
     if name == "Embedding":
         fields.pop("dropout", None)
     made = {**with_config(layer, fields), "class_name": name}
     if fields == config and name == layer["class_name"]:
         return None
-    return Change(made, "its fields have Keras 3's names now")
+    return Change(made, "its fields have Keras 3's names now", findings)
 
 
 def _is_old(layer: Config, dialect: Dialect) -> bool:

@@ -207,3 +207,14 @@ def test_that_the_table_of_fields_is_keras_own() -> None:
                     break
         # written into configs by Keras 3.15 itself, and taken back among unnamed arguments
         assert fields - {"rms_scaling", "vocabulary_size"} <= taken, name
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [(0, []), (1, ["every sample by itself"]), (2, ["statistics of each batch"])]
+)
+def test_that_another_mode_of_keras_1_batch_normalization_is_told(mode: int, said: list[str]) -> None:
+    layers = [_layer("BatchNormalization", mode=mode, axis=-1, epsilon=1e-3)]
+    model = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+    found = [one for one in repair_model(model, "1.2.2").findings if one.severity == "warning"]
+    assert [one.layer for one in found] == ["x"] * len(said)
+    assert all(text in one.message for text, one in zip(said, found, strict=True))
