@@ -96,11 +96,18 @@ def carry(path: str, old: Layer, new: Layer, how: str, level: Graph, fates: Fate
 def _names(layer: Layer) -> dict[str, None]:
     """Names of the weights of a built-in layer, in order; empty for others."""
     # imported here: readers know edits
-    from core.readers.known import LAYERS
     from core.readers.weight_table import slots
 
-    known = layer.class_name in LAYERS and (layer.module or "keras").startswith("keras")
-    return dict.fromkeys(slot.name for slot in slots(layer.class_name, layer.config)) if known else {}
+    return {} if coded(layer) else dict.fromkeys(slot.name for slot in slots(layer.class_name, layer.config))
+
+
+def coded(layer: Layer) -> bool:
+    """Whether what a layer's arrays mean is known to code of its own alone."""
+    # imported here: readers know edits
+    from core.readers.known import LAYERS
+
+    builtin = layer.class_name in LAYERS and ">" not in (layer.registered_name or "")
+    return layer.opaque or not builtin or not (layer.module or "keras").startswith("keras")
 
 
 def _told(old: Layer, new: Layer, given: list[Weight], **fields: Any) -> Carried:
@@ -126,8 +133,8 @@ def _made(path: str, old: Layer, new: Layer, how: str, level: Graph, fates: Fate
     kind = instance_kind(old.class_name, old.config)
     if kind and now is not None and now.class_name in _NORMS:
         return _instances(path, old, kind, now, level, fates)
-    if was is None or now is None:
-        code = old if was is None else new
+    if was is None or now is None or coded(old) or coded(new):
+        code = old if was is None or coded(old) else new
         raise Unfoldable(f"what the arrays of {code.class_name} mean is known to its code alone")
     if kernels.knows(was) and kernels.knows(now):
         return kernels.converted(path, old, was, new, now, how, level, fates)

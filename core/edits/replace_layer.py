@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from core.call_arguments import translated
 from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.carrying import Carried, carry, named, words
+from core.edits.carrying import Carried, carry, coded, named, words
 from core.edits.fold_weights import assumed
 from core.edits.held import Fates
 from core.edits.neutral import neutral_norm
@@ -192,7 +192,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
     def _choices(self, old: Layer, found: Carried) -> tuple[Fix, ...]:
         """Both ways on for arrays whose meaning in the new layer is not known."""
         shared = [name for name in found.lost if name in found.fresh or not found.fresh]
-        if not found.fresh and not _coded(found.layer):
+        if not found.fresh and not coded(found.layer):
             return ()
         if "gates" in found.why:
             return (self._anew(),)
@@ -231,7 +231,7 @@ def _refuse_missing_outputs(path: str, old: Layer, new: Layer, level: Graph) -> 
     kind = str(inside.get("class_name")) if isinstance(inside, dict) else new.class_name
     config = inside.get("config") or {} if isinstance(inside, dict) else new.config
     states = _STATES.get(kind)
-    if used and (states is not None or (old.class_name in (*_STATES, "Bidirectional", "RNN") and not _coded(new))):
+    if used and (states is not None or (old.class_name in (*_STATES, "Bidirectional", "RNN") and not coded(new))):
         twice = 2 if new.class_name == "Bidirectional" else 1
         gives = 1 + (states or 0) * twice * bool(config.get("return_state"))
         if used >= gives:
@@ -246,11 +246,6 @@ def _classes(entry: Any) -> Any:
         return None
     config = entry.get("config") or {}
     return [entry["class_name"], *(_classes(config.get(key)) for key in _CARRIERS)]
-
-
-def _coded(layer: Layer) -> bool:
-    """Whether what a layer's arrays mean is known to code of its own alone."""
-    return layer.opaque or not (layer.module or "keras").startswith("keras")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pytest
 
+from core.engine.api import Engine
 from core.plan import Plan, Written
-from tests.core.engine.drive import applied, plan, saved
+from core.readers import read_model
+from tests.core.engine.drive import applied, plan, recipe, saved
 from tests.core.engine.small_models import fill
 
 L = keras.layers
@@ -385,3 +387,22 @@ def test_that_layers_of_a_keras_2_file_go_to_other_classes(tmp_path: Path) -> No
     assert off(new(x), model(x)) < 1e-5
     assert written.verification is not None
     assert written.verification.ok
+
+
+def test_that_what_arrays_mean_to_a_persons_own_class_is_the_persons_to_say(tmp_path: Path) -> None:
+    code = tmp_path / "own_dense.py"
+    code.write_text(
+        "import keras\n\n\n@keras.saving.register_keras_serializable('carrying')\n"
+        "class RectifiedDense(keras.layers.Dense):\n"
+        "    def call(self, x):\n        return keras.ops.relu(super().call(x))\n"
+    )
+    model = model_of((6,), L.Dense(4, name="old"))
+    engine = Engine()
+    engine.set_source(read_model(saved(model, tmp_path)), (str(code),))
+    edit = {"do": "replace_layer", "layer": "old", "config": of("RectifiedDense", units=4)}
+    found = engine.plan(recipe(edit))
+    (told,) = (one for one in found.findings if one.code == "weight.unmatched")
+    assert "known to its code alone" in told.message
+    assert [one.edits[0].carry for one in told.fixes] == ["name", "none"]
+    by_name = engine.plan(recipe(*told.fixes[0].edits))
+    assert {fate.fate for fate in by_name.fates} == {"copied"}
