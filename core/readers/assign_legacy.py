@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer, StoreKey, Weight
+from core.identity import needs_code
 from core.readers.array_notes import Note, Notes
 from core.readers.kinds import bases
 from core.readers.legacy_arrays import StoredWeight, modern, old_slots
@@ -103,8 +104,22 @@ def fill(
     mine = notes.get((layer.name,), ())
     if layer.inner is None and (bases(mine) or not slots(layer.class_name, layer.config)):
         return replace(layer, weights=foreign_weights(layer, stored, mine)), (), ()
+    inner = layer.inner
+    if (
+        inner is not None
+    ):  # arrays of the person's classes are told apart by name, as without their code
+        open_ones = {path for path, one in inner.walk() if not one.opaque and needs_code(one)}
+        layer = replace(layer, inner=inner.replace_layers(lambda path, one: _closed(one, path in open_ones)))
     made = _fill(layer, stored, result, notes)
+    if made.inner is not None:
+        flags = {path: one.opaque for path, one in inner.walk()} if inner is not None else {}
+        known = made.inner.replace_layers(lambda path, one: replace(one, opaque=flags[path]))
+        made = replace(made, inner=known)
     return made, tuple(result.missing), tuple(result.unused)
+
+
+def _closed(layer: Layer, yes: bool) -> Layer:
+    return replace(layer, opaque=True) if yes else layer
 
 
 def _claimed(layer: Layer, stored: Sequence[StoredWeight]) -> dict[tuple[str, ...], list[StoredWeight]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer, StoreKey, Weight
+from core.identity import needs_code
 from core.readers.array_notes import Note, Notes
 from core.readers.hdf5 import ArrayInfo
 from core.readers.kinds import bases
@@ -122,7 +123,7 @@ def assign_layer(layer: Layer, group: StoredGroup, notes: Notes) -> tuple[Layer,
     result = Assignment(graph)
     result.bases = {path: found for path, steps in notes.items() if (found := bases(steps))}
     used: set[str] = set()
-    foreign = layer.inner is None and not slots(layer.class_name, layer.config)
+    foreign = layer.inner is None and needs_code(layer)
     made = replace(_layer(replace(layer, opaque=layer.opaque or foreign), group, "", result, used), opaque=layer.opaque)
     made = _noted(made, notes.get((layer.name,), ()))
     left = tuple(store_key for _, store_key, _ in group.flat() if store_key not in used)

@@ -52,12 +52,12 @@ def _ordered(known: tuple[Note, ...], fresh: tuple[Note, ...], major: int) -> li
 
 def layer_notes(layer: Layer, major: int, known: Mapping[str, str]) -> Notes:
     """The notes of one layer and of all inside it; `known` are Keras's classes by those that derive from them."""
-    dialect = Dialect(major, kinds={name: Kind(base) for name, base in known.items()})
     inside = [] if layer.inner is None else [((layer.name, *path.split("/")), one) for path, one in layer.inner.walk()]
     found: Notes = {}
     for path, one in [((layer.name,), layer), *inside]:
         if one.is_operation or one.is_input or one.inner is not None:
             continue
+        dialect = Dialect(major, kinds={name: Kind(base) for name, base in {**known, **one.bases}.items()})
         entry: dict[str, Any] = {"class_name": one.class_name, "config": one.config, "name": one.name}
         entry = with_array_steps({**entry, "registered_name": one.registered_name}, dialect)
         model = {"class_name": "Sequential", "config": {"layers": [entry]}}

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.graph import Graph, Layer, StoreKey, Weight
+from core.identity import needs_code
 from core.readers.array_notes import Note
 from core.readers.assign_legacy import fill
 from core.readers.assign_v3 import assign_layer, tree_of
@@ -55,7 +56,14 @@ def dressed(mine: Layer, theirs: Layer, major: int | None) -> Dressed:
             listed = slots(mine.class_name, mine.config, mine.bases)
             weights = tuple(_weight(slot, done[slot.name]) for slot in listed)
             used = {item.key for item in named.values()}
-            return Dressed(replace(bare, weights=weights), (), tuple(i.key for i in stored if i.key not in used))
+            others = [item for item in stored if item.key not in used]
+            if needs_code(mine):  # what its code adds to its base class
+                weights += tuple(
+                    Weight(item.name, item.info.shape, item.info.dtype, key=item.name, source=StoreKey(item.key))
+                    for item in others
+                )
+                others = []
+            return Dressed(replace(bare, weights=weights), (), tuple(item.key for item in others))
     made, missing, left = fill(bare, tuple(stored), notes)
     return Dressed(made, missing, left)
 

@@ -99,3 +99,19 @@ def test_that_arrays_that_nobody_can_place_are_an_error(tmp_path: Path) -> None:
     assert "other, more" in errors[0].message
     fixed = engine().plan(recipe(*errors[0].fixes[0].edits))
     assert not [one for one in fixed.findings if one.severity == "error" and one.layer == "odd"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
+@pytest.mark.parametrize(("version", "kind"), [(2, "json"), (2, "checkpoint"), (3, "json")])
+def test_that_a_transfer_finds_the_arrays_of_own_classes(version: int, kind: str, nested: bool, tmp_path: Path) -> None:
+    model, wanted = made(version, nested)
+    source, weights = saved(model, version, kind, tmp_path)
+    edit = {"do": "transfer_weights", "file": str(weights)}
+    tool = opened(source, None, code_file(tmp_path))
+    written = tool.apply(recipe(edit), tmp_path / "out.keras", check=False)
+    assert {fate.fate for fate in written.plan.fates} == {"copied"}
+    loaded = keras.saving.load_model(tmp_path / "out.keras", compile=False)
+    for name, got, want in zip(NAMES, loaded(numbers()), wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max(), err_msg=name)
