@@ -105,9 +105,7 @@ def fill(
     if layer.inner is None and (bases(mine) or not slots(layer.class_name, layer.config)):
         return replace(layer, weights=foreign_weights(layer, stored, mine)), (), ()
     inner = layer.inner
-    if (
-        inner is not None
-    ):  # arrays of the person's classes are told apart by name, as without their code
+    if inner is not None:  # arrays of the person's classes are told apart by name, as without their code
         open_ones = {path for path, one in inner.walk() if not one.opaque and needs_code(one)}
         layer = replace(layer, inner=inner.replace_layers(lambda path, one: _closed(one, path in open_ones)))
     made = _fill(layer, stored, result, notes)
