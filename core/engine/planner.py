@@ -171,13 +171,13 @@ class Planner:
             refuse_code(edit)
             after = with_own_classes(before, apply(before, *further))
             refuse_layers(before, after)
+            shaped = self._settled(edit, before, self.shaper.shape(after))
+            contracts = edit.contracts(before, shaped.graph)
+            findings = edit.findings(before, shaped.graph)
+            if getattr(edit, "files", ()):
+                findings = (*findings, *edit.file_findings(before, self.others))
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
-        shaped = self._settled(edit, before, self.shaper.shape(after))
-        contracts = edit.contracts(before, shaped.graph)
-        findings = edit.findings(before, shaped.graph)
-        if getattr(edit, "files", ()):
-            findings = (*findings, *edit.file_findings(before, self.others))
         return Step(edit, _kind(edit), shaped, self._moves(shaped), contracts, findings)
 
     def _moves(self, shaped: Shaped) -> tuple[Move, ...]:

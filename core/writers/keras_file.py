@@ -20,6 +20,7 @@ from core.rules.base import Array
 from core.writers.atomic import replacing
 from core.writers.steady import new_hdf5
 
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK = 512
 MEMBER = "model.weights.h5"
 _SUPERBLOCK_BASE = 24
@@ -82,6 +83,11 @@ def _finish_member(raw: Any) -> zipfile.ZipInfo:
     """Make the HDF5 part stand alone and put the zip's local header before it."""
     raw.seek(0, 2)
     end = raw.tell()
+    raw.seek(USER_BLOCK)
+    # the two addresses below lie where version 0 has them, with addresses of eight bytes
+    head = raw.read(16)
+    if head[:9] != _SIGNATURE + b"\0" or head[13] != 8:
+        raise OSError(f"HDF5 wrote a superblock of version {head[8]}, expected 0")
     raw.seek(USER_BLOCK + _SUPERBLOCK_BASE)
     raw.write(struct.pack("<Q", 0))
     raw.seek(USER_BLOCK + _SUPERBLOCK_END)
