@@ -13,7 +13,7 @@ import pytest
 
 from core.errors import FileError
 from core.recipe import Recipe
-from core.writers import keras_file
+from core.writers import keras_file, steady
 from tests.core.engine.drive import applied, assert_verified, opened, outputs, random_input, recipe, saved
 from tests.core.engine.small_models import MODELS, build
 
@@ -126,7 +126,7 @@ def test_that_verification_finds_a_wrong_array(tmp_path: Path) -> None:
 
 
 def test_that_a_superblock_of_another_version_is_not_patched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = keras_file.new_hdf5
+    real = steady.new_hdf5
     monkeypatch.setattr(keras_file, "new_hdf5", lambda path, **fields: real(path, **{**fields, "libver": "latest"}))
     out = tmp_path / "model.keras"
     with pytest.raises((OSError, FileError), match="superblock of version"):
