@@ -24,11 +24,13 @@ def unplaced_findings(moves: Iterable[Move], layers: Mapping[str, Layer]) -> lis
             continue
         used = {move.source for move in mine}
         left = [weight.name for weight in layer.weights if weight.source not in used]
-        held = f"the file's {', '.join(left)} have no place in it" if left else "the file has nothing for them"
-        message = (
-            f"{path} ({layer.class_name}) needs {', '.join(move.name for move in fresh)}, and {held}: neither names, "
-            "order nor shapes say which is which. Use the code that the file was saved with, or start them anew."
+        needs = f"{path} ({layer.class_name}) needs {', '.join(move.name for move in fresh)}"
+        why = (
+            f"the file has {', '.join(left)} for it, and neither names, order nor shapes say which is which"
+            if left
+            else "the file has no array for that"
         )
+        message = f"{needs}, but {why}. Use the code that the file was saved with, or start what it needs anew."
         edits = tuple(SetRule(weight=move.fate.weight, rule=Initialize(initializer=LAYER)) for move in fresh)
         found.append(Finding("error", "weight.unmatched", path, message, (Fix("Start them anew", edits),)))
     return found
