@@ -36,11 +36,11 @@ def drawn(model: Any, **shapes: Any) -> Inputs:
     rng = np.random.default_rng(5)
     found: Inputs = {}
     for name, tensor in zip(input_names(model), model.inputs, strict=True):
-        shape = shapes.get(name) or [size or 12 for size in tensor.shape[1:]]
+        shape = (tensor.shape[0] or _COUNT, *(shapes.get(name) or (size or 12 for size in tensor.shape[1:])))
         if "int" in tensor.dtype:
-            found[name] = rng.integers(0, 5, (_COUNT, *shape)).astype(tensor.dtype)
+            found[name] = rng.integers(0, 5, shape).astype(tensor.dtype)
         else:
-            found[name] = rng.normal(size=(_COUNT, *shape)).astype(np.float32)
+            found[name] = rng.normal(size=shape).astype(np.float32)
     return found
 
 
@@ -135,6 +135,18 @@ def _features(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     return off(*sides)
 
 
+def _batch(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    """Samples are answered one by one, whatever the batch: each model gets as many as it takes, the same again."""
+    given, wanted = drawn(new), {name: len(value) for name, value in drawn(old).items()}
+    fed = {name: np.resize(value, (wanted[name], *value.shape[1:])) for name, value in given.items()}
+    found, held = run(new, given), run(old, fed)
+    rows = [min(len(one), len(two)) for one, two in zip(found, held, strict=True)]
+    return off(
+        [one[:count] for one, count in zip(found, rows, strict=True)],
+        [one[:count] for one, count in zip(held, rows, strict=True)],
+    )
+
+
 def _classes(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     """Columns of the classifier ahead of its activation."""
     given = drawn(new)
@@ -187,6 +199,7 @@ ORACLES: dict[str, Callable[[Mapping[str, Any], Any, Any], float]] = {
     "adapted": _adapted,
     "padded": _padded,
     "features": _features,
+    "batch": _batch,
     "classes": _classes,
     "tail": _tail,
 }

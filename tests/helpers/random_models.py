@@ -205,7 +205,7 @@ def random_edit(rng: random.Random, shape: Shape, paths: list[str]) -> dict[str,
     *sizes, channels = shape
     edits = [
         "size", "channels", "channels", "conv", "conv", "adapter", "front", "head", "no head", "freeze", "insert",
-        "rename", "cut", "replace", "remove", "start",
+        "rename", "cut", "replace", "another", "remove", "start", "fold", "unwrap", "all", "batch", "idle",
     ]  # fmt: skip
     kind = rng.choice(edits)
     rank = len(sizes)
@@ -256,6 +256,31 @@ def random_edit(rng: random.Random, shape: Shape, paths: list[str]) -> dict[str,
             return {"do": "start_at", "layers": [rng.choice(paths)]}
         case "remove":
             return {"do": "remove_layer", "layer": rng.choice(paths)}
+        case "fold":
+            return {"do": "fold_batch_norm", "layers": [rng.choice([*paths, "*", "*"])]}
+        case "unwrap":
+            return {"do": "fold_weights"}
+        case "idle":
+            return {"do": "drop_training_only", "kinds": ["noise", "regularization", "dropout"]}
+        case "batch":
+            return {"do": "set_batch", "batch": rng.choice([1, 3, None])}
+        case "all":
+            pairs: list[Any] = [
+                ({"activation": "relu"}, {"activation": "elu"}),
+                ({"class_name": "ReLU"}, {"class_name": "LeakyReLU", "negative_slope": 0.0}),
+                ({"class_name": "BatchNormalization"}, {"class_name": "LayerNormalization"}),
+                ({"class_name": "Dropout"}, {"rate": 0.4}),
+            ]
+            match, given = rng.choice(pairs)
+            return {"do": "replace_all", "match": match, "with": given}
+        case "another":
+            norm = {"class_name": rng.choice(["LayerNormalization", "GroupNormalization"]), "config": {}}
+            dense = {"class_name": "Dense", "config": {"units": 6}}
+            turned = {
+                "class_name": f"Conv{rank}DTranspose",
+                "config": {"filters": 6, "kernel_size": rng.choice([1, 3]), "padding": "same"},
+            }
+            return {"do": "replace_layer", "layer": rng.choice(paths), "config": rng.choice([norm, dense, turned])}
         case "replace":
             return {"do": "replace_layer", "layer": rng.choice(paths), "config": {"activation": "tanh"}}
     return {"do": "rename_layer", "layer": rng.choice(paths), "name": f"renamed_{rng.randrange(99)}"}

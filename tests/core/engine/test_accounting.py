@@ -101,6 +101,10 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "join_models": [("flat", {"file": "nested", "how": "parallel"}), ("keras2", {"file": "flat", "how": "parallel"})],
     "inflate": [("sequential", {"shape": [8, 16, 16, 3]}), ("unet", {"shape": [4, 32, 32, 1], "how": "mean"})],
     "keep_words": [("words", {"vocabulary": ["b", "d"]}), ("words", {"vocabulary": ["a", "b", "c", "d", "e"]})],
+    "change_classes": [
+        ("flat", {"classes": 2, "old_classes": 5}),
+        ("nested", {"classes": 9, "old_classes": 5, "keep": [4, 0]}),
+    ],
     "accept_losses": [("flat", {"dropped": ["nothing/*"]})],
 }  # fmt: skip
 

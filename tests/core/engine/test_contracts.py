@@ -43,6 +43,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, Any], str, bool]] = {
     "replace_all": ("noisy", {"match": {"class_name": "Dropout"}, "with": {"rate": 0.1}}, "same_input", True),
     "set_dtype": ("flat", {"policy": "mixed_float16"}, "same_input", False),
     "inflate": ("flat", {"shape": [4, 16, 16, 3]}, "stacked", True),
+    "change_classes": ("flat", {"classes": 7, "old_classes": 5}, "classes", True),
     "data_format": ("nested", {"to": "channels_first"}, "transposed", True),
 }
 
