@@ -103,7 +103,7 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "keep_words": [("words", {"vocabulary": ["b", "d"]}), ("words", {"vocabulary": ["a", "b", "c", "d", "e"]})],
     "change_classes": [
         ("flat", {"classes": 2, "old_classes": 5}),
-        ("nested", {"classes": 9, "old_classes": 5, "keep": [4, 0]}),
+        ("nested", {"classes": 9, "old_classes": 4, "keep": [3, 0]}),
     ],
     "accept_losses": [("flat", {"dropped": ["nothing/*"]})],
 }  # fmt: skip
