@@ -279,7 +279,8 @@ def _merged(mine: Layer, fresh: Layer, number: int) -> Layer:
 
 def _from(mine: Weight, theirs: Weight, number: int) -> Weight:
     key = theirs.source.key if theirs.source is not None else ""
-    return replace(mine, shape=theirs.shape, dtype=theirs.dtype, source=StoreKey(key, number))
+    # what was folded into the array before, or made floats of it, is gone with the array
+    return replace(mine, shape=theirs.shape, dtype=theirs.dtype, source=StoreKey(key, number), decode=None)
 
 
 def _signature(layer: Layer) -> Signature:
