@@ -118,13 +118,13 @@ def _new_values(
         loss(
             "file",
             "error",
-            "The file has no array for {} of its own model; {they} would start at initial values.",
+            "The file has no array for {}, which its own model needs; {they} would start at initial values.",
             "Let {them} start at initial values",
         ),
         loss(
             "bare",
             "warning",
-            "The file holds no weights: {} start{s} at initial values. Open it together with its weights to have them.",
+            "The file holds no weights: {} start{s} at initial values. Open it together with its weights to load them.",
         ),
         loss("lost", "warning", "{} start{s} at initial values although the source has arrays for {that_layer}."),
         loss("wanted", "info", "{} start{s} at initial values, as the recipe says."),
@@ -178,8 +178,8 @@ def _dropped(
         return Loss(severity, text, names, at, fix, "dropped" if fix else "")
 
     return [
-        loss("file", "error", "The file's own model has no use for {}, which would be dropped.", "Drop {them}"),
-        loss("lost", "warning", "The model has no use for {} any more: {they} {are} dropped."),
+        loss("file", "error", "The file's own model does not use {}; {they} would be dropped.", "Drop {them}"),
+        loss("lost", "warning", "The model no longer uses {}: {they} {are} dropped."),
         loss("taken", "info", "{} {are} dropped: arrays of another file take {their} place."),
         loss("wanted", "info", "{} {are} dropped, as the recipe says."),
         loss("gone", "info", "{} {are} dropped together with {that_layer}."),

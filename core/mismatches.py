@@ -81,7 +81,7 @@ def _fitting(move: Move, shape: tuple[int, ...], axes: Axes, after: Graph, befor
             others = tuple(one for one in chains[0] if one.owns != "channels") if chains else ()
             if refusal(shape, fate.shape, axes, (*others, rule)) is not None:
                 return []
-            title = "Keep every row with its channel, and start new ones at zero"
+            title = "Keep each row with its channel and start new rows at zero"
             return [Fix(title, (SetRule(weight=fate.weight, rule=_rule((*others, rule))),))]
     return [Fix(f"Adapt by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),)) for chain in chains]
 

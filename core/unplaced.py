@@ -26,13 +26,16 @@ def unplaced_findings(moves: Iterable[Move], layers: Mapping[str, Layer]) -> lis
         left = [weight.name for weight in layer.weights if weight.source not in used]
         needs = f"{path} ({layer.class_name}) needs {', '.join(move.name for move in fresh)}"
         why = (
-            f"the file has {', '.join(left)} for it, and neither names, order nor shapes say which is which"
+            f"the file has {', '.join(left)} for it, and names, order and shapes do not show which array is which"
             if left
-            else "the file has no array for that"
+            else "the file has no array for this"
         )
-        message = f"{needs}, but {why}. Use the code that the file was saved with, or start what it needs anew."
+        message = (
+            f"{needs}, but {why}. Use the code that the file was saved with, or let these weights start at initial "
+            "values."
+        )
         edits = tuple(SetRule(weight=move.fate.weight, rule=Initialize(initializer=LAYER)) for move in fresh)
-        found.append(Finding("error", "weight.unmatched", path, message, (Fix("Start them anew", edits),)))
+        found.append(Finding("error", "weight.unmatched", path, message, (Fix("Start them at initial values", edits),)))
     return found
 
 

@@ -118,10 +118,10 @@ def _changed(before: Shape, after: Shape) -> set[int]:
 
 
 def _unchecked(paths: list[str]) -> Finding:
-    more = f" So do {len(paths) - 1} more." if len(paths) > 1 else ""
+    more = f" The same applies to {len(paths) - 1} more." if len(paths) > 1 else ""
     text = (
-        f"{paths[0]} now gets something of another shape, and its code is not here: whether its weights fit it cannot "
-        f"be checked; name the file with its code to know.{more}"
+        f"{paths[0]} now receives a different shape, and its code is not available, so it cannot be checked whether "
+        f"its weights still fit; name the file with its code to check.{more}"
     )
     return Finding("warning", "graph.opaque", paths[0], text, detail="\n".join(paths))
 
@@ -129,9 +129,9 @@ def _unchecked(paths: list[str]) -> Finding:
 def _held(found: list[_Stale], said: str, inputs: Pairs) -> Finding:
     first, kind, one = found[0], found[0].layer.class_name, len(found) == 1
     who = f"{first.path} ({kind})" if one else f"{len(found)} layers of the class {kind} (the first is {first.path})"
-    gets = f"{who} now {'gets' if one else 'get'} something of another shape"
+    gets = f"{who} now {'receives' if one else 'receive'} a different shape"
     if not first.arrives:
-        gets = f"The model's input has another shape, which {who} may count on"
+        gets = f"The model's input shape has changed, and {who} may depend on it"
     text = (
         f"{gets}, and {'its config says' if one else 'their configs say'} {said}. Only the layer's code knows what "
         "that means; where it is the size of the old input, set it to the new one."

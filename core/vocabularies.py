@@ -44,10 +44,10 @@ def _stale(
     if moved is not None:
         text = (
             f"The vocabulary of {path} changed, but the rows of {array} did not: row {start + moved} was learnt for "
-            f"{old[moved]!r} and now stands for {new[moved]!r}."
+            f"{old[moved]!r} but is now used for {new[moved]!r}."
         )
     else:
-        text = f"{path} now gives indices up to {count - 1}, but {array} has {weight.shape[0]} rows."
+        text = f"{path} now gives indices up to {count - 1}, but {array} has only {weight.shape[0]} rows."
     words = KeepWords(layer=path, vocabulary=tuple(new))  # type: ignore[arg-type]
     fixes = [Fix("Move each row to its word", (words,))]
     if count <= weight.shape[0] and user.kind == "table":

@@ -52,7 +52,9 @@ COMMANDS = (
     ),
     Command("presets", "Presets\u2026", ("Ctrl+P",), "Recipes by name, those that fit this model"),
     Command("transfer", "Transfer weights\u2026", ("Ctrl+T",), "Weights from another file, both sides shown first"),
-    Command("join", "Join another model\u2026", ("Ctrl+J",), "The model of another file behind this one or beside it"),
+    Command(
+        "join", "Join another model\u2026", ("Ctrl+J",), "Add the model of another file after this one or in parallel"
+    ),
     Command("rename_layer", "Rename layer\u2026", ("F2",), "Another name for the selected layer"),
     Command("load_recipe", "Load recipe\u2026", ("Ctrl+L",)),
     Command("save_recipe", "Save recipe\u2026", ("Ctrl+S",)),

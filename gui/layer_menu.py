@@ -20,8 +20,8 @@ from gui.dialogs.words import WordsSheet
 from gui.digest import can_freeze, frozen_layers
 from gui.session import Session
 
-FOLD = "Fold into the layers beside it"
-PLAIN = "Make its kernel a plain one"
+FOLD = "Fold into a neighbouring layer"
+PLAIN = "Convert to a plain kernel"
 START = "Start the model here (after this layer)"
 
 
@@ -118,11 +118,11 @@ class LayerMenu(QObject):
         if path in norms(graph):
             text = f"Fold {path}"
             entry = add(menu, FOLD, lambda: self._add("fold_batch_norm", text, layers=[escape(path)]))
-            entry.setToolTip("The answers stay; the layer goes")
+            entry.setToolTip("The outputs stay the same; the layer is removed")
         if path in foldable(graph):
             plain = f"{path}: a plain kernel"
             entry = add(menu, PLAIN, lambda: self._add("fold_weights", plain, layers=[escape(path)]))
-            entry.setToolTip("The answers stay; the kernel is no longer made of factors")
+            entry.setToolTip("The outputs stay the same; the kernel is stored as one array")
 
     def _fill_policies(self, menu: QMenu, path: str, layer: Layer) -> None:
         """Float policies, which dequantize what is quantized; for layers that Keras quantizes its modes too."""

@@ -65,7 +65,8 @@ class Workspace(QWidget):
             (
                 self.tidy,
                 "Tidy",
-                "Fold, drop and replace layers all over the model; its batch size and format, another model",
+                "Fold, drop and replace layers in the whole model; change batch size and data format; join another "
+                "model",
             )
         )
         for panel, title, tip in panels:

@@ -20,10 +20,10 @@ class AcceptLosses(Edit, frozen=True, kw_only=True, tag="accept_losses"):
     def check(self) -> None:
         """Something is named."""
         if not self.dropped and not self.initialized:
-            raise EditError('accept_losses names nothing; give "dropped" or "initialized", such as ["lstm/*"].')
+            raise EditError('accept_losses is empty; give "dropped" or "initialized", such as ["lstm/*"].')
         if not all(self.dropped) or not all(self.initialized):
             raise EditError(
-                "accept_losses names an empty text; write layer path/weight name, or a glob such as lstm/*."
+                "accept_losses contains an empty name; write layer path/weight name, or a glob such as lstm/*."
             )
 
     def apply(self, graph: Graph) -> Graph:

@@ -28,13 +28,13 @@ def arranged(path: str, layer: Layer, name: str, now: Shape | None, make: Callab
         return layer  # it starts anew whatever the order
     if weight is None or weight.source is None:
         if any(rule.makes for rule in rules):
-            raise EditError(f"An earlier step makes {name} of {path} anew; put this step before that one.")
+            raise EditError(f"An earlier step replaces {name} of {path}; put this step before it.")
         return layer
     if weight.decode is None and weight.dtype in ("int8", "uint8"):
-        raise EditError(f"{path} is quantized; put a set_dtype step that makes floats of it before this one.")
+        raise EditError(f"{path} is quantized; put a set_dtype step that dequantizes it before this one.")
     if any(isinstance(rule, (FoldChannels, ComposedChannels)) for rule in layer.rules_for("bias")):
         # that rule looks at the kernel as it lies in the source
-        raise EditError(f"An earlier step folds the input's channels into {path}; put this step before that one.")
+        raise EditError(f"An earlier step folds the input's channels into {path}; put this step before it.")
     shape = weight.shape if not rules or now is None else now
     ahead = (*(() if weight.decode is None else (weight.decode,)), *rules)
     rule = replace(make(shape), ahead=ahead, middle=shape if ahead else (), axes=axes_of(layer, name, weight.shape))

@@ -139,8 +139,8 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         rank = len(shape) - 2
         if not 1 <= rank <= 3:
             raise EditError(
-                f"dense puts a head behind a map, but the output has the shape {list(shape[1:])}; take the old head "
-                "off first (remove_head with pooling none), or leave dense out."
+                f"dense attaches a head to a feature map, but the output has the shape {list(shape[1:])}; remove the "
+                "old head first (remove_head with pooling none), or leave dense out."
             )
         first = channels_first(graph)
         data: dict[str, Any] = {"kernel_size": 1, **({"data_format": "channels_first"} if first else {})}
@@ -171,7 +171,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         found = []
         for one in self.keep or ():
             if isinstance(one, str) and one not in self.labels:
-                raise EditError(f"keep names {one!r}, which is not among labels.")
+                raise EditError(f"keep names {one!r}, which is not in labels.")
             index = self.labels.index(one) if isinstance(one, str) else one
             if not 0 <= index < count:
                 raise EditError(f"keep names class {index}; the old classifier has classes 0 to {count - 1}.")

@@ -135,7 +135,7 @@ def _made(path: str, old: Layer, new: Layer, how: str, level: Graph, fates: Fate
         return _instances(path, old, kind, now, level, fates)
     if was is None or now is None or coded(old) or coded(new):
         code = old if was is None or coded(old) else new
-        raise Unfoldable(f"what the arrays of {code.class_name} mean is known to its code alone")
+        raise Unfoldable(f"only the code of {code.class_name} defines what its arrays mean")
     if kernels.knows(was) and kernels.knows(now):
         return kernels.converted(path, old, was, new, now, how, level, fates)
     if was.class_name in _NORMS and now.class_name in _NORMS:
@@ -147,8 +147,8 @@ def _made(path: str, old: Layer, new: Layer, how: str, level: Graph, fates: Fate
         return _slope(was, now)
     if any(weight.source is not None for weight in old.weights):
         if not _names(new):
-            raise Unfoldable(f"{named(new)} holds no arrays")
-        raise Unfoldable(f"no weight of {named(new)} means what those of {named(old)} do")
+            raise Unfoldable(f"{named(new)} has no weights")
+        raise Unfoldable(f"no weight of {named(new)} corresponds to one of {named(old)}")
     return Made()
 
 
@@ -202,14 +202,14 @@ def _norm(
     rank = _rank(old, level)
     axes = [_axes(one.config.get("axis", -1), rank) for one in (was, now)]
     if axes[0] != axes[1]:
-        raise Unfoldable(f"the {words(old)} works on axis {axes[0]} and the new layer on axis {axes[1]}")
+        raise Unfoldable(f"the {words(old)} works on axis {axes[0]} but the new layer on axis {axes[1]}")
     pairs = zip(names or _NORMS[was.class_name], _NORMS[now.class_name], strict=True)
     arrays = (copied(path, old, was.prefix + one, now.prefix + other, fates) for one, other in pairs if one and other)
     switched = {"gamma": "scale", "beta": "center"}
     made = tuple(
         one for one in arrays if one is not None and now.config.get(switched.get(one.name, ""), True) is not False
     )
-    statistics = {"BatchNormalization": "its statistics are those of the training data"}
+    statistics = {"BatchNormalization": "its statistics come from the training data"}
     return Made(made, why="" if made else statistics.get(was.class_name, ""))
 
 
@@ -271,12 +271,12 @@ def _recurrent(
     if kind != other:
         raise Unfoldable(f"the gates of {with_article(kind)} and {with_article(other)} mean different things")
     if cell.get("units") != needs.get("units"):
-        raise Unfoldable(f"it has {cell.get('units')} units and the new layer {needs.get('units')}")
+        raise Unfoldable(f"it has {cell.get('units')} units but the new layer has {needs.get('units')}")
     if kind == "GRU" and cell.get("reset_after", True) != needs.get("reset_after", True):
-        raise Unfoldable("reset_after differs, and with it what the biases mean")
+        raise Unfoldable("reset_after differs, which changes what the biases mean")
     shared = [way for way in ways if way in wanted]
     if not shared:
-        raise Unfoldable("it reads the sequence in the other direction")
+        raise Unfoldable("it reads the sequence in the opposite direction")
     made = []
     for way in shared:
         biased = wanted[way][1].get("use_bias", True) is not False

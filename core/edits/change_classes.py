@@ -60,13 +60,15 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
             if value is not None and not 1 <= value <= _MOST:
                 raise EditError(f"{name} must be a whole number from 1 to {_MOST}, not {value}.")
         if self.old_classes is None and not self.labels:
-            raise EditError("Say how many classes the model has now with old_classes, or name them with labels.")
+            raise EditError("Give the current number of classes with old_classes, or name the classes with labels.")
         if self.labels and self.old_classes not in (None, len(self.labels)):
-            raise EditError(f"labels names {len(self.labels)} classes; old_classes says {self.old_classes}.")
+            raise EditError(
+                f"labels names {len(self.labels)} classes but old_classes is {self.old_classes}; make them agree."
+            )
         if self.before is not None and self.before < 0:
             raise EditError(f"before must be 0 or more, not {self.before}.")
         if self.keep is not None and len(self.keep) > self.classes:
-            raise EditError(f"keep names {len(self.keep)} classes, more than the {self.classes} there will be.")
+            raise EditError(f"keep names {len(self.keep)} classes, but the model will have only {self.classes}.")
 
     @property
     def now(self) -> int:
@@ -105,7 +107,7 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
                 "calls": list(place.calls),
                 "axis": 1 if first else -1,
             }
-            name = f"kept classes answer as before ({place.path} ahead of its activation)"
+            name = f"kept classes give the same outputs ({place.path} before its activation)"
             found.append(contracts.classes(name, fields))
         return tuple(found)
 
@@ -114,7 +116,7 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
         chosen = self._chosen(before)
         told = []
         for place, split in chosen:
-            ahead = f", each behind {split.before} other values" if split.before else ""
+            ahead = f", each after {split.before} other values" if split.before else ""
             anchors = f" for {split.anchors} anchors" if split.anchors > 1 else ""
             told.append(f"{place.path}: {self.now} to {self.classes} classes{anchors}{ahead}")
         found = [Finding("info", "layers.changed", chosen[0][0].path, f"Heads changed: {'; '.join(told)}.")]
@@ -140,7 +142,7 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
         found = []
         for one in self.keep:
             if isinstance(one, str) and one not in self.labels:
-                raise EditError(f"keep names {one!r}, which is not among labels.")
+                raise EditError(f"keep names {one!r}, which is not in labels.")
             index = self.labels.index(one) if isinstance(one, str) else one
             if not 0 <= index < self.now:
                 raise EditError(f"keep names class {index}; the model has classes 0 to {self.now - 1}.")
@@ -160,12 +162,12 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
     def _chosen(self, graph: Graph) -> list[tuple[Place, Split]]:
         """The heads to change with how their values lie. Raises `EditError`."""
         if graph.opaque:
-            raise EditError("How the model's layers are connected is not known, so its heads cannot be found.")
+            raise EditError("The connections between the model's layers are unknown, so its heads cannot be found.")
         places = {place.path: place for place in _places(graph)}
         unknown = next((name for name in self.heads if name not in places), None)
         if unknown is not None:
             raise EditError(
-                f"{unknown!r} is not a head of the model; the layers ahead of its outputs are {', '.join(places)}."
+                f"{unknown!r} is not a head of the model; the last layers before its outputs are {', '.join(places)}."
             )
         found = []
         for place in places.values():
@@ -176,13 +178,13 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
                 found.append((place, split))
             elif self.heads:
                 raise EditError(
-                    f"{place.path} gives {_count(place.layer)} values, which do not divide into anchors of "
+                    f"{place.path} gives {_count(place.layer)} values, which cannot be divided into anchors of "
                     f"{self.before or 0} values and {self.now} classes; check old_classes and before."
                 )
         if not found:
             counts = ", ".join(f"{place.path} {_count(place.layer)}" for place in places.values())
             raise EditError(
-                f"No head of the model scores {self.now} classes; the layers ahead of its outputs give: {counts}."
+                f"No head of the model has {self.now} classes; the last layers before its outputs give: {counts}."
             )
         return found
 

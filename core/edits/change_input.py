@@ -121,7 +121,9 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         if change.new > 1 and lost and axis is not None and len(self.shape) > 1:
             back = tuple(change.now if place == axis - 1 else size for place, size in enumerate(self.shape))
             adapter = InsertAdapter(input=self.input, shape=self.shape, fit="project")
-            title = f"Make {change.now} channels of them by a 1\N{MULTIPLICATION SIGN}1 convolution ahead of the model"
+            title = (
+                f"Convert them to {change.now} channels with a 1\N{MULTIPLICATION SIGN}1 convolution before the model"
+            )
             fixes.append(Fix(title, (ChangeInput(input=self.input, shape=back), adapter)))
         return tuple(fixes)
 
@@ -135,10 +137,10 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             return layer, (None, *self.shape)
         if len(self.shape) != len(old) - 1:
             whole = len(self.shape) == len(old) and self.shape[1:] == old[1:]
-            batch = " The shape is given without the batch, whose size set_batch sets." if whole else ""
+            batch = " Leave the batch out of the shape; set_batch sets its size." if whole else ""
             raise EditError(
-                f"The input {layer.name!r} has {len(old) - 1} sizes {_text(old[1:])}; shape gives {len(self.shape)}."
-                f"{batch}"
+                f"The input {layer.name!r} has {len(old) - 1} dimensions {_text(old[1:])}, but shape gives "
+                f"{len(self.shape)}.{batch}"
             )
         return layer, old
 

@@ -22,20 +22,20 @@ def unfollowed(name: str, trace: Trace, change: Change, fixes: tuple[Fix, ...]) 
     for site in trace.sites:
         if site.role == "blocked":
             text = (
-                f"The channels of {name!r} were followed up to {site.path} ({site.layer.class_name}); what comes after "
-                "it is not adapted by this step."
+                f"The channels of {name!r} were followed as far as {site.path} ({site.layer.class_name}); this step "
+                "does not adapt anything after it."
             )
             found.append(Finding("warning", "graph.opaque", site.path, text, fixes))
         elif missing(site, change):
             text = (
-                f"{site.path} takes channels of {name!r} by their numbers, of which {change.new} channels do not have "
-                "all."
+                f"{site.path} selects channels of {name!r} by index, and some of these indices do not exist with "
+                f"{change.new} channels."
             )
             found.append(Finding("error", "shape.incompatible", site.path, text, fixes))
     if trace.outputs:
         text = (
-            f"The output {', '.join(trace.outputs)} holds the channels of {name!r} themselves, so it has "
-            f"{change.new} instead of {change.now} of them."
+            f"The output {', '.join(trace.outputs)} passes on the channels of {name!r}, so it now has {change.new} of "
+            f"them instead of {change.now}."
         )
         found.append(Finding("warning", "adapt.lossy", trace.outputs[0], text, fixes))
     return found
@@ -52,7 +52,7 @@ def _reason(trace: Trace, change: Change) -> tuple[str, str]:
         if not kept(site, change):
             return site.path, _lost(site, change, _filtering(trace))
     if trace.outputs:
-        return "", "the model gives out the channels themselves"
+        return "", "the model outputs the channels themselves"
     return "", "it is made from the source again, and the step before it had lost something"
 
 
@@ -63,22 +63,22 @@ def _filtering(trace: Trace) -> str | None:
 def _lost(site: Site, change: Change, depthwise: str | None) -> str:
     class_name, path = leaf_class(site.layer)[0], site.path
     if site.role == "blocked":
-        return f"what {path} does to the channels is not known"
+        return f"it is not known what {path} does to the channels"
     if site.role == "picked":
-        return f"{path} takes channels by their numbers, which are other ones now"
+        return f"{path} selects channels by index, and the indices now mean different channels"
     if site.role == "reduced":
-        return f"{path} takes all channels together, and their number has changed"
+        return f"{path} combines all channels, and the number of channels has changed"
     if class_name in ("LayerNormalization", "RMSNormalization"):
-        return f"{path} normalizes over the channels, and their number has changed"
+        return f"{path} normalizes over the channels, and the number of channels has changed"
     if class_name.startswith("SeparableConv"):
-        return f"{path} filters every channel by itself, and filters can only be shared out"
+        return f"{path} filters each channel separately, so filters can only be distributed among the new channels"
     if site.state.filtered and depthwise is not None:
-        return f"{depthwise} filters every channel by itself, and filters can only be shared out"
+        return f"{depthwise} filters each channel separately, so filters can only be distributed among the new channels"
     if site.state.alike:
-        return f"what is done to single channels ahead of {path} does not commute with this mapping of the channels"
+        return f"operations on individual channels before {path} do not commute with this channel mapping"
     if isinstance(change.rule, FoldChannels) and foldable(site) and not covered(site):
         return (
-            "exact inside the image; where the kernel reaches over its border it differs, because the zeros that pad "
-            "it stood for the mean of each channel, and the new channels have other means"
+            "exact inside the image; where the kernel overlaps the border it differs, because the padding zeros stood "
+            "for the mean of each channel, and the new channels have different means"
         )
-    return f"channels are scaled differently ahead of {path}, which this rule does not consider"
+    return f"channels are scaled differently before {path}, which this rule does not take into account"

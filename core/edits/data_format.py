@@ -42,26 +42,29 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
                 "info",
                 "shape.incompatible",
                 name,
-                f"The input {name!r} takes its channels {_WORDS[self.to]} now; transpose your data by {list(order)}.",
+                f"The input {name!r} now expects channels {_WORDS[self.to]}; transpose your data by {list(order)}.",
             )
             for name, order in walked.inputs.items()
             if list(order) != sorted(order)
         ]
         for ref, order in zip(before.output_refs(), walked.outputs, strict=True):
             if list(order) != sorted(order):
-                text = f"The output of {ref.layer} has its channels {_WORDS[self.to]} now."
+                text = f"The output of {ref.layer} now has channels {_WORDS[self.to]}."
                 found.append(Finding("info", "shape.incompatible", ref.layer, text))
         if walked.permutes:
             first, place = walked.permutes[0]
-            more = f" {len(walked.permutes) - 1} more were put in." if len(walked.permutes) > 1 else ""
-            text = f"{place} works along an axis of the old order, so {first}, a Permute, was put before it.{more}"
+            more = f" {len(walked.permutes) - 1} more Permute layers were added." if len(walked.permutes) > 1 else ""
+            text = (
+                f"{place} works along an axis of the old data format, so {first}, a Permute, was inserted before "
+                f"it.{more}"
+            )
             detail = "\n".join(f"{name} before {place}" for name, place in walked.permutes)
             found.append(Finding("info", "shape.incompatible", first, text, detail=detail))
         wide = [path for path, layer in after.walk() if _as_wide(layer)] if self.to == "channels_first" else []
         if wide:
             text = (
-                f"{wide[0]} gives a map as wide as it has channels; Keras 3.15 on TensorFlow then adds its bias along "
-                "the width when the model is called directly, so use another size."
+                f"The output of {wide[0]} has as many columns as channels; Keras 3.15 on TensorFlow then adds the bias "
+                "along the width when the model is called directly, so use a different size."
             )
             found.append(Finding("warning", "shape.incompatible", wide[0], text, detail="\n".join(wide)))
         stays = [path for path, layer in after.walk() if _stays(layer.is_operation, layer.config, self.to)]
@@ -72,7 +75,7 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        return f"Data format becomes channels {_WORDS[self.to]}"
+        return f"Change data format to channels {_WORDS[self.to]}"
 
     def _walked(self, graph: Graph) -> Walked:
         """The walk, remembered for the graph last asked about: contracts and findings ask again."""
@@ -80,11 +83,11 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
         if known is None or known[0] is not graph:
             if graph.opaque:
                 raise EditError(
-                    f"The layers of {graph.name} are not described in the file, so its data format cannot be changed."
+                    f"The file does not describe the layers of {graph.name}, so its data format cannot be changed."
                 )
             formats = {format_of(layer) for _, layer in graph.walk()} - {None}
             if not formats - {self.to}:
-                held = f"every layer has its channels {_WORDS[self.to]} already" if formats else "no layer has one"
+                held = f"every layer already has channels {_WORDS[self.to]}" if formats else "no layer has one"
                 raise EditError(f"There is no data format to change: {held}.")
             known = _LAST[self.to] = (graph, walk_layout(graph, self.to))
         return known[1]

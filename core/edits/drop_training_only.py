@@ -47,7 +47,7 @@ class DropTrainingOnly(Edit, frozen=True, kw_only=True, tag="drop_training_only"
         if unknown is not None:
             raise EditError(f"There is no kind {unknown!r}; the kinds are {', '.join(KINDS)}.")
         if not self.kinds or not self.layers:
-            raise EditError(f"kinds and layers must name something; the kinds are {', '.join(KINDS)}.")
+            raise EditError(f"kinds and layers must not be empty; the kinds are {', '.join(KINDS)}.")
 
     def apply(self, graph: Graph) -> Graph:
         """The graph without these layers and without what only they needed."""
@@ -72,7 +72,7 @@ class DropTrainingOnly(Edit, frozen=True, kw_only=True, tag="drop_training_only"
         if gone:
             kinds = ", ".join(dict.fromkeys(_class(before.find(path)) for path in gone))
             which = gone[0] if len(gone) == 1 else f"{len(gone)} layers (first: {gone[0]})"
-            text = f"{which}: dropped, because {kinds} only {'acts' if ', ' not in kinds else 'act'} in training."
+            text = f"{which}: dropped, because {kinds} {'is' if ', ' not in kinds else 'are'} active only in training."
             found.append(Finding("info", "layers.changed", gone[0], text, detail="\n".join(gone)))
         served = [
             (path, layer) for path, layer in before.walk() if path not in left and path not in meant and layer.weights
@@ -81,22 +81,22 @@ class DropTrainingOnly(Edit, frozen=True, kw_only=True, tag="drop_training_only"
             names = [f"{path}/{weight.name}" for path, layer in served for weight in layer.weights]
             which = names[0] if len(names) == 1 else f"{len(names)} arrays (first: {names[0]})"
             verb = "is" if len(names) == 1 else "are"
-            text = f"{which} only served a loss or metric that is dropped, and {verb} dropped with it."
+            text = f"{which}: used only by a loss or metric that is dropped, so {verb} dropped too."
             found.append(Finding("warning", "weight.unmatched", served[0][0], text, detail="\n".join(names)))
         for path in sorted(meant & left):
-            why = _stays(before, path) or "code that is not here calls it"
+            why = _stays(before, path) or "it is called by code that is not available"
             found.append(Finding("info", "layers.changed", path, f"{path} is not dropped: {why}."))
         return tuple(found)
 
     def summary(self) -> str:
         """For the recipe list."""
-        what = "what only acts in training" if self.kinds == DEFAULT else ", ".join(self.kinds)
+        what = "what is active only in training" if self.kinds == DEFAULT else ", ".join(self.kinds)
         return f"Drop {what}" + named(self.layers)
 
     def _chosen(self, graph: Graph) -> set[str]:
         wanted = frozenset[str]().union(*(KINDS[kind] for kind in self.kinds))
         known = [path for path, layer in graph.walk() if _class(layer) in wanted]
-        return chosen(known, self.layers, f"layer that only acts in training ({', '.join(self.kinds)})")
+        return chosen(known, self.layers, f"layer that is active only in training ({', '.join(self.kinds)})")
 
 
 def called_to_train(layer: Layer) -> bool:
@@ -114,10 +114,10 @@ def _stays(graph: Graph, path: str) -> str:
     """Why a layer cannot go, or nothing."""
     layer = graph.find(path)
     if called_to_train(layer):
-        return "it is called with training=True, so it also acts when the model answers"
+        return "it is called with training=True, so it is also active during inference"
     added = layer.class_name in _ADDED
     if not layer.calls or any(len(call.inputs()) != 1 and not added for call in layer.calls):
-        return "how it is connected is not known"
+        return "its connections are unknown"
     return ""
 
 

@@ -31,7 +31,7 @@ class FoldBatchNorm(Edit, frozen=True, kw_only=True, tag="fold_batch_norm"):
     def check(self) -> None:
         """At least one glob."""
         if not self.layers:
-            raise EditError('layers names nothing; give paths of BatchNormalization layers or globs such as "*".')
+            raise EditError('layers is empty; give paths of BatchNormalization layers, or globs such as "*".')
 
     def apply(self, graph: Graph, fates: Fates | None = None) -> Graph:
         """The graph with the layers folded. Raises `EditError` for one that is named and cannot be, or if none can."""
@@ -64,8 +64,8 @@ class FoldBatchNorm(Edit, frozen=True, kw_only=True, tag="fold_batch_norm"):
         if training:
             which = training[0] if len(training) == 1 else f"{len(training)} layers (first: {training[0]})"
             text = (
-                f"{which}: the normalization is part of the weights now, so when this model is trained, its statistics "
-                "no longer follow the data."
+                f"{which}: the normalization is now part of the weights, so its statistics are no longer updated when "
+                "the model is trained."
             )
             told.append(Finding("info", "freeze.batch_norm", training[0], text, detail="\n".join(training)))
         half = self._half(before, found)

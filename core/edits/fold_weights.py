@@ -38,7 +38,7 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
     def check(self) -> None:
         """At least one glob."""
         if not self.layers:
-            raise EditError('layers names nothing; give layer paths or globs such as "*".')
+            raise EditError('layers is empty; give layer paths, or globs such as "*".')
 
     def apply(self, graph: Graph, fates: Fates | None = None) -> Graph:
         """The graph with plain kernels. Raises `EditError` for a layer that is named and cannot be folded."""
@@ -74,7 +74,7 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
         for path in sorted(self._chosen(before)):
             layer, made = before.find(path), now[path]
             if made is layer or made.config == layer.config:
-                text = f"{path} is not folded: its arrays are not those of a {foldable_kind(layer)} that Suture knows."
+                text = f"{path} is not folded: its arrays do not match any {foldable_kind(layer)} that Suture knows."
                 found.append(Finding("info", "adapt.lossy", path, text))
                 continue
             dropped = _dropped(layer)
@@ -100,7 +100,7 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
 _SERVES = {
     "WeightNormalization": "used only at the start of training",
     "SpectralNormalization": "used only in training",
-    "LoRA": "part of the kernel already",
+    "LoRA": "already part of the kernel",
 }
 
 
@@ -109,8 +109,8 @@ def assumed(path: str, layer: Layer) -> list[Finding]:
     if not layer.opaque or layer.class_name.startswith("Addons>") or foldable_kind(layer) != "WeightNormalization":
         return []
     text = (
-        f"{path} is taken for the usual WeightNormalization, g v / |v| over all axes but the last: the code of "
-        f"{layer.class_name} is not here. Compare some answers with those of the old model."
+        f"{path} is assumed to be the usual WeightNormalization, g v / |v| over all axes but the last, because the "
+        f"code of {layer.class_name} is not available. Compare some outputs with those of the old model."
     )
     return [Finding("warning", "code.custom", path, text)]
 
@@ -153,23 +153,23 @@ def _carried(layer: Layer) -> list[tuple[str, Config, str]]:
 def plain(path: str, layer: Layer, fates: Fates, coded: dict[str, str]) -> Layer:
     """The layer with a plain kernel. `coded` are layers that a model's own code makes. Raises `Unfoldable`."""
     if path in coded:
-        raise Unfoldable(f"the code of {coded[path]} makes it")
+        raise Unfoldable(f"it is created by the code of {coded[path]}")
     class_name, config, prefix = _carried(layer)[-1]
     kind = foldable_kind(layer)
     if kind == "LoRA":
         return _without_update(path, layer, config, prefix, fates)
     inside = config.get("layer")
     if not isinstance(inside, dict) or not isinstance(inside.get("config"), dict):
-        raise Unfoldable("its config does not hold the layer that it wraps")
+        raise Unfoldable("its config does not contain the layer that it wraps")
     inner = _Inner(
         str(inside.get("class_name")), inside.get("module"), inside.get("registered_name"), dict(inside["config"])
     )
     known = ("Addons>SpectralNormalization", "SpectralNormalization")
     if kind == "SpectralNormalization":
         if class_name not in known or (layer.opaque and class_name == known[1]):
-            raise Unfoldable(f"what the code of {class_name} does with its kernel is not known")
+            raise Unfoldable(f"it is not known what the code of {class_name} does with its kernel")
         if inner.class_name == "Embedding":  # the wrapper casts what its layer gives to the type of what it is given
-            raise Unfoldable("Keras's SpectralNormalization makes whole numbers of what an Embedding gives")
+            raise Unfoldable("Keras's SpectralNormalization casts the output of an Embedding to integers")
     weights = _renamed(path, layer, inner, prefix, kind, fates)
     return _unwrapped(layer, inner, prefix, weights)
 
@@ -197,7 +197,7 @@ def _renamed(path: str, layer: Layer, inner: _Inner, prefix: str, kind: str, fat
     from core.readers.weight_table import slots
 
     if inner.class_name not in LAYERS:
-        raise Unfoldable(f"the code of {inner.class_name}, which it wraps, is not here")
+        raise Unfoldable(f"the code of {inner.class_name}, which it wraps, is not available")
     own = {leaf(weight.name): weight for weight in reversed(layer.weights) if _INITIAL not in weight.name}
     target = "recurrent_kernel" if inner.class_name in _RECURRENT else "kernel"
     if kind == "WeightNormalization" and "v" in own:
@@ -211,13 +211,13 @@ def _renamed(path: str, layer: Layer, inner: _Inner, prefix: str, kind: str, fat
         shape = fates[f"{path}/{weight.name}"].shape if f"{path}/{weight.name}" in fates else weight.shape
         if kind == "WeightNormalization" and slot.name.rpartition("/")[2] == target:
             if "g" not in own:
-                raise Unfoldable("it has no array g that says how long its kernels are")
+                raise Unfoldable("it has no array g with the lengths of its kernels")
             v, g = part(path, layer, weight.name, fates), part(path, layer, own["g"].name, fates)
             if v.shape[-1:] != g.shape:
-                raise Unfoldable(f"its g has the shape {g.shape}, and its kernel {v.shape}")
+                raise Unfoldable(f"its g has the shape {g.shape} but its kernel has the shape {v.shape}")
             decode = UnitColumns(shape=v.shape, direction=v, length=g)
         elif layer.rules_for(weight.name):
-            raise Unfoldable(f"an earlier step changes its {slot.name}; fold it before that step")
+            raise Unfoldable(f"an earlier step changes its {slot.name}; put this fold before that step")
         found.append(
             replace(
                 weight,

@@ -46,7 +46,7 @@ def folded(graph: Graph, chosen: set[str], fates: Fates) -> Folded:
         if not norms:
             return inner
         if inner.opaque:
-            kept.update({prefix + name: "how it is connected is not known" for name in norms})
+            kept.update({prefix + name: "its connections are unknown" for name in norms})
             return inner
         work = _Level(inner, prefix, fates)
         for name in norms:
@@ -94,7 +94,7 @@ class _Level:
         outputs = calls[ref.call].outputs if ref.call < len(calls) else None
         shape = outputs[ref.output].shape if outputs and ref.output < len(outputs) else None
         if shape is None:
-            raise Unfoldable(f"the shape of what {self.prefix}{ref.layer} gives is not known")
+            raise Unfoldable(f"the output shape of {self.prefix}{ref.layer} is unknown")
         return shape
 
     def fold(self, name: str) -> str:
@@ -113,17 +113,17 @@ class _Level:
                 continue
             self.take_out(layer, changed)
             return ""
-        return "; nor can what follows take it up: ".join(reasons)
+        return "; and it cannot be folded into what follows: ".join(reasons)
 
     def norm(self, layer: Layer) -> Norm:
         """The arrays of a BatchNormalization. Raises `Unfoldable` for one that works on the batch it is given."""
         found = view(layer)
         if found is None or found.class_name != NORM:
-            raise Unfoldable(f"it is a {layer.class_name}, whose code is not Keras's own")
+            raise Unfoldable(f"the code of {layer.class_name} is not part of Keras")
         if any(call.kwargs.get("training") is True for call in layer.calls):
-            raise Unfoldable("it is called with training=True, so it answers by the statistics of each batch")
+            raise Unfoldable("it is called with training=True, so it uses the statistics of each batch")
         if not layer.calls or any(not one_input(call) for call in layer.calls):
-            raise Unfoldable("how it is connected is not known")
+            raise Unfoldable("its connections are unknown")
         path = self.prefix + layer.name
 
         def array(name: str, start: str) -> Part:
@@ -149,7 +149,7 @@ class _Level:
         axis = given + found.lift if given >= 0 else given + len(shape)
         channels = shape[axis] if 0 < axis < len(shape) else None
         if channels is None:
-            raise Unfoldable("the number of its channels is not known")
+            raise Unfoldable("its number of channels is unknown")
         return ref, axis, channels
 
     def behind(self, layer: Layer, norm: Norm) -> dict[str, Layer]:
@@ -170,12 +170,14 @@ class _Level:
             rank = len(self.shape(ref))
             known = makers.setdefault(maker.name, (axis, rank, channels, set()))
             if known[:3] != (axis, rank, channels):
-                raise Unfoldable(f"{self.prefix}{maker.name} would have to take it up in two ways")
+                raise Unfoldable(f"{self.prefix}{maker.name} would have to absorb it in two different ways")
             known[3].add(ref.call)
         changed = {}
         for name, (axis, rank, channels, calls) in makers.items():
             if len(calls) != len(self.layers[name].calls):
-                raise Unfoldable(f"{self.prefix}{name} is shared, and what it gives elsewhere is not normalized by it")
+                raise Unfoldable(
+                    f"{self.prefix}{name} is shared, and not all of its outputs go through this normalization"
+                )
             path = self.prefix + name
             changed[name] = folded_behind(path, self.layers[name], axis, rank, channels, norm, self.fates)
         return changed
@@ -183,16 +185,16 @@ class _Level:
     def alone(self, ref: TensorRef, user: tuple[str, int]) -> None:
         """Raise `Unfoldable` if a tensor also goes elsewhere than to `user`."""
         if ref in self.outputs:
-            raise Unfoldable(f"what {self.prefix}{ref.layer} gives is also an output of its model")
+            raise Unfoldable(f"the output of {self.prefix}{ref.layer} is also an output of its model")
         other = next((one for one, call in self.users.get(ref, ()) if (one, call) != user), None)
         if other is not None:
-            raise Unfoldable(f"what {self.prefix}{ref.layer} gives also goes to {self.prefix}{other}")
+            raise Unfoldable(f"the output of {self.prefix}{ref.layer} also goes to {self.prefix}{other}")
 
     def before(self, maker: Layer, ref: TensorRef, axis: int) -> tuple[TensorRef, int]:
         """The tensor before a layer that passes scale and shift on, and its channel axis."""
         path = self.prefix + maker.name
         if maker.class_name.rpartition(">")[2] in ("SpectralNormalization", "WeightNormalization"):
-            raise Unfoldable(f"{path} is a {maker.class_name}, of which fold_weights makes a plain layer first")
+            raise Unfoldable(f"{path} is a {maker.class_name}; turn it into a plain layer first with fold_weights")
         call = maker.calls[ref.call] if ref.call < len(maker.calls) else None
         if maker.is_input:
             raise Unfoldable("no layer of its model comes before it")
@@ -217,7 +219,7 @@ class _Level:
             while stack:
                 ref, axis, around, shape = stack.pop()
                 if ref in self.outputs:
-                    raise Unfoldable(f"what {self.prefix}{ref.layer} gives is an output of its model")
+                    raise Unfoldable(f"the output of {self.prefix}{ref.layer} is an output of its model")
                 for name, call in self.users.get(ref, ()):
                     taker = self.layers[name]
                     path = self.prefix + name
@@ -226,7 +228,7 @@ class _Level:
                     if linear(taker) is not None:
                         known = takers.setdefault(name, ((axis, around, shape), set()))
                         if known[0] != (axis, around, shape):
-                            raise Unfoldable(f"{path} would have to take it up in two ways")
+                            raise Unfoldable(f"{path} would have to absorb it in two different ways")
                         known[1].add(call)
                         continue
                     gives = self.shape(TensorRef(name, call))
@@ -239,7 +241,9 @@ class _Level:
         changed = {}
         for name, ((axis, around, shape), calls) in takers.items():
             if len(calls) != len(self.layers[name].calls):
-                raise Unfoldable(f"{self.prefix}{name} is shared, and what it gets elsewhere is not normalized by it")
+                raise Unfoldable(
+                    f"{self.prefix}{name} is shared, and not all of its inputs come from this normalization"
+                )
             path, one = self.prefix + name, self.layers[name]
             changed[name] = folded_in_front(path, one, axis, shape, around, norm, self.fates)
         return changed

@@ -44,19 +44,19 @@ def which_output(graph: Graph, wanted: str | int | None) -> int:
     """
     names = [ref.layer for ref in graph.output_refs()]
     if graph.opaque or not names:
-        raise EditError("How the model's layers are connected is not known, so there is no head to change.")
+        raise EditError("The connections between the model's layers are unknown, so its head cannot be found.")
     if wanted is None:
         if len(names) == 1:
             return 0
-        raise EditError(f"The model has {len(names)} outputs ({', '.join(names)}); say which one with output.")
+        raise EditError(f"The model has {len(names)} outputs ({', '.join(names)}); choose one with output.")
     if isinstance(wanted, int):
         if 0 <= wanted < len(names):
             return wanted
-        raise EditError(f"The model has outputs 0 to {len(names) - 1}; output is {wanted}.")
+        raise EditError(f"The model has outputs 0 to {len(names) - 1}, but output is {wanted}.")
     if names.count(wanted) == 1:
         return names.index(wanted)
     if wanted in names:
-        raise EditError(f"{wanted} gives several outputs; give the number of one, counted from 0.")
+        raise EditError(f"{wanted} has several outputs; give the index of one, counted from 0.")
     raise EditError(f"There is no output {wanted!r}; the outputs are {', '.join(names)}.")
 
 
@@ -80,7 +80,9 @@ def find_head(graph: Graph, output: str | int | None = None) -> Head:
     """Where the head behind an output begins, inside nested models too. Raises `EditError`."""
     head = _find(graph, "", which_output(graph, output))
     if not head.prefix and graph.layer(head.features.layer).is_input:
-        raise EditError("The model is all head: its input goes straight into pooling, Flatten or Dense layers.")
+        raise EditError(
+            "The model consists only of a head: its input goes straight into pooling, Flatten or Dense layers."
+        )
     return head
 
 

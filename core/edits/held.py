@@ -42,10 +42,10 @@ def part(path: str, layer: Layer, name: str, fates: Fates, start: Any = None) ->
     weight, fate = held(layer, name), fates.get(f"{path}/{name}")
     rules = _chain(layer, name, weight)
     if fate is not None and fate.fate == "mismatched":
-        raise Unfoldable(f"{path}/{name} does not fit its layer yet, which has to be settled first")
+        raise Unfoldable(f"{path}/{name} does not fit its layer yet; resolve that first")
     shape = fate.shape if fate is not None else weight.shape if weight is not None else ()
     if fate is None and weight is None:
-        raise Unfoldable(f"{path}/{name} is not known yet")
+        raise Unfoldable(f"{path}/{name} does not exist yet")
     fresh = next((place for place, rule in enumerate(rules) if rule.name == "initialize"), None)
     if weight is not None and weight.source is not None and fresh is None:
         axes = axes_of(layer, name, weight.shape)

@@ -33,7 +33,9 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
         """Sizes from 1."""
         for size in (*self.shape, self.depth):
             if size is not None and size < 1:
-                raise EditError(f"{size} is no size; every size must be a whole number from 1, or null for any.")
+                raise EditError(
+                    f"{size} is not a valid size; every size must be a whole number from 1, or null for any."
+                )
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with one more axis."""
@@ -84,17 +86,17 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
         found = []
         reaching = self._reaching(grown, after)
         if reaching:
-            more = f" The same holds for {len(reaching) - 1} more." if len(reaching) > 1 else ""
+            more = f" The same applies to {len(reaching) - 1} more." if len(reaching) > 1 else ""
             text = (
-                f"{reaching[0]} averages over frames that padding adds at both ends, where the answer is weaker than "
-                f"the old one; further inside it is the same.{more}"
+                f"{reaching[0]} averages over frames that padding adds at both ends, where its output is weaker than "
+                f"before; away from the ends it is the same.{more}"
             )
-            fixes = [Fix("Put kernels in the middle, which is exact", (replace(self, how="centre"),))]
-            fixes.append(Fix("Let kernels see one frame", (replace(self, depth=1),)))
+            fixes = [Fix("Centre the kernels, which is exact", (replace(self, how="centre"),))]
+            fixes.append(Fix("Let each kernel see a single frame", (replace(self, depth=1),)))
             found.append(Finding("warning", "adapt.lossy", reaching[0], text, tuple(fixes), "\n".join(reaching)))
         if grown.split:
             old, new = grown.split[0]
-            more = f" So do {len(grown.split) - 1} more." if len(grown.split) > 1 else ""
+            more = f" The same applies to {len(grown.split) - 1} more." if len(grown.split) > 1 else ""
             text = f"{old} becomes two layers, {new} and {old}: its class has no counterpart with one more axis.{more}"
             found.append(Finding("info", "name.changed", old, text))
         return tuple(found)
@@ -122,18 +124,18 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
         layer = find_input(graph, self.input)
         old = batch_shape(layer)
         if old is None or len(old) not in (3, 4):
-            raise EditError(f"{layer.name!r} takes no signal and no image, so it cannot get one more axis.")
+            raise EditError(f"{layer.name!r} takes neither signals nor images, so it cannot be given another axis.")
         at = 2 if channel_axis(graph, layer.name) == 1 else 1
         if len(self.shape) != len(old):
             raise EditError(
-                f"The input {layer.name!r} has {len(old) - 1} sizes, so shape has to give {len(old)}; it gives "
+                f"The input {layer.name!r} has {len(old) - 1} dimensions, so shape must give {len(old)}, not "
                 f"{len(self.shape)}."
             )
         rest = (*self.shape[: at - 1], *self.shape[at:])
         if any(one not in (two, None) and two is not None for one, two in zip(rest, old[1:], strict=True)):
             raise EditError(
                 f"Without the new size, shape is {_text(rest)}, but {layer.name!r} takes {_text(old[1:])}; give the "
-                "old sizes, and change them with change_input."
+                "old sizes here, and change them with change_input."
             )
         return layer, at
 

@@ -84,9 +84,7 @@ def grow(graph: Graph, name: str, shape: tuple[int | None, ...], at: int, plan: 
     fresh, out = grower.level(graph, "", states)
     for ref, state in zip(graph.output_refs(), out, strict=True):
         if state.rows:
-            raise EditError(
-                f"{ref.layer} is an output that is flattened, so it would get longer; cut the model before it."
-            )
+            raise EditError(f"The output {ref.layer} is flattened, so it would become longer; cut the model before it.")
     layer = fresh.layer(name)
     batch = (layer.config.get("batch_shape") or [None])[0]
     fresh = fresh.with_layer(name, configured(layer, batch_shape=[batch, *shape]))
@@ -121,7 +119,9 @@ class _Grower:
             arrives = tuple(states.get(ref, State()) for ref in refs)
             known = self.known.setdefault(path, arrives)
             if known != arrives:
-                raise EditError(f"{path} is shared, and only some of its calls get the new axis, so it cannot follow.")
+                raise EditError(
+                    f"{path} is shared, and only some of its calls get the new axis, so it cannot be inflated."
+                )
             fresh, state = made.get(name), State()
             if fresh is None or layer.inner is not None:
                 shapes = [graph.spec(ref).shape for ref in refs]
@@ -191,7 +191,7 @@ class _Grower:
             fields = {key: self._constant(config[key], rank) for key in ("scale", "offset") if key in config}
             return configured(layer, **fields), (State(True),), None
         if class_name in _TOGETHER | {"Concatenate"} and not all(state.tall for state in states):
-            raise EditError(f"{path} joins a tensor with the new axis and one without it, so it cannot follow.")
+            raise EditError(f"{path} combines a tensor with the new axis and one without it, so it cannot be inflated.")
         if class_name in _TOGETHER:
             return layer, (State(True),), None
         if class_name in _AXES:
@@ -290,7 +290,7 @@ class _Grower:
         config = layer.config
         channels = shape[1 if self.first else -1]
         if channels is None:
-            raise EditError(f"The number of channels of {path} is not known, so it cannot follow.")
+            raise EditError(f"The number of channels of {path} is unknown, so it cannot be inflated.")
         taps, step, sizes, steps = self._taps(config, n)
         filters = int(channels) * int(config.get("depth_multiplier", 1))
         fields: dict[str, Any] = {
@@ -356,7 +356,7 @@ class _Grower:
     ) -> Layer:
         """One array with the new axis. What earlier steps do to it would have to be known in the old rank."""
         if layer.rules_for(name):
-            raise EditError(f"An earlier step adapts {name} of {path}; put this step before that one.")
+            raise EditError(f"An earlier step adapts {name} of {path}; put this step before it.")
 
         def make(old: tuple[int, ...]) -> Inflated:
             return Inflated(shape=shape or (*old[:at], size, *old[at:]), at=at, size=size, how=how)
@@ -378,7 +378,7 @@ class _Grower:
         """Dense takes rows for every frame; what works number by number passes them on."""
         if len(states) == 1 and layer.class_name == "Dense":
             if layer.rules_for("kernel"):
-                raise EditError(f"An earlier step adapts kernel of {path}; put this step before that one.")
+                raise EditError(f"An earlier step adapts kernel of {path}; put this step before it.")
             self.dense.append(FlatDense(path, flat.outer, flat.rows))
             return layer, (State(),), None
         if len(states) == 1 and layer.class_name in _ALONE and not layer.config.get("noise_shape"):

@@ -56,8 +56,8 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         if fresh is None or fresh.class_name != "BatchNormalization" or neutral_norm(replace(fresh, rules=())):
             return ()
         text = (
-            f"{self._path(fresh)} starts at values that scale or shift what it gets, so outputs change; Keras's own "
-            "initializers would not change them."
+            f"{self._path(fresh)} starts with values that scale or shift its input, so outputs change; with Keras's "
+            "default initializers they would not."
         )
         return (Finding("warning", "adapt.lossy", self._path(fresh), text),)
 

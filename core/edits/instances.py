@@ -28,7 +28,8 @@ def as_groups(config: Config) -> Config:
     axis = config.get("axis", -1)
     if "axis" in config and axis is None:
         raise EditError(
-            "An InstanceNormalization without an axis normalizes all channels together; replace it by hand."
+            "An InstanceNormalization without an axis normalizes all channels together, which this "
+            "replacement does not support; replace it by hand."
         )
     known = "center" in config or "groups" in config
     fields = {"groups": -1, "axis": axis, "epsilon": config.get("epsilon", 1e-3 if known else 1e-5)}

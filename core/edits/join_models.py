@@ -77,15 +77,15 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
     def check(self) -> None:
         """Fields that go with the way of joining."""
         if not self.file:
-            raise EditError("file is empty; name the file whose model should be joined.")
+            raise EditError("file is empty; name the file of the model to join.")
         if self.how == "series" and (self.shared or self.merge):
-            raise EditError("shared and merge are for models side by side; use how = parallel, or leave them out.")
+            raise EditError("shared and merge are only for models side by side; use how = parallel, or leave them out.")
         if self.how == "parallel" and self.output is not None:
-            raise EditError("output is for models in series; use how = series, or leave it out.")
+            raise EditError("output is only for models in series; use how = series, or leave it out.")
         if self.how == "parallel" and self.input is not None and not self.shared:
-            raise EditError("input names the input that takes this model's; set shared, or leave it out.")
+            raise EditError("input names the other model's input that is shared; set shared, or leave input out.")
         if self.prefix is not None and not self.prefix.strip("/ "):
-            raise EditError("prefix is empty; leave it out for the other model's name.")
+            raise EditError("prefix is empty; leave it out to use the other model's name.")
 
     def apply(self, graph: Graph, sources: Mapping[str, Source] | None = None) -> Graph:
         """Both models as one. `sources` are the recipe's further files by key, in the order that numbers them."""
@@ -135,13 +135,15 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
         name = Path(self.file).name
         found = [*self._unfit(before, other, wires), *self._unmerged(before, other, wires)]
         if source.kind == "architecture":
-            text = f"{name} holds no arrays, so its layers start anew; name its file of weights with weights."
+            text = (
+                f"{name} holds no weights, so its layers start at initial values; name its weights file with weights."
+            )
             found.append(Finding("warning", "weight.unmatched", "", text))
         changed = {old: new for old, new in wires.names.items() if old != new} if not self.nested else {}
         if changed:
             first = next(iter(changed.items()))
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-            text = f"Layers of {name} have other names here: {first[0]} is {first[1]}{more}."
+            text = f"Layers of {name} were renamed: {first[0]} is now {first[1]}{more}."
             detail = "\n".join(f"{old}: {new}" for old, new in changed.items())
             found.append(Finding("info", "name.changed", first[1], text, detail=detail))
         fed = {ref.layer for ref, given in zip(other.input_refs(), wires.fed, strict=True) if given is not None}
@@ -162,7 +164,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
 
     def _other(self, sources: Mapping[str, Source] | None) -> Graph:
         if not sources or self.key not in sources:
-            raise EditError(f"The file {self.file!r} was not opened.")
+            raise EditError(f"The file {self.file!r} has not been opened.")
         source = sources[self.key]
         if source.kind == "weights":
             raise EditError(
@@ -170,7 +172,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
             )
         if source.assets:
             raise EditError(
-                f"{self.file!r} keeps vocabularies beside its arrays; write it as .h5 with an empty recipe, which puts "
+                f"{self.file!r} keeps vocabularies in separate files; write it as .h5 with an empty recipe, which puts "
                 "them into the model, and join that file."
             )
         return source.graph
@@ -187,7 +189,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
             if not fits(spec.shape, wanted.shape):
                 text = (
                     f"{given.layer} gives {_text(spec.shape)}, but the input {ref.layer!r} of {Path(self.file).name} "
-                    f"takes {_text(wanted.shape)}; join them where the shapes agree, or put layers between them."
+                    f"takes {_text(wanted.shape)}; join them where the shapes agree, or insert layers between them."
                 )
                 fixes = self._fixes(before, other, ref, spec.shape, wanted.shape)
                 found.append(Finding("error", "shape.incompatible", given.layer, text, tuple(fixes)))
@@ -201,7 +203,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
 
     def _fixes(self, before: Graph, other: Graph, ref: TensorRef, gives: Shape, wanted: Shape) -> Iterable[Fix]:
         if self.how == "parallel":
-            yield Fix("Give each model an input of its own", (replace(self, shared=False, input=None),))
+            yield Fix("Give each model its own input", (replace(self, shared=False, input=None),))
             return
         if len(other.input_refs()) == 1 or self.input is not None:
             users = before.consumers()
@@ -211,7 +213,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
                 inside = TensorRef(layer.name) in users or layer.name in {one.layer for one in before.output_refs()}
                 if shape is not None and inside and fits(shape, wanted) and not layer.is_input and offered < _OFFERED:
                     offered += 1
-                    yield Fix(f"Go on from {layer.name}", (replace(self, output=layer.name),))
+                    yield Fix(f"Continue from {layer.name}", (replace(self, output=layer.name),))
         for port in other.input_refs():
             shape = declared(other, port.layer).shape
             if port != ref and shape is not None and fits(gives, shape):
@@ -230,7 +232,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
                 continue
             text = (
                 f"{mine.layer} gives {_text(one)} and {theirs.layer} of {Path(self.file).name} gives {_text(two)}, "
-                f"which {self.merge} cannot make one; keep both outputs, or join models whose outputs agree."
+                f"which {self.merge} cannot combine; keep both outputs, or join models whose outputs agree."
             )
             fixes = [Fix("Keep both outputs", (replace(self, merge=None),))]
             if same:
@@ -243,9 +245,9 @@ def wiring(edit: JoinModels, graph: Graph, other: Graph) -> Wiring:
     """What goes where. Raises `EditError` where the recipe does not say enough, or names what is not there."""
     for one, what in ((graph, "this model"), (other, repr(edit.file))):
         if one.opaque or not one.input_refs():
-            raise EditError(f"How the layers of {what} are connected is not known, so it cannot be joined.")
+            raise EditError(f"The connections between the layers of {what} are unknown, so it cannot be joined.")
         if one.weights:
-            raise EditError(f"{what} holds arrays beside its layers, which only its own class can place.")
+            raise EditError(f"{what} holds arrays outside its layers, which only its own class can use.")
     prefix = (edit.prefix or snake_case(other.name) or "second").strip("/")
     taken = {layer.name for layer in graph.layers}
     around = free_name(taken, prefix) if edit.nested else ""
@@ -270,7 +272,8 @@ def wiring(edit: JoinModels, graph: Graph, other: Graph) -> Wiring:
         kept = ()  # what comes after an inner layer is left out
     if edit.merge is not None and len(kept) != len(other.output_refs()):
         raise EditError(
-            f"The models have {len(kept)} and {len(other.output_refs())} outputs, so they do not pair; leave merge out."
+            f"The models have {len(kept)} and {len(other.output_refs())} outputs, so they cannot be merged in pairs; "
+            "leave merge out."
         )
     return Wiring(fed, names, kept, around)
 

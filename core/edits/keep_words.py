@@ -47,8 +47,8 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         rows = kept_rows(layer, old, new)
         if not set(old) & set(new):
             raise EditError(
-                f"None of the {len(new)} words is among the {len(old)} that {path} knows (such as {old[0]!r}); check "
-                "their spelling and case."
+                f"None of the {len(new)} words is among the {len(old)} words that {path} knows (such as {old[0]!r}); "
+                "check their spelling and case."
             )
         fields: dict[str, Any] = {"vocabulary": list(new)}
         if layer.config.get("vocabulary_size") is not None:
@@ -86,8 +86,8 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
             layer = after.find(user.path)
             if user.kind == "unknown":
                 text = (
-                    f"{user.path} ({layer.class_name}) takes the numbers of the words of {path}, and Suture does not "
-                    "know what it does with them; it stays as it is."
+                    f"{user.path} ({layer.class_name}) receives the word indices from {path}, and Suture does not know "
+                    "what it does with them; it is left unchanged."
                 )
                 found.append(Finding("warning", "adapt.lossy", user.path, text))
             elif user.kind in ("table", "rows"):
@@ -96,17 +96,19 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        return f"{self.layer or 'The vocabulary'} knows {len(self.vocabulary)} words"
+        return f"{self.layer or 'The vocabulary'} has {len(self.vocabulary)} words"
 
     def _path(self, graph: Graph) -> str:
         paths = [path for path, layer in graph.walk() if layer.class_name in LOOKUPS and not layer.opaque]
         if self.layer is None:
             if len(paths) == 1:
                 return paths[0]
-            raise EditError(f"The model has {len(paths)} lookups ({', '.join(paths) or 'none'}); name one with layer.")
+            raise EditError(
+                f"The model has {len(paths)} lookup layers ({', '.join(paths) or 'none'}); name one with layer."
+            )
         if self.layer not in paths:
-            known = f"the model's lookups are {', '.join(paths)}" if paths else "the model has no lookup"
-            raise EditError(f"{self.layer!r} is not a lookup of words; {known}.")
+            known = f"the model's lookup layers are {', '.join(paths)}" if paths else "the model has no lookup layer"
+            raise EditError(f"{self.layer!r} is not a lookup layer; {known}.")
         return self.layer
 
     def _words(self, layer: Layer) -> tuple[Any, ...]:
@@ -127,8 +129,8 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         words = vocabulary(before)
         if not words:
             raise EditError(
-                f"The file does not hold the words that {path} knows, so no row can follow its word; give them to the "
-                "layer in Keras and save the model again."
+                f"The file does not contain the vocabulary of {path}, so rows cannot be matched to words; set the "
+                "vocabulary in Keras and save the model again."
             )
         return words
 
@@ -137,8 +139,9 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         known = layer.config.get("idf_weights")
         missing = next((word for word in new if word not in set(old)), None)
         if not isinstance(known, list) or len(known) < len(old) or missing is not None:
+            word = repr(missing) if missing is not None else "the words in the file"
             raise EditError(
-                f"{path} weighs words by how rare they are, which is not known of {missing!r}; replace the layer and "
+                f"{path} needs an IDF weight for every word, and there is none for {word}; replace the layer and "
                 "give idf_weights with its vocabulary."
             )
         by_word = dict(zip(old, known[-len(old) :], strict=True))
@@ -182,7 +185,7 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
             )
         if gone:
             parts.append(
-                f"{_count(gone, 'row')} of {user.path}/{name} {_verb(gone, 'belong')} to no word now and "
+                f"{_count(gone, 'row')} of {user.path}/{name} {_verb(gone, 'belong')} to no word any more and "
                 f"{'is' if gone == 1 else 'are'} dropped"
             )
         return [Finding("info", "weight.unmatched", user.path, f"{part}.") for part in parts]

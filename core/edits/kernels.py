@@ -138,17 +138,17 @@ def _laid(kernel: Kernel, was: View, now: View) -> Kernel:
     if turned == (True, False):
         kernel = _turned(kernel)
     if now.class_name in SEPARABLE:
-        raise Unfoldable("its kernel is no product of a depthwise and a pointwise one in general")
+        raise Unfoldable("its kernel is not, in general, the product of a depthwise and a pointwise kernel")
     if now.class_name in DEPTHWISE:
         channels, filters = kernel.groups, kernel.shape[-1]
         if kernel.shape[-2] != 1 or filters % channels:
-            raise Unfoldable("each of its filters looks at several channels, where a depthwise one looks at one")
+            raise Unfoldable("each of its filters sees several channels, but a depthwise filter sees only one")
         shape = (*kernel.shape[:-2], channels, filters // channels)
         return kernel.then("reshape", shape, shape)
     groups = int(now.config.get("groups") or 1) if now.class_name in CONV else 1
     if kernel.groups != groups:
         if groups != 1:
-            raise Unfoldable(f"it has {kernel.groups} groups and the new layer {groups}")
+            raise Unfoldable(f"it has {kernel.groups} groups but the new layer has {groups}")
         *sizes, inside, filters = kernel.shape
         kernel = kernel.then("grouped", (kernel.groups,), (*sizes, inside * kernel.groups, filters), 1)
     if turned == (False, True):
@@ -174,7 +174,7 @@ def _ranked(kernel: Kernel, rank: int, lift: int) -> Kernel:
     ):
         made = (*sizes[len(sizes) - rank :], *ends)
     else:
-        raise Unfoldable(f"its kernel reaches over {len(sizes)} axes and that of the new layer over {rank}")
+        raise Unfoldable(f"its kernel has {len(sizes)} spatial axes but the new layer's kernel has {rank}")
     return kernel.then("reshape", made, made)
 
 
@@ -192,7 +192,7 @@ def _einsum(config: Config, shape: Sizes) -> tuple[Sizes, int, int]:
     columns = [label for label in outside if label in made]
     plain = inside == batch + "".join(rows) and outside == batch + "".join(columns)
     if not plain or len(summed) + len(made) != len(kernel) or not summed or not made or given.endswith("..."):
-        raise Unfoldable(f"its equation {config.get('equation')} is not that of a Dense layer")
+        raise Unfoldable(f"its equation {config.get('equation')} is not equivalent to a Dense layer")
     order = tuple(kernel.index(label) for label in (*rows, *columns))
     sizes = [shape[axis] for axis in order]
     return order, prod(sizes[: len(rows)]), prod(sizes[len(rows) :])
@@ -203,7 +203,7 @@ def _to_einsum(kernel: Kernel, config: Config) -> Kernel:
     inside = labels(str(config.get("equation")))[1]
     order, _, _ = _einsum(config, (1,) * len(inside))
     if len(inside) != 2:
-        raise Unfoldable(f"the equation {config.get('equation')} parts its kernel into more than rows and columns")
+        raise Unfoldable(f"the kernel of the equation {config.get('equation')} has more axes than rows and columns")
     return kernel if order == (0, 1) else kernel.then("transpose", (1, 0), kernel.shape[::-1])
 
 
@@ -260,7 +260,7 @@ def _to_separable(path: str, old: Layer, was: View, now: View, fates: Fates) -> 
     rank = int(now.class_name[-2])
     if len(depthwise.shape) != rank + 2:
         raise Unfoldable(
-            f"its kernel reaches over {len(depthwise.shape) - 2} axes and that of the new layer over {rank}"
+            f"its kernel has {len(depthwise.shape) - 2} spatial axes but the new layer's kernel has {rank}"
         )
     kernel = Kernel(depthwise, depthwise.shape)
     for name, target in pairs:
@@ -294,37 +294,37 @@ def _difference(was: View, now: View, kernel: Kernel) -> str:
     rank = max(_rank(was), _rank(now), len(kernel.shape) - 2)
     old, new = _steps(was, rank), _steps(now, rank)
     if old[0] != new[0]:
-        return f"its strides were {_text(old[0])} and are {_text(new[0])}"
+        return f"its strides were {_text(old[0])} and are now {_text(new[0])}"
     first = [one.config.get("data_format") == "channels_first" for one in (was, now)]
     if first[0] != first[1] and not (was.class_name in _TABLES and now.class_name in _TABLES):
-        return "its channels are another axis now"
+        return "its channels are now on a different axis"
     own = _rank(now)
     wanted = (*(1,) * (rank - own), *_numbers(now.config, "kernel_size", own))
     had = (*(1,) * (rank - len(kernel.shape) + 2), *kernel.shape[:-2])
     if now.class_name not in _TABLES and wanted != had:
-        return f"its kernel was {_text(had)} and is {_text(wanted)}"
+        return f"its kernel size was {_text(had)} and is now {_text(wanted)}"
     if was.class_name == "EinsumDense" and len(kernel.own.shape) > 2:
-        return "several axes become one"
+        return "several axes are merged into one"
     turned = (was.class_name in TRANSPOSED) != (now.class_name in TRANSPOSED)
     if turned and any(step != 1 for step in old[0]):
         return "a transposed convolution with strides makes the map larger, a plain one makes it smaller"
     if kernel.single:
         return ""
     if old[1] != new[1]:
-        return f"its dilation was {_text(old[1])} and is {_text(new[1])}"
+        return f"its dilation was {_text(old[1])} and is now {_text(new[1])}"
     if old[2] != new[2]:
-        return f"its padding was {old[2]} and is {new[2]}"
+        return f"its padding was {old[2]} and is now {new[2]}"
     if turned:
         if old[2] != "same":
             return "without padding, a transposed convolution makes the map larger and a plain one makes it smaller"
         if any(((size - 1) * wide + 1) % 2 == 0 for size, wide in zip(kernel.shape[:-2], old[1], strict=True)):
-            return "with a kernel of an even size, a transposed convolution pads at the other end than a plain one"
+            return "with an even kernel size, a transposed convolution pads at the opposite end from a plain one"
     return ""
 
 
 def _other_geometry(was: View, now: View, kernel: Kernel) -> str:
     old, new = (one.config.get("output_padding") for one in (was, now))
-    return "" if old == new else "its output padding is another one now"
+    return "" if old == new else "its output padding has changed"
 
 
 def _rank(found: View) -> int:

@@ -116,7 +116,9 @@ def walk_layout(graph: Graph, to: Format) -> Walked:
             return walker.top(graph)
         except _Again as again:
             if again.paths <= kept:
-                raise EditError(f"{min(again.paths)} flattens a map in a way that cannot be followed.") from None
+                raise EditError(
+                    f"{min(again.paths)} flattens a feature map in a way that cannot be converted."
+                ) from None
             kept |= again.paths
 
 
@@ -303,7 +305,7 @@ class _Walker:
         if known is not None:
             return known
         if len(lay.order) != len(want.order) or lay.order[:1] != (0,) or want.order[:1] != (0,):
-            raise EditError(f"{level.prefix}{before or ref.layer} takes a tensor whose axes are not known.")
+            raise EditError(f"{level.prefix}{before or ref.layer} takes a tensor whose axes are unknown.")
         dims = [lay.order.index(axis) for axis in want.order[1:]]
         name = free_name(level.names, f"{ref.layer}_permute")
         level.names.append(name)
@@ -338,8 +340,8 @@ class _Walker:
             if all_natural and config.get("data_format") in (None, self.to):
                 return asis
             raise EditError(
-                f"{path} is a {layer.class_name}, whose code is not Keras's, so what it does with maps in another "
-                "format is not known; replace or remove it first."
+                f"{path} ({layer.class_name}) has code that is not part of Keras, so its behaviour in another data "
+                "format is unknown; replace or remove it first."
             )
         form = format_of(layer)
         if class_name == "Flatten":
@@ -385,7 +387,7 @@ class _Walker:
                 given = (lays[0] if steady else natural(len(lays[0].order)),)
             inside = tuple(_without_time(lay) for lay in given) if shift else given
             if len(inside) != len(layer.inner.input_refs()):
-                raise EditError(f"{path} is called with another number of tensors than it has inputs.")
+                raise EditError(f"{path} is called with a different number of tensors than it has inputs.")
             graph, out = self.level(layer.inner, path + "/", inside)
             self.inner[path] = (graph, out)
             known = self.inner[path]
@@ -416,7 +418,7 @@ class _Walker:
 
         wants = tuple(lay(level.rank(ref)) for ref in refs)
         if any(not one.order for one in wants):
-            raise EditError(f"The shape of what reaches {path} is not known, so it cannot be converted.")
+            raise EditError(f"The input shape of {path} is unknown, so it cannot be converted.")
         if not flipped:
             return _Step(wants, gives)
         activation = activation_of(leaf_class(layer)[1])
@@ -426,8 +428,8 @@ class _Walker:
         if along:
             if activation != "softmax" or layer.class_name != leaf_class(layer)[0]:
                 raise EditError(
-                    f"{path} ends in {activation} along the last axis, which is another one in {self.to}; replace its "
-                    "activation first."
+                    f"{path} applies {activation} along the last axis, which is a different axis in {self.to}; replace "
+                    "its activation first."
                 )
             order = gives(0).order
             fields["activation"] = "linear"

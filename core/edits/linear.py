@@ -129,9 +129,9 @@ def _around(given: Shape, axis: int, config: Config) -> tuple[int, int]:
 def refuse_kind(path: str, layer: Layer, found: View) -> None:
     """Raise `Unfoldable` for arrays that are not plain numbers to multiply with."""
     if quantized(layer.config):
-        raise Unfoldable(f"{path} is quantized; fold first and quantize then, or dequantize it before (set_dtype)")
+        raise Unfoldable(f"{path} is quantized; fold before quantizing, or dequantize it first (set_dtype)")
     if found.config.get("lora_rank"):
-        raise Unfoldable(f"{path} has a low-rank update beside its kernel, which fold_weights makes part of it first")
+        raise Unfoldable(f"{path} has a low-rank update; merge it into the kernel first with fold_weights")
 
 
 def folded_behind(path: str, layer: Layer, axis: int, rank: int, channels: int, norm: Norm, fates: Fates) -> Layer:
@@ -140,7 +140,7 @@ def folded_behind(path: str, layer: Layer, axis: int, rank: int, channels: int, 
     assert found is not None
     refuse_kind(path, layer, found)
     if activated(found.config):
-        raise Unfoldable(f"the activation of {path} comes between")
+        raise Unfoldable(f"the activation of {path} lies between them")
     bias_shape: tuple[int, ...] = (channels,)
     over_bias: tuple[int, ...] = (0,)
     spread: tuple[int, ...] = ()
@@ -159,7 +159,7 @@ def folded_behind(path: str, layer: Layer, axis: int, rank: int, channels: int, 
     elif found.class_name in DEPTHWISE:
         over = (last - 1, last)
     if channels != prod(kernel.shape[one] for one in over):
-        raise Unfoldable(f"{path} gives {prod(kernel.shape[one] for one in over)} channels, and it has {channels}")
+        raise Unfoldable(f"{path} gives {prod(kernel.shape[one] for one in over)} channels, but it has {channels}")
     rule = FoldAfter(shape=kernel.shape, role="kernel", own=kernel, norm=norm, over=over)
     layer = settled(layer, name, rule, _source(norm, kernel))
     bias = FoldAfter(shape=bias_shape, role="bias", own=own, norm=norm, over=over_bias, spread=spread)
@@ -210,7 +210,7 @@ def _bias_labels(path: str, found: View, wanted: str, kernel: tuple[int, ...]) -
     names = [label for label in out.replace("...", "") if label in had or label in wanted]
     sizes = {label: kernel[place] for place, label in enumerate(inside)}
     if any(label not in sizes for label in names):
-        raise Unfoldable(f"the bias of {path} has an axis that its kernel has not")
+        raise Unfoldable(f"the bias of {path} has an axis that its kernel does not have")
     # Keras keeps axes of length 1 behind the first label of the bias
     first = out.replace("...", "").index(names[0])
     tail = out.replace("...", "")[first:]
@@ -270,13 +270,11 @@ def _refuse_borders(path: str, found: View) -> None:
     if found.class_name in TRANSPOSED:
         if not (single and dense):
             raise Unfoldable(
-                f"{path} adds up as many taps as overlap, so a shift before it is not one number behind it"
+                f"{path} sums a varying number of overlapping taps, so a shift before it is not a constant after it"
             )
         return
     if config.get("padding", "valid") != "valid" and not single:
-        raise Unfoldable(
-            f"{path} puts zeros around its input (padding {config['padding']}), which would be shifted too"
-        )
+        raise Unfoldable(f"{path} pads its input with zeros (padding {config['padding']}), which would be shifted too")
 
 
 def _einsum_in_front(
@@ -286,12 +284,12 @@ def _einsum_in_front(
     given, inside, out = labels(str(found.config.get("equation")))
     label = _label(given, axis - found.lift, rank - found.lift)
     if label is None or label not in inside or label in out:
-        raise Unfoldable(f"{path} does not sum over the axis that it works on")
+        raise Unfoldable(f"{path} does not sum over the axis that is normalized")
     if any(one not in inside and one not in out for one in given.replace("...", "")):
-        raise Unfoldable(f"{path} also sums over an axis that its kernel has not")
+        raise Unfoldable(f"{path} also sums over an axis that its kernel does not have")
     kept = "".join(one for one in out.replace("...", "") if one in inside)
     if not kept:
-        raise Unfoldable(f"{path} has no axis that a bias could have")
+        raise Unfoldable(f"{path} has no axis for a bias")
     names, (tail, shape), spread = _bias_labels(path, found, kept, kernel)
     if tail != names:
         raise Unfoldable(f"the bias of {path} would have gaps between its axes")

@@ -55,8 +55,9 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
         if head.dense is None or self.pooling == "none":
             return ()
         text = (
-            f"The model gives values for each place of a map; its head is {head.prefix}{head.dense}. The features are "
-            "pooled over the map, so places are lost; keep the map for a new head that gives values for each place."
+            f"The model gives an output for each position of a map; its head is {head.prefix}{head.dense}. The "
+            "features are pooled over the map, so positions are lost; keep the map for a new head that gives an output "
+            "for each position."
         )
         fix = Fix("Keep the map", (replace(self, pooling="none"),))
         return (Finding("info", "shape.incompatible", head.prefix + head.dense, text, (fix,)),)

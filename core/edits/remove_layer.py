@@ -50,12 +50,12 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
         if not _trained_norm(before.find(self.layer)):
             return ()
         text = (
-            f"{self.layer} is taken out as if it gave what it gets, so outputs change; Verify measures by how much. "
-            "Folded into the layers beside it, it would be gone without a change."
+            f"{self.layer} is removed as if it passed its input through unchanged, so outputs change; Verify measures "
+            "by how much. Folding it into the neighbouring layers instead would keep the outputs unchanged."
         )
         fixes: tuple[Fix, ...] = (Fix("Fold it instead", (FoldBatchNorm(layers=(escape(self.layer),)),)),)
         if self.layer not in folded(before, {self.layer}, {}).gone:
-            text, fixes = text[: text.index(" Folded")], ()
+            text, fixes = text[: text.index(" Folding")], ()
         return (Finding("warning", "adapt.lossy", self.layer, text, fixes),)
 
     def summary(self) -> str:

@@ -53,9 +53,9 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
             if not isinstance(fields.get("class_name", ""), str):
                 raise EditError(f"{name}: class_name must be the name of a layer class.")
         if "name" in self.with_:
-            raise EditError("with cannot hold a name: every layer keeps its own.")
+            raise EditError("with cannot contain a name: every layer keeps its own.")
         if "class_name" in self.with_ and "class_name" not in self.match:
-            raise EditError("with names a class, so match must name the class that it replaces.")
+            raise EditError("with names a class, so match must also name the class to replace.")
         if self.match == self.with_:
             raise EditError("match and with are the same, so nothing would change.")
 
@@ -74,7 +74,7 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
 
         after = graph.replace_layers(change)
         if after is graph:
-            raise EditError(f"Every layer that matches {_text(self.match)} is like that already.")
+            raise EditError(f"Every layer that matches {_text(self.match)} already has these settings.")
         return after
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
@@ -97,8 +97,8 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
             path, why = lossy[0]
             which = path if len(lossy) == 1 else f"{len(lossy)} layers (first: {path})"
             unseen = any(before.find(one).opaque for one, _ in lossy)
-            how = "Compare some answers with those of the old model" if unseen else "Verify shows by how much"
-            text = f"{which}: {why}, so the answers change. {how}."
+            how = "Compare some outputs with those of the old model" if unseen else "Verify measures by how much"
+            text = f"{which}: {why}, so outputs change. {how}."
             found.append(Finding("warning", "adapt.lossy", path, text, detail="\n".join(one for one, _ in lossy)))
         for path, old, new in changed:
             found += self._told(path, old, new)
@@ -192,10 +192,10 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
     def _lossy(self, old: Layer, new: Layer) -> str:
         """Why a replacement computes something else; nothing where it does not."""
         if called_to_train(old):
-            return "it is called with training=True, so what only matters in training matters here"
+            return "it is called with training=True, so settings that only matter in training matter here"
         was = as_activation(old)
         if was is not None and new.class_name == "Activation":
-            return "" if was == activation_name(new.config.get("activation")) else "another activation"
+            return "" if was == activation_name(new.config.get("activation")) else "a different activation"
         pairs = [(old.class_name, old.config, new.class_name, new.config), *_pairs(old.config, new.config)]
         return next((why for pair in pairs if (why := _differs(*pair))), "")
 
@@ -225,11 +225,14 @@ def _differs(was: str, before: Config, now: str, after: Config) -> str:
     if kind and now == "GroupNormalization":
         expected = as_groups(before)
         if any(after.get(key, _GROUP_DEFAULTS.get(key)) != value for key, value in expected.items()):
-            return f"the settings are not those of {was}"
+            return f"the settings differ from those of {was}"
         if kind == "contrib":
-            return f"{was} divides by deviation + epsilon, a GroupNormalization by the root of variance + epsilon"
+            return (
+                f"{was} divides by standard deviation + epsilon, GroupNormalization by the square root of (variance "
+                "+ epsilon)"
+            )
         return ""
-    return f"{now} computes something else than {was}"
+    return f"{now} computes something different from {was}"
 
 
 _GROUP_DEFAULTS: Config = {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}
@@ -270,7 +273,7 @@ def _single(layer: Layer, config: Config) -> Layer:
 def _activation(layer: Layer, activation: Any) -> Layer:
     """An Activation layer in the place of a layer or operation that is one."""
     if not isinstance(activation, str):
-        raise EditError(f"{layer.name} becomes an activation, which is given by its name.")
+        raise EditError(f"{layer.name} is replaced by an activation; give the activation by its name.")
     kept = {"dtype": layer.config["dtype"]} if "dtype" in layer.config and not layer.is_operation else {}
     calls = tuple(replace(call, outputs=None) for call in layer.calls)
     return Layer(

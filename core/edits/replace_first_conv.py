@@ -144,7 +144,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 return found[0]
             if not found:
                 raise EditError(
-                    "The model's inputs reach no convolution before their channels mix; there is none to replace."
+                    "The model's inputs reach no convolution before their channels mix; there is no first "
+                    "convolution to replace."
                 )
             raise EditError(f"The model has {len(found)} first convolutions ({', '.join(found)}); name one with layer.")
         path = wrapping(graph, self.layer)
@@ -156,8 +157,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             return path
         if layer.opaque:
             raise EditError(
-                f"The code of {path} ({layer.class_name}) is not here, so a convolution in it cannot be "
-                "changed; name the file that defines it."
+                f"The code of {path} ({layer.class_name}) is not available, so a convolution in it cannot be changed; "
+                "name the file that defines it."
             )
         within = [one for one in first_convs(graph) if one.startswith(f"{path}/")]
         if len(within) == 1:
@@ -179,8 +180,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if self.filters is not None:
             if inside.class_name in DEPTHWISE:
                 raise EditError(
-                    f"{old.name} is a {inside.class_name}, which has filters for each channel and no number of its "
-                    "own; change depth_multiplier with replace_layer."
+                    f"{old.name} is a {inside.class_name}, which has a set of filters for each channel instead of a "
+                    "number of filters; change depth_multiplier with replace_layer."
                 )
             groups = int(inside.config.get("groups") or 1)
             if self.filters % groups:
@@ -318,11 +319,11 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             losses.append(f"{self.activation} was not there before")
         width = self._width(old)
         if width is not None and width < inside.config["filters"]:
-            losses.append(f"{inside.config['filters'] - width} filters are given up")
+            losses.append(f"{inside.config['filters'] - width} filters are dropped")
         if width is not None and self._filters_rule() in ("slice", "initialize"):
             losses.append("later layers meet other filters")
         if width is not None and inside.config.get("activation") in _ACROSS:
-            losses.append(f"{inside.config['activation']} is taken over another number of filters")
+            losses.append(f"{inside.config['activation']} is computed over a different number of filters")
         losses += self._kernel_losses(graph, path, old)
         if self.use_bias is False and inside.config.get("use_bias", True):
             losses.append("the bias is given up")
@@ -362,13 +363,13 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         """Why a kernel of another size computes something else; nothing where only the map's size is in the way."""
         fit = self._fit(graph, path, old)
         if self.kernel_rule == "initialize" and self.kernel_size is not None:
-            return ["the kernel starts anew"]
+            return ["the kernel is newly initialized"]
         if fit is None:
             return []
         if any(large < small for small, large in zip(fit.before, fit.after, strict=True)):
-            return ["a smaller kernel sees less"]
+            return ["a smaller kernel sees a smaller area"]
         if self.kernel_rule in ("resize", "pi_resize") or (self.kernel_rule == "auto" and self._patches(old)):
-            return ["the kernel is resized, not the old one with zeros around it"]
+            return ["the kernel is resized, not padded with zeros"]
         return [] if fit.exact or fit.resizes else [fit.reason]
 
     def _exact(self, graph: Graph, path: str, old: Layer) -> bool:

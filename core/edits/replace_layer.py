@@ -52,7 +52,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             raise EditError(f"How {self.layer} is connected is not known, so it cannot be replaced.")
         if layer.is_input:
             raise EditError(
-                f"{self.layer} is an InputLayer: change_input sets its size and channels, set_batch its batch size."
+                f"{self.layer} is an InputLayer; use change_input for its size and channels, or set_batch for its "
+                "batch size."
             )
         if layer.is_operation or layer.inner is not None:
             raise EditError(f"{self.layer} is a {layer.class_name}; only single layers can be replaced.")
@@ -135,8 +136,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         told = []
         if layer.opaque and layer.weights:
             text = (
-                f"The settings of {self.layer} change, but the code of {layer.class_name} is not here: its weights "
-                "stay as they are, whether they fit or not; name the file with its code to know."
+                f"The settings of {self.layer} change, but the code of {layer.class_name} is not available, so its "
+                "weights are kept without checking that they fit; name the file with its code to check them."
             )
             told.append(Finding("warning", "graph.opaque", self.layer, text))
         found, gone = self._outcome(before)
@@ -156,12 +157,12 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         detail = "\n".join([*(f"{self.layer}/{one}" for one in (*found.lost, *found.fresh))])
         if found.open:
             text = (
-                f"{self.layer} was {was} and becomes {now}, but {found.why}, so with its kernel it would compute "
-                "something else; choose what to do with the kernel."
+                f"{self.layer} was {was} and becomes {now}, but {found.why}, so with this kernel it would compute "
+                "something different; choose what to do with the kernel."
             )
             ways = (
-                Fix("Turn the kernel round all the same", (replace(self, carry="meaning"),)),
-                Fix("Take the kernel as it is", (replace(self, carry="name"),)),
+                Fix("Convert the kernel anyway", (replace(self, carry="meaning"),)),
+                Fix("Use the kernel unchanged", (replace(self, carry="name"),)),
                 self._anew(),
             )
             return [Finding("error", "weight.mismatch", self.layer, text, ways, detail)]
@@ -171,8 +172,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             return [Finding("warning", "adapt.lossy", self.layer, text, detail=detail)]
         if found.exact:
             text = (
-                f"{self.layer} was {was} and becomes {now}, which has no use for {_listed(found.lost)}: only training "
-                f"used {'it' if len(found.lost) == 1 else 'them'}. Outputs stay as they were."
+                f"{self.layer} was {was} and becomes {now}, which does not need {_listed(found.lost)}: "
+                f"{'it was' if len(found.lost) == 1 else 'they were'} only used in training. Outputs stay the same."
             )
             return [Finding("info", "weight.unmatched", self.layer, text, detail=detail)]
         severity: Severity = "info" if self.carry in ("none", "name") else "warning"
@@ -180,7 +181,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         if found.kept:
             text = f"{_listed(found.kept)} {_are(found.kept)} carried over, {lost}"
         else:
-            text = f"nothing of it is carried over{f', because {found.why}' if found.why else ''}; {lost}"
+            text = f"none of its weights are carried over{f', because {found.why}' if found.why else ''}; {lost}"
         if found.fresh:
             text += f", and {_listed(found.fresh)} start{'s' if len(found.fresh) == 1 else ''} at initial values"
         text = f"{self.layer} was {was} and becomes {now}: {text}. Outputs change."
@@ -235,7 +236,10 @@ def _refuse_missing_outputs(path: str, old: Layer, new: Layer, level: Graph) -> 
         twice = 2 if new.class_name == "Bidirectional" else 1
         gives = 1 + (states or 0) * twice * bool(config.get("return_state"))
         if used >= gives:
-            raise EditError(f"{path} gives {used + 1} tensors that others use; the new {words(new)} gives {gives}.")
+            raise EditError(
+                f"Output {used} of {path}, counted from 0, is in use, but the new {words(new)} has only {gives}; "
+                f"choose a layer with at least {used + 1} outputs."
+            )
 
 
 def _classes(entry: Any) -> Any:

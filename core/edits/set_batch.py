@@ -39,7 +39,7 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
         """The graph with the size wherever the old one stood."""
         self.check()
         if graph.opaque:
-            raise EditError(f"{graph.class_name} shows no inputs whose batch size could be set.")
+            raise EditError(f"The inputs of {graph.class_name} are unknown, so their batch size cannot be set.")
         names = [layer.name for layer in graph.input_layers()]
         if self.input is not None and self.input not in names:
             raise EditError(
@@ -48,12 +48,12 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
         wanted = set(names) if self.input is None else {self.input}
         for layer in graph.input_layers():
             if layer.name in wanted and not layer.config.get("batch_shape"):
-                raise EditError(f"The shape of the input {layer.name!r} is not known, so its batch size cannot be set.")
+                raise EditError(f"The shape of the input {layer.name!r} is unknown, so its batch size cannot be set.")
         stateful = [path for path, layer in graph.walk() if _stateful(layer.config)]
         if stateful and self.batch is None:
             which = f"{stateful[0]} is" if len(stateful) == 1 else f"{len(stateful)} layers (first: {stateful[0]}) are"
             raise EditError(
-                f"{which} stateful: a state is kept for each sample from one batch to the next, which takes a fixed "
+                f"{which} stateful: a state is kept for each sample from one batch to the next, which needs a fixed "
                 "batch size. Give a number, or set stateful to false first (replace_layer)."
             )
         olds = self._olds(graph)
@@ -76,12 +76,15 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
                 continue
             if layer.is_operation and layer.config != old.config:
                 one, other = (_shape(item) for item in (layer, old))
-                text = f"{path} gives the shape {one} instead of {other}, as its first number was the batch size."
+                text = (
+                    f"The target shape of {path} is now {one} instead of {other}, because its first number was the "
+                    "batch size."
+                )
                 found.append(Finding("info", "baked.constant", path, text))
             elif layer.is_operation and (_names_batch(layer, olds) or _holds_batch(layer, olds)):
                 text = (
-                    f"{path} ({layer.class_name}) holds numbers for a batch of {next(iter(olds))}, and nothing says "
-                    "what they are for another one; the model may not run."
+                    f"{path} ({layer.class_name}) contains sizes for a batch of {next(iter(olds))}, and it is unclear "
+                    "what they should be for another batch size; the model may not run."
                 )
                 found.append(Finding("warning", "baked.constant", path, text))
         return tuple(found)

@@ -162,7 +162,7 @@ def _dequantized(old: list[tuple[str, str]], gone: dict[str, tuple[str, ...]]) -
     dropped = ", ".join(dict.fromkeys(name for one in gone.values() for name in one))
     text = f"{names}: {mode} becomes floats; {_TELLS.get(mode, _SCALED)}."
     if dropped:
-        text += f" {'No longer needed and dropped' if mode == 'float8' else 'Made part of the floats'}: {dropped}."
+        text += f" {'No longer needed and dropped' if mode == 'float8' else 'Merged into the floats'}: {dropped}."
     lines = [f"{one}: {', '.join(gone[one])}" for one, _ in old]
     return Finding("info", "adapt.lossy", path, text, detail="\n".join(lines))
 

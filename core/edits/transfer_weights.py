@@ -158,9 +158,9 @@ def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | N
         changed = [path for path in done.layers if path in old and _is_raw(done, path) and slopes(old[path])]
         if changed:
             text = (
-                f"{_some(changed)} act through hard_sigmoid, whose slope differs between Keras 2 and 3, and {file!r} "
-                "does not say which of them wrote it: its arrays are taken for Keras 3's. If Keras 2 wrote them, save "
-                "them there as .h5 and take that file."
+                f"{_some(changed)} use hard_sigmoid, whose slope differs between Keras 2 and 3, and {file!r} does not "
+                "say which version wrote it: its arrays are assumed to come from Keras 3. If Keras 2 wrote them, save "
+                "them there as .h5 and use that file."
             )
             found.append(Finding("warning", "weight.unmatched", changed[0], text, detail="\n".join(changed)))
     return found

@@ -85,8 +85,8 @@ def _reason(layer: Layer, before: tuple[int, ...], after: tuple[int, ...]) -> st
     details += [f"strides {_text(strides)}"] if max(_all(strides)) > 1 else []
     details += [f"dilation {_text(rate)}"] if max(_all(rate)) > 1 else []
     return (
-        f"with {' and '.join(details)} the windows of {_text(after)} taps lie elsewhere than those of {_text(before)}, "
-        "wherever the old taps are put"
+        f"with {' and '.join(details)} the windows of a {_text(after)} kernel cannot be aligned with those of a "
+        f"{_text(before)} kernel, wherever the old taps are placed"
     )
 
 
@@ -138,23 +138,23 @@ def resized_map(graph: Graph, path: str, old: Layer, fit: KernelFit) -> Finding:
     if inside.class_name.endswith("Transpose"):
         return _larger_map(graph, path, old, fit)
     message = (
-        f"{path} has valid padding, so a larger kernel moves its windows inward and makes the map smaller; with "
-        "zeros around the map first it would compute what it did."
+        f"{path} has valid padding, so a larger kernel moves its windows inward and makes the map smaller; padding the "
+        "map with zeros first would keep the outputs the same."
     )
     feeder = sole_feeder(graph, path)
     if feeder is None or steps(old):
         return Finding("info", "adapt.lossy", path, message)
     both = zip(windows(inside, fit.before), windows(inside, fit.after), fit.offsets, strict=True)
     pads = [[at * new.dilation, large.reach - new.reach - at * new.dilation] for new, large, at in both]
-    fix = Fix("Put zeros around the map first", (_beside(feeder, f"ZeroPadding{len(pads)}D", "padding", pads, inside),))
+    fix = Fix("Pad the map with zeros first", (_beside(feeder, f"ZeroPadding{len(pads)}D", "padding", pads, inside),))
     return Finding("info", "adapt.lossy", path, message, (fix,))
 
 
 def _larger_map(graph: Graph, path: str, old: Layer, fit: KernelFit) -> Finding:
     inside = leaf(old)
     message = (
-        f"{path} is a transposed convolution with valid padding, so a larger kernel makes the map larger; cropped back "
-        "behind it, it would compute what it did."
+        f"{path} is a transposed convolution with valid padding, so a larger kernel makes the map larger; cropping the "
+        "map after it would keep the outputs the same."
     )
     gaps = []
     for new, large in zip(windows(inside, fit.before), windows(inside, fit.after), strict=True):
@@ -162,7 +162,7 @@ def _larger_map(graph: Graph, path: str, old: Layer, fit: KernelFit) -> Finding:
     first = inside.config.get("data_format") == "channels_first"
     if steps(old) or (first and len(gaps) == 1):
         return Finding("info", "adapt.lossy", path, message)
-    fix = Fix("Crop the map behind it", (_beside(path, f"Cropping{len(gaps)}D", "cropping", gaps, inside),))
+    fix = Fix("Crop the map after it", (_beside(path, f"Cropping{len(gaps)}D", "cropping", gaps, inside),))
     return Finding("info", "adapt.lossy", path, message, (fix,))
 
 

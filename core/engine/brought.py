@@ -63,12 +63,12 @@ def _is_ours(layer: Layer) -> bool:
 def _sentence(name: str) -> str:
     if name in STORED:
         return (
-            "it brings stored Python code, which a recipe may not, and nothing of it was run; use a Keras layer, or a "
-            "class or function out of a file of code that you name."
+            "it contains stored Python code, which is not allowed in a recipe, and none of it was run; use a Keras "
+            "layer, or a class or function from a code file that you name."
         )
     if name == "a file":
-        return "it names a file to be read, which a recipe may not; write the words themselves, as a list."
+        return "it names a file to read, which is not allowed in a recipe; write the words themselves, as a list."
     return (
-        f"it needs {name!r}, which is not Keras's and whose code is not here; use a Keras class, or name the file that "
-        "defines it."
+        f"it needs {name!r}, which is not part of Keras and whose code is not available; use a Keras class, or name "
+        "the file that defines it."
     )

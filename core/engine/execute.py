@@ -112,12 +112,12 @@ def _check_opaque(planned: Planned, source: Source, number: int, ending: str, ou
     name = carried[0] if carried else graph.class_name
     if not wanted:
         raise FileError(
-            f"The code of {name} is not here, and its arrays come from a {_SAID.get(kind, 'file')}, which keeps no "
-            "order of them that another format could carry; name the file that defines it.",
+            f"The code of {name} is not available, and its arrays come from a {_SAID.get(kind, 'file')}, which does "
+            "not keep them in an order that another format could use; name the file that defines it.",
             path=str(out),
         )
     raise FileError(
-        f"The code of {name} is not here, so its arrays can only be carried into the format they came in; write "
+        f"The code of {name} is not available, so its arrays can only be written in the format they came in; write "
         f"{'an .h5' if '.h5' in wanted else 'a .keras'} file, or name the file that defines it.",
         path=str(out),
     )

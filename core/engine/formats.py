@@ -24,8 +24,8 @@ def format_findings(graph: Graph, source: Source, ending: str) -> tuple[Finding,
                 "info",
                 "legacy.repaired",
                 path,
-                f"The low-rank update (LoRA) of {path} is added to its weights, which {ending} cannot keep apart; "
-                "call enable_lora again to go on training it.",
+                f"The low-rank update (LoRA) of {path} is added to its weights, because {ending} cannot store it "
+                "separately; call enable_lora again to continue training it.",
             )
             for path, layer in graph.walk()
             if has_update(layer)
@@ -37,16 +37,16 @@ def _vocabularies(graph: Graph, source: Source, ending: str) -> Iterator[Finding
     layers = dict(graph.walk())
     for path, names in asset_names(graph, source).items():
         if ending == ".weights.h5":
-            message = f"The vocabulary of {path} belongs to the model; a file of weights does not hold it."
+            message = f"The vocabulary of {path} is part of the model and is not stored in a weights file."
         elif layers[path].class_name in LOOKUPS:
-            message = f"The vocabulary of {path} is kept in its configuration, since {ending} has no place for files."
+            message = f"The vocabulary of {path} is stored in its config, because {ending} cannot contain files."
         elif layers[path].inner is not None:
             continue
         else:
             kept = ", ".join(name for name, _ in names[:3])
             raise FileError(
-                f"{path} ({layers[path].class_name}) keeps files of its own ({kept}), which only a .keras file has a "
-                "place for; write .keras.",
+                f"{path} ({layers[path].class_name}) has its own files ({kept}), which only a .keras file can "
+                "contain; write a .keras file.",
                 layer=path,
             )
         yield Finding("info", "legacy.repaired", path, message)

@@ -32,7 +32,7 @@ class UnknownCode(Exception):
     """A config needs code that is not here or may not run. `name` says which."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"it needs {name}, whose code is not here")
+        super().__init__(f"it needs {name}, whose code is not available")
         self.name = name
 
 

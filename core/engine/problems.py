@@ -50,7 +50,7 @@ def _shapeless(graph: Graph) -> list[Finding]:
             "error",
             "shape.incompatible",
             layer.name,
-            f"Neither the file nor the layers behind {layer.name} say which shape it has; set it with change_input.",
+            f"Neither the file nor the layers after {layer.name} define its shape; set it with change_input.",
         )
         for layer in (() if graph.opaque else graph.input_layers())
         if layer.config.get("batch_shape") is None and layer.config.get("dtype") is not None
@@ -62,9 +62,9 @@ def reshape_findings(after: Graph, before: Graph) -> list[Finding]:
     found = []
     for path, layer, was, now in recut(before, after):
         text = (
-            f"{path} reshapes to {target_of(layer)}, sizes fixed when the model was built for {_sizes(was)}. Now "
-            f"{_sizes(now)} reaches it, and a batch of -1 would take what is left over, so that one sample becomes "
-            "several or is cut elsewhere. Keep the size, or adapt what arrives."
+            f"{path} reshapes to {target_of(layer)}, a shape fixed when the model was built for the input "
+            f"{_sizes(was)}. It now receives {_sizes(now)}, and the batch size of -1 would absorb the difference, so "
+            "samples would be split or mixed. Keep the old size, or adapt the input of this layer."
         )
         found.append(Finding("error", "baked.constant", path, text, adapter_fix(after, before)))
     return found
@@ -106,8 +106,8 @@ def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper
         return Finding("error", "layer.unknown", problem.layer, message)
     if problem.error.startswith(SEVERAL):
         message = (
-            f"{problem.layer} ({kind}) gives {len(problem.inputs)} tensors, but a Sequential hands only one to the "
-            "next layer. Build this model as a Functional one, or with a single output inside."
+            f"{problem.layer} ({kind}) gives {len(problem.inputs)} tensors, but a Sequential passes only one to the "
+            "next layer. Rebuild the model as Functional, or give the inner model a single output."
         )
         return Finding("error", "shape.incompatible", problem.layer, message)
     arrived = " and ".join([*map(_text, problem.inputs), *_constants(layer, problem.call)]) or "nothing"

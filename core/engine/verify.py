@@ -132,7 +132,7 @@ def _exported(
     """A format that only runs: its outputs against those of the model it was made from."""
     graph, export = planned.plan.graph, EXPORTS[ending]
     if (missing := missing_runtime(ending)) is not None:
-        message = f"Nothing was compared: {missing} is not here to run the {export.name} file."
+        message = f"Nothing was compared: {missing} is not installed, so the {export.name} file could not be run."
         return Verification(False, False, True, message=message, skipped=True)
     with Arrays(graph, files) as arrays:
         model = live_model(graph, planned.moves, arrays)
@@ -220,7 +220,7 @@ def runs(planned: Planned, model: Any, inputs: Mapping[str, Array]) -> tuple[boo
         return False, "The model has no outputs."
     for port, array in zip(planned.plan.outputs, found, strict=False):
         if port.shape is not None and not _admits(port.shape, array.shape):
-            return False, f"{port.name} has the shape {array.shape}; {port.shape} was planned."
+            return False, f"{port.name} has the shape {array.shape}, but {port.shape} was planned."
         if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
             return False, f"{port.name} has values that are not finite."
     return True, ""

@@ -53,7 +53,9 @@ def with_input_shapes(graph: Graph) -> tuple[Graph, tuple[Finding, ...]]:
         graph = _sized(_with_shape(graph, layer.name, shape), layer.name, shape, first)
         now = graph.layer(layer.name).config["batch_shape"]
         words = " x ".join("any" if size is None else str(size) for size in now[1:])
-        message = f"The file says no input shape; {first.name} ({first.class_name}) takes {words}, so that is it now."
+        message = (
+            f"The file gives no input shape; {first.name} ({first.class_name}) takes {words}, so that shape is used."
+        )
         findings.append(Finding("info", "legacy.repaired", layer.name, message))
     return graph, tuple(findings)
 

@@ -96,7 +96,7 @@ def _refuse_lost(layer: str, names: list[str], index: Hdf5Index, group: str, pat
         path,
         f"holds only {kept} of the {len(names)} arrays of {layer}: Keras{f' {version}' if version else ''} saved "
         f"several under one name ({', '.join(twice)}), and each replaced the one before",
-        "The others are in no file; save the model again as .keras with the program that still has it.",
+        "The other arrays are lost; if a program still has the model in memory, save it again from there as .keras.",
     )
 
 

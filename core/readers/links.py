@@ -35,5 +35,6 @@ def _refuse(model: Path, folder: Path, places: Iterable[Path]) -> None:
             raise damaged(
                 model,
                 f"is refused because {place.name!r} in it is a link to another place",
-                "A model holds its parts itself; copy the folder with what its links point to.",
+                "A model folder must contain all its files; copy the folder together with the files its links point "
+                "to.",
             )

@@ -16,9 +16,9 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
         if graph.class_name in MODELS:
             what = "The file does not say how the model's layers are connected: its"
         text = (
-            f"{what} layers and weights are shown and carried, their connections are unknown, and naming its code "
-            "would not tell them. To adapt it, build the same network from layers, save it, open that file and take "
-            "over the weights of this one with transfer_weights."
+            f"{what} layers and weights are shown and kept, but their connections are unknown, even with its code. To "
+            "adapt it, build the same network from layers, save it, open that file and copy the weights of this one "
+            "with transfer_weights."
         )
         found.append(Finding("warning", "graph.opaque", "", text))
     unknown: dict[str, list[str]] = {}

@@ -65,8 +65,8 @@ def _sloped(graph: Graph, notes: Notes, path: Path) -> list[Finding]:
         return []
     old = any(note.step["do"] == "hard_sigmoid" for steps in notes.values() for note in steps)
     text = (
-        f"{path.name} does not say which Keras wrote it, and hard_sigmoid (in {paths[0]}) has another slope in Keras 3 "
-        f"than before: its arrays are taken for Keras {2 if old else 3}'s, as the architecture is."
+        f"{path.name} does not say which Keras version wrote it, and hard_sigmoid (in {paths[0]}) has a different "
+        f"slope in Keras 3: its arrays are assumed to come from Keras {2 if old else 3}, like the architecture."
     )
     severity: Severity = "info" if old else "warning"
     return [Finding(severity, "weight.unmatched", paths[0], text, detail="\n".join(paths))]

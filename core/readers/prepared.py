@@ -52,15 +52,15 @@ def _finding(path: str, layer: Layer, field: str, accepted: bool) -> Finding:
     what, form = _WHAT[field]
     if accepted:
         text = (
-            f"{path} ({layer.class_name}) is carried on without {what}, which the file does not hold: Keras cannot run "
-            "the result before the layer is adapted again."
+            f"{path} ({layer.class_name}) is kept without {what}, which the file does not contain: Keras cannot run "
+            "the result until the layer is adapted again."
         )
         return Finding("warning", CODE, path, text)
     text = (
-        f"{path} ({layer.class_name}) learnt {what}, and the file does not hold them in a form that can be read. Give "
-        f"them with replace_layer as {field} ({form}), or adapt the layer again in Keras and save it."
-    ).replace("its vocabulary, and the file does not hold them", "its vocabulary, and the file does not hold it")
+        f"{path} ({layer.class_name}) learnt {what}, and the file does not contain them in a readable form. Set them "
+        f"with replace_layer as {field} ({form}), or adapt the layer again in Keras and save the model."
+    ).replace("its vocabulary, and the file does not contain them", "its vocabulary, and the file does not contain it")
     if field == "vocabulary":
-        text = text.replace("Give them with", "Give it with")
-    fix = Fix(f"Carry it on without {what}", (AcceptLosses(initialized=(f"{path}/{field}",)),))
+        text = text.replace("Set them with", "Set it with")
+    fix = Fix(f"Keep it without {what}", (AcceptLosses(initialized=(f"{path}/{field}",)),))
     return Finding("error", CODE, path, text, (fix,))

@@ -33,7 +33,7 @@ def _once(item: Any, said: list[str]) -> Any:
     if is_leaf(outputs) or len(outputs) < 2 or any(one != outputs[0] for one in outputs) or not is_leaf(outputs[0]):
         return item
     name = item.get("name") or item["config"].get("name") or "the model inside"
-    said.append(f"{name} gives its output once instead of {len(outputs)} times, as only one can be taken")
+    said.append(f"{name} lists its output once instead of {len(outputs)} times, because only one can be used here")
     return {**item, "config": {**item["config"], "output_layers": outputs[0]}}
 
 

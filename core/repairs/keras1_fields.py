@@ -82,7 +82,7 @@ _DROPPED = (
     "kernel_dim3",
     "dim_ordering",
 )
-_MODES = {1: "every sample by itself", 2: "by the statistics of each batch"}
+_MODES = {1: "each sample separately", 2: "with the statistics of each batch"}
 """What a BatchNormalization did where its mode was not 0."""
 _ORDERINGS = {"th": "channels_first", "tf": "channels_last"}
 _SIGNS = {"nb_filter", "border_mode", "init", "output_dim", "W_regularizer", "p", "sigma", "pool_length", "inner_init"}
@@ -111,7 +111,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     findings: tuple[Finding, ...] = ()
     if name == "BatchNormalization" and fields.pop("mode", 0) in _MODES:
         text = (
-            f"{{layer}} has mode={config['mode']}: Keras 1 normalized {_MODES[config['mode']]} there, Keras 3 by the "
+            f"{{layer}} has mode={config['mode']}: Keras 1 normalized {_MODES[config['mode']]}, but Keras 3 uses the "
             "stored statistics, so outputs differ."
         )
         findings = (Finding("warning", "legacy.repaired", "", text),)
@@ -120,7 +120,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     made = {**with_config(layer, fields), "class_name": name}
     if fields == config and name == layer["class_name"]:
         return None
-    return Change(made, "its fields have Keras 3's names now", findings)
+    return Change(made, "its settings now have the names of Keras 3", findings)
 
 
 def _is_old(layer: Config, dialect: Dialect) -> bool:

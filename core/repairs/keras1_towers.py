@@ -98,7 +98,7 @@ def _apply(model: Config, dialect: Dialect) -> Change | None:
         return None
     config = {key: value for key, value in model["config"].items() if key != "layers"}
     config |= {"layers": list(joined.layers.values()), "input_layers": joined.inputs, "output_layers": [output]}
-    said = f"its Merge of {len(layers[0]['config']['layers'])} models is a model with {len(joined.inputs)} inputs now"
+    said = f"its Merge of {len(layers[0]['config']['layers'])} models is now a model with {len(joined.inputs)} inputs"
     return Change({**model, "class_name": "Model", "config": config}, said)
 
 

@@ -69,9 +69,9 @@ def _unmark(layer: Config, dialect: Dialect) -> Change | None:
     inside = _unwrapped(layer) if layer["class_name"] in _MARKING else None
     if inside is None:
         return None
-    return Change(inside, f"{inside['class_name']} as it is; the mark that it is to be quantized is left behind")
+    return Change(inside, f"{inside['class_name']} is kept; the annotation that it should be quantized is removed")
 
 
-MARKING = Repair("marked", "Marks of tfmot for quantization are taken off", _unmark)
+MARKING = Repair("marked", "Quantization annotations of tfmot are removed", _unmark)
 PRUNING = Repair("pruned", "Pruning wrappers of tfmot are taken off", _prune)
 QUANTIZING = Repair("rounded", "Quantizing wrappers of tfmot are taken off", _quantize, severity="warning")

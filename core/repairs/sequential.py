@@ -10,7 +10,7 @@ from typing import Any
 from core.repairs.base import Change, Config, Dialect, Repair
 
 NAME = "sequential"
-LISTED = "a list of layers without a name is a named model now"
+LISTED = "a list of layers without a name is now a named model"
 
 
 def with_names(model: Config) -> tuple[Config, list[str]]:
@@ -87,7 +87,7 @@ def hoist(model: Config, dialect: Dialect) -> Change | None:
         shape = _shape(fields)
         if shape is not None:
             layers.insert(0, _input_layer(first, fields, shape))
-            said = "the first layer's input shape is an input layer now"
+            said = "the first layer's input shape is now an input layer"
     if not said:
         return None
     return Change({**model, "config": {**config, "layers": layers}}, said)

@@ -51,11 +51,15 @@ class ChannelRule(Rule, frozen=True, kw_only=True):
             raise RuleError(f"{self.name} needs a weight with a channel axis; this one has none.")
         here, there = shape[axis] * self.groups, target[axis]
         if self.groups > 1 and (axes.kind != "kernel" or axes.filters is None or shape[axes.filters] % self.groups):
-            raise RuleError(f"{self.name} makes a plain kernel of a grouped one, which this weight is not.")
+            raise RuleError(
+                f"{self.name} converts a grouped kernel to a plain one, but this weight is not a grouped kernel."
+            )
         if self.rows:
             rest = here - len(self.rows)
             if rest < 0 or max(self.rows) >= here or there - rest != len(self.places) or max(self.places) >= there:
-                raise RuleError(f"{self.name} knows the channels of another axis than this one of {shape[axis]}.")
+                raise RuleError(
+                    f"{self.name} does not match this axis, which has size {shape[axis]} and should get size {there}."
+                )
             here, there = len(self.rows), len(self.places)
         old = self.source if self.source is not None else here // self.inner
         outer, rest = divmod(here, max(1, old * self.inner))

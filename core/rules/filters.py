@@ -29,7 +29,8 @@ class FilterRule(Rule, frozen=True, kw_only=True):
         old, new = shape[axes.filters], target[axes.filters]
         if old % self.parts(axes) or new % self.parts(axes):
             return (
-                f"{self.name} works inside {self.parts(axes)} groups, into which {old} and {new} filters do not divide."
+                f"{self.name} works within {self.parts(axes)} groups, but {old} and {new} filters cannot both be "
+                "divided into them."
             )
         return self.reason(old, new)
 

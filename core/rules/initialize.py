@@ -54,7 +54,7 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
         if self.mode not in (None, "fan_in", "fan_out", "fan_avg"):
             return f"mode must be fan_in, fan_out or fan_avg, not {self.mode!r}."
         if short == "identity" and self.groups is not None and not _divides(self.groups, target):
-            return f"identity in {self.groups} groups needs axes that divide into them; {target} does not."
+            return f"identity needs axes that can be divided into {self.groups} groups; {target} cannot."
         if self.seed < 0:
             return f"seed must be 0 or more, not {self.seed}."
         return None

@@ -58,7 +58,7 @@ class CenterKernel(KernelRule, frozen=True, kw_only=True, tag="center"):
             return f"center has {len(self.offsets)} offsets for {len(axes.spatial)} spatial axes."
         for axis, offset in zip(axes.spatial, self.offsets, strict=True):
             if not min(0, target[axis] - shape[axis]) <= offset <= max(0, target[axis] - shape[axis]):
-                return f"center cannot put {shape[axis]} taps at tap {offset} of {target[axis]}."
+                return f"center cannot place {shape[axis]} taps at offset {offset} in a kernel of {target[axis]}."
         return None
 
     def axis_matrix(self, old: int, new: int) -> Array:

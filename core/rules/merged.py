@@ -102,7 +102,7 @@ class Merge(Rule, frozen=True, kw_only=True):
         """The merged array, in the dtype of the source's."""
         made = self.merged(siblings)
         if made.shape != self.shape:
-            raise RuleError(f"{self.name} made {made.shape} where {self.shape} is needed.")
+            raise RuleError(f"{self.name} produced the shape {made.shape}, but {self.shape} is needed.")
         return np.ascontiguousarray(made.astype(array.dtype))
 
     def merged(self, siblings: Mapping[str, Array]) -> Array:

@@ -54,7 +54,7 @@ class Relaid(Merge, frozen=True, kw_only=True, tag="relaid"):
                 pointwise = pointwise.reshape(*array.shape[-2:], filters)
                 array = np.einsum("...cm,cmo->...co", array, pointwise)
             else:
-                raise RuleError(f"{step} is no way to lay out an array.")
+                raise RuleError(f"{step} is not a known way to rearrange an array.")
         return array
 
 

@@ -25,8 +25,8 @@ class ClassesSheet(Sheet):
         self.wanted = named(NumberField("New number of classes"), "classesWanted")
         self.kept = named(QLineEdit(), "classesKept")
         self.kept.setAccessibleName("Old classes to keep")
-        self.kept.setPlaceholderText("the first ones, or 0, 3, 7-9")
-        self.kept.setToolTip("Numbers of old classes, counted from 0; they come first, in this order")
+        self.kept.setPlaceholderText("the first ones, or e.g. 0, 3, 7-9")
+        self.kept.setToolTip("Indices of old classes, counted from 0; they come first, in this order")
         for caption, field in (("Classes now", self.now), ("New number", self.wanted), ("Keep", self.kept)):
             form.addRow(caption, field)
             field.textChanged.connect(self._check)
@@ -64,7 +64,7 @@ class ClassesSheet(Sheet):
         if self.now.value is not None and any(isinstance(one, int) and one >= self.now.value for one in keep):
             return f"The model has classes 0 to {self.now.value - 1}."
         if self.wanted.value is not None and len(keep) > self.wanted.value:
-            return f"{len(keep)} classes cannot be kept among {self.wanted.value}."
+            return f"Cannot keep {len(keep)} classes: there will be only {self.wanted.value}."
         return ""
 
     @Slot()

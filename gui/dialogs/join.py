@@ -17,13 +17,13 @@ from gui.session import Session
 FILES = "Models (*.keras *.h5 *.hdf5 *.json);;All files (*)"
 WEIGHTS = "Weights (*.weights.h5 *.h5 *.hdf5 *.npz);;All files (*)"
 WAYS = (
-    ("series", "Behind this one", "It takes what this model gives"),
-    ("parallel", "Beside it", "Both answer, each for itself or as one"),
+    ("series", "After this one", "It takes this model's output"),
+    ("parallel", "In parallel", "Both give outputs, separately or merged"),
 )
 MERGES = (
     ("", "keep both outputs", "Outputs of this model first"),
-    ("concatenate", "concatenate them", "Side by side along the last axis"),
-    ("average", "average them", "As an ensemble does"),
+    ("concatenate", "concatenate them", "Joined along the last axis"),
+    ("average", "average them", "As in an ensemble"),
     ("add", "add them", ""),
 )
 
@@ -41,8 +41,8 @@ class JoinSheet(Sheet):
         grid.setVerticalSpacing(8)
         grid.setColumnStretch(1, 1)
         self.choose, self.file = self._row(grid, 0, "Choose file\u2026", "joinFile", self.ask)
-        self.add_weights, self.beside = self._row(grid, 1, "Its weights\u2026", "joinWeights", self.ask_weights)
-        self.add_weights.setToolTip("For an architecture (.json) whose weights are in a file of their own")
+        self.add_weights, self.beside = self._row(grid, 1, "Choose weights\u2026", "joinWeights", self.ask_weights)
+        self.add_weights.setToolTip("For an architecture (.json) whose weights are in a separate file")
         self.column.addLayout(grid)
         self.ways = Segments(WAYS)
         self.ways.set_current("series")
@@ -52,8 +52,8 @@ class JoinSheet(Sheet):
         form = QGridLayout(self.series)
         form.setContentsMargins(0, 0, 0, 0)
         form.setColumnStretch(1, 1)
-        self.output = named(Choice("Where it goes on from", ()), "joinOutput")
-        form.addWidget(label("Goes on from", "fieldLabel"), 0, 0)
+        self.output = named(Choice("Output of this model to continue from", ()), "joinOutput")
+        form.addWidget(label("Continue from", "fieldLabel"), 0, 0)
         form.addWidget(self.output, 0, 1)
         self.input = named(QLineEdit(), "joinInput")
         self.input.setAccessibleName("Input of the other model")
@@ -66,18 +66,20 @@ class JoinSheet(Sheet):
         side.setColumnStretch(1, 1)
         self.shared = named(QCheckBox("Both take the same input"), "joinShared")
         side.addWidget(self.shared, 0, 0, 1, 2)
-        self.merge = named(Choice("What becomes of the outputs", MERGES), "joinMerge")
+        self.merge = named(Choice("What to do with the outputs", MERGES), "joinMerge")
         side.addWidget(label("Outputs", "fieldLabel"), 1, 0)
         side.addWidget(self.merge, 1, 1)
         self.column.addWidget(self.parallel)
         self.nested = named(QCheckBox("Keep it as one layer"), "joinNested")
-        self.nested.setToolTip("A nested model, otherwise its layers stand beside this model\u2019s")
+        self.nested.setToolTip(
+            "As a nested model; otherwise its layers are added to this model\N{RIGHT SINGLE QUOTATION MARK}s layers"
+        )
         self.column.addWidget(self.nested)
         names = QHBoxLayout()
         names.addWidget(label("Put before its names", "fieldLabel"))
         self.prefix = named(QLineEdit(), "joinPrefix")
         self.prefix.setAccessibleName("Prefix of its layers' names")
-        self.prefix.setPlaceholderText("only where they are taken")
+        self.prefix.setPlaceholderText("only where a name is taken")
         names.addWidget(self.prefix, 1)
         self.column.addLayout(names)
         self.problem = Sentence()

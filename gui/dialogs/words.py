@@ -31,7 +31,9 @@ class WordsSheet(Sheet):
         self._numbers = False
         self.title = label("", "heading", wrap=True)
         self.column.addWidget(self.title)
-        self.column.addWidget(label("One word per line. Each row of the table behind it follows its word.", wrap=True))
+        self.column.addWidget(
+            label("One word per line. Each row of the embedding that uses it follows its word.", wrap=True)
+        )
         self.words = named(QPlainTextEdit(), "vocabularyWords")
         self.words.setAccessibleName("Words, one per line")
         self.words.setTabChangesFocus(True)

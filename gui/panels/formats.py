@@ -14,7 +14,7 @@ from gui.panels.parts import Sentence, divider, label, named
 from gui.session import Session
 
 HOWS = (
-    ("centre", "in the middle", "Kernels lie in the middle of the new axis: each frame is seen by itself, exactly"),
+    ("centre", "in the middle", "Kernels are centred on the new axis: each frame is processed separately, exactly"),
     ("mean", "averaged", "Kernels are repeated along the new axis and divided: frames are averaged from the start"),
 )
 _FORMATS = {"channels_last": "last", "channels_first": "first"}
@@ -39,8 +39,8 @@ class FormatsForm(QWidget):
         self.joined, self.join = self._section(
             column, "Another model", "Join\u2026", "joinModel", self.join_wanted.emit
         )
-        self.join.setToolTip("Put the model of another file behind this one, or beside it")
-        self.joined.say("Behind this one or beside it, out of another file.")
+        self.join.setToolTip("Add the model of another file after this one, or in parallel")
+        self.joined.say("After this one or in parallel, from another file.")
         column.addWidget(label("One more axis", "fieldLabel"))
         self.grown = Sentence("small")
         column.addWidget(self.grown)
@@ -51,7 +51,7 @@ class FormatsForm(QWidget):
         row.addWidget(label("taps", "fieldLabel"))
         self.taps = named(NumberField("Taps", nullable=True), "inflateDepth")
         self.taps.setPlaceholderText("as others")
-        self.taps.setToolTip("Taps of kernels along the new axis; empty for as many as along the others")
+        self.taps.setToolTip("Kernel size along the new axis; leave empty to use the same as along the others")
         self.taps.setMinimumWidth(72)
         row.addWidget(self.taps)
         row.addStretch(1)
@@ -61,8 +61,8 @@ class FormatsForm(QWidget):
         self.how = named(Choice("How kernels get the new axis", HOWS), "inflateHow")
         line.addWidget(self.how, 1)
         column.addLayout(line)
-        self.along = named(QCheckBox("strides and pools along it too"), "inflateAlong")
-        self.along.setToolTip("Otherwise every frame is kept up to the end")
+        self.along = named(QCheckBox("apply strides and pooling along it too"), "inflateAlong")
+        self.along.setToolTip("Otherwise all frames are kept through the whole model")
         column.addWidget(self.along)
         self.problem = Sentence()
         column.addWidget(self.problem)
@@ -100,7 +100,7 @@ class FormatsForm(QWidget):
         mixed = f" in {first} layers, last in {last}" if first and last else ""
         here = "first" if first else "last"
         self.format.say(f"Channels come {here}{mixed}." if first or last else "No layer of this model has one.")
-        self.turn.setText(f"Make them {_FORMATS[self._to]}")
+        self.turn.setText(f"Convert to channels {_FORMATS[self._to]}")
         self.turn.setEnabled(bool(first or last))
         self.join.setEnabled(known and bool(graph and graph.input_refs()))
         inputs = graph.input_layers() if known and graph is not None else ()
@@ -110,7 +110,7 @@ class FormatsForm(QWidget):
         for widget in (self.frames, self.taps, self.how, self.along, self.inflate):
             widget.setEnabled(self._input is not None)
         if self._input is None:
-            self.grown.say("No input takes signals or images.")
+            self.grown.say("This model has no input for signals or images.")
             return
         image = len(self._input.config["batch_shape"]) == 4
         words = (

@@ -56,7 +56,7 @@ class HeadPanel(QWidget):
             button.clicked.connect(self._on_choice)
             column.addWidget(button)
         self.output = named(Choice("Output", ()), "headOutput")
-        self.output.setToolTip("The output whose head changes; the others stay")
+        self.output.setToolTip("The output whose head changes; the others stay as they are")
         self.output.picked.connect(self._on_choice)
         self.output.hide()
         column.addWidget(self.output)
@@ -92,8 +92,10 @@ class HeadPanel(QWidget):
             if widget in (self.pooling, self.hidden, self.dropout):
                 self._not_kept += [caption, widget]
         column.addWidget(self.form)
-        self.dense = named(QCheckBox("Answer for each place of the map"), "headDense")
-        self.dense.setToolTip("For segmentation: convolutions of 1\u00d71 instead of pooling and Dense layers")
+        self.dense = named(QCheckBox("Output for each position of the map"), "headDense")
+        self.dense.setToolTip(
+            "For segmentation: 1\N{MULTIPLICATION SIGN}1 convolutions instead of pooling and Dense layers"
+        )
         self.dense.clicked.connect(self._on_choice)
         column.addWidget(self.dense)
         self.kept = KeepForm()
@@ -104,7 +106,7 @@ class HeadPanel(QWidget):
         self.explanation = Sentence("small")
         column.addWidget(self.explanation)
         self.every = named(QPushButton("Classes of every head\u2026"), "headEvery")
-        self.every.setToolTip("Another number of classes for a detector, or for several heads at once")
+        self.every.setToolTip("Change the number of classes of a detector, or of several heads at once")
         self.every.clicked.connect(self._on_every)
         column.addWidget(self.every, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(divider())

@@ -87,11 +87,11 @@ class ReplaceForm(QWidget):
         row.addWidget(label("by", "small"))
         self.by = QStackedWidget()
         self.activation = named(
-            Choice("By the activation", [(one, one, "") for one in ACTIVATIONS]), "replaceActivation"
+            Choice("With the activation", [(one, one, "") for one in ACTIVATIONS]), "replaceActivation"
         )
         self.rate = named(QDoubleSpinBox(), "replaceRate")
-        self.rate.setAccessibleName("By the rate")
-        self.rate.lineEdit().setAccessibleName("By the rate")
+        self.rate.setAccessibleName("With the rate")
+        self.rate.lineEdit().setAccessibleName("With the rate")
         self.rate.setRange(0.0, 0.99)
         self.rate.setSingleStep(0.05)
         self.rate.setDecimals(2)
@@ -101,7 +101,7 @@ class ReplaceForm(QWidget):
         row.addWidget(self.by, 1)
         self.button = named(QPushButton("Replace"), "replaceAll")
         self.button.setAccessibleName("Replace every one")
-        self.button.setToolTip("At every depth; findings say how many changed and whether the answers do")
+        self.button.setToolTip("Nested models included; findings say how many changed and whether outputs change")
         self.button.clicked.connect(self.replace)
         row.addWidget(self.button)
         column.addLayout(row)

@@ -42,11 +42,11 @@ class TidyPanel(QWidget):
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
         self.norms, self.fold = self._section(column, "BatchNormalization", "Fold", "foldNorms", self.fold_norms)
-        self.fold.setToolTip("Makes each part of the weights beside it, where that is exact; the answers stay")
+        self.fold.setToolTip("Folds each into a neighbouring layer, where that is exact; the outputs stay the same")
         self.kernels, self.plain = self._section(column, "Plain kernels", "Fold", "foldWeights", self.fold_weights)
         self.plain.setToolTip("WeightNormalization, SpectralNormalization and low-rank updates become plain kernels")
         self.training, self.drop = self._section(column, "Only for training", "Drop", "dropTraining", self.drop_kinds)
-        self.drop.setToolTip("Takes the checked kinds out, with what only they needed; the answers stay")
+        self.drop.setToolTip("Removes the checked kinds, and what only they needed; the outputs stay the same")
         self.kinds: dict[str, QCheckBox] = {}
         for kind, words in _WORDS.items():
             box = named(QCheckBox(words), f"drop-{kind}")
@@ -57,7 +57,7 @@ class TidyPanel(QWidget):
         column.addWidget(label("Batch size", "fieldLabel"))
         row = QHBoxLayout()
         self.batch = named(NumberField("Batch size", nullable=True), "batchSize")
-        self.batch.setToolTip("Samples in a batch; empty for any. Layers that keep states take a fixed one.")
+        self.batch.setToolTip("Samples in a batch; leave empty for any. Stateful layers need a fixed one.")
         self.batch.returnPressed.connect(self.set_batch)
         row.addWidget(self.batch)
         self.set = named(QPushButton("Set"), "setBatch")
@@ -111,14 +111,14 @@ class TidyPanel(QWidget):
         self._counted = graph
         layers = dict(graph.walk()) if graph is not None else {}
         count = len(norms(graph)) if graph is not None else 0
-        self._count(self.norms, self.fold, count, "Part of the weights beside them, where that is exact")
+        self._count(self.norms, self.fold, count, "Folded into a neighbouring layer, where that is exact")
         count = len(foldable(graph)) if graph is not None else 0
-        self._count(self.kernels, self.plain, count, "Kernels that are made of several arrays")
+        self._count(self.kernels, self.plain, count, "Kernels that are stored as several arrays")
         found = kinds_in(layers.values())
         for kind, box in self.kinds.items():
             box.setText(f"{_WORDS[kind]} ({found[kind]})")
             box.setVisible(bool(found[kind]))
-        self.training.say("Layers of the kinds that are checked:" if found.total() else "None in this model.")
+        self.training.say("Kinds of layers to remove:" if found.total() else "None in this model.")
         self._mark_drop()
         sizes = {layer.config["batch_shape"][0] for layer in _inputs(graph) if layer.config.get("batch_shape")}
         if not self.batch.hasFocus():

@@ -149,7 +149,7 @@ def test_that_a_class_of_its_own_says_what_is_possible_and_offers_no_code(
 ) -> None:
     window = open_source(subclassed())
     (finding,) = [one for one in window.session.findings if one.code == "graph.opaque"]
-    assert "shown and carried" in finding.message
+    assert "shown and kept" in finding.message
     assert "transfer_weights" in finding.message
     assert not window.actions_["define_class"].isEnabled()
     assert link(window, REBUILT).isVisible()

@@ -355,4 +355,6 @@ def test_that_case_26_what_only_code_can_make_is_not_offered_without_it(tmp_path
 def test_that_case_26_settings_of_windows_without_code_are_called_unchecked(tmp_path: Path) -> None:
     job = Job(forms.windowed(32, 32), tmp_path)
     found = job.add({"do": "replace_layer", "layer": "windows", "config": {"window_size": 8}})
-    assert any(one.severity == "warning" and "its weights stay as they are" in one.message for one in found.findings)
+    assert any(
+        one.severity == "warning" and "its weights are kept without checking" in one.message for one in found.findings
+    )

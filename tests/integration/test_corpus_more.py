@@ -325,7 +325,7 @@ def test_that_a_layer_without_code_is_told_and_carried_into_its_own_format(tmp_p
     assert [one.layer for one in source.findings if one.code == "layer.unknown"] == ["main_output"]
     engine = Engine()
     engine.set_source(source)
-    with pytest.raises(FileError, match="The code of main_output is not here"):
+    with pytest.raises(FileError, match="The code of main_output is not available"):
         engine.apply(Recipe(), tmp_path / "out.keras", True)
     engine.apply(Recipe(), tmp_path / "out.h5", False)
     stored: dict[str, dict[str, Any]] = {}

@@ -246,7 +246,7 @@ def test_that_the_offered_convolution_ahead_of_the_model_keeps_the_old_bands(tmp
     source = model(lambda x: L.Softmax()(x))
     path = saved(source, tmp_path)
     change = {"do": "change_input", "shape": [SIZE, SIZE, 5], "channels": "zero_extra"}
-    fixes = [fix for one in plan(path, change).findings for fix in one.fixes if "convolution ahead" in fix.title]
+    fixes = [fix for one in plan(path, change).findings for fix in one.fixes if "convolution before" in fix.title]
     written, new = applied(path, tmp_path / "new.keras", *fixes[0].edits)
     assert_verified(written.verification)
     x = np.random.default_rng(3).normal(size=(2, SIZE, SIZE, 5)).astype("float32")

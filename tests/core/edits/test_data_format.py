@@ -222,8 +222,8 @@ def test_that_a_layer_bound_to_the_old_order_sees_it_through_a_permute(tmp_path:
     ]
     told = [one.message for one in found.findings if "Permute" in one.message]
     assert told == [
-        "along_width works along an axis of the old order, so conv2d_permute, a Permute, was put before it. "
-        "1 more were put in."
+        "along_width works along an axis of the old data format, so conv2d_permute, a Permute, was inserted before it. "
+        "1 more Permute layers were added."
     ]
 
 
@@ -246,9 +246,9 @@ def test_that_what_cannot_be_converted_is_named(tmp_path: Path) -> None:
     model = keras.Model(
         start, L.Conv2D(2, 1, data_format=FIRST)(Odd(name="odd")(L.Conv2D(2, 1, data_format=FIRST)(start)))
     )
-    with pytest.raises(RecipeError, match=r"odd is a Odd, whose code is not Keras's"):
+    with pytest.raises(RecipeError, match=r"odd \(Odd\) has code that is not part of Keras"):
         plan(saved(model, tmp_path), {"do": "data_format", "to": LAST})
-    with pytest.raises(RecipeError, match="every layer has its channels last already"):
+    with pytest.raises(RecipeError, match="every layer already has channels last"):
         plan(saved(chain(LAST), tmp_path), {"do": "data_format", "to": LAST})
     vectors = keras.Sequential([keras.Input((4,)), L.Dense(2)])
     with pytest.raises(RecipeError, match="no layer has one"):

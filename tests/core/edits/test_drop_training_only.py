@@ -88,11 +88,11 @@ def test_that_taking_out_dropout_that_always_acts_is_not_called_exact(tmp_path: 
 
 def test_that_there_must_be_such_a_layer_and_such_a_kind(tmp_path: Path) -> None:
     source = drive.saved(zoo.sequential(), tmp_path)
-    with pytest.raises(RecipeError, match="no layer that only acts in training"):
+    with pytest.raises(RecipeError, match="no layer that is active only in training"):
         drive.plan(source, DROP)
     with pytest.raises(RecipeError, match="There is no kind 'nose'"):
         drive.plan(source, {**DROP, "kinds": ["nose"]})
-    assert DropTrainingOnly().summary() == "Drop what only acts in training"
+    assert DropTrainingOnly().summary() == "Drop what is active only in training"
     assert DropTrainingOnly(kinds=("losses",)).summary() == "Drop losses"
 
 

@@ -134,7 +134,7 @@ def test_that_the_plan_says_where_fold_differs_and_offers_what_is_exact(tmp_path
     finding = said(plan(path, gray()))
     assert finding.layer == "stem"
     assert "exact inside the image" in finding.message
-    assert "zeros that pad it" in finding.message
+    assert "padding zeros" in finding.message
     assert [fix.title for fix in finding.fixes] == ["Repeat gray 3 times ahead of the model, which is exact"]
     exact = Recipe(edits=(*recipe(gray()).edits, *finding.fixes[0].edits))  # taken in the terminal: behind the others
     alone = Recipe(edits=finding.fixes[0].edits)  # in the window, the first of them replaces its like
@@ -150,7 +150,7 @@ def test_that_the_plan_says_where_fold_differs_and_offers_what_is_exact(tmp_path
 
 @pytest.mark.parametrize(
     ("rule", "words"),
-    [("sum", "scaled differently ahead of stem"), ("mean", "all channels together weigh 33% of what they did")],
+    [("sum", "scaled differently before stem"), ("mean", "all channels together weigh 33% of what they did")],
 )
 def test_that_a_rule_that_loses_more_says_why_and_fold_is_one_click(rule: str, words: str, tmp_path: Path) -> None:
     path = saved(normalized("same"), tmp_path)

@@ -121,7 +121,7 @@ def test_that_every_normalization_is_folded_exactly(name: str, tmp_path: Path) -
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "padding": (
         lambda: chain(L.ReLU(name="r"), norm(), L.Conv2D(6, 3, padding="same", name="c")),
-        "c puts zeros around its input",
+        "c pads its input with zeros",
     ),
     "zeros added": (
         lambda: chain(L.Conv2D(4, 3), L.ZeroPadding2D(name="z"), norm(), L.ReLU()),
@@ -134,11 +134,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "maximum": (lambda: chain(L.Conv2D(4, 3), L.MaxPooling2D(name="p"), norm(), L.ReLU()), r"p \(MaxPooling2D\)"),
     "overlapping": (
         lambda: chain(L.ReLU(), norm(), L.Conv2DTranspose(4, 3, name="t")),
-        "t adds up as many taps as overlap",
+        "t sums a varying number of overlapping taps",
     ),
     "wrapped": (
         lambda: chain(L.SpectralNormalization(L.Dense(3), name="s"), norm(), shape=(4,)),
-        "fold_weights makes a plain layer first",
+        "turn it into a plain layer first with fold_weights",
     ),
 }
 
@@ -154,7 +154,7 @@ def test_that_a_convolution_used_elsewhere_too_is_named(tmp_path: Path) -> None:
     image = keras.Input((8, 8, 3))
     x = L.Conv2D(4, 3, name="c")(image)
     source = drive.saved(keras.Model(image, L.Add(name="sum")([norm()(x), x])), tmp_path)
-    with pytest.raises(RecipeError, match="what c gives also goes to sum"):
+    with pytest.raises(RecipeError, match="the output of c also goes to sum"):
         drive.plan(source, {**FOLD, "layers": ["n"]})
 
 
@@ -281,7 +281,7 @@ def test_that_a_quantized_layer_is_folded_before_or_refused(tmp_path: Path) -> N
     seeded(model, 2)
     source = drive.saved(model, tmp_path)
     int8 = {"do": "set_dtype", "policy": "int8"}
-    with pytest.raises(RecipeError, match="d is quantized; fold first"):
+    with pytest.raises(RecipeError, match="d is quantized; fold before quantizing"):
         drive.plan(source, int8, FOLD)
     written, _ = drive.applied(source, tmp_path / "out.keras", FOLD, int8)
     drive.assert_verified(written.verification)

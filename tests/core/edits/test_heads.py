@@ -117,7 +117,7 @@ def test_that_kept_classes_answer_as_before(bench: Any, keep: Any) -> None:
         (AttachHead(classes=2, activation="relu"), "activation must be"),
         (AttachHead(classes=2, keep=(0, 1, 2)), "more than the 2"),
         (AttachHead(classes=2, keep=(9,)), "classes 0 to 4"),
-        (AttachHead(classes=2, keep=("cow",)), "not among labels"),
+        (AttachHead(classes=2, keep=("cow",)), "not in labels"),
         (AttachHead(classes=2, keep=(0,), labels=("a",)), "names 1 classes"),
         (AttachHead(classes=2, keep=(0,), hidden=(9,)), "hidden must be empty"),
     ],
@@ -152,7 +152,7 @@ def test_that_a_model_that_is_all_head_has_none_to_remove(kind: str, pooling: An
     model = keras.Sequential([*parts, layers.Dense(3)])
     if kind == "nested flatten":
         model = keras.Sequential([keras.Input((8, 8, 3)), keras.Sequential(parts, name="body"), layers.Dense(3)])
-    with pytest.raises(EditError, match="The model is all head"):
+    with pytest.raises(EditError, match="The model consists only of a head"):
         Bench(model).built(RemoveHead(pooling=pooling))
 
 
@@ -208,7 +208,7 @@ def test_that_the_head_of_a_u_net_is_its_last_convolution(nested: bool) -> None:
     assert drift(pooled(x), np.asarray(features(x)).mean(axis=(1, 2))) < 1e-6
     edit = RemoveHead()
     (finding,) = edit.findings(source.graph, edit.apply(source.graph))
-    assert "each place of a map" in finding.message
+    assert "each position of a map" in finding.message
     assert finding.fixes[0].edits == (RemoveHead(pooling="none"),)
 
 

@@ -166,7 +166,7 @@ def test_that_the_ends_alone_are_weaker(tmp_path: Path) -> None:
         (lambda x: L.UpSampling2D(2, interpolation="bilinear", name="odd")(x), (8, 8, 3), "odd is a UpSampling2D"),
         (lambda x: L.LSTM(2, name="odd")(x), (8, 3), "odd is a LSTM"),
         (lambda x: L.Conv1D(2, 3, padding="causal", name="odd")(x), (8, 3), "odd is a Conv1D with causal padding"),
-        (lambda x: L.Flatten(name="odd")(x), (8, 8, 3), "odd is an output that is flattened"),
+        (lambda x: L.Flatten(name="odd")(x), (8, 8, 3), "The output odd is flattened"),
     ],
 )
 def test_that_what_has_no_counterpart_is_named(layer: Any, shape: tuple[int, ...], words: str, tmp_path: Path) -> None:
@@ -180,8 +180,8 @@ def test_that_what_has_no_counterpart_is_named(layer: Any, shape: tuple[int, ...
     ("shape", "words"),
     [
         ([4, 9, 8, 3], "but 'input_layer' takes 8 x 8 x 3"),
-        ([8, 8, 3], "so shape has to give 4; it gives 3"),
-        ([0, 8, 8, 3], "0 is no size"),
+        ([8, 8, 3], "so shape must give 4, not 3"),
+        ([0, 8, 8, 3], "0 is not a valid size"),
     ],
 )
 def test_that_other_shapes_are_refused(shape: list[int], words: str, tmp_path: Path) -> None:

@@ -179,11 +179,11 @@ def test_that_shapes_that_do_not_meet_are_told_with_what_would_help(files: Files
         "pool gives (4), but the input 'vector' of predictor.keras takes (5); join them where the shapes agree, or put "
         "layers between them."
     )
-    assert [fix.title for fix in told.fixes] == ["Go on from dense"]
+    assert [fix.title for fix in told.fixes] == ["Continue from dense"]
     assert plan(files["encoder"], *told.fixes[0].edits).ok
     found = plan(files["encoder"], join(files["predictor"], how="parallel", shared=True))
     fix = next(one for one in found.findings if one.severity == "error").fixes[0]
-    assert fix.title == "Give each model an input of its own"
+    assert fix.title == "Give each model its own input"
     assert plan(files["encoder"], *fix.edits).ok
     found = plan(files["encoder"], join(files["predictor"], how="parallel", merge="add"))
     told = next(one for one in found.findings if one.severity == "error")
@@ -194,8 +194,8 @@ def test_that_shapes_that_do_not_meet_are_told_with_what_would_help(files: Files
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"shared": True}, "shared and merge are for models side by side"),
-        ({"how": "parallel", "output": "dense"}, "output is for models in series"),
+        ({"shared": True}, "shared and merge are only for models side by side"),
+        ({"how": "parallel", "output": "dense"}, "output is only for models in series"),
         ({"output": "nothing"}, "There is no layer 'nothing'"),
         ({"input": "nothing"}, "There is no input 'nothing'"),
         ({"prefix": " "}, "prefix is empty"),
@@ -218,7 +218,7 @@ def test_that_an_architecture_takes_the_weights_named_beside_it(files: Files, tm
     (tmp_path / "second.json").write_text(model.to_json())
     model.save_weights(tmp_path / "second.weights.h5")
     bare = plan(files["encoder"], join(tmp_path / "second.json"))
-    assert "holds no arrays" in next(one.message for one in bare.findings if one.code == "weight.unmatched")
+    assert "holds no weights" in next(one.message for one in bare.findings if one.code == "weight.unmatched")
     step = join(tmp_path / "second.json", weights=str(tmp_path / "second.weights.h5"))
     written, new = applied(files["encoder"], tmp_path / "out.keras", step)
     assert_verified(written.verification)
@@ -285,7 +285,7 @@ def test_that_arrays_without_code_stay_in_the_format_of_their_own_file(files: Fi
     keras.Model(start, Odd(name="odd")(start)).save(tmp_path / "odd.keras")
     keras.saving.get_custom_objects().pop("joined_tests>Odd")
     work = opened(files["encoder"])
-    with pytest.raises(FileError, match="can only be carried into the format they came in"):
+    with pytest.raises(FileError, match="can only be written in the format they came in"):
         work.apply(recipe(join(tmp_path / "odd.keras")), tmp_path / "out.h5")
     assert work.apply(recipe(join(tmp_path / "odd.keras")), tmp_path / "out.keras").bytes
 

@@ -235,5 +235,5 @@ def test_that_kernels_smaller_than_before_say_that_they_lose(bench: Any) -> None
     source = bench("flat")
     edit = ReplaceFirstConv(kernel_size=1)
     found = edit.findings(source.graph, source.edited(edit))
-    assert "a smaller kernel sees less" in found[0].message
+    assert "a smaller kernel sees a smaller area" in found[0].message
     assert problems(source.edited(edit)) == []

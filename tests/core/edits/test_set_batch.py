@@ -108,7 +108,7 @@ def test_that_constants_for_each_sample_are_told(tmp_path: Path) -> None:
     y = keras.ops.concatenate([x, keras.ops.ones((6, 5, 1))], axis=-1)
     plan = drive.plan(drive.saved(keras.Model(x, y), tmp_path), SetBatch(batch=2))
     assert not plan.ok
-    assert any("holds numbers for a batch of 6" in one.message for one in plan.findings)
+    assert any("contains sizes for a batch of 6" in one.message for one in plan.findings)
 
 
 def test_that_states_without_a_fixed_batch_are_refused_with_the_way_out(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_that_the_recipe_says_the_size() -> None:
 
 def test_that_other_steps_lead_to_this_one(tmp_path: Path) -> None:
     source = drive.saved(stateful(), tmp_path)
-    with pytest.raises(RecipeError, match="whose size set_batch sets"):
+    with pytest.raises(RecipeError, match="set_batch sets its size"):
         drive.plan(source, {"do": "change_input", "shape": [1, 5, 2]})
-    with pytest.raises(RecipeError, match="set_batch its batch size"):
+    with pytest.raises(RecipeError, match="set_batch for its batch size"):
         drive.plan(source, {"do": "replace_layer", "layer": "x", "config": {"batch_shape": [1, 5, 2]}})

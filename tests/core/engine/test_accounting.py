@@ -258,5 +258,5 @@ def test_that_a_file_which_lacks_an_array_is_an_error_until_that_is_accepted(fil
 
 
 def test_that_accepting_nothing_is_refused() -> None:
-    with pytest.raises(Exception, match="names nothing"):
+    with pytest.raises(Exception, match="accept_losses is empty"):
         recipe({"do": "accept_losses"})

@@ -110,6 +110,6 @@ def test_that_a_runtime_that_is_not_here_leaves_a_file_unverified(
     written = opened(path).apply(recipe(), out)
     assert written.verification is not None
     assert not written.verification.ok
-    assert written.verification.reason.startswith("Nothing was compared: onnxruntime is not here")
+    assert written.verification.reason.startswith("Nothing was compared: onnxruntime is not installed")
     assert (Path(written.written).name, out.exists()) == ("new.savedmodel.unverified", False)
     assert exports.missing_runtime(".savedmodel") is None

@@ -95,4 +95,4 @@ def test_that_a_file_whose_writer_lost_arrays_says_which(
     with pytest.raises(FileError) as refused:
         read_model(path)
     assert f"only {len(present)} of the {2 * len(present)} arrays of s" in refused.value.message
-    assert all(word in refused.value.message for word in (version, *present, "save the model again as .keras"))
+    assert all(word in refused.value.message for word in (version, *present, "save it again from there as .keras"))

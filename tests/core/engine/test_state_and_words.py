@@ -200,7 +200,7 @@ def test_that_other_files_of_layers_are_kept_or_refused(tmp_path: Path) -> None:
     source = read_model(path)
     known = replace(source, graph=source.graph.replace_layers(lambda _, layer: replace(layer, opaque=False)))
     engine().set_source(replace(known, findings=()))
-    with pytest.raises(FileError, match=r"noted \(Noted\) keeps files of its own \(factor.txt\)"):
+    with pytest.raises(FileError, match=r"noted \(Noted\) has its own files \(factor.txt\)"):
         engine().apply(recipe(RENAME), tmp_path / "new.h5")
     assert not (tmp_path / "new.h5").exists()
     written = engine().apply(recipe(RENAME), tmp_path / "new.keras")

@@ -201,7 +201,7 @@ def test_that_a_sequential_that_merges_models_has_an_input_for_each(tmp_path: Pa
     config, groups, oracle = _towers()
     source = read_model(write_keras_1(tmp_path / "old.h5", {"class_name": "Sequential", "config": config}, groups))
     assert [one.message for one in source.findings if one.severity != "info"] == []
-    assert any("Merge of 2 models is a model with 2 inputs" in one.message for one in source.findings)
+    assert any("Merge of 2 models is now a model with 2 inputs" in one.message for one in source.findings)
     inputs = random_inputs(oracle)
     assert difference(rebuild(source)(inputs), oracle(inputs)) < 1e-6
 

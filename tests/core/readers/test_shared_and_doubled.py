@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an 
 
 def _tied(source: Source) -> list[tuple[str, str]]:
     found = [one for one in source.findings if one.code == "weight.tied"]
-    assert all("training will move apart" in one.message for one in found)
+    assert all("will diverge in training" in one.message for one in found)
     return [(one.layer, one.detail) for one in found]
 
 

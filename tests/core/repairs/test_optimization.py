@@ -64,7 +64,7 @@ def test_that_marks_for_quantization_are_taken_off(build: Callable[[], Any], tmp
     model.save(tmp_path / "marked.h5")
     source = read_model(tmp_path / "marked.h5")
     assert {one.severity for one in source.findings} == {"info"}
-    assert any("Marks of tfmot" in one.message for one in source.findings)
+    assert any("Quantization annotations of tfmot" in one.message for one in source.findings)
     assert not any("Quantize" in layer.class_name for _, layer in source.graph.walk())
     assert difference(rebuild(source)(inputs), wanted) < 1e-6
 

@@ -210,7 +210,7 @@ def test_that_the_table_of_fields_is_keras_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "said"), [(0, []), (1, ["every sample by itself"]), (2, ["statistics of each batch"])]
+    ("mode", "said"), [(0, []), (1, ["each sample separately"]), (2, ["statistics of each batch"])]
 )
 def test_that_another_mode_of_keras_1_batch_normalization_is_told(mode: int, said: list[str]) -> None:
     layers = [_layer("BatchNormalization", mode=mode, axis=-1, epsilon=1e-3)]

@@ -55,7 +55,7 @@ def vectors() -> Graph:
 def test_that_the_format_is_named_and_turned(qtbot: QtBot, open_source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     window, form = shown(open_source, monkeypatch, first_channels())
     assert form.format.text() == "Channels come first."
-    assert form.turn.text() == "Make them last"
+    assert form.turn.text() == "Convert to channels last"
     qtbot.mouseClick(form.turn, Qt.MouseButton.LeftButton)
     assert edits(window) == [{"do": "data_format", "to": "channels_last"}]
 

@@ -56,7 +56,7 @@ def noisy_panel(open_source: Any, monkeypatch: pytest.MonkeyPatch) -> TidyPanel:
 
 
 def test_that_the_panel_counts_and_folds_normalizations(qtbot: QtBot, opened: MainWindow, panel: TidyPanel) -> None:
-    assert panel.norms.text() == "Part of the weights beside them, where that is exact: 2 layers."
+    assert panel.norms.text() == "Folded into a neighbouring layer, where that is exact: 2 layers."
     assert not panel.plain.isEnabled()
     qtbot.mouseClick(panel.fold, Qt.MouseButton.LeftButton)
     assert edits(opened) == [{"do": "fold_batch_norm"}]
