@@ -218,7 +218,7 @@ def _differs(was: str, before: Config, now: str, after: Config) -> str:
     if was == now:
         changed = [key for key in after if before.get(key) != after[key] and key not in CARRIERS]
         changed = [key for key in changed if not _same(key, before.get(key), after[key]) and not trains_alone(key)]
-        return f"another {' and '.join(changed)}" if changed else ""
+        return f"a different {' and '.join(changed)}" if changed else ""
     if _passes(was, before) and _passes(now, after):
         return ""
     kind = instance_kind(was, before)

@@ -122,9 +122,9 @@ def test_that_a_detector_of_keras_2_is_changed(tmp_path: Path) -> None:
     ("edit", "sentence"),
     [
         ({"classes": 3}, "old_classes"),
-        ({"classes": 3, "old_classes": 6}, "No head of the model scores 6 classes"),
+        ({"classes": 3, "old_classes": 6}, "No head of the model has 6 classes"),
         ({"classes": 3, "old_classes": 4, "heads": ["mask"]}, "not a head"),
-        ({"classes": 1, "old_classes": 4, "keep": [0, 1]}, "more than the 1"),
+        ({"classes": 1, "old_classes": 4, "keep": [0, 1]}, "will have only 1"),
         ({"classes": 3, "old_classes": 4, "keep": [4]}, "classes 0 to 3"),
         ({"classes": 0, "old_classes": 4}, "from 1"),
     ],

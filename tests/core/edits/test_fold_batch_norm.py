@@ -129,7 +129,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "activation": (
         lambda: chain(L.Dense(4, activation="relu", name="d"), norm(), shape=(6,)),
-        "the activation of d comes between",
+        "the activation of d lies between them",
     ),
     "maximum": (lambda: chain(L.Conv2D(4, 3), L.MaxPooling2D(name="p"), norm(), L.ReLU()), r"p \(MaxPooling2D\)"),
     "overlapping": (

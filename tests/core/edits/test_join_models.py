@@ -93,7 +93,7 @@ def test_that_the_second_model_answers_what_the_first_gives(
     assert not written.plan.dropped
     taken = [one for one in written.plan.findings if one.code == "name.changed"]
     assert [one.message for one in taken] == (
-        [] if nested else [f"Layers of {second}.keras have other names here: dense is {second}_dense."]
+        [] if nested else [f"Layers of {second}.keras were renamed: dense is now {second}_dense."]
     )
 
 
@@ -176,8 +176,8 @@ def test_that_shapes_that_do_not_meet_are_told_with_what_would_help(files: Files
     told = next(one for one in found.findings if one.layer == "pool")
     assert (told.severity, told.code) == ("error", "shape.incompatible")
     assert told.message == (
-        "pool gives (4), but the input 'vector' of predictor.keras takes (5); join them where the shapes agree, or put "
-        "layers between them."
+        "pool gives (4), but the input 'vector' of predictor.keras takes (5); join them where the shapes agree, or "
+        "insert layers between them."
     )
     assert [fix.title for fix in told.fixes] == ["Continue from dense"]
     assert plan(files["encoder"], *told.fixes[0].edits).ok

@@ -59,7 +59,7 @@ def test_that_keeping_the_head_again_takes_the_steps_out(qtbot: QtBot, opened: M
 @pytest.mark.parametrize(
     ("field", "text", "sentence"),
     [
-        ("classes", "", "Give the current number of classes"),
+        ("classes", "", "Say how many classes"),
         ("classes", "none", "Classes must be a whole number"),
         ("hidden", "12, x", "Hidden layers are whole numbers"),
         ("hidden", "0", "Hidden layers are whole numbers"),
