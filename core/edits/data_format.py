@@ -53,7 +53,8 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
                 found.append(Finding("info", "shape.incompatible", ref.layer, text))
         if walked.permutes:
             first, place = walked.permutes[0]
-            more = f" {len(walked.permutes) - 1} more Permute layers were added." if len(walked.permutes) > 1 else ""
+            rest = len(walked.permutes) - 1
+            more = f" {rest} more Permute {'layer was' if rest == 1 else 'layers were'} added." if rest else ""
             text = (
                 f"{place} works along an axis of the old data format, so {first}, a Permute, was inserted before "
                 f"it.{more}"

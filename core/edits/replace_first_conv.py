@@ -319,7 +319,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             losses.append(f"{self.activation} was not there before")
         width = self._width(old)
         if width is not None and width < inside.config["filters"]:
-            losses.append(f"{inside.config['filters'] - width} filters are dropped")
+            gone = inside.config["filters"] - width
+            losses.append(f"{gone} {'filter is' if gone == 1 else 'filters are'} dropped")
         if width is not None and self._filters_rule() in ("slice", "initialize"):
             losses.append("later layers meet other filters")
         if width is not None and inside.config.get("activation") in _ACROSS:

@@ -152,7 +152,9 @@ def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | N
         detail = "\n".join(done.missing)
         found.append(Finding("warning", "weight.unmatched", done.missing[0].rpartition("/")[0], text, detail=detail))
     if done.left:
-        text = f"{len(done.left)} arrays of {file!r} are not used ({_some(done.left)})."
+        count = "1 array" if len(done.left) == 1 else f"{len(done.left)} arrays"
+        verb = "is" if len(done.left) == 1 else "are"
+        text = f"{count} of {file!r} {verb} not used ({_some(done.left)})."
         found.append(Finding("info", "weight.unmatched", "", text, detail="\n".join(done.left)))
     if major is None:
         changed = [path for path in done.layers if path in old and _is_raw(done, path) and slopes(old[path])]

@@ -42,7 +42,7 @@ class TidyPanel(QWidget):
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
         self.norms, self.fold = self._section(column, "BatchNormalization", "Fold", "foldNorms", self.fold_norms)
-        self.fold.setToolTip("Folds each into a neighbouring layer, where that is exact; the outputs stay the same")
+        self.fold.setToolTip("Folds each into its neighbouring layers, where that is exact; the outputs stay the same")
         self.kernels, self.plain = self._section(column, "Plain kernels", "Fold", "foldWeights", self.fold_weights)
         self.plain.setToolTip("WeightNormalization, SpectralNormalization and low-rank updates become plain kernels")
         self.training, self.drop = self._section(column, "Only for training", "Drop", "dropTraining", self.drop_kinds)

@@ -223,7 +223,7 @@ def test_that_a_layer_bound_to_the_old_order_sees_it_through_a_permute(tmp_path:
     told = [one.message for one in found.findings if "Permute" in one.message]
     assert told == [
         "along_width works along an axis of the old data format, so conv2d_permute, a Permute, was inserted before it. "
-        "1 more Permute layers were added."
+        "1 more Permute layer was added."
     ]
 
 
