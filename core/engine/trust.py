@@ -122,6 +122,7 @@ def with_own_classes(before: Graph, after: Graph) -> Graph:
         return after
     olds = {id(layer.config) for _, layer in before.walk()}
     bases = {name: kind.base for name, kind in kinds().items()}
+    classes = {weight.source: layer.class_name for _, layer in before.walk() for weight in layer.weights}
 
     def known(_: str, layer: Layer) -> Layer:
         if id(layer.config) in olds or layer.opaque or layer.is_model or layer.is_input or layer.is_operation:
@@ -130,12 +131,13 @@ def with_own_classes(before: Graph, after: Graph) -> Graph:
         thing = own.get(str(layer.registered_name)) or own.get(layer.class_name)
         if thing is None or (layer.registered_name is None and is_known("keras.layers", layer.class_name)):
             return layer
+        stays = all(classes.get(weight.source) == thing.__name__ for weight in layer.weights)
         return replace(
             layer,
             class_name=thing.__name__,
             module=None,
             registered_name=keras.saving.get_registered_name(thing),
-            weights=tuple(replace(weight, key="") for weight in layer.weights),
+            weights=layer.weights if stays else tuple(replace(weight, key="") for weight in layer.weights),
         )
 
     return after.replace_layers(known)

@@ -105,5 +105,5 @@ def test_that_a_class_with_more_arrays_takes_none_by_its_number(opened: tuple[En
 
 def test_that_a_class_nobody_defined_is_refused(opened: tuple[Engine, Any]) -> None:
     tool, _ = opened
-    with pytest.raises(RecipeError, match="whose code is not here"):
+    with pytest.raises(RecipeError, match="whose code is not available"):
         tool.plan(recipe({"do": "insert_layer", "layer": "one", "config": {"class_name": "Nowhere"}}))
