@@ -61,7 +61,9 @@ def same_subject(one: Any, other: Any) -> bool:
     }.get(tag(one))
     if subject is not None:
         return bool(getattr(one, subject) == getattr(other, subject))
-    return tag(one) in ("attach_head", "remove_head", "data_format")
+    if tag(one) in ("attach_head", "remove_head"):
+        return bool(one.output == other.output)
+    return tag(one) == "data_format"
 
 
 def put(recipe: Recipe, edit: Any) -> Recipe:
@@ -166,10 +168,19 @@ def set_head(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
 
 
 def apply_fix(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
-    """The recipe with a finding's fix taken."""
+    """The recipe with a finding's fix taken: steps about the same thing are replaced, and what comes ahead of one in
+    the fix comes ahead of it in the recipe.
+    """
+    ahead: list[Any] = []
     for edit in edits:
-        recipe = put(recipe, edit)
-    return recipe
+        steps = list(recipe.edits)
+        place = next((index for index, old in enumerate(steps) if same_subject(old, edit)), None)
+        if place is None:
+            ahead.append(edit)
+            continue
+        steps[place : place + 1] = [*ahead, edit]
+        recipe, ahead = with_steps(recipe, steps), []
+    return recipe.plus(*ahead)
 
 
 def freeze_all(recipe: Recipe, kept: Iterable[str], *, frozen: bool) -> Recipe:

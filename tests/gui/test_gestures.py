@@ -96,3 +96,9 @@ def test_that_a_step_switched_off_stays_in_its_place() -> None:
     assert recipe.active() == ()
     assert [tag(edit) for edit in steps(recipe)] == ["change_input"]
     assert gestures.toggle_step(recipe, 0, True) == sized(64, 64, 1)
+
+
+def test_that_a_fix_that_comes_ahead_of_a_step_is_put_ahead_of_it() -> None:
+    head, freeze = make_edit("attach_head", classes=3), make_edit("set_trainable", layers=["stem"])
+    fixed = gestures.apply_fix(Recipe().plus(head, freeze), (make_edit("remove_head"), head))
+    assert [gestures.tag(edit) for edit in fixed.edits] == ["remove_head", "attach_head", "set_trainable"]

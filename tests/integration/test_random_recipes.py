@@ -16,6 +16,7 @@ from core.engine.planner import Planned
 from core.errors import RecipeError
 from core.plan import Plan
 from core.recipe import Recipe
+from gui.gestures import apply_fix
 from tests.core.engine.drive import opened, recipe
 from tests.helpers.models import seed_weights
 from tests.helpers.oracles import ORACLES, drawn, off, run
@@ -82,9 +83,9 @@ def settled(planner: Any, steps: Recipe, rng: random.Random) -> Recipe | None:
         if not wrong[0].fixes:
             return None
         fix = rng.choice(wrong[0].fixes)
-        after = planner.plan(Recipe(edits=(*steps.edits, *fix.edits)))
+        steps = apply_fix(steps, fix.edits)
+        after = planner.plan(steps)
         assert wrong[0].message not in [one.message for one in after.findings], (wrong[0].message, fix.title)
-        steps = Recipe(edits=(*steps.edits, *fix.edits))
     return None
 
 
