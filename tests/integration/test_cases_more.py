@@ -158,7 +158,10 @@ def test_that_case_23_both_streams_take_their_weights_from_one_file(streams: Any
     step = {"do": "transfer_weights", "file": str(tmp_path / "trained.keras")}
     written, new = applied(source, tmp_path / "out.keras", step)
     assert_verified(written.verification)
-    assert not written.plan.findings
+    # all that is said is that the arrays which were there gave way
+    assert [(one.severity, one.detail.splitlines()) for one in written.plan.findings] == [
+        ("info", list(written.plan.dropped))
+    ]
     x, y = image(2, 12, 12, 3), image(2, 12, 12, 3, seed=1)
     expected = np.concatenate([outputs(trained, one)[0] for one in (x, y)], -1)
     assert drift(outputs(new, [x, y])[0], expected) < 1e-6
@@ -175,9 +178,9 @@ def test_that_case_23_a_stream_that_only_shares_some_names_is_left_alone(tmp_pat
     fill(model, seed=9)
     step = {"do": "transfer_weights", "file": str(tmp_path / "trained.keras")}
     found = plan(saved(model, tmp_path), step)
-    told = {one.code: one for one in found.findings}
-    assert {"weight.unmatched", "weight.mismatch"} == set(told)
-    assert told["weight.unmatched"].detail.splitlines() == ["conv_other", "norm_other"]
+    assert {"weight.unmatched", "weight.mismatch"} == {one.code for one in found.findings}
+    told = [one.detail.splitlines() for one in found.findings if one.code == "weight.unmatched"]
+    assert ["conv_other", "norm_other"] in told
 
 
 def test_that_case_25_positions_that_are_an_input_follow_when_both_inputs_change(tmp_path: Path) -> None:
