@@ -23,7 +23,7 @@ from tests.helpers.oracles import ORACLES, drawn, off, run
 from tests.helpers.random_models import random_edit, random_model
 
 EXACT = 1e-5
-SEEDS = range(200)
+SEEDS = [*range(200), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(200, 2000))]
 
 
 def trial(seed: int, folder: Path) -> str:
