@@ -10,13 +10,13 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from core.environment import open_log, state_folder
-from gui import theme as themes
+from gui.controllers.service import Service, WorkerLike
 from gui.crash import CrashWatch
 from gui.main_window import MainWindow
-from gui.panels.parts import Look
-from gui.service import Service, WorkerLike
 from gui.session import Session
 from gui.settings import Settings
+from gui.widgets import theme as themes
+from gui.widgets.parts import Look
 
 
 class Painter(QObject):

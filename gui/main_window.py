@@ -10,22 +10,22 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, Q
 from typing_extensions import override
 
 from gui.actions import Actions
-from gui.desk import Desk
+from gui.controllers.desk import Desk
+from gui.controllers.file_commands import FileCommands
+from gui.controllers.surgery import Surgery
+from gui.controllers.unsaved import Unsaved
 from gui.dialogs.compare import CompareSheet
 from gui.dialogs.crash import CrashSheet
 from gui.dialogs.gallery import made_here
 from gui.dialogs.preferences import Preferences
 from gui.dialogs.step import StepSheet
-from gui.file_commands import FileCommands
 from gui.panels.banner import Banner
-from gui.panels.parts import Look
 from gui.panels.status_bar import StatusBar
 from gui.panels.top_bar import TopBar
 from gui.panels.welcome import Welcome, sample_title, samples
 from gui.session import Session
 from gui.settings import Settings
-from gui.surgery import Surgery
-from gui.unsaved import Unsaved
+from gui.widgets.parts import Look
 
 if TYPE_CHECKING:
     from gui.workspace import Workspace

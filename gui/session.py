@@ -13,15 +13,15 @@ from typing_extensions import override
 
 from core.errors import Cancelled, SutureError
 from core.findings import Finding
-from core.graph import Graph, Layer
-from core.plan import Plan
+from core.model.graph import Graph, Layer
+from core.model.plan import Plan
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.gestures import with_steps
+from core.recipes.recipe import Recipe
 from core.service.messages import Apply, CompareRules, MakePlan, OpenModel, PreviewWeight, SetSource, Verify
-from gui.gestures import with_steps
-from gui.helpers import Helpers, details
-from gui.inquiries import Inquiries
-from gui.service import Service
+from gui.controllers.helpers import Helpers, details
+from gui.controllers.inquiries import Inquiries
+from gui.controllers.service import Service
 from gui.undo import ChangeRecipe
 
 View = Literal["before", "after", "difference"]

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from gui.theme import Choice
+from gui.widgets.theme import Choice
 
 MAX_RECENT = 8
 

@@ -18,14 +18,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLineEdit, QPushButton
 
 from core.errors import FileError, SutureError
-from core.recipe import Recipe, to_json
-from gui import gestures
-from gui import theme as themes
+from core.recipes import gestures
+from core.recipes.recipe import Recipe, to_json
 from gui.app import Painter, build
 from gui.main_window import SIZE, MainWindow
-from gui.panels.fields import Choice
 from gui.panels.welcome import samples
 from gui.settings import Settings
+from gui.widgets import theme as themes
+from gui.widgets.fields import Choice
 
 Say = Callable[[str], None]
 Condition = Callable[[], bool]

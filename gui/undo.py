@@ -5,7 +5,7 @@ from typing import Protocol
 from PySide6.QtGui import QUndoCommand
 from typing_extensions import override
 
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 
 
 class Document(Protocol):

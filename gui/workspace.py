@@ -3,8 +3,8 @@
 from PySide6.QtCore import QByteArray, Qt, Slot
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from core.plan import Plan
-from gui import gestures
+from core.model.plan import Plan
+from core.recipes import gestures
 from gui.canvas import GraphView
 from gui.panels.findings import FindingsPanel
 from gui.panels.freeze import FreezePanel
@@ -13,12 +13,12 @@ from gui.panels.input import InputPanel
 from gui.panels.inspector import Inspector
 from gui.panels.layers import LayersPanel
 from gui.panels.log import LogPanel
-from gui.panels.parts import Card, Look, named, scrolling
 from gui.panels.recipe import RecipePanel
 from gui.panels.stem import StemPanel
 from gui.panels.tidy import TidyPanel
 from gui.session import Session
 from gui.settings import Settings
+from gui.widgets.parts import Card, Look, named, scrolling
 
 GAP = 8
 

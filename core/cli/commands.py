@@ -9,8 +9,8 @@ import typer
 from core.cli import fields, tables
 from core.cli.speech import Speech
 from core.errors import FileError, OwnFault, PlanRefused
-from core.recipe import Recipe, from_json, schema
-from core.scripts import python_script
+from core.recipes.recipe import Recipe, from_json, schema
+from core.writers.scripts import python_script
 
 if TYPE_CHECKING:
     from core.readers.source import Source
@@ -148,7 +148,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         as_json: Annotated[bool, JSON] = False,
     ) -> int:
         """Graph and weights of two files, side by side. Keras is not needed."""
-        from core.diff import compare
+        from core.analysis.diff import compare
 
         one, other = _read(a), _read(b)
         with speech.progress("comparing") as progress:

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct, field
 
 from core.findings import Finding
-from core.graph import Graph, Layer, Shape, TensorRef, Weight
-from core.plan import Fate, Plan, Port, Verification
+from core.model.graph import Graph, Layer, Shape, TensorRef, Weight
+from core.model.plan import Fate, Plan, Port, Verification
 from core.readers.source import Source
 
 

@@ -11,13 +11,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from core.cli.fields import output_shape, port
-from core.edits.quantized import policy_name
-from core.graph import Graph, Layer
+from core.model.graph import Graph, Layer
+from core.surgery.quantized import policy_name
 
 if TYPE_CHECKING:
-    from core.diff import Difference
+    from core.analysis.diff import Difference
     from core.findings import Finding
-    from core.plan import Plan, Verification, Written
+    from core.model.plan import Plan, Verification, Written
     from core.readers.source import Source
 
 SIGNS = {"error": "[red]x error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}

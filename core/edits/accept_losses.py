@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from core.edits.base import Edit
 from core.errors import EditError
-from core.graph import Graph
+from core.model.graph import Graph
 
 
 class AcceptLosses(Edit, frozen=True, kw_only=True, tag="accept_losses"):

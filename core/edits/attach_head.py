@@ -4,19 +4,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits import contracts
-from core.edits.anatomy import CONVOLUTIONS
 from core.edits.base import Edit
-from core.edits.heads import classifier, find_classifier, which_output
-from core.edits.recording import configured, free_name, record
 from core.edits.remove_head import RemoveHead, appended, channels_first
-from core.edits.splice import new_layer
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer, Shape, TensorRef
-from core.plan import Contract
+from core.layers.axes import axes_of
+from core.model.graph import Graph, Layer, Shape, TensorRef
+from core.model.levels import free_name
+from core.model.plan import Contract
+from core.model.splice import new_layer
 from core.rules import SliceFilters
-from core.rules.axes import axes_of
+from core.surgery import contracts
+from core.surgery.anatomy import CONVOLUTIONS
+from core.surgery.heads import classifier, find_classifier, which_output
+from core.surgery.recording import configured, record
 
 _MOST = 2**24
 Part = tuple[str, str, dict[str, Any]]

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from core.findings import Finding
-from core.graph import Graph
-from core.plan import Contract
+from core.model.graph import Graph
+from core.model.plan import Contract
 
 
 class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="do"):
@@ -20,7 +20,7 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     wants_source: ClassVar[bool] = False
     """Whether `apply` takes the source's graph too."""
     wants_fates: ClassVar[bool] = False
-    """Whether `apply` takes what has become of each weight so far, a `core.plan.Fate` by its path."""
+    """Whether `apply` takes what has become of each weight so far, a `core.model.plan.Fate` by its path."""
     enabled: bool = True
 
     def check(self) -> None:

@@ -2,17 +2,17 @@
 
 from typing import NamedTuple
 
-from core.edits import contracts
-from core.edits.anatomy import CONVOLUTIONS
 from core.edits.attach_head import source_class
 from core.edits.base import Edit
-from core.edits.recording import configured, record
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer, TensorRef
-from core.plan import Contract
+from core.layers.axes import axes_of
+from core.model.graph import Graph, Layer, TensorRef
+from core.model.plan import Contract
 from core.rules import SliceFilters
-from core.rules.axes import axes_of
+from core.surgery import contracts
+from core.surgery.anatomy import CONVOLUTIONS
+from core.surgery.recording import configured, record
 
 _MOST = 2**20
 _HANDS_ON = frozenset(

@@ -4,23 +4,25 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from core.edits import contracts
-from core.edits.anatomy import channel_axis, find_input
-from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
-from core.edits.channel_history import Decision, decide
-from core.edits.channel_losses import lossy, unfollowed
-from core.edits.channels import choose, missing
 from core.edits.insert_adapter import InsertAdapter
-from core.edits.layouts import layout_finding
-from core.edits.positions import counts_places
-from core.edits.recording import configured
+from core.edits.insert_front import InsertFront
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer, Shape
-from core.plan import Contract
+from core.model.graph import Graph, Layer, Shape
+from core.model.plan import Contract
 from core.rules import AnyRule, FoldChannels, MapChannels
+from core.surgery import contracts
+from core.surgery.anatomy import channel_axis, find_input
+from core.surgery.baked import baked_findings, rebaked
+from core.surgery.channel_history import Decision, decide
+from core.surgery.channel_losses import lossy, unfollowed
+from core.surgery.channels import choose, missing
+from core.surgery.positions import counts_places
+from core.surgery.recording import configured
 
+_FEW = 4
+"""Images have up to so many channels; a size is larger."""
 _CHANGES_WITH_SIZE = frozenset({"Flatten", "Reshape"})
 
 
@@ -80,7 +82,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         layer, old = self._before(before)
         decision = self._decision(before, layer, old)
         baked = baked_findings(before, after)
-        turned = layout_finding(layer, channel_axis(before, layer.name), old, self.shape, self._shaped)
+        turned = _turned(layer, channel_axis(before, layer.name), old, self.shape, self._shaped)
         if turned is not None:
             baked = (turned, *baked)
         if decision is None:
@@ -194,3 +196,38 @@ def _reshaped_shapes(graph: Graph, prefix: str = "") -> dict[str, Any]:
 
 def _text(shape: Shape) -> str:
     return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+
+
+def _turned(layer: Layer, axis: int | None, old: Shape, given: Shape, change: Any) -> Finding | None:
+    """A warning where `given` (without batch) looks like an image in the other order than the input has; or `None`.
+
+    `change(shape)` makes the edit that gives the input this shape instead.
+    """
+    rank = len(given)
+    if rank < 2 or axis not in (1, rank) or None in old[1:] or old[axis] is None:
+        return None
+    first = axis == 1
+    mine, other = (0, rank - 1) if first else (rank - 1, 0)
+    channels, elsewhere = given[mine], given[other]
+    if channels is None or elsewhere is None or channels == old[axis] or channels <= _FEW:
+        return None
+    if elsewhere != old[axis] and elsewhere > _FEW:
+        return None
+    turned = (given[-1], *given[:-1]) if first else (*given[1:], given[0])
+    order = [*range(2, rank + 1), 1] if not first else [rank, *range(1, rank)]
+    front = InsertFront(input=layer.name, shape=given, layers=({"class_name": "Permute", "config": {"dims": order}},))
+    words = ("first", "last") if first else ("last", "first")
+    text = (
+        f"The input {layer.name!r} has its channels {words[0]}: {_sizes(given)} is read as {channels} channels. If it "
+        f"was meant with the channels {words[1]}, write {_sizes(turned)}, or let a Permute in front turn the images; "
+        "the weights are the same either way."
+    )
+    fixes = (
+        Fix(f"Read it as {_sizes(turned)}", (change(turned),)),
+        Fix(f"Take images with the channels {words[1]}", (change(turned), front)),
+    )
+    return Finding("warning", "shape.incompatible", layer.name, text, fixes)
+
+
+def _sizes(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if size is None else str(size) for size in shape)

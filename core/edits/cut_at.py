@@ -4,13 +4,13 @@ import difflib
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.splice import FUNCTIONAL, as_functional, pruned, remapped
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer, TensorRef
-from core.plan import Contract
+from core.model.graph import Graph, Layer, TensorRef
+from core.model.plan import Contract
+from core.model.splice import FUNCTIONAL, as_functional, pruned, remapped
+from core.surgery import contracts
 
 
 class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):

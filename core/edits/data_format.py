@@ -1,11 +1,11 @@
 """The whole model in the other data format: channels first or channels last."""
 
 from core.edits.base import Edit
-from core.edits.layout_walk import Format, Walked, format_of, walk_layout
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer
-from core.plan import Contract
+from core.model.graph import Graph, Layer
+from core.model.plan import Contract
+from core.surgery.layout_walk import Format, Walked, format_of, walk_layout
 
 _WORDS = {"channels_last": "last", "channels_first": "first"}
 

@@ -8,16 +8,16 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.choosing import ALL, chosen, named, refuse_named
-from core.edits.linear import view
 from core.edits.set_trainable import made_by_code
-from core.edits.splice import remapped
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer, TensorRef
-from core.plan import Contract
+from core.model.graph import Graph, Layer, TensorRef
+from core.model.plan import Contract
+from core.model.splice import remapped
+from core.surgery import contracts
+from core.surgery.choosing import ALL, chosen, named, refuse_named
+from core.surgery.linear import view
 
 KINDS: dict[str, frozenset[str]] = {
     "losses": frozenset({"AddLoss"}),

@@ -2,17 +2,17 @@
 
 from typing import ClassVar
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.choosing import ALL, chosen, named, refuse_named
-from core.edits.folding import Folded, folded, norms
-from core.edits.held import Fates, all_settled
-from core.edits.quantized import policy_name
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph
-from core.plan import Contract
-from core.rules.axes import leaf_class
+from core.layers.axes import leaf_class
+from core.model.graph import Graph
+from core.model.plan import Contract
+from core.surgery import contracts
+from core.surgery.choosing import ALL, chosen, named, refuse_named
+from core.surgery.folding import Folded, folded, norms
+from core.surgery.held import Fates, all_settled
+from core.surgery.quantized import policy_name
 
 _REMEMBERED: list[tuple["FoldBatchNorm", Graph, Folded]] = []
 _MOST = 16

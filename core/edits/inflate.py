@@ -2,15 +2,15 @@
 
 from msgspec.structs import replace
 
-from core.edits.anatomy import channel_axis, find_input
 from core.edits.base import Edit
-from core.edits.contracts import batch_shape
-from core.edits.inflating import Extent, Grown, How, Plan3, grow
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer, TensorRef
-from core.plan import Contract
+from core.model.graph import Graph, Layer, TensorRef
+from core.model.plan import Contract
 from core.rules.arranged import InflatedRows
+from core.surgery.anatomy import channel_axis, find_input
+from core.surgery.contracts import batch_shape
+from core.surgery.inflating import Extent, Grown, How, Plan3, grow
 
 
 class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):

@@ -5,16 +5,17 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from core.edits.anatomy import channel_axis, find_input
 from core.edits.base import Edit
-from core.edits.contracts import batch_shape
-from core.edits.recording import configured, free_name
-from core.edits.splice import as_functional, insert_after, new_layer
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
-from core.plan import Contract
+from core.model.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
+from core.model.levels import free_name
+from core.model.plan import Contract
+from core.model.splice import as_functional, insert_after, new_layer
 from core.rules import Initialize
+from core.surgery.anatomy import channel_axis, find_input
+from core.surgery.contracts import batch_shape
+from core.surgery.recording import configured
 
 Fit = Literal["resize", "pad", "crop", "letterbox", "project", "repeat"]
 _CHANNELS = ("project", "repeat")

@@ -4,15 +4,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits.anatomy import channel_axis, find_input
 from core.edits.base import Edit
-from core.edits.contracts import batch_shape
-from core.edits.recording import configured
-from core.edits.splice import insert_after, layer_from
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Call, Graph, Layer, TensorRef
-from core.plan import Contract
+from core.model.graph import Call, Graph, Layer, TensorRef
+from core.model.plan import Contract
+from core.model.splice import insert_after, layer_from
+from core.surgery.anatomy import channel_axis, find_input
+from core.surgery.contracts import batch_shape
+from core.surgery.recording import configured
 
 
 class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):

@@ -4,15 +4,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.neutral import neutral_norm
-from core.edits.recording import owner, with_level
-from core.edits.splice import insert_after, layer_from
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer, TensorRef
-from core.plan import Contract
+from core.model.graph import Graph, Layer, TensorRef
+from core.model.levels import owner, with_level
+from core.model.plan import Contract
+from core.model.splice import insert_after, layer_from
+from core.surgery import contracts
+from core.surgery.neutral import neutral_norm
 
 
 class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):

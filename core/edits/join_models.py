@@ -8,14 +8,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.edits.base import Edit
-from core.edits.recording import configured, free_name
-from core.edits.splice import FUNCTIONAL, as_functional, new_layer, pruned
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Call, Graph, Layer, Shape, StoreKey, TensorRef, TensorSpec, Weight, leaves, map_leaves
-from core.plan import Contract
-from core.readers.names import snake_case
+from core.model.graph import Call, Graph, Layer, Shape, StoreKey, TensorRef, TensorSpec, Weight, leaves, map_leaves
+from core.model.levels import free_name
+from core.model.names import snake_case
+from core.model.plan import Contract
+from core.model.splice import FUNCTIONAL, as_functional, new_layer, pruned
 from core.readers.source import Source
+from core.surgery.recording import configured
 
 Merge = Literal["concatenate", "average", "add"]
 _MERGES = {"concatenate": "Concatenate", "average": "Average", "add": "Add"}

@@ -3,15 +3,15 @@
 from collections import Counter
 from typing import Any, ClassVar, Literal
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.recording import configured, record
-from core.edits.words import LOOKUPS, User, holds_numbers, index_count, kept_rows, special_tokens, users, vocabulary
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer, origins
-from core.plan import Contract
+from core.model.graph import Graph, Layer, origins
+from core.model.plan import Contract
 from core.rules import KeepRows, MapChannels
+from core.surgery import contracts
+from core.surgery.recording import configured, record
+from core.surgery.words import LOOKUPS, User, holds_numbers, index_count, kept_rows, special_tokens, users, vocabulary
 
 _SHOWN = 5
 

@@ -4,15 +4,15 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.heads import Head, find_head, which_output, with_output
-from core.edits.recording import free_name
-from core.edits.splice import insert_after, new_layer, pruned
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Call, Graph, Layer, TensorRef
-from core.plan import Contract
+from core.model.graph import Call, Graph, Layer, TensorRef
+from core.model.levels import free_name
+from core.model.plan import Contract
+from core.model.splice import insert_after, new_layer, pruned
+from core.surgery import contracts
+from core.surgery.heads import Head, find_head, which_output, with_output
 
 
 class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):

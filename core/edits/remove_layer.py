@@ -2,17 +2,17 @@
 
 from glob import escape
 
-from core.edits import contracts
 from core.edits.base import Edit
 from core.edits.drop_training_only import called_to_train
 from core.edits.fold_batch_norm import FoldBatchNorm
-from core.edits.folding import folded
-from core.edits.recording import owner, with_level
-from core.edits.splice import pruned, remove
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer
-from core.plan import Contract
+from core.model.graph import Graph, Layer
+from core.model.levels import owner, with_level
+from core.model.plan import Contract
+from core.model.splice import pruned, remove
+from core.surgery import contracts
+from core.surgery.folding import folded
 
 
 def _trained_norm(layer: Layer) -> bool:

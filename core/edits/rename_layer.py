@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.recording import owner, with_level
 from core.errors import EditError
-from core.graph import Graph, Layer, TensorRef, map_leaves
-from core.plan import Contract
+from core.model.graph import Graph, Layer, TensorRef, map_leaves
+from core.model.levels import owner, with_level
+from core.model.plan import Contract
+from core.surgery import contracts
 
 
 class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):

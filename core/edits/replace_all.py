@@ -5,20 +5,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits import contracts
-from core.edits.alike import ACTIVATION_FIELDS, activation_name, as_activation, trains_alone
 from core.edits.base import Edit
-from core.edits.choosing import ALL, chosen, named
-from core.edits.contracts import passes_through
 from core.edits.drop_training_only import called_to_train
-from core.edits.instances import as_groups, instance_kind
-from core.edits.quantized import CARRIERS
 from core.edits.replace_layer import ReplaceLayer
 from core.edits.set_trainable import made_by_code
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer
-from core.plan import Contract
+from core.layers.alike import ACTIVATION_FIELDS, activation_name, as_activation, trains_alone
+from core.layers.instances import as_groups, instance_kind
+from core.model.graph import Graph, Layer
+from core.model.plan import Contract
+from core.surgery import contracts
+from core.surgery.choosing import ALL, chosen, named
+from core.surgery.contracts import passes_through
+from core.surgery.quantized import CARRIERS
 
 Config = dict[str, Any]
 _DROPOUT = dict.fromkeys(("Dropout", "AlphaDropout", "FixedDropout"), ("rate", "noise_shape", "seed")) | dict.fromkeys(

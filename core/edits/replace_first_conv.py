@@ -4,21 +4,17 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from core.edits import contracts
-from core.edits.anatomy import CONVOLUTIONS, DEPTHWISE, first_convs
-from core.edits.baked import baked_findings, rebaked
 from core.edits.base import Edit
-from core.edits.leaves import leaf, leaf_configured, steps, wrapping
-from core.edits.neutral import neutral_norm
-from core.edits.recording import configured, forget, free_name, owner, record, with_level
+from core.edits.insert_layer import InsertLayer
 from core.edits.set_dtype import quantized
-from core.edits.splice import insert_after, new_layer
-from core.edits.widening import widen
-from core.edits.windows import KernelFit, fitted, output_shapes, padding_layer, resized_map, spatial_sizes
 from core.errors import EditError, RuleError
 from core.findings import Finding
-from core.graph import Graph, Layer
-from core.plan import Contract
+from core.layers.axes import axes_of
+from core.layers.leaves import leaf, leaf_configured, steps, wrapping
+from core.model.graph import Graph, Layer
+from core.model.levels import free_name, owner, with_level
+from core.model.plan import Contract
+from core.model.splice import insert_after, new_layer
 from core.rules import (
     CenterKernel,
     Initialize,
@@ -29,7 +25,13 @@ from core.rules import (
     SliceFilters,
     parse_rule,
 )
-from core.rules.axes import axes_of
+from core.surgery import contracts
+from core.surgery.anatomy import CONVOLUTIONS, DEPTHWISE, first_convs
+from core.surgery.baked import baked_findings, rebaked
+from core.surgery.neutral import neutral_norm
+from core.surgery.recording import configured, forget, record
+from core.surgery.widening import widen
+from core.surgery.windows import KernelFit, fitted, output_shapes, padding_layer, resized_map, spatial_sizes
 
 Size = int | tuple[int, ...]
 _EPSILON = 1e-3
@@ -119,7 +121,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         fit = self._fit(before, path, old)
         losses = self._losses(before, path, old)
         if not losses and fit is not None:
-            return (resized_map(before, path, old, fit), *baked)
+            return (resized_map(before, path, old, fit, InsertLayer), *baked)
         message = f"{path} changes what it computes ({', '.join(losses)}). Verify shows the drift."
         return (Finding("info", "adapt.lossy", path, message), *baked)
 

@@ -4,19 +4,19 @@ from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 
-from core.call_arguments import translated
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.carrying import Carried, carry, coded, named, words
 from core.edits.fold_weights import assumed
-from core.edits.held import Fates
-from core.edits.neutral import neutral_norm
-from core.edits.recording import owner
-from core.edits.splice import completed
 from core.errors import EditError
 from core.findings import Finding, Fix, Severity
-from core.graph import Graph, Layer
-from core.plan import Contract
+from core.layers.call_arguments import translated
+from core.model.graph import Graph, Layer
+from core.model.levels import owner
+from core.model.plan import Contract
+from core.model.splice import completed
+from core.surgery import contracts
+from core.surgery.carrying import Carried, carry, coded, named, words
+from core.surgery.held import Fates
+from core.surgery.neutral import neutral_norm
 
 _REMEMBERED: list[tuple["ReplaceLayer", Graph, Carried | None, tuple[str, ...]]] = []
 _MOST = 16

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.quantized import CARRIERS
-from core.edits.recording import configured
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Call, Graph, Layer
-from core.plan import Contract
+from core.model.graph import Call, Graph, Layer
+from core.model.plan import Contract
+from core.surgery import contracts
+from core.surgery.quantized import CARRIERS
+from core.surgery.recording import configured
 
 _SHAPES = ("newshape", "shape", "target_shape")
 """Where operations keep the whole shape of what they give, the batch first."""

@@ -4,15 +4,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.quantized import CARRIERS, MODES, decoded, mode_of, parts, policy_name, source_of, with_mode
-from core.edits.quantized import quantized as quantized
 from core.edits.set_trainable import made_by_code, matched
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer
-from core.plan import Contract
+from core.model.graph import Graph, Layer
+from core.model.plan import Contract
+from core.surgery import contracts
+from core.surgery.quantized import CARRIERS, MODES, decoded, mode_of, parts, policy_name, source_of, with_mode
+from core.surgery.quantized import quantized as quantized
 
 POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 _TELLS = {

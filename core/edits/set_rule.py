@@ -2,18 +2,18 @@
 
 from typing import ClassVar
 
-from core.edits import contracts
 from core.edits.base import Edit
-from core.edits.positions import kept
-from core.edits.recording import record
-from core.edits.suggest import completed
 from core.errors import EditError, RuleError
 from core.findings import Finding
-from core.graph import Graph, Layer
-from core.plan import Contract
+from core.model.graph import Graph, Layer
+from core.model.plan import Contract
 from core.rules import AnyRule, KeepRows, Rule, chain_name, parse_rule
 from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
+from core.surgery import contracts
+from core.surgery.positions import kept
+from core.surgery.recording import record
+from core.surgery.suggest import completed
 
 
 class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):

@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from core.edits import contracts
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer
-from core.plan import Contract
-from core.rules.axes import leaf_class
+from core.layers.axes import leaf_class
+from core.model.graph import Graph, Layer
+from core.model.plan import Contract
+from core.surgery import contracts
 
 # Measured: layers that build their parts without their own flag, so that a reloaded one has parts that train.
 _FORGETFUL = frozenset({"MultiHeadAttention", "GroupQueryAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})

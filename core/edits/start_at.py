@@ -6,12 +6,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.edits.base import Edit
-from core.edits.recording import free_name
-from core.edits.splice import as_functional, new_layer, pruned, remapped
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Call, Graph, TensorRef
-from core.plan import Contract
+from core.model.graph import Call, Graph, TensorRef
+from core.model.levels import free_name
+from core.model.plan import Contract
+from core.model.splice import as_functional, new_layer, pruned, remapped
 
 Node = tuple[str, int]
 

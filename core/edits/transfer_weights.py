@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
-from core.graph import Graph, Layer, StoreKey, Weight
-from core.readers.names import leaf
+from core.model.graph import Graph, Layer, StoreKey, Weight
+from core.model.names import leaf
 from core.readers.source import Source
 
 _FEWEST = 2
@@ -115,7 +115,7 @@ def transferred(
     graph: Graph, source: Source, number: int, match: str, by_hand: tuple[tuple[str, str], ...] = ()
 ) -> Transferred:
     """What a transfer does, for the plan and for its preview alike; `number` is the file's in `StoreKey.file`."""
-    from core.readers.transforms import plain_keys
+    from core.readers.arrays.transforms import plain_keys
 
     found = pairing(graph, source.graph, match, by_hand)
     missing: list[str] = []
@@ -141,7 +141,7 @@ def transferred(
 
 def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | None) -> list[Finding]:
     """Weights of paired layers that the file lacks, its arrays that go nowhere, slopes that nobody can know."""
-    from core.readers.dialects import slopes
+    from core.readers.arrays.dialects import slopes
 
     found = []
     if done.missing:
@@ -187,7 +187,7 @@ def _keep(paths: Sequence[str]) -> str:
 
 def _wants_arrays(layer: Layer) -> bool:
     """Whether a class is known to own arrays."""
-    from core.readers.weight_table import slots
+    from core.layers.weight_table import slots
 
     return _may_hold(layer) and bool(slots(layer.class_name, layer.config, layer.bases))
 
@@ -242,7 +242,7 @@ def _is_bare(source: Source) -> bool:
 
 def taken(mine: Layer, theirs: Layer, number: int, source: Source) -> tuple[Layer, tuple[str, ...]]:
     """Our layer with the other layer's arrays, and the names of those it should have but got none for."""
-    from core.readers.dressing import dressed, in_slope
+    from core.readers.arrays.dressing import dressed, in_slope
 
     mine = replace(mine, history=None)  # what was done to the arrays before says nothing of these
     if _is_bare(source):
@@ -287,7 +287,7 @@ def _from(mine: Weight, theirs: Weight, number: int) -> Weight:
 
 def _signature(layer: Layer) -> Signature:
     """A layer's arrays whatever their order: in a checkpoint they are alphabetical. Without any, those of its class."""
-    from core.readers.weight_table import slots
+    from core.layers.weight_table import slots
 
     weights = [(_canonical(weight.name), weight.shape) for weight in layer.weights if not weight.state]
     return tuple(sorted(weights or [(_canonical(slot.name), ()) for slot in slots(layer.class_name, layer.config)]))

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from msgspec.structs import replace
 
+from core.analysis.opening import read_model
 from core.engine.compare import compare, variants
 from core.engine.execute import Progress, execute, output_format, quiet, refuse_errors
 from core.engine.formats import format_findings
@@ -17,10 +18,9 @@ from core.engine.specs import Specs
 from core.engine.trust import kinds, load_code, settled_findings, trust_layers
 from core.engine.verify import verify
 from core.errors import FileError
-from core.plan import LegalSizes, Plan, RuleDrift, Verification, Written
-from core.readers import read_model
+from core.model.plan import LegalSizes, Plan, RuleDrift, Verification, Written
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from core.writers.atomic import Unchecked, check_destination
 
 

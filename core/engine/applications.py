@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from core.applications import architecture
 from core.errors import FileError
+from core.layers.applications import architecture
 from core.writers.atomic import check_destination, replacing
 
 PATIENCE = 30.0

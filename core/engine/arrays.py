@@ -6,14 +6,15 @@ from typing import Self
 
 import numpy as np
 
+from core.analysis.fates import Move
 from core.engine.initial import initial_arrays
 from core.errors import FileError
-from core.fates import Move
-from core.graph import Graph, Layer, StoreKey
+from core.layers.axes import Axes, axes_of
+from core.model.graph import Graph, Layer, StoreKey
 from core.readers import open_store
 from core.readers.source import Source, WeightStore
-from core.rules import adapt, axes_of
-from core.rules.base import Array, Axes, sibling_name
+from core.rules import adapt
+from core.rules.base import Array, sibling_name
 
 
 class Arrays:

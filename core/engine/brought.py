@@ -9,9 +9,9 @@ import msgspec
 from core.edits import AnyEdit
 from core.engine.gate import STORED, marks_of, registered
 from core.errors import EditError
-from core.graph import Graph, Layer
+from core.layers.foreign import foreign_code, foreign_models, layer_code, named_function
+from core.model.graph import Graph, Layer
 from core.readers.config_graph import is_known
-from core.readers.foreign import foreign_code, foreign_models, layer_code, named_function
 
 _FEW = 100
 

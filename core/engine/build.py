@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from core.analysis.fates import Move
 from core.engine.arrays import Arrays
 from core.engine.gate import UnknownCode, make_model
 from core.engine.low_rank import update_apart
@@ -13,8 +14,7 @@ from core.engine.precision import double_model
 from core.engine.specs import recorded_variables, sentence
 from core.engine.vocabularies import load_other_assets, with_vocabularies
 from core.errors import FileError
-from core.fates import Move
-from core.graph import Graph, Layer
+from core.model.graph import Graph, Layer
 
 
 def live_model(graph: Graph, moves: tuple[Move, ...], arrays: Arrays, double: bool = False) -> keras.Model:

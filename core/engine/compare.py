@@ -16,10 +16,10 @@ from core.engine.running import numbers
 from core.engine.sizes import trial_sizes
 from core.errors import EditError, SutureError
 from core.findings import Fix
-from core.graph import Graph, Shape
-from core.plan import RuleDrift
+from core.model.graph import Graph, Shape
+from core.model.plan import RuleDrift
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from core.rules.base import Array
 
 _CHANNEL_RULES = ("fold", "sum", "repeat", "mean", "zero_extra")

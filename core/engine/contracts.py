@@ -1,4 +1,4 @@
-"""Contracts, measured: old and new model run on inputs that follow from each other as `core.edits.contracts` says.
+"""Contracts, measured: old and new model run on inputs that follow from each other as `core.surgery.contracts` says.
 
 A contract that is called exact is off by `EXACT` at most. Single precision cannot always show that: sums taken in
 another order differ in the last bits, and a deep network amplifies them. There both models are built and run once more
@@ -15,9 +15,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.edits.baked import rebaked
+from core.analysis.fates import Move
 from core.edits.join_models import JoinModels, wiring
-from core.edits.recording import configured
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.inputs import concrete, input_range, ordered, random_inputs, shared_words
@@ -28,10 +27,11 @@ from core.engine.shapes import Shaper
 from core.engine.sizes import trial_sizes
 from core.engine.vocabularies import with_vocabularies
 from core.errors import FileError
-from core.fates import Move
-from core.graph import Graph, Layer
-from core.plan import Contract, ContractResult
+from core.model.graph import Graph, Layer
+from core.model.plan import Contract, ContractResult
 from core.rules.base import Array
+from core.surgery.baked import rebaked
+from core.surgery.recording import configured
 
 EXACT = 1e-5
 """Relative to the largest old output."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from core.descriptions import Argument, ArgumentKind, LayerClass
+from core.layers.descriptions import Argument, ArgumentKind, LayerClass
 
 _LEFT_OUT = frozenset({
     "Layer", "InputLayer", "Lambda", "Wrapper", "RNN", "StackedRNNCells", "LSTMCell", "GRUCell", "SimpleRNNCell",

@@ -6,7 +6,7 @@ from typing import Any
 from tensorflow.core.protobuf import saved_model_pb2
 
 from core.errors import FileError
-from core.readers.links import refuse_links_out
+from core.readers.containers.links import refuse_links_out
 
 _EXACT = frozenset(
     {

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from core.analysis.fates import Move
 from core.edits.set_trainable import forgets_flag
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
@@ -21,15 +22,14 @@ from core.engine.sizes import trial_sizes
 from core.engine.specs import Specs
 from core.engine.vocabularies import asset_names, with_vocabularies
 from core.errors import FileError, PlanRefused, SutureError
-from core.fates import Move
-from core.graph import Layer
+from core.model.graph import Layer
+from core.model.order import storage_prefixes
 from core.readers.sniff import Format, sniff
 from core.readers.source import Source
 from core.writers.atomic import check_destination
 from core.writers.config import model_config
 from core.writers.h5_file import PlacedArray, write_h5
 from core.writers.keras_file import StoredArray, StoredLayer, write_keras, write_weights
-from core.writers.order import storage_prefixes
 
 Progress = Callable[[str, float], None]
 ENDINGS = (".keras", ".h5", ".hdf5", ".weights.h5", *EXPORTS)

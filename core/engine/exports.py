@@ -20,7 +20,7 @@ from core.engine.inputs import ordered
 from core.engine.running import Unrunnable, answers, as_numbers, structured
 from core.engine.specs import sentence
 from core.errors import FileError
-from core.graph import Graph
+from core.model.graph import Graph
 from core.rules.base import Array
 from core.writers.atomic import replacing
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from core.edits.words import LOOKUPS
 from core.engine.low_rank import has_update
 from core.engine.vocabularies import asset_names
 from core.errors import FileError
 from core.findings import Finding
-from core.graph import Graph
+from core.model.graph import Graph
 from core.readers.source import Source
+from core.surgery.words import LOOKUPS
 
 _LEGACY = frozenset({".h5", ".hdf5"})
 

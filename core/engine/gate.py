@@ -17,8 +17,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 
-from core.graph import Graph, Layer
-from core.readers.foreign import code_marks, foreign_code
+from core.layers.foreign import code_marks, foreign_code
+from core.model.graph import Graph, Layer
 from core.writers.config import layer_config, model_config
 
 _SHARED_ID = re.compile(r'"shared_object_id": \d+(, )?')

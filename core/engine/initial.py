@@ -9,7 +9,7 @@ import numpy as np
 from core.edits.set_dtype import in_single_precision
 from core.engine.gate import make_layer
 from core.engine.specs import recorded_variables, recorded_weights, symbolic_arguments
-from core.graph import Call, Layer, TensorRef, TensorSpec
+from core.model.graph import Call, Layer, TensorRef, TensorSpec
 from core.rules.base import Array
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from core.graph import Graph, Layer, Shape, TensorRef
+from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.rules.base import Array
 
 DEFAULT_SIZE = 64

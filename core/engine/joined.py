@@ -8,7 +8,7 @@ import numpy as np
 from core.edits.join_models import JoinModels, wiring
 from core.engine.inputs import ordered
 from core.engine.running import numbers
-from core.graph import Graph, TensorRef
+from core.model.graph import Graph, TensorRef
 from core.rules.base import Array
 
 

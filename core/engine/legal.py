@@ -2,8 +2,8 @@
 
 from core.engine.problems import smallest
 from core.engine.shapes import Problem, Shaper
-from core.graph import Graph, TensorSpec
-from core.plan import LegalSizes
+from core.model.graph import Graph, TensorSpec
+from core.model.plan import LegalSizes
 
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
 _LIMIT = 4096

@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits.quantized import policy_name
-from core.graph import Graph, Layer, Weight
+from core.model.graph import Graph, Layer, Weight
+from core.surgery.quantized import policy_name
 
 _UPDATE = ("lora_rank", "lora_alpha")
 _FROZEN = frozenset({"kernel", "embeddings"})

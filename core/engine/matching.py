@@ -1,12 +1,12 @@
 """Both sides of a transfer of weights before it happens: which array would go where, and as what."""
 
-from core.descriptions import Matching, RecipeCheck, WeightMatch
 from core.edits import TransferWeights
 from core.edits.transfer_weights import holders, transferred
 from core.errors import SutureError
-from core.plan import Plan
+from core.layers.descriptions import Matching, RecipeCheck, WeightMatch
+from core.model.plan import Plan
+from core.readers.arrays.transforms import plain_keys
 from core.readers.source import Source
-from core.readers.transforms import plain_keys
 
 _SHOWN = 5000
 _NUMBER = -1

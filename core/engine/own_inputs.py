@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from core.engine.inputs import concrete
 from core.errors import FileError
-from core.graph import Graph, Shape
+from core.model.graph import Graph, Shape
 from core.rules.base import Array
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif"})

@@ -11,11 +11,17 @@ from typing import Any, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.accounting import Ledger, is_state, loss_findings
-from core.costs import layer_cost, total
+from core.analysis.accounting import Ledger, is_state, loss_findings
+from core.analysis.fates import Move, layer_moves, merged_arrays, source_names
+from core.analysis.mismatches import mismatch_finding, moved_table_findings
+from core.analysis.prepared import CODE as UNLEARNT
+from core.analysis.prepared import prepared_findings
+from core.analysis.starts import frozen_start_findings
+from core.analysis.unplaced import unplaced_findings
+from core.analysis.unseen import unseen_findings
+from core.analysis.vocabularies import vocabulary_findings
 from core.edits import AcceptLosses, AnyEdit
 from core.edits.join_models import numbered
-from core.edits.positions import carried
 from core.engine.arrays import Arrays
 from core.engine.brought import refuse_code, refuse_layers
 from core.engine.problems import problem_findings, reshape_findings
@@ -26,19 +32,13 @@ from core.engine.stages import Stage, Step, stages
 from core.engine.trust import with_own_classes
 from core.engine.vocabularies import with_vocabularies
 from core.errors import EditError, RecipeError
-from core.fates import Move, layer_moves, merged_arrays, source_names
 from core.findings import Finding
-from core.graph import Graph, Layer, TensorRef, TensorSpec, Weight
-from core.mismatches import mismatch_finding, moved_table_findings
-from core.plan import Cost, Plan, Port
-from core.readers.prepared import CODE as UNLEARNT
-from core.readers.prepared import prepared_findings
+from core.layers.costs import layer_cost, total
+from core.model.graph import Graph, Layer, TensorRef, TensorSpec, Weight
+from core.model.plan import Cost, Plan, Port
 from core.readers.source import Source
-from core.recipe import Recipe
-from core.starts import frozen_start_findings
-from core.unplaced import unplaced_findings
-from core.unseen import unseen_findings
-from core.vocabularies import vocabulary_findings
+from core.recipes.recipe import Recipe
+from core.surgery.positions import carried
 
 _ROUNDS = 64
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from core.engine.gate import make_model
-from core.graph import Graph
+from core.model.graph import Graph
 
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"})
 _POLICIES = frozenset({"DTypePolicy", "FloatDTypePolicy", "Policy"})

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from core.analysis.mismatches import adapter_fix, changed_input
 from core.edits import ChangeInput, InsertAdapter
-from core.edits.baked import recut, target_of
-from core.edits.positions import constant_shapes
 from core.engine.shapes import SEVERAL, Problem, Shaped, Shaper
 from core.findings import Finding, Fix
-from core.graph import Graph, Layer, Shape, TensorSpec
-from core.mismatches import adapter_fix, changed_input
+from core.model.graph import Graph, Layer, Shape, TensorSpec
+from core.surgery.baked import recut, target_of
+from core.surgery.positions import constant_shapes
 
 _TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
 _STEPS = (2, 4, 8, 16, 32, 64, 128)

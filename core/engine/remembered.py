@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from core.fates import Move
-from core.graph import Layer, Weight
+from core.analysis.fates import Move
+from core.model.graph import Layer, Weight
 
 _MOST = 60_000
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.engine.specs import LayerAnswer, Specs, WeightsAnswer
-from core.graph import Call, Graph, Layer, Shape, TensorRef, TensorSpec, leaves
-from core.writers.order import calls_in_order
+from core.model.graph import Call, Graph, Layer, Shape, TensorRef, TensorSpec, leaves
+from core.model.order import calls_in_order
 
 UNKNOWN = TensorSpec(None)
 _MOST_ANSWERS = 60_000

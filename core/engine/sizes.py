@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from core.engine.inputs import DEFAULT_SIZE, concrete, declared_dtype, declared_shape
 from core.engine.problems import smallest
 from core.engine.shapes import Problem, Shaper
-from core.graph import Graph, TensorSpec
+from core.model.graph import Graph, TensorSpec
 
 _MOST_ENTRIES = 1 << 24
 """The largest input that is tried: 64 MiB of numbers for one sample."""

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from core.engine.corrections import corrected
 from core.engine.gate import config_key, deserialize, make_layer
 from core.engine.low_rank import beside_update, has_update, without_update
-from core.graph import Call, Layer, Shape, TensorRef, TensorSpec, Weight, map_leaves
+from core.model.graph import Call, Layer, Shape, TensorRef, TensorSpec, Weight, map_leaves
 
 _CHANNEL_ONLY = [
     "Conv1D",

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.analysis.fates import Move
 from core.engine.shapes import Shaped
-from core.fates import Move
 from core.findings import Finding
-from core.plan import Contract
+from core.model.plan import Contract
 
 _FOLLOWERS = frozenset({"set_rule", "set_trainable", "accept_losses"})
 _CHANNELS = frozenset({"gray", "old_bands", "mapped"})

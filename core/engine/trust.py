@@ -18,11 +18,11 @@ from core.engine.gate import marks_of
 from core.engine.specs import sentence
 from core.errors import FileError
 from core.findings import Finding
-from core.graph import Graph, Layer
+from core.layers.foreign import call_code, layer_code
+from core.layers.kinds import Kind
+from core.layers.known import LAYERS
+from core.model.graph import Graph, Layer
 from core.readers.config_graph import is_known
-from core.readers.foreign import call_code, layer_code
-from core.readers.kinds import Kind
-from core.readers.known import LAYERS
 
 _BYTECODE = frozenset({"Lambda", "__lambda__"})
 

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from core.edits.contracts import same_input
+from core.analysis.fates import Move
+from core.analysis.opening import read_model
 from core.engine.arrays import Arrays
 from core.engine.build import bare_model, live_layers, live_model, stored_variables, values_equal
 from core.engine.contracts import EXACT, ROUNDS, WITHOUT_DOUBLE, Pair, check_contract, relative
@@ -23,15 +24,15 @@ from core.engine.stages import Stage, Step
 from core.engine.training import training_gap
 from core.engine.vocabularies import with_vocabularies
 from core.errors import FileError, SutureError
-from core.fates import Move
-from core.graph import Graph, Layer, Shape, StoreKey
-from core.plan import ContractResult, Verification
-from core.readers import open_store, read_model
-from core.readers.foreign import code_marks, foreign_models
-from core.readers.raw import raw_config, refuse_disguise
+from core.layers.foreign import code_marks, foreign_models
+from core.model.graph import Graph, Layer, Shape, StoreKey
+from core.model.plan import ContractResult, Verification
+from core.readers import open_store
+from core.readers.formats.raw import raw_config, refuse_disguise
 from core.readers.source import Source
 from core.reports import own_fault
 from core.rules.base import Array
+from core.surgery.contracts import same_input
 from core.writers.config import model_config
 
 _BATCH = 2

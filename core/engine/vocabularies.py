@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits.words import LOOKUPS, holds_numbers
+from core.analysis.fates import Move
 from core.engine.arrays import Arrays
-from core.fates import Move
-from core.graph import Graph, Layer, origins
+from core.model.graph import Graph, Layer, origins
+from core.model.order import storage_prefixes
 from core.readers.source import Source
-from core.writers.order import storage_prefixes
+from core.surgery.words import LOOKUPS, holds_numbers
 
 _FILE = "vocabulary.txt"
 

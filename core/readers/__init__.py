@@ -1,5 +1,7 @@
 """Reading files: one format a module, behind one door that looks at content. No Keras, no file's code is run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,22 +9,20 @@ from msgspec.structs import replace
 
 from core.collection import without_collection
 from core.errors import FileError
-from core.readers.fault import damaged, unreadable
+from core.layers.shapes.graph import fill_shapes
+from core.readers.containers.fault import damaged, unreadable
 from core.readers.input_shapes import with_input_shapes
 from core.readers.notes import training_findings
-from core.readers.opaque import opaque_findings
-from core.readers.prepared import prepared_findings
-from core.readers.shapes import fill_shapes
 from core.readers.source import Source, WeightStore
 
 if TYPE_CHECKING:
-    from core.readers.described import Described
-    from core.readers.kinds import Kinds
+    from core.layers.kinds import Kinds
+    from core.readers.formats.described import Described
     from core.readers.sniff import Format
 
 # what needs h5py is imported where it is used: the window imports this room for its values alone
 
-__all__ = ["Source", "WeightStore", "open_store", "prove_arrays", "read_model", "stored_at"]
+__all__ = ["Source", "WeightStore", "describe", "open_store", "prove_arrays", "stored_at", "told"]
 
 
 _SURPRISES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
@@ -35,20 +35,33 @@ def stored_at(path: str | Path) -> Path:
     return index if not given.exists() and index.is_file() else given
 
 
+@contextmanager
+def told(file: Path) -> Iterator[None]:
+    """Whatever goes wrong inside is the file's fault, in one sentence: a `FileError`."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except RecursionError:
+        raise damaged(file, "is refused because its model is nested too deeply") from None
+    except _SURPRISES as error:
+        # A description can be wrong in more ways than anybody lists; what is read from a file never ends in a crash.
+        raise damaged(file, "is damaged, or written in a way that nobody has met before") from error
+
+
 @without_collection()
-def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kinds | None" = None) -> Source:
+def describe(path: str | Path, weights: str | Path | None = None, kinds: "Kinds | None" = None) -> Source:
     """Describe a model file without loading its arrays or running anything it holds.
 
     `weights` is a second file whose arrays fill an architecture; `kinds` says what classes of the person's code derive
-    from. Raises `FileError` with one sentence.
+    from. Raises `FileError` with one sentence. `core.analysis.opening` adds what to say of the code that it carries.
     """
     from core.readers.sniff import sniff
 
     file = Path(path)
-    try:
+    with told(file):
         described = _describe(sniff(file), file, kinds)
-        opaque = opaque_findings(described.graph, described.kind == "weights")
-        said = (*described.findings, *opaque, *training_findings(described.training))
+        said = (*described.findings, *training_findings(described.training))
         described = replace(described, findings=said)
         if weights is not None:
             described = _paired(described, Path(weights))
@@ -59,13 +72,6 @@ def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kind
         graph, shaped = with_input_shapes(described.graph)
         described = replace(described, findings=(*described.findings, *shaped))
         graph = fill_shapes(graph)
-    except OSError as error:
-        raise unreadable(file, error) from error
-    except RecursionError:
-        raise damaged(file, "is refused because its model is nested too deeply") from None
-    except _SURPRISES as error:
-        # A description can be wrong in more ways than anybody lists; what is read from a file never ends in a crash.
-        raise damaged(file, "is damaged, or written in a way that nobody has met before") from error
     return Source(
         path=str(file),
         format=described.format,
@@ -86,12 +92,12 @@ def read_model(path: str | Path, weights: str | Path | None = None, kinds: "Kind
 
 def _with_learnt(described: "Described", file: Path, weights: str | Path | None) -> "Described":
     """What preprocessing layers learnt, from wherever the file keeps it, and findings where it does not."""
-    from core.readers.learnt import with_bounds, with_idf
+    from core.readers.arrays.learnt import with_bounds, with_idf
 
     kept = str(weights) if weights is not None else None
     bare = Source(str(file), described.format, described.kind, described.graph, weights_path=kept)
     graph = with_idf(with_bounds(described.graph, lambda: open_store(bare)), lambda: open_store(bare))
-    return replace(described, graph=graph, findings=(*described.findings, *prepared_findings(graph, described.assets)))
+    return replace(described, graph=graph)
 
 
 def _paired(described: "Described", weights: Path) -> "Described":
@@ -109,13 +115,13 @@ def _paired(described: "Described", weights: Path) -> "Described":
 
 
 def _describe(kind: "Format", path: Path, kinds: "Kinds | None") -> "Described":
-    from core.readers.architecture import read_architecture
-    from core.readers.checkpoint import read_checkpoint
-    from core.readers.keras_zip import read_keras
-    from core.readers.legacy_h5 import read_hdf5_model
-    from core.readers.saved_model import read_saved_model
+    from core.readers.formats.architecture import read_architecture
+    from core.readers.formats.checkpoint import read_checkpoint
+    from core.readers.formats.keras_zip import read_keras
+    from core.readers.formats.legacy_h5 import read_hdf5_model
+    from core.readers.formats.saved_model import read_saved_model
+    from core.readers.formats.weights_file import read_keras_weights, read_legacy_weights
     from core.readers.sniff import Format
-    from core.readers.weights_file import read_keras_weights, read_legacy_weights
 
     models = {
         Format.KERAS: read_keras,
@@ -137,11 +143,11 @@ def _describe(kind: "Format", path: Path, kinds: "Kinds | None") -> "Described":
 
 def open_store(source: Source) -> WeightStore:
     """The arrays of an opened source. Close it (or use `with`): h5py must be closed before the interpreter ends."""
-    from core.readers.bundle import BundleStore
-    from core.readers.checkpoint import prefix_of
-    from core.readers.saved_model import variables_of
+    from core.readers.containers.bundle import BundleStore
+    from core.readers.containers.store import EmptyStore, Hdf5Store
+    from core.readers.formats.checkpoint import prefix_of
+    from core.readers.formats.saved_model import variables_of
     from core.readers.sniff import Format, sniff
-    from core.readers.store import EmptyStore, Hdf5Store
 
     path = Path(source.weights_path or source.path)
     seen = source.weights_stamp if source.weights_path else (source.size, source.mtime_ns)
@@ -166,7 +172,7 @@ def prove_arrays(source: Source) -> None:
     Plain arrays are bytes at a place, which the index has checked; chunks, filters and odd number formats are worked
     out by HDF5 from what the file says.
     """
-    from core.readers.store import Hdf5Store
+    from core.readers.containers.store import Hdf5Store
 
     if source.graph.opaque or any(True for _, layer in source.graph.walk() if layer.weights):
         with open_store(source) as store:

@@ -7,10 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.errors import FileError
-from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves, map_leaves
-from core.readers.calls import RawRef, is_legacy_node, read_node, read_ports, read_shape
-from core.readers.foreign import call_code, layer_code
-from core.readers.known import APPLICATION_LAYERS, CODE_LAYERS, LAYERS, MODELS, is_builtin_module
+from core.layers.foreign import call_code, layer_code
+from core.layers.known import APPLICATION_LAYERS, CODE_LAYERS, LAYERS, MODELS, is_builtin_module
+from core.model.calls import RawRef, is_legacy_node, read_node, read_ports, read_shape
+from core.model.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves, map_leaves
 
 _STRUCTURE = ("layers", "input_layers", "output_layers")
 
@@ -338,6 +338,6 @@ def _input_spec(layer: Layer) -> TensorSpec:
 
 
 def _broken(path: str, what: str) -> FileError:
-    from core.readers.fault import damaged
+    from core.readers.containers.fault import damaged
 
     return damaged(path or "The model", f"has a model description that contradicts itself: {what}")

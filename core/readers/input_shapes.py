@@ -11,8 +11,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.findings import Finding
-from core.graph import Graph, Layer, Shape, TensorRef, TensorSpec
-from core.readers.shapes import call_order, fill_shapes
+from core.layers.shapes.graph import call_order, fill_shapes
+from core.model.graph import Graph, Layer, Shape, TensorRef, TensorSpec
 
 _CONV_RANK = {f"{kind}Conv{rank}D": rank for kind in ("", "Separable", "Depthwise") for rank in (1, 2, 3)}
 _TRANSPOSED_RANK = {f"Conv{rank}DTranspose": rank for rank in (1, 2, 3)}

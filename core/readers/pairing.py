@@ -5,22 +5,22 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from core.findings import Finding, Severity
-from core.graph import Graph, Layer
-from core.readers.archive import open_archive
-from core.readers.array_notes import Notes
-from core.readers.assign_legacy import assign_legacy
-from core.readers.assign_v3 import assign, tree_of
-from core.readers.bundle import read_bundle
-from core.readers.checkpoint import assign_checkpoint, prefix_of
-from core.readers.dialects import notes_for, slopes, version_of_arrays
-from core.readers.fault import damaged
-from core.readers.hdf5 import index_hdf5, open_hdf5, text_attribute
-from core.readers.keras_zip import archive_version, archive_weights, group_names
+from core.model.graph import Graph, Layer
+from core.readers.arrays.array_notes import Notes
+from core.readers.arrays.assign_legacy import assign_legacy
+from core.readers.arrays.assign_v3 import assign, tree_of
+from core.readers.arrays.dialects import notes_for, slopes, version_of_arrays
+from core.readers.containers.archive import open_archive
+from core.readers.containers.bundle import read_bundle
+from core.readers.containers.fault import damaged
+from core.readers.containers.hdf5 import index_hdf5, open_hdf5, text_attribute
+from core.readers.formats.checkpoint import assign_checkpoint, prefix_of
+from core.readers.formats.keras_zip import archive_version, archive_weights, group_names
+from core.readers.formats.saved_model import variables_of
+from core.readers.formats.weights_file import names_of, weight_groups
 from core.readers.notes import weights_findings
-from core.readers.saved_model import variables_of
 from core.readers.shared import share_weights
 from core.readers.sniff import Format, sniff
-from core.readers.weights_file import names_of, weight_groups
 
 
 def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[Finding, ...]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.graph import Graph, Layer, Weight
+from core.model.graph import Graph, Layer, Weight
 
 
 def share_weights(graph: Graph, missing: Sequence[str]) -> tuple[Graph, list[str]]:

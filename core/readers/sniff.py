@@ -6,9 +6,9 @@ from pathlib import Path
 
 import h5py
 
-from core.readers.archive import find_member, open_archive
-from core.readers.fault import damaged, unreadable
-from core.readers.hdf5 import open_hdf5
+from core.readers.containers.archive import find_member, open_archive
+from core.readers.containers.fault import damaged, unreadable
+from core.readers.containers.hdf5 import open_hdf5
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, Self
 from msgspec import Struct
 
 from core.findings import Finding
-from core.graph import Graph
+from core.model.graph import Graph
 from core.rules.base import Array
 
 Kind = Literal["model", "weights", "architecture"]

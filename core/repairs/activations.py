@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.readers.known import ACTIVATIONS
+from core.layers.known import ACTIVATIONS
 from core.repairs.base import Change, Config, Dialect, Repair, with_config
 
 _NAMES = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.call_arguments import refused
+from core.layers.call_arguments import refused
 from core.repairs.base import Change, Config, Dialect, Repair
 
 

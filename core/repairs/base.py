@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.findings import Finding, Severity
-from core.readers.kinds import Kind
+from core.layers.kinds import Kind
 
 Config = dict[str, Any]
 """A serialised layer: `{"class_name", "config", ...}`, as the file has it or as an earlier repair left it."""

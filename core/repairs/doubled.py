@@ -6,7 +6,7 @@ layer gets a list of equal tensors.
 
 from typing import Any
 
-from core.readers.calls import is_leaf
+from core.model.calls import is_leaf
 from core.repairs.base import Change, Config, Dialect, Repair, is_serialised
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.readers.known import INITIALIZERS
+from core.layers.known import INITIALIZERS
 from core.repairs.base import Change, Config, Dialect, Repair, is_serialised, with_config, without
 
 _KERAS1: dict[str, tuple[str, Config]] = {

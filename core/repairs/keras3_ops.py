@@ -1,7 +1,7 @@
 """Operations in HDF5 files of Keras 3, which names their classes without a module and then cannot find them itself."""
 
-from core.readers.known import LAYERS
-from core.readers.known_ops import OPERATIONS
+from core.layers.known import LAYERS
+from core.layers.known_ops import OPERATIONS
 from core.repairs.base import Change, Config, Dialect, Repair
 
 

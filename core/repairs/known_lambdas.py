@@ -9,7 +9,7 @@ from core.bytecode.formulas import Formula
 from core.bytecode.replacement import described, replacement
 from core.bytecode.stored import Stored, formula, stored_function
 from core.findings import Finding
-from core.readers.calls import is_leaf, is_legacy_node
+from core.model.calls import is_leaf, is_legacy_node
 from core.repairs.base import Change, Config, Dialect, Repair
 from core.repairs.modules import is_own
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.readers.known import (
+from core.layers.known import (
     APPLICATION_LAYERS,
     CODE_LAYERS,
     CONSTRAINTS,

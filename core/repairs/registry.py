@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.findings import Finding
-from core.readers.kinds import STEP, Kinds, kind_of
+from core.layers.kinds import STEP, Kinds, kind_of
 from core.repairs import (
     activations,
     arguments,

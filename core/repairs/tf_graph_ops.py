@@ -6,7 +6,7 @@ arguments that later versions write, so that one table serves both.
 
 from typing import Any
 
-from core.readers.calls import is_leaf
+from core.model.calls import is_leaf
 from core.repairs.base import Config
 from core.repairs.nodes import tensor
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.readers.calls import is_leaf
+from core.model.calls import is_leaf
 from core.repairs.base import Change, Config, Dialect, Repair
 from core.repairs.nodes import tensor
 from core.repairs.tf_graph_ops import function_call

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from core.errors import RuleError
-from core.rules.axes import axes_of
-from core.rules.base import Axes, Rule, sibling_name
+from core.layers.axes import Axes, axes_of
+from core.rules.base import Rule, sibling_name
 from core.rules.chain import acts, adapt, chain_name, refusal, rules_that_fit
 from core.rules.channels import (
     MapChannels,

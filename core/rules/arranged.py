@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from core.graph import StoreKey
-from core.rules.base import Array, Axes, Rule
+from core.layers.axes import Axes
+from core.model.graph import StoreKey
+from core.rules.base import Array, Rule
 from core.rules.chain import adapt, chain_name
 
 Block = tuple[tuple[int, ...], tuple[int, ...]]

@@ -5,46 +5,15 @@ the chain and insists that the last array has the planned shape.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from msgspec import Struct
 
-from core.graph import StoreKey
+from core.layers.axes import Axes, Owns
+from core.model.graph import StoreKey
 
 Array = np.ndarray[Any, Any]
-Owns = Literal["channels", "filters", "kernel", "flat", "positions", "all"]
-
-
-class Axes(Struct, frozen=True):
-    """What each axis of a weight means for its layer.
-
-    `spatial` are kernel axes, `channels` the axis that follows the layer's input channels, `filters` the one that
-    follows its outputs, `positions` the rows of a table. `kind` says how the numbers act: `kernel` multiplies and is
-    summed over `channels`; `depthwise` multiplies channel by channel; `scale`, `shift`, `mean`, `variance` are
-    per-channel vectors;
-    `bias` is per filter; `table` is a table of positions or classes; `other` is anything else.
-    `groups` is the layer's group count, `strides` its steps along the spatial axes.
-    """
-
-    kind: str = "other"
-    spatial: tuple[int, ...] = ()
-    channels: int | None = None
-    filters: int | None = None
-    groups: int = 1
-    positions: int | None = None
-    strides: tuple[int, ...] = ()
-
-    def owned(self, owner: Owns, rank: int) -> tuple[int, ...]:
-        """The axes of a weight of that rank that rules of `owner` may change."""
-        if owner == "kernel":
-            return self.spatial
-        if owner == "all":
-            return tuple(range(rank))
-        axis = {"channels": self.channels, "flat": self.channels, "filters": self.filters, "positions": self.positions}[
-            owner
-        ]
-        return () if axis is None else (axis,)
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="rule"):

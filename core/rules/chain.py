@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import RuleError
-from core.rules.base import Array, Axes, Rule
+from core.layers.axes import Axes
+from core.rules.base import Array, Rule
 from core.rules.channels import MeanChannels, RepeatChannels, SumChannels, ZeroExtraChannels
 from core.rules.filters import ProjectFilters, SliceFilters, WidenFilters
 from core.rules.initialize import Initialize

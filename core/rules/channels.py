@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from core.errors import RuleError
-from core.rules.base import Array, Axes, Owns, Rule
+from core.layers.axes import Axes, Owns
+from core.rules.base import Array, Rule
 from core.rules.interpolation import along
 
 VECTORS = frozenset({"scale", "shift", "mean", "variance", "depthwise"})

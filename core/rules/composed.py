@@ -11,8 +11,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from core.errors import RuleError
-from core.graph import StoreKey
-from core.rules.base import Array, Axes
+from core.layers.axes import Axes
+from core.model.graph import StoreKey
+from core.rules.base import Array
 from core.rules.channels import VECTORS, ChannelRule
 from core.rules.fold import Affine, FoldChannels, composed_affine, folded_bias, folded_mixing, kernel_of
 

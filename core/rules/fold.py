@@ -15,8 +15,9 @@ import numpy as np
 from msgspec import Struct
 
 from core.errors import RuleError
-from core.graph import StoreKey
-from core.rules.base import Array, Axes, sibling_name
+from core.layers.axes import Axes
+from core.model.graph import StoreKey
+from core.rules.base import Array, sibling_name
 from core.rules.channels import VECTORS, ChannelRule, RepeatChannels
 
 Value = float | tuple[float, ...] | StoreKey

@@ -15,8 +15,9 @@ import numpy as np
 from msgspec import Struct
 
 from core.errors import RuleError
-from core.graph import StoreKey
-from core.rules.base import Array, Axes, Rule, sibling_name
+from core.layers.axes import Axes
+from core.model.graph import StoreKey
+from core.rules.base import Array, Rule, sibling_name
 from core.rules.chain import adapt, chain_name
 
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from core.rules.base import Array, Axes, Owns, Rule
+from core.layers.axes import Axes, Owns
+from core.rules.base import Array, Rule
 from core.rules.interpolation import Method, along, resize_matrix
 
 

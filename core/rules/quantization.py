@@ -2,7 +2,7 @@
 
 Sources: `keras/src/quantizers/quantizers.py` (`abs_max_quantize`, `abs_max_quantize_grouped_with_zero_point`,
 `dequantize_with_sz_map`, `pack_int4`, `unpack_int4`), `layers/core/dense.py`, `einsum_dense.py`, `embedding.py`,
-`reversible_embedding.py`. Which array is quantized how is read off the layer in `core.edits.quantized`.
+`reversible_embedding.py`. Which array is quantized how is read off the layer in `core.surgery.quantized`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ import numpy as np
 from msgspec import Struct
 
 from core.errors import RuleError
-from core.graph import StoreKey
-from core.rules.base import Array, Axes, Rule, sibling_name
+from core.layers.axes import Axes
+from core.model.graph import StoreKey
+from core.rules.base import Array, Rule, sibling_name
 from core.rules.chain import adapt, chain_name, refusal
 
 _EPSILON = 1e-7

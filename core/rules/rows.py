@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.rules.base import Array, Axes, Owns, Rule
+from core.layers.axes import Axes, Owns
+from core.rules.base import Array, Rule
 from core.rules.initializers import initial
 
 

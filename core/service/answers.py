@@ -19,8 +19,8 @@ def answers(the_engine: Callable[[], Any]) -> dict[type, Handler]:
         return layer_classes()
 
     def check(body: questions.CheckRecipes, progress: Progress) -> Any:
-        from core.descriptions import RecipeCheck
         from core.engine.matching import verdict
+        from core.layers.descriptions import RecipeCheck
 
         found = []
         for recipe in body.recipes:
@@ -31,10 +31,10 @@ def answers(the_engine: Callable[[], Any]) -> dict[type, Handler]:
         return tuple(found)
 
     def match(body: questions.MatchWeights, progress: Progress) -> Any:
+        from core.analysis.opening import read_model
         from core.edits import TransferWeights
         from core.engine.matching import aligned
         from core.engine.trust import kinds
-        from core.readers import read_model
 
         edit = TransferWeights(file=body.file, match=body.match, pairs=body.pairs)
         engine = the_engine()

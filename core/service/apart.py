@@ -15,9 +15,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from core.analysis.opening import read_model
 from core.collection import without_collection
 from core.errors import FileError, SutureError
-from core.readers import prove_arrays, read_model
+from core.readers import prove_arrays
 from core.readers.source import Source
 from core.service.client import Worker, death
 from core.service.messages import OpenModel

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from core.collection import without_collection
 from core.errors import Cancelled, FileError, OwnFault, SutureError
-from core.plan import Plan
+from core.model.plan import Plan
 from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SetSource
-from core.service.partials import remove_partials
 from core.service.travel import PackedPlan, unpack
 from core.service.worker import serve
+from core.writers.partials import remove_partials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,8 +22,9 @@ Handlers = dict[type, Handler]
 
 def reader() -> Handlers:
     """Describe files and look at single arrays; never Keras. The file last looked into stays open."""
-    from core.readers import prove_arrays, read_model
-    from core.service.preview import preview_weight
+    from core.analysis.opening import read_model
+    from core.analysis.preview import preview_weight
+    from core.readers import prove_arrays
 
     stores = OpenStores()
 
@@ -35,7 +36,7 @@ def reader() -> Handlers:
         return source
 
     def preview(body: messages.PreviewWeight, progress: Progress) -> Any:
-        return preview_weight(stores.store(body.path).read(body.key), body)
+        return preview_weight(stores.store(body.path).read(body.key), body.weight, body.bins, body.kernels)
 
     def ask_trust(body: messages.AskTrust, progress: Progress) -> Any:
         from core.trust_store import is_trusted
@@ -79,7 +80,7 @@ class OpenStores:
 
     def store(self, path: str) -> "WeightStore":
         """The arrays of a file. Raises `FileError`."""
-        from core.graph import Graph
+        from core.model.graph import Graph
         from core.readers import open_store, stored_at
         from core.readers.source import Source
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from core.errors import SutureError
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 
 
 class OpenModel(Struct, frozen=True, kw_only=True):
@@ -28,23 +28,6 @@ class PreviewWeight(Struct, frozen=True, kw_only=True):
     weight: str
     bins: int = 64
     kernels: int = 64
-
-
-class WeightPreview(Struct, frozen=True, kw_only=True):
-    """Statistics of an array, its histogram, and up to `kernels` small images of it (`(n, h, w)` or `(n, h, w, 3)`)."""
-
-    weight: str
-    shape: tuple[int, ...]
-    dtype: str
-    minimum: float
-    maximum: float
-    mean: float
-    std: float
-    zeros: int
-    not_finite: int
-    counts: Any
-    edges: Any
-    images: Any = None
 
 
 class Warm(Struct, frozen=True, kw_only=True):

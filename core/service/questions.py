@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 
 
 class DescribeLayers(Struct, frozen=True, kw_only=True):

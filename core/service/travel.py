@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.graph import Call, Graph, Layer
-from core.plan import Cost, Fate, Plan
+from core.model.graph import Call, Graph, Layer
+from core.model.plan import Cost, Fate, Plan
 
 _OF_LAYER = tuple(name for name in Layer.__struct_fields__ if name != "calls")
 _OF_GRAPH = tuple(name for name in Graph.__struct_fields__ if name != "layers")

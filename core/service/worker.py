@@ -21,7 +21,7 @@ from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
 from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, Warm
-from core.service.partials import remove_partials
+from core.writers.partials import remove_partials
 
 READER_BYTES = 4 << 30
 """Address space of the reader: a file that declares absurd sizes meets this, not the machine's memory."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import FileError
-from core.service.partials import partial_path, remove_partials
+from core.writers.partials import partial_path, remove_partials
 
 
 def check_destination(out: Path, *sources: Path) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves
+from core.model.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves
 
 _NO_TRAINABLE = frozenset(
     {"InputLayer", "Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.graph import Graph, Layer
+from core.model.graph import Graph, Layer
+from core.model.order import keras_order
 from core.rules.base import Array
 from core.writers.atomic import replacing
-from core.writers.order import keras_order
 from core.writers.steady import new_hdf5
 
 _ATTRIBUTE_LIMIT = 64512

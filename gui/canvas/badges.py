@@ -8,10 +8,10 @@ from typing import Literal
 from msgspec import structs
 
 from core.findings import Finding
-from core.graph import Graph
-from core.plan import FateName, Plan
-from gui.digest import frozen_layers, layer_of
-from gui.theme import FATE_ORDER
+from core.model.graph import Graph
+from core.model.plan import FateName, Plan
+from gui.models.digest import frozen_layers, layer_of
+from gui.widgets.theme import FATE_ORDER
 
 Marker = Literal["error", "warning"]
 

@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
-from gui.theme import LIGHT, Theme, icon
+from gui.widgets.theme import LIGHT, Theme, icon
 
 
 class Controls(QFrame):

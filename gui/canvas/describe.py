@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.graph import Layer, TensorSpec
-from gui.digest import TIMES, count_words, shape_words
+from core.model.graph import Layer, TensorSpec
+from gui.models.digest import TIMES, count_words, shape_words
 
 DOT = "\u2009\u00b7\u2009"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec.structs import replace as with_fields
 
-from core.graph import Graph, Layer, TensorRef, map_leaves
-from core.plan import Plan
+from core.model.graph import Graph, Layer, TensorRef, map_leaves
+from core.model.plan import Plan
 from gui.canvas.badges import NO_BADGE, Badge, source_paths
-from gui.digest import gone_fates
+from gui.models.digest import gone_fates
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ Qt-free. A level is one graph; an unfolded nested model is a node with a level i
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from core.graph import Graph, Layer
+from core.model.graph import Graph, Layer
 from gui.canvas.describe import detail_text, outputs_text
-from gui.digest import count_words, shape_words
-from gui.theme import family
+from gui.models.digest import count_words, shape_words
+from gui.widgets.theme import family
 
 CARD_WIDTH = 228.0
 CARD_HEIGHT = 50.0

@@ -14,8 +14,8 @@ from gui.canvas.describe import DOT, outputs_text
 from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
 from gui.canvas.marks import CHIP, NO_PEN, paint_chevron, paint_chip, paint_marker, paint_snow
-from gui.digest import count_words
-from gui.theme import FATE_WORDS
+from gui.models.digest import count_words
+from gui.widgets.theme import FATE_WORDS
 
 TEXT_ZOOM = 0.5
 WORD_ZOOM = 0.29

@@ -6,7 +6,7 @@ from functools import lru_cache
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainterPath, QPen
 
-from gui.theme import FATE_LETTERS, Theme, Tone, font
+from gui.widgets.theme import FATE_LETTERS, Theme, Tone, font
 
 RADIUS = 9.0
 STRIPE = 5.0

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from core.collection import without_collection
-from core.graph import Graph, Layer
-from core.plan import Plan
+from core.model.graph import Graph, Layer
+from core.model.plan import Plan
 from gui.canvas import flow
 from gui.canvas.badges import Badge, badges_after, badges_before
 from gui.canvas.controls import Controls
@@ -21,7 +21,7 @@ from gui.canvas.look import Look
 from gui.canvas.minimap import Minimap
 from gui.canvas.scene import GraphScene
 from gui.canvas.view import CanvasView
-from gui.theme import LIGHT, Theme
+from gui.widgets.theme import LIGHT, Theme
 
 Mode = Literal["before", "after", "difference"]
 

@@ -3,12 +3,12 @@
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from gui import gestures
-from gui.dialogs.sheet import Sheet
-from gui.panels.fields import NumberField
+from core.recipes import gestures
 from gui.panels.keep import parsed
-from gui.panels.parts import Sentence, label, named
 from gui.session import Session
+from gui.widgets.fields import NumberField
+from gui.widgets.parts import Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 
 class ClassesSheet(Sheet):

@@ -6,10 +6,10 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
-from gui.dialogs.sheet import Sheet
-from gui.foreign import ForeignCode
-from gui.panels.parts import IconLabel, Look, Sentence, label, named
+from gui.controllers.foreign import ForeignCode
 from gui.settings import Settings
+from gui.widgets.parts import IconLabel, Look, Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 PYTHON = "Python files (*.py);;All files (*)"
 CONSENT = (

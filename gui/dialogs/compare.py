@@ -8,13 +8,13 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
-from core.plan import RuleDrift
-from gui import gestures
+from core.model.plan import RuleDrift
+from core.recipes import gestures
 from gui.dialogs.export import EXACT, drift_words
 from gui.dialogs.ranking import Bar
-from gui.dialogs.sheet import Sheet
-from gui.panels.parts import Look, Segments, Sentence, clear_layout, label, named
 from gui.session import Session
+from gui.widgets.parts import Look, Segments, Sentence, clear_layout, label, named
+from gui.widgets.sheet import Sheet
 
 SAMPLES = "Images and arrays (*.png *.jpg *.jpeg *.bmp *.gif *.npy *.npz);;All files (*)"
 DATA = (

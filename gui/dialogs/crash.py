@@ -4,8 +4,8 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QWidget
 
-from gui.dialogs.sheet import Sheet
-from gui.panels.parts import IconLabel, Look, label, named
+from gui.widgets.parts import IconLabel, Look, label, named
+from gui.widgets.sheet import Sheet
 
 
 class CrashSheet(Sheet):

@@ -9,13 +9,13 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
-from core.plan import Verification
+from core.model.plan import Verification
+from gui.controllers.helpers import details
 from gui.dialogs.drift import DriftByLayer
-from gui.dialogs.sheet import Sheet
-from gui.digest import size_words
-from gui.helpers import details
-from gui.panels.parts import IconLabel, Look, clear_layout, divider, label, named
+from gui.models.digest import size_words
 from gui.session import Session
+from gui.widgets.parts import IconLabel, Look, clear_layout, divider, label, named
+from gui.widgets.sheet import Sheet
 
 EXACT = 1e-5
 

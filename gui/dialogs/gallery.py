@@ -20,15 +20,15 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from core.applications import ARCHITECTURES, CLASSES, Architecture, architecture
 from core.environment import cache_folder
 from core.errors import Cancelled, SutureError
+from core.layers.applications import ARCHITECTURES, CLASSES, Architecture, architecture
 from core.service.messages import BuildApplication
-from gui.dialogs.sheet import Sheet
-from gui.digest import TIMES, count_words
-from gui.panels.fields import NumberField, first_problem
-from gui.panels.parts import Look, Segments, Sentence, label, named
+from gui.models.digest import TIMES, count_words
 from gui.session import Session
+from gui.widgets.fields import NumberField, first_problem
+from gui.widgets.parts import Look, Segments, Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 WEIGHTS = (
     ("none", "None", "Newly initialized, to train from scratch"),

@@ -16,9 +16,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QTextBrowser, QWidget
 from typing_extensions import override
 
-from gui.dialogs.sheet import Sheet
-from gui.panels.parts import Look, label, named
-from gui.theme import Theme, font
+from gui.widgets.parts import Look, label, named
+from gui.widgets.sheet import Sheet
+from gui.widgets.theme import Theme, font
 
 PAGES = Path(__file__).resolve().parents[2] / "resources" / "help"
 ORDER = ("index", "rules", "trust", "classes", "matrix")

@@ -7,12 +7,12 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from core.errors import SutureError
-from core.graph import Graph
-from gui import gestures
-from gui.dialogs.sheet import Sheet
-from gui.panels.fields import Choice
-from gui.panels.parts import ElidedLabel, Segments, Sentence, label, named
+from core.model.graph import Graph
+from core.recipes import gestures
 from gui.session import Session
+from gui.widgets.fields import Choice
+from gui.widgets.parts import ElidedLabel, Segments, Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 FILES = "Models (*.keras *.h5 *.hdf5 *.json);;All files (*)"
 WEIGHTS = "Weights (*.weights.h5 *.h5 *.hdf5 *.npz);;All files (*)"

@@ -6,11 +6,11 @@ from typing import Any
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from core.descriptions import LayerClass
-from gui.dialogs.sheet import Sheet
-from gui.panels.arguments import ArgumentForm
-from gui.panels.parts import Sentence, label, named, scrolling
+from core.layers.descriptions import LayerClass
 from gui.session import Session
+from gui.widgets.arguments import ArgumentForm
+from gui.widgets.parts import Sentence, label, named, scrolling
+from gui.widgets.sheet import Sheet
 
 COMMON = ("Conv2D", "Dense", "BatchNormalization", "Activation", "Dropout", "MaxPooling2D", "GlobalAveragePooling2D")
 ONE_INPUT_LEFT_OUT = ("merging",)

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
 
-from gui.dialogs.sheet import Sheet
-from gui.panels.fields import Choice
-from gui.panels.parts import label, named
 from gui.panels.trusted import TrustedFiles
 from gui.settings import Settings
+from gui.widgets.fields import Choice
+from gui.widgets.parts import label, named
+from gui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from gui.theme import Choice as ThemeChoice
+    from gui.widgets.theme import Choice as ThemeChoice
 
 THEMES = (
     ("auto", "Like the desktop", "Follows the desktop\u2019s light or dark mode."),

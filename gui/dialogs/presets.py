@@ -7,15 +7,15 @@ from msgspec.structs import replace
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from core.descriptions import RecipeCheck
 from core.edits import ChangeInput, CutAt, TransferWeights
-from core.graph import Graph
-from gui import gestures
-from gui.dialogs.sheet import Sheet
+from core.layers.descriptions import RecipeCheck
+from core.model.graph import Graph
+from core.recipes import gestures
+from core.recipes.presets import Preset, presets
 from gui.panels.input import axis_of, input_shapes
-from gui.panels.parts import IconLabel, Look, Sentence, clear_layout, label, named, scrolling
-from gui.presets import Preset, presets
 from gui.session import Session
+from gui.widgets.parts import IconLabel, Look, Sentence, clear_layout, label, named, scrolling
+from gui.widgets.sheet import Sheet
 
 
 class PresetSheet(Sheet):

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from typing_extensions import override
 
-from gui.panels.parts import Look
+from gui.widgets.parts import Look
 
 FLOOR = 1e-8
 

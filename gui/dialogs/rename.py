@@ -3,11 +3,11 @@
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from core.graph import Graph
-from gui import gestures
-from gui.dialogs.sheet import Sheet
-from gui.panels.parts import Sentence, label, named
+from core.model.graph import Graph
+from core.recipes import gestures
 from gui.session import Session
+from gui.widgets.parts import Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 
 class RenameSheet(Sheet):

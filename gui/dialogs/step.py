@@ -7,12 +7,12 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QWidget
 
 from core.errors import SutureError
-from core.recipe import Recipe
-from gui import gestures
-from gui.dialogs.sheet import Sheet
+from core.recipes import gestures
+from core.recipes.recipe import Recipe
 from gui.models.recipe import step_words
-from gui.panels.parts import Sentence, label, named
 from gui.session import Session
+from gui.widgets.parts import Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 
 class StepSheet(Sheet):

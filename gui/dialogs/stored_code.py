@@ -6,12 +6,12 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
+from gui.controllers.foreign import ForeignCode, Stored
 from gui.dialogs.code import notice
-from gui.dialogs.sheet import Sheet
-from gui.foreign import ForeignCode, Stored
-from gui.panels.fields import Choice
-from gui.panels.parts import Look, Sentence, clear_layout, label, named
 from gui.session import Session
+from gui.widgets.fields import Choice
+from gui.widgets.parts import Look, Sentence, clear_layout, label, named
+from gui.widgets.sheet import Sheet
 
 CONSENT = (
     "If you trust this file, the code stored in it runs in the engine process with your rights, now and whenever this "

@@ -20,15 +20,15 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from core.descriptions import Matching
 from core.errors import Cancelled, SutureError
-from gui import gestures
-from gui import theme as themes
+from core.layers.descriptions import Matching
+from core.recipes import gestures
 from gui.dialogs.presets import plain
-from gui.dialogs.sheet import Sheet
 from gui.models.matching import MatchingModel, MatchRole
-from gui.panels.parts import ElidedLabel, Look, Segments, Sentence, label, named
 from gui.session import Session
+from gui.widgets import theme as themes
+from gui.widgets.parts import ElidedLabel, Look, Segments, Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 FILES = "Models and weights (*.keras *.h5 *.hdf5 *.weights.h5 *.npz);;All files (*)"
 WAYS = (

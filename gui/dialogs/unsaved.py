@@ -3,8 +3,8 @@
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from gui.dialogs.sheet import Sheet
-from gui.panels.parts import label, named
+from gui.widgets.parts import label, named
+from gui.widgets.sheet import Sheet
 
 
 class UnsavedSheet(Sheet):

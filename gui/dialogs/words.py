@@ -5,13 +5,13 @@ from collections import Counter
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QPlainTextEdit, QPushButton, QWidget
 
-from core.edits.words import holds_numbers, vocabulary
-from core.graph import Layer
-from gui import gestures
-from gui.dialogs.sheet import Sheet
-from gui.panels.fields import Choice
-from gui.panels.parts import Sentence, label, named
+from core.model.graph import Layer
+from core.recipes import gestures
+from core.surgery.words import holds_numbers, vocabulary
 from gui.session import Session
+from gui.widgets.fields import Choice
+from gui.widgets.parts import Sentence, label, named
+from gui.widgets.sheet import Sheet
 
 _STARTS = (
     ("uniform", "Random values", "Small random values, as Keras starts an Embedding"),

@@ -13,8 +13,8 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistent
 from PySide6.QtGui import QIcon
 from typing_extensions import override
 
-from core.graph import Graph, Layer
-from gui.digest import TIMES, Badge, can_freeze, count_words, output_shape, shape_words
+from core.model.graph import Graph, Layer
+from gui.models.digest import TIMES, Badge, can_freeze, count_words, output_shape, shape_words
 
 Index = QModelIndex | QPersistentModelIndex
 

@@ -5,8 +5,8 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from typing_extensions import override
 
-from core.descriptions import Matching, WeightMatch
-from gui.digest import shape_words
+from core.layers.descriptions import Matching, WeightMatch
+from gui.models.digest import shape_words
 
 Index = QModelIndex | QPersistentModelIndex
 HEADINGS = ("In the file", "Shape", "In this model", "Shape", "What happens")

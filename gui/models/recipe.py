@@ -9,8 +9,8 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 from typing_extensions import override
 
-from core.recipe import Recipe
-from gui.gestures import tag
+from core.recipes.gestures import tag
+from core.recipes.recipe import Recipe
 
 Index = QModelIndex | QPersistentModelIndex
 MIME = "application/x-suture-step"

@@ -6,12 +6,12 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import InsertAdapter
-from core.graph import Shape
-from gui import steps
-from gui.digest import TIMES, shape_words
-from gui.panels.fields import Choice, NumberField, first_problem
-from gui.panels.parts import Sentence, label, named
+from core.model.graph import Shape
+from core.recipes import steps
+from gui.models.digest import TIMES, shape_words
 from gui.session import Session
+from gui.widgets.fields import Choice, NumberField, first_problem
+from gui.widgets.parts import Sentence, label, named
 
 FITS = (
     ("resize", "Resize", "Images of any size are resized to the model\u2019s; the aspect ratio may change."),

@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from gui.opened import Group
-from gui.panels.parts import IconButton, IconLabel, Look, clear_layout, label, named, restyle, scrolling
-from gui.theme import SEVERITY_ICONS
+from gui.controllers.opened import Group
+from gui.widgets.parts import IconButton, IconLabel, Look, clear_layout, label, named, restyle, scrolling
+from gui.widgets.theme import SEVERITY_ICONS
 
 TALLEST = 220
 

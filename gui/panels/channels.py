@@ -4,9 +4,9 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.rules import AnyRule, MapChannels
-from gui.panels.fields import Choice
 from gui.panels.mapping import MOST, MapForm
-from gui.panels.parts import Sentence, label, named, reveal
+from gui.widgets.fields import Choice
+from gui.widgets.parts import Sentence, label, named, reveal
 
 RULES = (
     ("auto", "Automatic", "Chooses by the model: fold where its mean and deviation are known, sum for one channel, "

@@ -7,8 +7,8 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHeaderView, QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from gui.panels.parts import label
-from gui.theme import LIGHT, Theme, font
+from gui.widgets.parts import label
+from gui.widgets.theme import LIGHT, Theme, font
 
 LONGEST = 160
 LISTED = 16

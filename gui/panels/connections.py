@@ -3,9 +3,9 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from core.graph import Graph, Layer, TensorRef, TensorSpec
-from gui.digest import shape_words
-from gui.panels.parts import clear_layout, label, named
+from core.model.graph import Graph, Layer, TensorRef, TensorSpec
+from gui.models.digest import shape_words
+from gui.widgets.parts import clear_layout, label, named
 
 
 def level_of(graph: Graph, path: str) -> Graph | None:

@@ -19,12 +19,12 @@ from typing_extensions import override
 
 from core.edits import SetRule
 from core.findings import Finding, Fix
-from gui import gestures
-from gui import theme as themes
+from core.recipes import gestures
+from gui.controllers.opened import REBUILT
 from gui.models.findings import FindingRole, FindingsModel
-from gui.opened import REBUILT
-from gui.panels.parts import Card, Look, label, named
 from gui.session import Session
+from gui.widgets import theme as themes
+from gui.widgets.parts import Card, Look, label, named
 
 Index = QModelIndex | QPersistentModelIndex
 

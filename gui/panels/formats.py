@@ -5,13 +5,13 @@ from typing import Any
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from core.edits.anatomy import channel_axis
-from core.edits.layout_walk import format_of
-from core.graph import Graph, Layer
-from gui import gestures
-from gui.panels.fields import Choice, NumberField, first_problem
-from gui.panels.parts import Sentence, divider, label, named
+from core.model.graph import Graph, Layer
+from core.recipes import gestures
+from core.surgery.anatomy import channel_axis
+from core.surgery.layout_walk import format_of
 from gui.session import Session
+from gui.widgets.fields import Choice, NumberField, first_problem
+from gui.widgets.parts import Sentence, divider, label, named
 
 HOWS = (
     ("centre", "in the middle", "Kernels are centred on the new axis: each frame is processed separately, exactly"),

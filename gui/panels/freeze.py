@@ -16,14 +16,14 @@ from PySide6.QtWidgets import (
 
 from core.edits.set_trainable import matched
 from core.errors import EditError
-from core.graph import Graph
-from core.recipe import Recipe
-from gui import gestures
-from gui.digest import can_freeze, count_words
-from gui.panels.fields import Choice
-from gui.panels.parts import Look, Sentence, divider, label, named
-from gui.panels.three_states import ThreeStates
+from core.model.graph import Graph
+from core.recipes import gestures
+from core.recipes.recipe import Recipe
+from gui.models.digest import can_freeze, count_words
 from gui.session import Session
+from gui.widgets.fields import Choice
+from gui.widgets.parts import Look, Sentence, divider, label, named
+from gui.widgets.three_states import ThreeStates
 
 MODES = (
     ("with_layer", "goes with its layer", "BatchNormalization is frozen or trained like any other layer named."),

@@ -6,13 +6,13 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import InsertFront
-from core.graph import Shape
-from gui import steps
-from gui.digest import TIMES
+from core.model.graph import Shape
+from core.recipes import steps
+from gui.models.digest import TIMES
 from gui.panels.adapt import ShapeFields
-from gui.panels.fields import first_problem
-from gui.panels.parts import IconButton, Look, Sentence, label, named
 from gui.session import Session
+from gui.widgets.fields import first_problem
+from gui.widgets.parts import IconButton, Look, Sentence, label, named
 
 Entry = dict[str, Any]
 

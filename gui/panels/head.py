@@ -15,13 +15,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui import gestures
+from core.recipes import gestures
 from gui.dialogs.classes import ClassesSheet
-from gui.panels.fields import Choice, Debounce, NumberField
 from gui.panels.keep import KeepForm
 from gui.panels.outputs import OutputsForm
-from gui.panels.parts import Look, Sentence, divider, label, named, restyle
 from gui.session import Session
+from gui.widgets.fields import Choice, Debounce, NumberField
+from gui.widgets.parts import Look, Sentence, divider, label, named, restyle
 
 POOLING = (
     ("avg", "Average pooling", "One number per channel: the mean over the map."),

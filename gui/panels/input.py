@@ -4,19 +4,19 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import ChangeInput
-from core.edits.anatomy import channel_axis
 from core.errors import EditError
-from core.graph import Graph, Layer, Shape
-from gui import gestures
-from gui.digest import TIMES, output_shape, shape_words
+from core.model.graph import Graph, Layer, Shape
+from core.recipes import gestures
+from core.surgery.anatomy import channel_axis
+from gui.models.digest import TIMES, output_shape, shape_words
 from gui.panels.adapt import AdaptForm
 from gui.panels.channels import ChannelsForm
-from gui.panels.fields import Debounce, NumberField, first_problem
 from gui.panels.front import FrontForm
 from gui.panels.legal import LegalLine
 from gui.panels.outputs import StartsForm
-from gui.panels.parts import IconButton, Look, Segments, Sentence, clear_layout, divider, label, named
 from gui.session import Session
+from gui.widgets.fields import Debounce, NumberField, first_problem
+from gui.widgets.parts import IconButton, Look, Segments, Sentence, clear_layout, divider, label, named
 
 WAYS = (
     ("change", "Change model", "The model itself takes another shape"),

@@ -5,19 +5,19 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from core.costs import total
-from core.graph import Graph, Layer
-from core.plan import Cost, Plan
+from core.analysis.preview import WeightPreview
+from core.layers.costs import total
+from core.model.graph import Graph, Layer
+from core.model.plan import Cost, Plan
 from core.readers.source import Source
-from core.service.messages import WeightPreview
 from gui.canvas.badges import dominant, source_paths
-from gui.digest import count_words, frozen_layers, gone_fates, output_shape, shape_words
+from gui.models.digest import count_words, frozen_layers, gone_fates, output_shape, shape_words
 from gui.panels.config_table import ConfigTable
 from gui.panels.connections import Connections, level_of
-from gui.panels.parts import ElidedLabel, label, named, scrolling
 from gui.panels.status_bar import change, memory_change
 from gui.panels.weights import WeightsPanel, rows_of
-from gui.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, Tone, font
+from gui.widgets.parts import ElidedLabel, label, named, scrolling
+from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, Tone, font
 
 
 class Inspector(QWidget):

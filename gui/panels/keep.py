@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from gui.panels.parts import Sentence, named, restyle
+from gui.widgets.parts import Sentence, named, restyle
 
 LABELS = "Labels (*.txt *.csv *.json);;All files (*)"
 LARGEST = 10_000_000

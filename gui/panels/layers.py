@@ -17,12 +17,11 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from core.graph import Graph, Layer
-from core.plan import Plan
-from gui import gestures
-from gui import theme as themes
+from core.model.graph import Graph, Layer
+from core.model.plan import Plan
+from core.recipes import gestures
 from gui.canvas.difference import difference
-from gui.digest import (
+from gui.models.digest import (
     Badge,
     badges,
     count_words,
@@ -44,9 +43,10 @@ from gui.models.layer_tree import (
     RemovedRole,
     SeverityRole,
 )
-from gui.panels.parts import Card, IconButton, Look, clear_layout, label, named
 from gui.session import Session
-from gui.theme import FATE_LETTERS, FATE_WORDS, Theme
+from gui.widgets import theme as themes
+from gui.widgets.parts import Card, IconButton, Look, clear_layout, label, named
+from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, Theme
 
 Index = QModelIndex | QPersistentModelIndex
 

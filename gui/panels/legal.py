@@ -7,14 +7,14 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from core.edits import ChangeInput, InsertAdapter, InsertFront
-from core.graph import Shape
-from core.plan import LegalSizes
-from core.recipe import Recipe
-from gui import steps
-from gui.digest import TIMES, shape_words
-from gui.gestures import with_steps
-from gui.panels.parts import Sentence, clear_layout, named
+from core.model.graph import Shape
+from core.model.plan import LegalSizes
+from core.recipes import steps
+from core.recipes.gestures import with_steps
+from core.recipes.recipe import Recipe
+from gui.models.digest import TIMES, shape_words
 from gui.session import Session
+from gui.widgets.parts import Sentence, clear_layout, named
 
 if TYPE_CHECKING:
     from core.rules import AnyRule

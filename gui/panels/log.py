@@ -6,8 +6,8 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from gui.panels.parts import Card, IconButton, Look, named
 from gui.session import Session
+from gui.widgets.parts import Card, IconButton, Look, named
 
 MAX_LINES = 2000
 

@@ -7,8 +7,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QVBoxLayout, QWidget
 
 from core.rules import MapChannels
-from gui.panels.fields import Choice, Debounce
-from gui.panels.parts import Sentence, label, named, restyle
+from gui.widgets.fields import Choice, Debounce
+from gui.widgets.parts import Sentence, label, named, restyle
 
 MOST = 64
 """Channels that are edited one by one; above, a step's JSON serves."""

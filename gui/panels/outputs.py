@@ -6,10 +6,10 @@ from typing import ClassVar
 from PySide6.QtCore import QStringListModel, Qt, Slot
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QListWidget, QPushButton, QVBoxLayout, QWidget
 
-from core.graph import Graph
-from gui import steps
-from gui.panels.parts import IconButton, Look, Sentence, label, named
+from core.model.graph import Graph
+from core.recipes import steps
 from gui.session import Session
+from gui.widgets.parts import IconButton, Look, Sentence, label, named
 
 
 class LayersForm(QWidget):

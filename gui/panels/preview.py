@@ -12,11 +12,11 @@ from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from core.analysis.preview import WeightPreview
 from core.rules.base import Array
-from core.service.messages import WeightPreview
 from gui.canvas.look import blend
-from gui.panels.parts import label
-from gui.theme import LIGHT, Theme, font
+from gui.widgets.parts import label
+from gui.widgets.theme import LIGHT, Theme, font
 
 HISTOGRAM_HEIGHT = 112
 PICTURES_LEAST = 40

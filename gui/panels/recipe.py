@@ -12,11 +12,11 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from gui import gestures
+from core.recipes import gestures
+from core.recipes.presets import Preset
 from gui.models.recipe import RecipeModel, step_words
-from gui.panels.parts import Card, IconButton, Look, label, named
-from gui.presets import Preset
 from gui.session import Session
+from gui.widgets.parts import Card, IconButton, Look, label, named
 
 
 class StepList(QListView):

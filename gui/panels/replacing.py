@@ -6,12 +6,12 @@ from typing import Any
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
-from core.edits.alike import activation_name, as_activation
-from core.edits.instances import instance_kind
-from core.edits.quantized import CARRIERS
-from core.graph import Graph
-from gui.panels.fields import Choice
-from gui.panels.parts import label, named
+from core.layers.alike import activation_name, as_activation
+from core.layers.instances import instance_kind
+from core.model.graph import Graph
+from core.surgery.quantized import CARRIERS
+from gui.widgets.fields import Choice
+from gui.widgets.parts import label, named
 
 Match = dict[str, Any]
 ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "hard_silu", "mish", "tanh", "sigmoid", "linear")

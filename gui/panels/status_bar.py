@@ -7,9 +7,9 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from typing_extensions import override
 
-from gui.digest import count_words, size_words
-from gui.panels.parts import ElidedLabel, Look, label, named
+from gui.models.digest import count_words, size_words
 from gui.session import Session
+from gui.widgets.parts import ElidedLabel, Look, label, named
 
 ARROW = "\u2192"
 ENGINE_WORDS = {

@@ -5,15 +5,15 @@ from typing import Any
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from core.edits.anatomy import first_convs
-from core.edits.leaves import leaf
 from core.errors import EditError
-from core.graph import Graph, Layer
-from gui import gestures
-from gui.digest import TIMES
-from gui.panels.fields import Choice, Debounce, NumberField, first_problem
-from gui.panels.parts import IconButton, Look, Sentence, label, named
+from core.layers.leaves import leaf
+from core.model.graph import Graph, Layer
+from core.recipes import gestures
+from core.surgery.anatomy import first_convs
+from gui.models.digest import TIMES
 from gui.session import Session
+from gui.widgets.fields import Choice, Debounce, NumberField, first_problem
+from gui.widgets.parts import IconButton, Look, Sentence, label, named
 
 ACTIVATIONS = ("linear", "relu", "relu6", "elu", "selu", "gelu", "silu", "hard_silu", "leaky_relu", "tanh", "sigmoid")
 AS_IT_WAS = ("", "As it was", "Keeps what the source has.")

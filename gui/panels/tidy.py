@@ -10,15 +10,15 @@ from typing_extensions import override
 
 from core.edits.drop_training_only import DEFAULT, KINDS
 from core.edits.fold_weights import foldable
-from core.edits.folding import norms
-from core.edits.linear import view
-from core.graph import Graph, Layer
-from gui import gestures
-from gui.panels.fields import NumberField
+from core.model.graph import Graph, Layer
+from core.recipes import gestures
+from core.surgery.folding import norms
+from core.surgery.linear import view
 from gui.panels.formats import FormatsForm
-from gui.panels.parts import Look, Sentence, divider, label, named
 from gui.panels.replacing import ReplaceForm
 from gui.session import Session
+from gui.widgets.fields import NumberField
+from gui.widgets.parts import Look, Sentence, divider, label, named
 
 _WORDS = {
     "losses": "added losses",

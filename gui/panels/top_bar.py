@@ -3,10 +3,10 @@
 from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
 
-from gui import theme as themes
 from gui.actions import Actions
-from gui.panels.parts import IconButton, IconLabel, Look, Segments, named
-from gui.theme import Theme
+from gui.widgets import theme as themes
+from gui.widgets.parts import IconButton, IconLabel, Look, Segments, named
+from gui.widgets.theme import Theme
 
 VIEWS = (
     ("before", "Before", "The model as it is in the file"),

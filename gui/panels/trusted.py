@@ -7,7 +7,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.trust_store import Entry, entries
-from gui.panels.parts import ElidedLabel, clear_layout, label, named
+from gui.widgets.parts import ElidedLabel, clear_layout, label, named
 
 MOST = 8
 

@@ -17,12 +17,12 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from core.graph import Layer, Weight
-from core.plan import Fate, FateName, Plan
-from core.service.messages import WeightPreview
-from gui.digest import layer_of, shape_words
+from core.analysis.preview import WeightPreview
+from core.model.graph import Layer, Weight
+from core.model.plan import Fate, FateName, Plan
+from gui.models.digest import layer_of, shape_words
 from gui.panels.preview import PreviewPanel
-from gui.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, font
+from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, font
 
 ROW = 44
 ROWS_SHOWN = 6

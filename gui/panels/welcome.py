@@ -7,9 +7,9 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from gui import theme as themes
-from gui.panels.parts import IconLabel, Look, clear_layout, label, named, restyle
 from gui.settings import Settings
+from gui.widgets import theme as themes
+from gui.widgets.parts import IconLabel, Look, clear_layout, label, named, restyle
 
 SAMPLES = Path(__file__).resolve().parents[2] / "resources" / "samples"
 SAMPLE_WORDS = {".keras", ".h5"}

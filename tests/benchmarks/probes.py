@@ -47,8 +47,8 @@ def apply(path: str, out: str, size: str) -> dict[str, Any]:
     from core.engine import api
 
     began = time.monotonic()
-    from core.readers import read_model
-    from core.recipe import from_json
+    from core.analysis.opening import read_model
+    from core.recipes.recipe import from_json
 
     engine = api.Engine()
     engine.set_source(read_model(path))
@@ -59,9 +59,9 @@ def apply(path: str, out: str, size: str) -> dict[str, Any]:
 
 def plans(path: str, count: str) -> dict[str, Any]:
     """Plans of one edit after another on a warm engine, without a window: seconds each."""
+    from core.analysis.opening import read_model
     from core.engine import api
-    from core.readers import read_model
-    from core.recipe import from_json
+    from core.recipes.recipe import from_json
 
     engine = api.Engine()
     source = read_model(path)
@@ -78,7 +78,7 @@ def plans(path: str, count: str) -> dict[str, Any]:
 
 def read(path: str) -> dict[str, Any]:
     """The reader alone, its imports not counted; the best of three."""
-    from core.readers import read_model
+    from core.analysis.opening import read_model
 
     seconds = []
     for _ in range(3):
@@ -93,9 +93,9 @@ def chain(path: str) -> dict[str, Any]:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from PySide6.QtWidgets import QApplication
 
+    from core.analysis.opening import read_model
     from core.engine import api
-    from core.readers import read_model
-    from core.recipe import Recipe
+    from core.recipes.recipe import Recipe
     from gui.canvas import GraphView
 
     app = QApplication(["suture"])

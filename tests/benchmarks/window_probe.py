@@ -38,7 +38,7 @@ def window(path: str, edits: int) -> dict[str, Any]:
     from PySide6.QtCore import QEventLoop
     from PySide6.QtWidgets import QApplication
 
-    from gui import gestures
+    from core.recipes import gestures
     from gui.app import Painter, build
     from gui.settings import Settings
 

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import pytest
 
-from core.diff import Change, compare
-from core.likeness import alike, default, differing
-from core.readers import read_model
+from core.analysis.diff import Change, compare
+from core.analysis.likeness import alike, default, differing
+from core.analysis.opening import read_model
 from core.repairs.fields import COMMON, FIELDS
 from tests.core.readers import keras2_zoo
 

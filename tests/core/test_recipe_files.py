@@ -6,7 +6,7 @@ import pytest
 
 from core.edits import EDITS, ChangeInput
 from core.errors import RecipeError
-from core.recipe import from_json, load_recipe, schema
+from core.recipes.recipe import from_json, load_recipe, schema
 
 
 def test_that_a_recipe_is_read_from_a_file_or_from_text(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from core.edits import ChangeInput
 from core.errors import RecipeError
-from core.recipe import Recipe, from_json, schema, to_json
+from core.recipes.recipe import Recipe, from_json, schema, to_json
 
 
 def test_that_a_recipe_survives_being_written_and_read() -> None:

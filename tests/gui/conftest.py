@@ -14,11 +14,11 @@ from pytestqt.qtbot import QtBot
 
 from core.readers.source import Source
 from gui.app import Painter
+from gui.controllers.service import Service
 from gui.main_window import MainWindow
-from gui.panels.parts import Look
-from gui.service import Service
 from gui.session import Session
 from gui.settings import Settings
+from gui.widgets.parts import Look
 from tests.gui.hand_made import FakeWorker, source
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from core.descriptions import Argument, LayerClass, Matching, RecipeCheck, WeightMatch
-from core.plan import LegalSizes
+from core.layers.descriptions import Argument, LayerClass, Matching, RecipeCheck, WeightMatch
+from core.model.plan import LegalSizes
+from core.recipes.gestures import tag
 from core.service.messages import AskSizes
 from core.service.questions import CheckRecipes, DescribeLayers, MatchWeights
-from gui.gestures import tag
 
 CLASSES = (
     LayerClass(

@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from core.errors import FileError, SutureError
 from core.findings import Finding, Fix
-from core.graph import Call, Graph, Layer, StoreKey, TensorRef, TensorSpec, Weight
-from core.plan import Cost, Fate, Plan, Port, RuleDrift, Verification
+from core.model.graph import Call, Graph, Layer, StoreKey, TensorRef, TensorSpec, Weight
+from core.model.plan import Cost, Fate, Plan, Port, RuleDrift, Verification
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.gestures import make_edit, steps_of
+from core.recipes.recipe import Recipe
 from core.service.handlers import reader as reader_handlers
 from core.service.messages import (
     Apply,
@@ -26,7 +27,6 @@ from core.service.messages import (
     Verify,
     Warm,
 )
-from gui.gestures import make_edit, steps_of
 from tests.gui import hand_answers
 
 

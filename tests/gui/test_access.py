@@ -17,11 +17,11 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from gui import theme as themes
 from gui.app import Painter
 from gui.main_window import SMALLEST, MainWindow
 from gui.panels.welcome import Welcome
 from gui.settings import Settings
+from gui.widgets import theme as themes
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -11,8 +11,8 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
+from core.recipes.gestures import make_edit
 from gui.app import Painter, build
-from gui.gestures import make_edit
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
 from gui.panels.input import InputRow

@@ -15,9 +15,9 @@ from core.errors import FileError
 from core.findings import Finding, Fix
 from core.readers.source import Source
 from core.service.messages import AskTrust, SetSource, TrustFile
+from gui.controllers.opened import SHOWN
+from gui.controllers.opened import opened as summary
 from gui.main_window import MainWindow
-from gui.opened import SHOWN
-from gui.opened import opened as summary
 from tests.gui.hand_made import FakeWorker, layer, rule_edit, source, steps
 
 LEFT = Qt.MouseButton.LeftButton

@@ -7,8 +7,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from core.applications import ARCHITECTURES
 from core.errors import FileError
+from core.layers.applications import ARCHITECTURES
 from core.service.messages import BuildApplication, OpenModel
 from gui.dialogs.gallery import GallerySheet
 from gui.main_window import MainWindow

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.recipe import Recipe
-from gui import gestures
-from gui.gestures import make_edit, tag
+from core.recipes import gestures
+from core.recipes.gestures import make_edit, tag
+from core.recipes.recipe import Recipe
 from tests.gui.hand_made import steps
 
 ORIGINAL = (96, 96, 3)

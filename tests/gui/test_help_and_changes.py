@@ -12,11 +12,11 @@ from pytestqt.qtbot import QtBot
 from core.readers.source import Source
 from core.rules import RULES
 from core.service.messages import Apply, OpenModel
-from gui import theme as themes
 from gui.actions import COMMANDS
 from gui.app import Painter
 from gui.dialogs.help import PAGES, pages
 from gui.main_window import MainWindow
+from gui.widgets import theme as themes
 from tests.gui.conftest import show
 from tests.gui.hand_made import FakeWorker, source
 from tests.gui.test_window import resize

@@ -9,13 +9,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from core.graph import Graph, Layer, StoreKey, Weight
-from core.plan import Cost, Fate, Plan
+from core.analysis.preview import WeightPreview
+from core.model.graph import Graph, Layer, StoreKey, Weight
+from core.model.plan import Cost, Fate, Plan
 from core.readers.source import Source
-from core.service.messages import WeightPreview
 from gui.panels.config_table import value_words
 from gui.panels.inspector import Inspector
-from gui.theme import DARK
+from gui.widgets.theme import DARK
 from tests.gui.canvas import graphs
 
 

@@ -7,13 +7,13 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.recipe import Recipe, from_json, to_json
+from core.recipes import gestures
+from core.recipes.recipe import Recipe, from_json, to_json
 from core.rules import AnyRule, FoldChannels, MapChannels
-from gui import gestures
 from gui.main_window import MainWindow
-from gui.panels.fields import Choice
 from gui.panels.input import InputRow
 from gui.panels.mapping import MapForm, names_problem, numbers, said_by
+from gui.widgets.fields import Choice
 from tests.gui.hand_made import steps
 
 LEFT = Qt.MouseButton.LeftButton

@@ -14,9 +14,9 @@ from pytestqt.qtbot import QtBot
 from core.errors import FileError
 from core.findings import Finding
 from core.service.messages import OpenModel
+from gui.controllers.opened import opened as summary
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
-from gui.opened import opened as summary
 from gui.panels.welcome import samples
 from gui.settings import Settings
 from tests.gui.hand_made import FakeWorker, source

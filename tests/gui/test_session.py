@@ -4,9 +4,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from core.errors import Cancelled, FileError, OwnFault, RecipeError
-from core.recipe import Recipe
+from core.recipes import gestures
+from core.recipes.recipe import Recipe
 from core.service.messages import Apply, MakePlan, OpenModel, SetSource, Warm
-from gui import gestures
 from gui.session import Session
 from tests.gui.hand_made import FakeWorker, source, steps
 

@@ -9,17 +9,17 @@ from PySide6.QtCore import QByteArray, QSettings, Qt
 from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
-from core.plan import Fate
-from core.recipe import Recipe
-from gui import digest
-from gui import theme as themes
+from core.model.plan import Fate
+from core.recipes.presets import presets
+from core.recipes.recipe import Recipe
+from gui.controllers.service import Service
 from gui.crash import CrashWatch
 from gui.dialogs.export import drift_words
 from gui.main_window import MainWindow
-from gui.panels.fields import NumberField
-from gui.presets import presets
-from gui.service import Service
+from gui.models import digest
 from gui.settings import Settings
+from gui.widgets import theme as themes
+from gui.widgets.fields import NumberField
 from tests.gui.hand_made import FakeWorker, steps
 
 LEFT = Qt.MouseButton.LeftButton

@@ -7,22 +7,22 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QMenu
 from pytestqt.qtbot import QtBot
 
-from core.descriptions import Argument
-from core.plan import LegalSizes, Verification
-from core.recipe import Recipe
+from core.layers.descriptions import Argument
+from core.model.plan import LegalSizes, Verification
+from core.recipes.gestures import make_edit, tag
+from core.recipes.presets import presets
+from core.recipes.recipe import Recipe
 from core.service.messages import CompareRules, Verify
 from core.service.questions import CheckRecipes, MatchWeights
 from gui.dialogs.presets import fitted
-from gui.gestures import make_edit, tag
 from gui.main_window import MainWindow
-from gui.panels.arguments import parsed
-from gui.panels.fields import Choice
 from gui.panels.input import InputRow
 from gui.panels.keep import parsed as classes_of
 from gui.panels.keep import read_labels
 from gui.panels.legal import size_words
-from gui.panels.three_states import states
-from gui.presets import presets
+from gui.widgets.arguments import parsed
+from gui.widgets.fields import Choice
+from gui.widgets.three_states import states
 from tests.gui.hand_made import FakeWorker, model, steps
 
 LEFT = Qt.MouseButton.LeftButton
@@ -373,7 +373,7 @@ def test_that_rules_are_compared_on_ones_own_files(qtbot: QtBot, opened: MainWin
 def test_that_verification_on_ones_own_files_ranks_layers_by_drift(
     qtbot: QtBot, opened: MainWindow, engine: FakeWorker, tmp_path: Path
 ) -> None:
-    from core.plan import ContractResult
+    from core.model.plan import ContractResult
 
     out = tmp_path / "out.keras"
     out.write_bytes(b"x")

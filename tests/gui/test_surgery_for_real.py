@@ -8,8 +8,8 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from core.recipes.gestures import tag
 from gui.app import Painter, build
-from gui.gestures import tag
 from gui.main_window import MainWindow
 from gui.settings import Settings
 from tests.gui.hand_made import steps

@@ -12,18 +12,18 @@ from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from core.analysis.opaque import opaque_findings
+from core.analysis.opening import read_model
 from core.errors import EditError, FileError
-from core.readers import read_model
-from core.readers.opaque import opaque_findings
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.gestures import make_edit, tag
+from core.recipes.recipe import Recipe
 from core.service.messages import MakePlan
 from core.service.questions import MatchWeights
 from gui.app import Painter, build
-from gui.gestures import make_edit, tag
-from gui.layer_menu import START
+from gui.controllers.layer_menu import START
+from gui.controllers.opened import REBUILT
 from gui.main_window import MainWindow
-from gui.opened import REBUILT
 from gui.settings import Settings
 from tests.gui.hand_made import FakeWorker, layer, source, steps
 

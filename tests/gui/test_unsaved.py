@@ -7,12 +7,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
-from core.recipe import Recipe, from_json, to_json
+from core.recipes.gestures import make_edit
+from core.recipes.recipe import Recipe, from_json, to_json
 from core.service.messages import OpenModel
-from gui.gestures import make_edit
+from gui.controllers.unsaved import Keeper
 from gui.main_window import MainWindow
 from gui.session import Session
-from gui.unsaved import Keeper
 from tests.gui.hand_made import FakeWorker, source
 
 LEFT = Qt.MouseButton.LeftButton

@@ -8,13 +8,12 @@ import pytest
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
-from core.graph import Layer, StoreKey, Weight
-from core.plan import Fate, Plan
-from core.service.messages import PreviewWeight, WeightPreview
-from core.service.preview import preview_weight
+from core.analysis.preview import WeightPreview, preview_weight
+from core.model.graph import Layer, StoreKey, Weight
+from core.model.plan import Fate, Plan
 from gui.panels.preview import caption_of, mosaic, number_words
 from gui.panels.weights import WeightRow, WeightsPanel, rows_of
-from gui.theme import LIGHT
+from gui.widgets.theme import LIGHT
 from tests.gui.canvas import graphs
 
 
@@ -36,7 +35,7 @@ def lstm() -> Layer:
 
 
 def preview_of(array: np.ndarray, name: str = "conv/kernel") -> WeightPreview:
-    return preview_weight(array, PreviewWeight(path="", key="", weight=name))
+    return preview_weight(array, name)
 
 
 def test_that_rows_tell_what_happens_to_each_weight() -> None:

@@ -9,12 +9,12 @@ from pytestqt.qtbot import QtBot
 
 from core.errors import PlanRefused
 from core.readers.source import Source
-from core.recipe import Recipe, load_recipe, to_json
+from core.recipes import gestures
+from core.recipes.presets import presets
+from core.recipes.recipe import Recipe, load_recipe, to_json
 from core.service.messages import Apply, Verify
-from gui import gestures
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
-from gui.presets import presets
 from tests.gui.hand_made import FakeWorker, source, steps
 
 LEFT = Qt.MouseButton.LeftButton

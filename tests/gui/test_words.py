@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
-from core.graph import Call, Graph, Layer, TensorRef
+from core.model.graph import Call, Graph, Layer, TensorRef
 from gui.dialogs.words import WordsSheet
 from gui.main_window import MainWindow
 from gui.session import Session

@@ -9,10 +9,10 @@ import h5py
 import keras
 import numpy as np
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.errors import SutureError
-from core.readers import read_model
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.helpers.layer_cases.base import Case, In, build, sample
 
 FORMATS = ("h5", "keras", "tf")

@@ -12,8 +12,9 @@ ROOM = 2 << 30
 
 def main() -> None:
     """Read each file and look at two of its arrays."""
+    from core.analysis.opening import read_model
     from core.errors import FileError
-    from core.readers import open_store, read_model
+    from core.readers import open_store
 
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, resource.RLIM_INFINITY))

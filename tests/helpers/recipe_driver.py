@@ -33,7 +33,7 @@ def main() -> None:
 
 def own_code(good: Path) -> set[str]:
     """The texts of the functions that the trusted model itself stores."""
-    from core.readers.raw import raw_config
+    from core.readers.formats.raw import raw_config
 
     found: set[str] = set()
 
@@ -99,8 +99,8 @@ class Doors:
     """The ways by which a recipe reaches Keras."""
 
     def __init__(self, folder: Path) -> None:
+        from core.analysis.opening import read_model
         from core.cli import run
-        from core.readers import read_model
         from core.service import messages
         from core.service.handlers import engine
 
@@ -113,7 +113,7 @@ class Doors:
     def all(self, recipe: Any, everywhere: bool) -> Iterator[tuple[str, Any]]:
         """What each way in says: the exit code and a sentence where it refuses."""
         from core.errors import SutureError
-        from core.recipe import from_json
+        from core.recipes.recipe import from_json
 
         text = json.dumps(recipe)
         path = self.folder / "hostile.json"

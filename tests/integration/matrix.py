@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import core.engine.verify as judge
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.engine.build import live_model
-from core.graph import Graph
-from core.plan import Plan
-from core.readers import read_model
-from core.recipe import Recipe
+from core.model.graph import Graph
+from core.model.plan import Plan
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import drift, outputs, recipe
 from tests.helpers import models
 

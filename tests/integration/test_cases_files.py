@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from core.analysis.opening import read_model
 from core.errors import FileError, PlanRefused
-from core.readers import read_model
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import (
     applied,
     assert_verified,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, errors, opened, outputs, plan, recipe, saved
 from tests.core.engine.small_models import fill
 from tests.helpers import models

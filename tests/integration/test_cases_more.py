@@ -9,7 +9,7 @@ import pytest
 from keras import layers, ops
 
 from core.findings import Finding
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, opened, outputs, plan, recipe, saved
 from tests.core.engine.small_models import fill
 

@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 
 from core.errors import RecipeError
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, opened, outputs, plan, saved
 from tests.core.engine.small_models import build, fill
 

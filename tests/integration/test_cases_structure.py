@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from core.readers import read_model
-from core.recipe import Recipe
+from core.analysis.opening import read_model
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, engine, outputs, plan, recipe, saved
 from tests.core.engine.small_models import block, build, fill
 from tests.helpers import models

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from core.analysis.opening import read_model
 from core.errors import RecipeError
-from core.plan import Plan, Written
-from core.readers import read_model
-from core.recipe import Recipe
+from core.model.plan import Plan, Written
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import assert_verified, drift, engine, outputs, recipe, saved
 from tests.core.engine.small_models import fill
 from tests.helpers import transformers as forms

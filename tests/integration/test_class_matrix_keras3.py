@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
-from core.readers import read_model
-from core.readers.known_ops import OPERATIONS
+from core.layers.known_ops import OPERATIONS
 from tests.helpers.class_matrix import Result, run, save
 from tests.helpers.keras3_models import EXPECTED, NO_MODEL, cases, public_classes
 from tests.helpers.layer_cases.base import Case, build

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.errors import FileError
-from core.readers import Source, open_store, read_model
-from core.recipe import Recipe, from_json
+from core.readers import Source, open_store
+from core.recipes.recipe import Recipe, from_json
 from tests.helpers import corpus
 
 K = pytest.importorskip("tf_keras")
@@ -313,7 +314,7 @@ def test_that_the_twins_hold_kernels_turned_by_half(tmp_path: Path) -> None:
 
 
 def test_that_two_classifiers_of_one_body_differ_in_their_heads_alone() -> None:
-    from core.diff import compare
+    from core.analysis.diff import compare
 
     first, second = (opened(f"sleepecg+0.6.0/{kind}-gru-mesa/classifier.keras") for kind in ("wrn", "ws"))
     found = compare(first, second, lambda *_: None)

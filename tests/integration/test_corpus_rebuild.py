@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
-from core.readers import read_model
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.helpers.corpus import path as corpus_file
 
 TF_KERAS = [

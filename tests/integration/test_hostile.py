@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.errors import FileError, SutureError
-from core.readers import read_model
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from core.service.client import Worker
 from core.service.messages import Apply, OpenModel, PreviewWeight, SetSource, Verify
 from tests.helpers.blockers import ROOT

@@ -50,9 +50,9 @@ def answers(trap: Trap) -> dict[str, Said]:
 
 
 def test_that_the_good_model_s_own_code_is_run_only_when_it_is_trusted(trap: Trap) -> None:
+    from core.analysis.opening import read_model
     from core.engine.api import Engine
-    from core.readers import read_model
-    from core.recipe import Recipe
+    from core.recipes.recipe import Recipe
 
     engine = Engine()
     assert [layer.name for _, layer in engine.set_source(read_model(trap.good)).graph.walk() if layer.opaque] == ["act"]

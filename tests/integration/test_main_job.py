@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from core.plan import Plan
-from core.recipe import Recipe
+from core.model.plan import Plan
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, errors, opened, outputs, plan, recipe
 from tests.helpers import models
 

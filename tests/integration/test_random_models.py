@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.errors import RecipeError
-from core.plan import Plan
-from core.readers import read_model
-from core.recipe import Recipe, from_json, to_json
+from core.model.plan import Plan
+from core.recipes.recipe import Recipe, from_json, to_json
 from tests.core.engine.drive import assert_verified, engine, outputs, random_input, recipe
 from tests.helpers.models import seed_weights
 from tests.helpers.oracles import drawn, off, run

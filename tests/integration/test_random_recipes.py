@@ -14,9 +14,9 @@ import pytest
 
 from core.engine.planner import Planned
 from core.errors import RecipeError
-from core.plan import Plan
-from core.recipe import Recipe
-from gui.gestures import apply_fix
+from core.model.plan import Plan
+from core.recipes.gestures import apply_fix
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import opened, recipe
 from tests.helpers.models import seed_weights
 from tests.helpers.oracles import ORACLES, drawn, off, run

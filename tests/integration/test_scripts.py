@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from core.scripts import groups, python_script
+from core.writers.scripts import groups, python_script
 from tests.core.engine.drive import applied, opened, planned, recipe
 from tests.helpers.blockers import ROOT
 

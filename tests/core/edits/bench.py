@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from core.edits import Edit
 from core.engine.shapes import Shaper
 from core.engine.specs import Specs, _Recorder, recorded_weights
-from core.graph import Graph, Layer, StoreKey
+from core.layers.axes import axes_of
+from core.model.graph import Graph, Layer, StoreKey
 from core.readers.config_graph import build_graph
-from core.rules import acts, adapt, axes_of, refusal, sibling_name
+from core.rules import acts, adapt, refusal, sibling_name
 from core.writers.config import model_config
 
 

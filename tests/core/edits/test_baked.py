@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.edits import ChangeInput
-from core.edits.baked import correct_pad, retarget
+from core.surgery.baked import correct_pad, retarget
 from tests.core.edits.bench import Bench, drift
 from tests.core.engine.drive import plan, saved
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
-from core.plan import Plan, Written
-from core.readers import read_model
+from core.model.plan import Plan, Written
 from tests.core.engine.drive import applied, plan, recipe, saved
 from tests.core.engine.small_models import fill
 

@@ -193,7 +193,7 @@ def test_that_quantized_kernels_keep_the_rule_for_the_floats_they_stand_for() ->
     """The numbers themselves are never added up: the plan says that they have to become floats first."""
     import keras
 
-    from core.fates import QUANTIZED, layer_moves
+    from core.analysis.fates import QUANTIZED, layer_moves
     from tests.core.edits.bench import Bench
 
     inputs = keras.Input((8, 4))

@@ -9,8 +9,8 @@ import pytest
 from keras import ops
 
 from core.edits import ChangeInput, ReplaceFirstConv, SetRule
-from core.edits.anatomy import channel_axis
 from core.rules import MapChannels
+from core.surgery.anatomy import channel_axis
 from tests.core.edits.bench import Bench, drift
 from tests.core.engine.drive import applied, assert_verified, outputs, plan, saved
 

@@ -12,7 +12,7 @@ from keras import layers as L
 from keras import ops
 
 from core.errors import RecipeError
-from core.plan import Plan
+from core.model.plan import Plan
 from core.rules.arranged import inflated
 from tests.core.engine.drive import applied, assert_verified, drift, plan, saved
 from tests.core.engine.small_models import fill

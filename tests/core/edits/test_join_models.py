@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from keras import layers as L
 
+from core.analysis.opening import read_model
 from core.errors import FileError, PlanRefused, RecipeError
-from core.readers import read_model
 from tests.core.engine.drive import applied, assert_verified, drift, engine, opened, plan, recipe
 from tests.core.engine.small_models import fill
 

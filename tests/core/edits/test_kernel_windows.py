@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from core.edits import ReplaceFirstConv
-from core.edits.taps import Window, exact_offset
 from core.errors import EditError
+from core.surgery.taps import Window, exact_offset
 from tests.core.edits.bench import Bench, drift
 from tests.core.engine.drive import applied, assert_verified, plan, random_input, saved
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from core.plan import Plan
-from gui import gestures
+from core.model.plan import Plan
+from core.recipes import gestures
 from tests.core.engine.drive import applied, plan, recipe, saved
 from tests.core.engine.small_models import fill
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.errors import RecipeError
-from core.readers import read_model
 from tests.core.engine.drive import engine, recipe
 from tests.helpers.own_classes import filled
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.edits import InsertFront, TransferWeights
-from core.recipe import load_recipe
+from core.recipes.recipe import load_recipe
 from tests.core.edits.bench import Bench
 
 FOLDER = Path(__file__).parents[3] / "resources" / "recipes"

@@ -9,7 +9,7 @@ import pytest
 
 from core.edits import ReplaceAll
 from core.errors import RecipeError
-from core.recipe import from_json, to_json
+from core.recipes.recipe import from_json, to_json
 from tests.core.engine import drive
 
 L = keras.layers

@@ -5,7 +5,7 @@ import pytest
 
 from core.edits import ChangeInput, SetRule
 from core.errors import EditError, RecipeError
-from core.recipe import from_json
+from core.recipes.recipe import from_json
 from core.rules import Initialize, parse_rule
 
 

@@ -6,7 +6,7 @@ import pytest
 from core.edits import SetTrainable
 from core.edits.set_trainable import matched
 from core.errors import EditError
-from core.graph import Graph, Layer
+from core.model.graph import Graph, Layer
 
 
 def trainable(built: Any) -> Any:

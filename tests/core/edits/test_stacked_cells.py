@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.edits import ChangeInput
 from core.engine.api import Engine
-from core.readers import read_model
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from core.rules import MapChannels
 from tests.core.readers.rebuild import difference, randomize
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.edits import ChangeInput
-from core.edits.grids import position_grids
-from core.edits.suggest import flattened_map
 from core.errors import RecipeError
+from core.surgery.grids import position_grids
+from core.surgery.suggest import flattened_map
 from tests.core.edits import zoo
 from tests.core.edits.bench import Bench
 from tests.core.engine.drive import applied, assert_verified, plan, saved

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from core.edits import TransferWeights
 from core.edits.transfer_weights import pairing
 from core.errors import EditError
-from core.graph import StoreKey
+from core.model.graph import StoreKey
 from core.readers.source import Source
 from tests.core.edits import zoo
 from tests.core.edits.bench import Bench, drift

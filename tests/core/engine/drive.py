@@ -8,11 +8,11 @@ import keras
 import msgspec
 import numpy as np
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.engine.planner import Planned
-from core.plan import Plan, Verification, Written
-from core.readers import read_model
-from core.recipe import Recipe, from_json
+from core.model.plan import Plan, Verification, Written
+from core.recipes.recipe import Recipe, from_json
 
 _ENGINES: list[Engine] = []
 

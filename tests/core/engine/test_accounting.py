@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.accounting import is_state
+from core.analysis.accounting import is_state
+from core.analysis.opening import read_model
 from core.edits import EDITS
 from core.engine.api import Engine
 from core.errors import PlanRefused
-from core.plan import Plan
-from core.readers import read_model
+from core.model.plan import Plan
 from tests.core.edits import zoo
 from tests.core.engine.drive import recipe
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils
 
-from core.applications import ARCHITECTURES, CLASSES, Architecture
 from core.engine.applications import build_application
 from core.errors import FileError
+from core.layers.applications import ARCHITECTURES, CLASSES, Architecture
 
 FUNCTIONS = {
     name: thing

@@ -10,14 +10,14 @@ from typing import Any
 import keras
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.engine.gate import UnknownCode, make_layer, make_model
 from core.errors import RecipeError
-from core.graph import Graph, Layer
-from core.readers import read_model
-from core.readers.foreign import foreign_code
-from core.readers.known import CODE_LAYERS, FILE_FIELDS
-from core.recipe import Recipe, from_json
+from core.layers.foreign import foreign_code
+from core.layers.known import CODE_LAYERS, FILE_FIELDS
+from core.model.graph import Graph, Layer
+from core.recipes.recipe import Recipe, from_json
 
 CODE = """
 import keras

@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 from core.edits import EDITS
-from core.plan import Verification
-from core.recipe import Recipe
+from core.model.plan import Verification
+from core.recipes.recipe import Recipe
 from tests.core.edits import zoo
 from tests.core.engine.drive import applied, assert_verified, opened, outputs, plan, recipe, saved
 from tests.core.engine.small_models import fill

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
 
-from core.plan import Cost
+from core.model.plan import Cost
 from tests.core.engine.drive import plan, saved
 from tests.core.engine.small_models import MODELS, build
 from tests.helpers.models import application

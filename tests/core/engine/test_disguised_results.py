@@ -9,11 +9,11 @@ import h5py
 import keras
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.errors import FileError
-from core.readers import read_model
-from core.readers.raw import refuse_disguise
-from core.recipe import Recipe
+from core.readers.formats.raw import refuse_disguise
+from core.recipes.recipe import Recipe
 from tests.helpers.hostile import Trap
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from core.readers import read_model
+from core.analysis.opening import read_model
 from tests.core.engine.drive import engine, recipe
 from tests.helpers.own_classes import filled
 

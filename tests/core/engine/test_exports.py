@@ -10,9 +10,9 @@ import tensorflow as tf
 import tf_keras
 from keras import layers
 
+from core.analysis.opening import read_model
 from core.engine.exports import exported_drift
 from core.errors import FileError
-from core.readers import read_model
 from tests.core.engine.drive import assert_verified, drift, opened, outputs, recipe, saved
 from tests.core.engine.small_models import fill
 

@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 from core.errors import RecipeError
-from core.plan import Plan
+from core.model.plan import Plan
 from tests.core.engine.drive import opened, recipe
 
 FREEZE_FIRST = {"do": "set_trainable", "layers": ["first"]}

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pytest
 
-from core.plan import Plan
+from core.model.plan import Plan
 from tests.core.engine.drive import errors, planned
 from tests.helpers.models import application
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tf_keras
 
+from core.analysis.opening import read_model
 from core.errors import FileError
-from core.readers import read_model
 from tests.core.engine.drive import engine, recipe
 from tests.helpers.own_classes import filled
 

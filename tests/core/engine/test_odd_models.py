@@ -13,7 +13,7 @@ from core.edits.set_trainable import SetTrainable
 from core.edits.transfer_weights import TransferWeights
 from core.engine.specs import Specs
 from core.errors import FileError, RecipeError
-from core.graph import Call, Layer, TensorRef, TensorSpec
+from core.model.graph import Call, Layer, TensorRef, TensorSpec
 from core.rules import RepeatChannels
 from tests.core.engine.drive import applied, assert_verified, errors, opened, outputs, plan, recipe, saved
 from tests.helpers.models import seed_weights

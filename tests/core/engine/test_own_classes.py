@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tf_keras
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
-from core.readers import read_model
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import engine, recipe
 from tests.helpers.own_classes import NAMES, code_file, filled, model_of, numbers
 

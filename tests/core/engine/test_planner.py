@@ -8,13 +8,13 @@ import keras
 import msgspec
 import pytest
 
+from core.analysis.opening import read_model
 from core.edits import RenameLayer
 from core.engine.api import Engine
 from core.engine.planner import Planner
 from core.errors import EditError, RecipeError
-from core.plan import Plan
-from core.readers import read_model
-from core.recipe import Recipe
+from core.model.plan import Plan
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import opened, plan, recipe, saved
 from tests.core.engine.small_models import MODELS, build
 from tests.helpers.models import application

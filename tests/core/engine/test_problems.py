@@ -10,8 +10,8 @@ import pytest
 from keras import layers
 
 from core.findings import Finding
-from core.plan import Plan
-from core.recipe import Recipe
+from core.model.plan import Plan
+from core.recipes.recipe import Recipe
 from core.rules import SpatialMean
 from tests.core.engine.drive import assert_verified, errors, opened, outputs, plan, recipe, saved
 from tests.core.engine.small_models import build, fill

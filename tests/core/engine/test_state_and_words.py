@@ -11,12 +11,12 @@ import tf_keras
 from keras import layers
 from msgspec.structs import replace
 
+from core.analysis.opening import read_model
 from core.engine.shapes import Shaper
 from core.engine.sizes import trial_sizes
 from core.engine.specs import Specs
 from core.errors import FileError
-from core.plan import Written
-from core.readers import read_model
+from core.model.plan import Written
 from tests.core.engine.drive import assert_verified, drift, engine, opened, outputs, recipe, saved
 from tests.core.engine.small_models import fill
 

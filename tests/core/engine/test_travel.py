@@ -8,9 +8,9 @@ import keras
 import pytest
 from msgspec.structs import replace
 
-from core.graph import Call, Layer, TensorRef
-from core.plan import Cost, Plan
-from core.recipe import Recipe
+from core.model.graph import Call, Layer, TensorRef
+from core.model.plan import Cost, Plan
+from core.recipes.recipe import Recipe
 from core.service.travel import PackedPlan, pack, unpack
 from tests.core.engine.drive import opened, recipe, saved
 

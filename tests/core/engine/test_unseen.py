@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.planner import Planner
 from core.findings import Finding
-from core.readers import read_model
-from core.recipe import Recipe, from_json
+from core.recipes.recipe import Recipe, from_json
 
 tf_keras = pytest.importorskip("tf_keras")
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")

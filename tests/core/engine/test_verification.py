@@ -13,7 +13,7 @@ import core.engine.api as door
 import core.engine.verify as judge
 from core.engine.specs import sentence
 from core.errors import FileError
-from core.plan import ContractResult, Verification
+from core.model.plan import ContractResult, Verification
 from tests.core.engine.drive import assert_verified, opened, recipe, saved
 
 GRAY = {"do": "change_input", "shape": [6, 6, 1]}

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from core.graph import Graph
+from core.model.graph import Graph
+from core.model.names import snake_case
 from core.readers import Source, WeightStore, open_store
-from core.readers.names import snake_case
 from core.writers.config import model_config
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import h5py
 import pytest
 
-from core.graph import TensorRef
-from core.readers import open_store, read_model
-from core.readers.transforms import plain_keys
+from core.analysis.opening import read_model
+from core.model.graph import TensorRef
+from core.readers import open_store
+from core.readers.arrays.transforms import plain_keys
 from tests.helpers import corpus as collection
 from tests.helpers.blockers import run_blocked
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from core.analysis.opening import read_model
 from core.errors import FileError
-from core.readers import open_store, read_model
+from core.readers import open_store
 
 Make = Callable[[Path], Path]
 

@@ -14,8 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.errors import FileError
-from core.readers import open_store, read_model
+from core.readers import open_store
 
 CONFIG: dict[str, Any] = {
     "class_name": "Sequential",

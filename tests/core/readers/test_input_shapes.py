@@ -12,7 +12,7 @@ import pytest
 import tf_keras
 from tf_keras import layers
 
-from core.readers import read_model
+from core.analysis.opening import read_model
 from tests.core.engine.drive import applied, assert_verified, drift, errors, opened, outputs, plan, recipe
 
 SHAPES: dict[str, tuple[Any, tuple[int, ...], tuple[int | None, ...]]] = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.readers import read_model
+from core.analysis.opening import read_model
 from tests.core.readers.keras2_zoo import models
 
 tf_keras = pytest.importorskip("tf_keras")

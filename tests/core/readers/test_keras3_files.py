@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.graph import TensorRef
-from core.readers import open_store, read_model
+from core.analysis.opening import read_model
+from core.model.graph import TensorRef
+from core.readers import open_store
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from core.readers import read_model
-from core.readers.learnt import bounds_of
+from core.analysis.opening import read_model
+from core.readers.arrays.learnt import bounds_of
 from tests.core.engine.drive import applied, assert_verified
 
 tf_keras = pytest.importorskip("tf_keras")

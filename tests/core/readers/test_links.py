@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.analysis.opening import read_model
 from core.engine.effects import refuse_effects
 from core.errors import FileError
-from core.readers import open_store, read_model
+from core.readers import open_store
 
 PARTS = ("saved_model.pb", "variables", "variables/variables.index", "variables/variables.data-00000-of-00001",
          "assets", "assets/words.txt", "fingerprint.pb")  # fmt: skip

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
-from core.readers import read_model
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.core.readers.rebuild import difference, random_inputs, randomize, rebuild
 from tests.helpers.old_files import write_keras_1, write_keras_222
 

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from core.readers import open_store, read_model
+from core.analysis.opening import read_model
+from core.readers import open_store
 from tests.core.engine.drive import applied, assert_verified, outputs
 
 layers = keras.layers

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from core.readers import open_store, read_model
+from core.analysis.opening import read_model
+from core.readers import open_store
 
 tf_keras = pytest.importorskip("tf_keras")
 

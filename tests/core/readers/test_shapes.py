@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from core.graph import Graph, Layer
+from core.layers.shapes.graph import fill_shapes
+from core.model.graph import Graph, Layer
 from core.readers.config_graph import build_graph
-from core.readers.shapes import fill_shapes
 from core.repairs import repair_model
 
 QUICK = ["ResNet50", "MobileNetV2", "EfficientNetB0", "ConvNeXtTiny", "VGG16"]

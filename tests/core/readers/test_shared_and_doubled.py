@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
 from core.engine.planner import Planner
-from core.readers import Source, read_model
-from core.recipe import Recipe
+from core.readers import Source
+from core.recipes.recipe import Recipe
 
 tf_keras = pytest.importorskip("tf_keras")
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.readers import read_model
+from core.analysis.opening import read_model
 
 tf_keras = pytest.importorskip("tf_keras")
 

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import pytest
 
-from core.readers import read_model
+from core.analysis.opening import read_model
 from tests.core.readers.rebuild import difference, random_inputs, randomize, rebuild
 
 K = pytest.importorskip("tf_keras")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.analysis.opening import read_model
 from core.edits import AcceptLosses, ReplaceLayer
 from core.engine.api import Engine
 from core.engine.planner import Planner
-from core.plan import Plan
-from core.readers import read_model
-from core.recipe import Recipe
+from core.model.plan import Plan
+from core.recipes.recipe import Recipe
 from tests.core.readers.rebuild import difference
 
 tf_keras = pytest.importorskip("tf_keras")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.readers.weight_table import legacy_order, slots
+from core.layers.weight_table import legacy_order, slots
 
 STEPS, IMAGE, VOLUME = (6, 4), (8, 8, 4), (4, 4, 4, 2)
 

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from core.call_arguments import accepted, translated
-from core.graph import Call, TensorRef
-from core.readers.known import LAYERS
+from core.layers.call_arguments import accepted, translated
+from core.layers.known import LAYERS
+from core.model.graph import Call, TensorRef
 from tests.core.engine.drive import applied
 
 

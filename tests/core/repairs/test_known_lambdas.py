@@ -13,11 +13,11 @@ import tensorflow as tf
 import tf_keras
 from keras import ops
 
+from core.analysis.opening import read_model
 from core.edits.replace_layer import ReplaceLayer
 from core.engine.api import Engine
-from core.readers import read_model
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 
 K = tf_keras.backend
 THREE: dict[str, Callable[[Any], Any]] = {

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RuleError
-from core.graph import Layer
-from core.rules import adapt, axes_of, parse_rule, refusal
+from core.layers.axes import axes_of
+from core.model.graph import Layer
+from core.rules import adapt, parse_rule, refusal
 from core.rules.channels import MapChannels, MeanChannels, RepeatChannels, SumChannels, ZeroExtraChannels
 
 CONV = Layer("c", "Conv2D", config={"strides": [1, 1]})

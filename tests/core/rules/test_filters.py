@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RuleError
-from core.graph import Layer
-from core.rules import adapt, axes_of, parse_rule, refusal, rules_that_fit
+from core.layers.axes import axes_of
+from core.model.graph import Layer
+from core.rules import adapt, parse_rule, refusal, rules_that_fit
 from core.rules.chain import chain_name
 
 CONV = Layer("c", "Conv2D")

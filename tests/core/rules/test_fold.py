@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RuleError
-from core.graph import Layer, StoreKey
-from core.rules import adapt, axes_of, refusal, sibling_name
+from core.layers.axes import axes_of
+from core.model.graph import Layer, StoreKey
+from core.rules import adapt, refusal, sibling_name
 from core.rules.fold import Affine, FoldChannels
 
 

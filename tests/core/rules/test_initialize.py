@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.graph import Layer
-from core.rules import adapt, axes_of, parse_rule, refusal
+from core.layers.axes import axes_of
+from core.model.graph import Layer
+from core.rules import adapt, parse_rule, refusal
 from core.rules.initializers import INITIALIZERS, initial
 
 SHAPE = (3, 3, 64, 128)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.graph import Layer
-from core.rules import adapt, axes_of, parse_rule, refusal
+from core.layers.axes import axes_of
+from core.model.graph import Layer
+from core.rules import adapt, parse_rule, refusal
 from core.rules.interpolation import resize_matrix
 
 ODD = st.sampled_from([1, 3, 5, 7])

@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.graph import StoreKey
-from core.rules import Axes, adapt, sibling_name
+from core.layers.axes import Axes
+from core.model.graph import StoreKey
+from core.rules import adapt, sibling_name
 from core.rules.channels import SumChannels
 from core.rules.merged import FoldAfter, FoldBefore, LowRank, Norm, Part, Settled, UnitColumns
 

@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.graph import Layer
-from core.rules import adapt, axes_of, refusal
+from core.layers.axes import axes_of
+from core.model.graph import Layer
+from core.rules import adapt, refusal
 from core.rules.positions import ResamplePositions
 
 TABLE = Layer("p", "PositionEmbedding", module="keras_hub.layers")

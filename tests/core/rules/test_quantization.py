@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from keras import quantizers
 from keras.src.quantizers.quantizers import dequantize_with_sz_map
 
-from core.edits.quantized import einsum_layout
-from core.graph import StoreKey
+from core.layers.axes import Axes
+from core.model.graph import StoreKey
 from core.rules import adapt
-from core.rules.base import Axes, sibling_name
+from core.rules.base import sibling_name
 from core.rules.quantization import Dequantize, Layout, Quantize, packed, unpacked
+from core.surgery.quantized import einsum_layout
 
 SCALE, ZERO, GROUPS = StoreKey("scale"), StoreKey("zero"), StoreKey("groups")
 

@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.graph import Layer
-from core.rules import adapt, axes_of, refusal
+from core.layers.axes import axes_of
+from core.model.graph import Layer
+from core.rules import adapt, refusal
 from core.rules.interpolation import resize_matrix
 from core.rules.spatial import PoolFlat, SpatialMean, SpatialResize
 

@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import FileError
 from core.service import messages
 from core.service.handlers import Handlers, Progress
-from core.service.partials import partial_path
+from core.writers.partials import partial_path
 
 
 def make() -> Handlers:

@@ -12,8 +12,9 @@ import h5py
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
 from core.errors import FileError
-from core.readers import open_store, prove_arrays, read_model
+from core.readers import open_store, prove_arrays
 from tests.helpers.blockers import ROOT
 
 VARIANTS = 160
@@ -137,7 +138,7 @@ def test_that_the_reader_that_is_kept_answers_like_the_fork(tmp_path: Path, monk
 
 
 def test_that_arrays_which_hdf5_works_out_are_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.readers import store
+    from core.readers.containers import store
 
     read: list[str] = []
     monkeypatch.setattr(store, "read_array", lambda file, name, path: read.append(name))

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.analysis.opening import read_model
+from core.analysis.preview import WeightPreview
 from core.errors import FileError
-from core.readers import open_store, read_model
+from core.readers import open_store
 from core.readers.source import Source
 from core.service.client import Worker
-from core.service.messages import OpenModel, PreviewWeight, WeightPreview
+from core.service.messages import OpenModel, PreviewWeight
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 
 from core.edits import ChangeInput
 from core.errors import Cancelled, FileError, OwnFault
-from core.graph import Graph
+from core.model.graph import Graph
 from core.readers.source import Source
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from core.service.client import Worker
 from core.service.messages import Apply, MakePlan, OpenModel, Reply, SetSource
 
@@ -204,7 +204,7 @@ def test_that_the_child_ends_when_its_window_dies(tmp_path: Path) -> None:
         "import os, time\n"
         "from core.service.client import Worker\n"
         "from core.service.messages import Apply\n"
-        "from core.recipe import Recipe\n"
+        "from core.recipes.recipe import Recipe\n"
         "if __name__ == '__main__':\n"
         f"    w = Worker('engine', handlers={FAKES!r}); w.start()\n"
         f"    w.send(Apply(recipe=Recipe(), out={str(tmp_path / 'endless.keras')!r}))\n"

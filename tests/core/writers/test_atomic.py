@@ -9,9 +9,9 @@ import pytest
 
 from core.engine.arrays import Arrays
 from core.errors import FileError, PlanRefused, SutureError
-from core.recipe import Recipe
-from core.service.partials import remove_partials
+from core.recipes.recipe import Recipe
 from core.writers.atomic import Unchecked, rename_over
+from core.writers.partials import remove_partials
 from tests.core.engine.drive import opened, recipe, saved
 from tests.core.engine.small_models import build
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import FileError
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from core.writers import keras_file, steady
 from tests.core.engine.drive import applied, assert_verified, opened, outputs, random_input, recipe, saved
 from tests.core.engine.small_models import MODELS, build

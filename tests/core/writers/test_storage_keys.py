@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.engine.execute import storage_keys
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from tests.core.engine.drive import drift, opened, outputs, random_input, saved, stored_arrays, stored_names
 from tests.core.engine.small_models import MODELS, build, fill
 from tests.helpers.models import application

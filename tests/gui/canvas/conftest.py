@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QVariantAnimation
 from pytestqt.qtbot import QtBot
 
-from core.graph import Graph
+from core.model.graph import Graph
 from gui.canvas import GraphView
 from tests.gui.canvas.driver import Shower
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QImage, QPainter, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.graph import Graph
+from core.model.graph import Graph
 from gui.canvas import GraphView
 from gui.canvas.flow import Node
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from core.graph import Call, Graph, Layer, TensorRef, TensorSpec, Weight
+from core.model.graph import Call, Graph, Layer, TensorRef, TensorSpec, Weight
 
 Step = tuple[str, str, tuple[str, ...]]
 

@@ -3,7 +3,7 @@
 import pytest
 from pytestqt.qtbot import QtBot
 
-from core.readers import read_model
+from core.analysis.opening import read_model
 from gui.panels.inspector import Inspector
 from tests.gui.canvas.driver import Shower
 from tests.helpers import corpus

@@ -7,12 +7,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
-from core.plan import Fate, Plan
+from core.model.plan import Fate, Plan
 from gui.canvas import Badge, GraphView, flow
 from gui.canvas.items import tooltip
 from gui.canvas.look import Look
 from gui.canvas.scene import FAR_ZOOM
-from gui.theme import DARK, LIGHT
+from gui.widgets.theme import DARK, LIGHT
 from tests.gui.canvas import graphs
 from tests.gui.canvas.driver import Shower, click, close_to, hovered, node, pixel, place, wheel
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.graph import Layer, TensorSpec
+from core.model.graph import Layer, TensorSpec
 from gui.canvas import flow
 from gui.canvas.describe import detail_text, outputs_text
 from tests.gui.canvas import graphs

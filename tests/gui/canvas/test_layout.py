@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.graph import Graph, Layer
+from core.model.graph import Graph, Layer
 from gui.canvas import flow, ordering
 from gui.canvas.columns import GAP
 from gui.canvas.flow import Edge, Level, Node

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from core.findings import Finding
-from core.graph import Graph, Layer
-from core.plan import Fate, FateName, Plan
+from core.model.graph import Graph, Layer
+from core.model.plan import Fate, FateName, Plan
 from gui.canvas.badges import Badge, badges_after, badges_before, dominant, source_paths
 from gui.canvas.difference import difference
 from tests.gui.canvas import graphs

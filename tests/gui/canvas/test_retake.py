@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from PySide6.QtGui import QImage
 
 from core.findings import Finding
-from core.graph import Graph, Layer, TensorSpec
-from core.plan import Fate, Plan
+from core.model.graph import Graph, Layer, TensorSpec
+from core.model.plan import Fate, Plan
 from gui.canvas import GraphView
 from gui.canvas.badges import badges_after
 from tests.gui.canvas import graphs

@@ -7,9 +7,9 @@ from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
 from core.findings import Finding
-from core.recipe import Recipe
-from gui.digest import badges, frozen_layers
-from gui.gestures import make_edit, remove_step
+from core.recipes.gestures import make_edit, remove_step
+from core.recipes.recipe import Recipe
+from gui.models.digest import badges, frozen_layers
 from gui.models.findings import FindingsModel
 from gui.models.layer_tree import BadgeRole, Column, Extras, LayerTreeModel, PathRole
 from gui.models.recipe import RecipeModel

@@ -8,10 +8,10 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from core.graph import Graph, TensorRef
-from core.plan import Plan
+from core.model.graph import Graph, TensorRef
+from core.model.plan import Plan
 from core.readers.source import Source
-from core.recipe import to_json
+from core.recipes.recipe import to_json
 from gui.dialogs.join import JoinSheet
 from gui.main_window import MainWindow
 from gui.panels.formats import FormatsForm

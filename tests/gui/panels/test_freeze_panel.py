@@ -5,9 +5,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from core.graph import Graph
-from gui.digest import frozen_layers
+from core.model.graph import Graph
 from gui.main_window import MainWindow
+from gui.models.digest import frozen_layers
 from gui.models.layer_tree import Column
 from gui.panels.freeze import FreezePanel
 

@@ -6,10 +6,10 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QRadioButton
 from pytestqt.qtbot import QtBot
 
-from core.graph import TensorRef
-from core.recipe import Recipe
+from core.model.graph import TensorRef
+from core.recipes.gestures import make_edit, tag
+from core.recipes.recipe import Recipe
 from gui.dialogs.classes import ClassesSheet
-from gui.gestures import make_edit, tag
 from gui.main_window import MainWindow
 from gui.panels.head import HeadPanel
 from gui.session import Session

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from core.recipe import Recipe
+from core.recipes.recipe import Recipe
 from gui.main_window import MainWindow
 from gui.panels.stem import StemPanel
 from tests.gui.hand_made import steps

@@ -8,11 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
-from core.graph import Graph, TensorRef
-from core.plan import Plan
+from core.model.graph import Graph, TensorRef
+from core.model.plan import Plan
 from core.readers.source import Source
-from core.recipe import to_json
-from gui.layer_menu import FOLD, PLAIN
+from core.recipes.recipe import to_json
+from gui.controllers.layer_menu import FOLD, PLAIN
 from gui.main_window import MainWindow
 from gui.panels.replacing import targets
 from gui.panels.tidy import TidyPanel, kinds_in

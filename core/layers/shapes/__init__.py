@@ -1,0 +1,1 @@
+"""Shapes that layers give, computed without Keras."""

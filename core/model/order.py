@@ -1,0 +1,118 @@
+"""The order in which Keras keeps a Functional model's layers, and the storage keys that follow from it.
+
+Keras 3 stores a model's arrays under `layers/<class name in snake case>[_counter]`, counted in the order of
+`model.layers`. That order is not the config's: Keras sorts by depth (the longest way to an output) and, at equal
+depth, by when a walk from the outputs first meets the layer (`keras.src.ops.function.map_graph`). Edits change both,
+so the order is computed from the edited graph. Loading by Keras afterwards is the judge.
+"""
+
+from collections.abc import Iterator
+
+from core.model.graph import Graph, Layer, TensorRef
+from core.model.names import snake_case as snake_case
+
+Node = tuple[str, int]
+
+
+def keras_order(graph: Graph) -> list[Layer]:
+    """The layers of one level in the order of Keras's `model.layers` (operations included)."""
+    layers = graph.by_name()
+    if graph.is_sequential or graph.opaque:
+        return list(graph.layers)
+    finished, first_seen = _walk_back(graph, layers)
+    depth_of_node: dict[Node, int] = {}
+    depth_of_layer: dict[str, int] = {}
+    for node in reversed(finished):
+        name = node[0]
+        depth = max(depth_of_node.get(node, 0), depth_of_layer.get(name, 0))
+        depth_of_layer[name] = depth_of_node[node] = depth
+        for parent in _parents(layers, node):
+            depth_of_node[parent] = max(depth + 1, depth_of_node.get(parent, 0))
+    for ref in graph.input_refs():
+        if ref.layer not in depth_of_layer:
+            depth_of_layer[ref.layer] = 0
+            first_seen[ref.layer] = -1
+    return [layers[name] for name in sorted(depth_of_layer, key=lambda name: (-depth_of_layer[name], first_seen[name]))]
+
+
+def _parents(layers: dict[str, Layer], node: Node) -> list[Node]:
+    calls = layers[node[0]].calls
+    return [(ref.layer, ref.call) for ref in calls[node[1]].inputs()] if node[1] < len(calls) else []
+
+
+def _walk_back(graph: Graph, layers: dict[str, Layer]) -> tuple[list[Node], dict[str, int]]:
+    """Depth first from the outputs: nodes in the order they are finished, and when each layer was first met.
+
+    Iterative, because models with thousands of layers in a chain are deeper than Python's recursion limit.
+    """
+    finished: list[Node] = []
+    entered: set[Node] = set()
+    first_seen: dict[str, int] = {}
+    for output in graph.output_refs():
+        stack: list[tuple[Node, Iterator[Node]]] = []
+        ahead: Node | None = (output.layer, output.call)
+        while True:
+            if ahead is not None and ahead not in entered and ahead[0] in layers:
+                entered.add(ahead)
+                first_seen.setdefault(ahead[0], len(first_seen))
+                stack.append((ahead, iter(_parents(layers, ahead))))
+            if not stack:
+                break
+            ahead = next(stack[-1][1], None)
+            if ahead is None:
+                finished.append(stack.pop()[0])
+    return finished, first_seen
+
+
+def reachable(graph: Graph) -> set[str]:
+    """Names of the layers from which an output is reached, and the model's inputs."""
+    if graph.opaque or graph.is_sequential:
+        return {layer.name for layer in graph.layers}
+    _, seen = _walk_back(graph, graph.by_name())
+    return set(seen) | {ref.layer for ref in graph.input_refs()}
+
+
+def calls_in_order(graph: Graph) -> list[Node]:
+    """Every (layer, call) of one level, each after the calls it depends on; unreachable ones last, in config order."""
+    layers = graph.by_name()
+    done: set[Node] = set()
+    order: list[Node] = []
+    for layer in graph.layers:
+        for number in range(len(layer.calls)):
+            stack = [(layer.name, number)]
+            waiting: set[Node] = set()
+            while stack:
+                node = stack[-1]
+                if node in done:
+                    stack.pop()
+                    continue
+                missing = [parent for parent in _parents(layers, node) if parent not in done and parent[0] in layers]
+                if not missing or node in waiting:
+                    done.add(node)
+                    order.append(node)
+                    stack.pop()
+                else:
+                    waiting.add(node)
+                    stack.extend(missing)
+    return order
+
+
+def storage_prefixes(graph: Graph, prefix: str = "", path: str = "") -> Iterator[tuple[str, str, Layer]]:
+    """`(layer path, storage prefix, layer)` for every stored layer: where Keras 3 keeps its arrays."""
+    used: dict[str, int] = {}
+    for position, layer in enumerate(keras_order(graph)):
+        if layer.is_operation or (position == 0 and graph.is_sequential and layer.is_input):
+            continue
+        name = snake_case(layer.class_name)
+        count = used[name] = used.get(name, -1) + 1
+        own = f"{prefix}layers/{name}_{count}" if count else f"{prefix}layers/{name}"
+        yield path + layer.name, own, layer
+        if layer.inner is not None:
+            inside = f"{own}/" if layer.inner_key is None else f"{own}/{layer.inner_key}/"
+            yield from storage_prefixes(layer.inner, inside, f"{path}{layer.name}/")
+
+
+def refs_to(graph: Graph, name: str) -> list[TensorRef]:
+    """Every reference to outputs of the layer `name` in this level's calls and outputs."""
+    refs = [ref for layer in graph.layers for call in layer.calls for ref in call.inputs() if ref.layer == name]
+    return refs + [ref for ref in graph.output_refs() if ref.layer == name]

@@ -1,0 +1,1 @@
+"""Which stored array belongs to which layer, and what is done to it first."""

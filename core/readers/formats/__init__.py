@@ -1,0 +1,1 @@
+"""One format of model files a module."""

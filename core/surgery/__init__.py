@@ -1,0 +1,1 @@
+"""What several edits share: channels, kernels, heads, grids, tables of positions, contracts."""

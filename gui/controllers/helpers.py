@@ -1,0 +1,93 @@
+"""The two helper processes through the session's eyes: started, warmed up, mourned and started again."""
+
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from core.errors import Cancelled, SutureError
+from core.service.messages import Warm
+from gui.controllers.service import Service
+
+EngineState = Literal["off", "warming", "ready", "failed"]
+
+MOST_DEATHS = 3
+
+
+class Helpers(QObject):
+    """Reader and engine. `problem` carries a sentence for the person and its details, `note` a line for the log."""
+
+    engine_changed = Signal(str)
+    problem = Signal(str, str)
+    note = Signal(str)
+
+    def __init__(self, reader: Service, engine: Service, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.reader = reader
+        self.engine = engine
+        self.engine_state: EngineState = "off"
+        self._deaths = 0
+        self._want_engine = False
+        engine.died.connect(self._on_engine_died)
+
+    def _reading(self) -> bool:
+        """Whether a file is being read."""
+        return self.reader.busy
+
+    def _survived(self) -> None:
+        """The engine has answered, so whatever killed it before is over."""
+        self._deaths = 0
+
+    def start_processes(self) -> None:
+        """Start both helpers; the engine begins to import Keras."""
+        self.reader.start()
+        self._want_engine = True
+        if not self._reading():
+            self._start_engine()
+
+    def _start_engine(self) -> None:
+        """Only after the first file is read: importing Keras keeps every core busy, and reading should not wait."""
+        if self._want_engine:
+            self._want_engine = False
+            self.engine.start()
+            self._warm()
+
+    def stop_processes(self) -> None:
+        """End both helpers for good."""
+        self.reader.stop()
+        self.engine.stop()
+
+    def _warm(self) -> None:
+        self._set_engine("warming")
+        self.engine.ask(Warm(), self._on_warm, self._on_warm_failed)
+
+    @Slot(object)
+    def _on_warm(self, versions: Any) -> None:
+        self._deaths = 0
+        self._set_engine("ready")
+        words = ", ".join(f"{key} {value}" for key, value in (versions or {}).items())
+        self.note.emit(f"engine ready{': ' + words if words else ''}")
+
+    @Slot(object)
+    def _on_warm_failed(self, error: SutureError) -> None:
+        if not isinstance(error, Cancelled):
+            self._set_engine("failed")
+            self.problem.emit(error.message, details(error))
+
+    @Slot(str)
+    def _on_engine_died(self, _kind: str) -> None:
+        self._deaths += 1
+        if self._deaths < MOST_DEATHS:
+            self._warm()
+        else:
+            self._set_engine("failed")
+
+    def _set_engine(self, state: EngineState) -> None:
+        if state != self.engine_state:
+            self.engine_state = state
+            self.engine_changed.emit(state)
+
+
+def details(error: SutureError) -> str:
+    """What "copy details" copies for an error."""
+    fields = "\n".join(f"{key}: {value}" for key, value in error.fields.items())
+    return f"{type(error).__name__}: {error.message}" + (f"\n{fields}" if fields else "")

@@ -1,0 +1,190 @@
+"""A plan as the views show it: one fate for each layer and group, what is frozen, and numbers in words."""
+
+from collections import Counter
+from collections.abc import Container, Iterable
+from functools import lru_cache
+
+from msgspec import Struct
+
+from core.findings import Finding
+from core.model.graph import Graph, Layer, Shape
+from core.model.plan import Fate, FateName, Plan
+from gui.widgets.theme import FATE_ORDER
+
+TIMES = "\u00d7"
+DYNAMIC = "any"
+
+
+class Badge(Struct, frozen=True):
+    """What happens to the weights at or below one path: the fate that stands for all, how many there are of each, and
+    the rules in use.
+    """
+
+    fate: str
+    counts: tuple[tuple[str, int], ...] = ()
+    rules: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """One line, such as `2 adapted (sum), 3 copied`."""
+        parts = []
+        for fate, number in self.counts:
+            rules = f" ({', '.join(self.rules)})" if fate == "adapted" and self.rules else ""
+            parts.append(f"{number} {fate}{rules}")
+        return ", ".join(parts)
+
+
+def layer_of(weight: str, paths: Container[str]) -> str:
+    """The layer that a weight such as `backbone/lstm/cell/kernel` belongs to; weights' names hold slashes too."""
+    head = weight.rpartition("/")[0]
+    while head and head not in paths:
+        head = head.rpartition("/")[0]
+    return head
+
+
+def badges(fates: Iterable[Fate], paths: Container[str]) -> dict[str, Badge]:
+    """The badge of every layer that has weights, and of every group above one."""
+    counts: dict[str, dict[str, int]] = {}
+    rules: dict[str, dict[str, None]] = {}
+    for fate in fates:
+        at = layer_of(fate.weight, paths)
+        while at:
+            counter = counts.get(at)
+            if counter is None:
+                counter = counts[at] = {}
+            counter[fate.fate] = counter.get(fate.fate, 0) + 1
+            if fate.rule and fate.fate == "adapted":
+                rules.setdefault(at, {})[fate.rule] = None
+            at = at.rpartition("/")[0]
+    return {path: _badge(tuple(counter.items()), tuple(rules.get(path, ()))) for path, counter in counts.items()}
+
+
+@lru_cache(4096)
+def _badge(counts: tuple[tuple[str, int], ...], rules: tuple[str, ...]) -> Badge:
+    counter = dict(counts)
+    ordered = tuple((fate, counter[fate]) for fate in FATE_ORDER if fate in counter)
+    return Badge(ordered[0][0], ordered, rules)
+
+
+def fate_totals(plan: Plan) -> dict[str, int]:
+    """How many weights meet each fate, in the order of urgency."""
+    counter: Counter[str] = Counter(fate.fate for fate in plan.fates)
+    counter["merged"] += len(dict(plan.merged))
+    counter["dropped"] += len(plan.dropped)
+    return {fate: counter[fate] for fate in FATE_ORDER if counter[fate]}
+
+
+def gone_fates(plan: Plan) -> dict[str, FateName]:
+    """By path in the source, what became of arrays that are no weights now: `dropped`, or `merged` if all went on."""
+    found: dict[str, FateName] = {}
+    gone: list[tuple[str, FateName]] = [(name, "dropped") for name in plan.dropped]
+    for name, fate in [*gone, *((name, "merged") for name, _ in plan.merged)]:
+        at = name.rpartition("/")[0]
+        while at and at not in found:
+            found[at] = fate
+            at = at.rpartition("/")[0]
+    return found
+
+
+def frozen_layers(graph: Graph) -> frozenset[str]:
+    """Paths of the layers with weights that training leaves alone, by their own flag or one above them; groups too
+    when everything below them is frozen. Several views ask for it after each edit, so the last answers are kept.
+    """
+    known = _FROZEN.get(id(graph))
+    if known is None or known[0] is not graph:
+        found: set[str] = set()
+        _collect_frozen(graph, "", not graph.trainable, found)
+        if len(_FROZEN) >= _GRAPHS:
+            del _FROZEN[next(iter(_FROZEN))]
+        known = _FROZEN[id(graph)] = (graph, frozenset(found))
+    return known[1]
+
+
+_GRAPHS = 2
+_FROZEN: dict[int, tuple[Graph, frozenset[str]]] = {}
+
+
+def _collect_frozen(graph: Graph, prefix: str, above: bool, found: set[str]) -> tuple[bool, bool]:
+    """Whether there is anything to freeze at this level, and whether all of it is frozen."""
+    some, every = False, True
+    for layer in graph.layers:
+        path = prefix + layer.name
+        frozen = above or not layer.trainable
+        has_weights, all_frozen = can_freeze(layer), frozen
+        if layer.inner is not None:
+            inner_some, inner_all = _collect_frozen(layer.inner, path + "/", frozen, found)
+            all_frozen = inner_all if inner_some else frozen
+            has_weights = has_weights or inner_some
+        if has_weights:
+            some = True
+            every = every and all_frozen
+            if all_frozen:
+                found.add(path)
+    return some, every and some
+
+
+def can_freeze(layer: Layer) -> bool:
+    """Whether the layer itself holds, or will hold, weights that training changes."""
+    for weight in layer.weights:
+        if not weight.state:
+            return True
+    return layer.origin is None and not layer.is_input and layer.class_name in _NEW_WITH_WEIGHTS
+
+
+_NEW_WITH_WEIGHTS = {
+    "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D", "Dense", "BatchNormalization",
+    "LayerNormalization", "Embedding",
+}  # fmt: skip
+
+
+def output_shape(layer: Layer) -> Shape | None:
+    """The shape of a layer's first output at its last call, if anybody knows it."""
+    for call in reversed(layer.calls):
+        if call.outputs:
+            return call.outputs[0].shape
+    return None
+
+
+def shape_words(shape: Iterable[int | None] | None, *, batch: bool = False) -> str:
+    """A shape in words, such as 224x224x3 with times signs. The first dimension is left out; `batch`: there is none."""
+    return "" if shape is None else _shape_words(tuple(shape), batch)
+
+
+@lru_cache(4096)
+def _shape_words(dims: Shape, batch: bool) -> str:
+    """A model has few shapes, and every view asks for each of them again and again."""
+    shown = dims if batch else dims[1:]
+    return TIMES.join(DYNAMIC if size is None else str(size) for size in shown) or "scalar"
+
+
+def count_words(number: int | None) -> str:
+    """A count as people read it: `812`, `23.6K`, `25.6M`, `4.1G`, or a dash when unknown."""
+    if number is None:
+        return "\u2013"
+    for unit, size in (("G", 10**9), ("M", 10**6), ("K", 10**3)):
+        if abs(number) >= size:
+            scaled = number / size
+            return f"{scaled:.0f}{unit}" if scaled >= 100 else f"{scaled:.1f}{unit}"
+    return str(number)
+
+
+def size_words(size: int) -> str:
+    """A file size: `3.4 MB`."""
+    value = float(size)
+    for unit in ("B", "KB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def worst_findings(findings: Iterable[Finding]) -> dict[str, str]:
+    """The gravest severity at each layer that has a finding, and at each group above it."""
+    rank = {"error": 0, "warning": 1, "info": 2}
+    worst: dict[str, str] = {}
+    for finding in findings:
+        at = finding.layer
+        while at:
+            if at not in worst or rank[finding.severity] < rank[worst[at]]:
+                worst[at] = finding.severity
+            at = at.rpartition("/")[0]
+    return worst
