@@ -26,7 +26,11 @@ from core.service.worker import READER_BYTES, as_told, bound_memory
 
 CPU_SECONDS = 120
 """What reading one file may take of a processor: a damaged table can send HDF5 round in circles."""
-_ROOMS = ("keras_zip", "legacy_h5", "saved_model", "store", "weights_file", "architecture", "sniff")
+_LATE = (
+    *(f"formats.{name}" for name in ("keras_zip", "legacy_h5", "saved_model", "weights_file", "architecture")),
+    "containers.store",
+    "sniff",
+)
 _PAUSE = 0.002
 _kept: list[tuple[str, Worker]] = []
 
@@ -49,7 +53,7 @@ def _can_fork() -> bool:
 
 
 def _forked(body: OpenModel) -> Any:
-    for room in _ROOMS:
+    for room in _LATE:
         import_module(f"core.readers.{room}")  # here and not in the fork, so that the next one has it too
     reading, writing = os.pipe()
     child = os.fork()

@@ -95,7 +95,7 @@ def test_that_no_array_of_a_layer_is_left_out(name: str, corpus: Callable[[str],
 def test_that_reading_needs_neither_keras_nor_tensorflow(corpus: Callable[[str], Path]) -> None:
     paths = [str(corpus(name)) for name in (*FILES, *FOLDERS)]
     loop = f"for path in {paths!r}:\n    read_model(path)\nprint('all')"
-    code = "from core.readers import read_model\n" + loop
+    code = "from core.analysis.opening import read_model\n" + loop
     done = run_blocked(code, ["keras", "tensorflow", "tf_keras", "PySide6"])
     assert done.stdout == "all\n", done.stderr
 
