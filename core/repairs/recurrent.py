@@ -1,11 +1,18 @@
-"""Recurrent layers of Keras 2: `reset_after` that was not yet written, `implementation`, CuDNN classes."""
+"""Recurrent layers of Keras 1 and 2: CuDNN classes, `reset_after` not yet written, gates in arrays of their own.
+
+Keras 2 wrote the initial state of a call beside the sequence, Keras 3 wants it by name. Keras 1 kept one array for each
+gate: a note to the weights' reader to join them.
+"""
+
+from typing import Any
 
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
+from core.repairs.nodes import modern_node
 
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 
 
-def _apply(layer: Config, dialect: Dialect) -> Change | None:
+def _layers(layer: Config, dialect: Dialect) -> Change | None:
     name, config = layer["class_name"], layer["config"]
     if name in _CUDNN:
         fields = {**config, "activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True}
@@ -29,4 +36,54 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     return None
 
 
-REPAIR = Repair("recurrent", "Recurrent layers of Keras 2", _apply)
+_GATES = {"LSTM": 4, "GRU": 3}
+
+
+def _gates(layer: Config, dialect: Dialect) -> Change | None:
+    name = layer["class_name"]
+    if dialect.major > 1 or name not in (*_GATES, "SimpleRNN"):
+        return None
+    steps = list(layer.get("arrays", []))
+    if any(step["do"] == "keras1_gates" for step in steps):
+        return None
+    made = {**layer, "arrays": [*steps, {"do": "keras1_gates", "class": name}]}
+    return Change(made, "its gates' arrays are joined" if name in _GATES else "")
+
+
+_CLASSES = frozenset(
+    {
+        "RNN",
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "Bidirectional",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "CuDNNLSTM",
+        "CuDNNGRU",
+    }
+)
+
+
+def _states(layer: Config, dialect: Dialect) -> Change | None:
+    if dialect.major > 2 or layer["class_name"] not in _CLASSES or not layer.get("inbound_nodes"):
+        return None
+    constants = layer["config"].get("num_constants")
+    nodes = [_named(node, int(constants or 0)) for node in layer["inbound_nodes"]]
+    if nodes == layer["inbound_nodes"]:
+        return None
+    return Change({**layer, "inbound_nodes": nodes}, "its initial state is given by name now")
+
+
+def _named(node: Any, constants: int) -> Any:
+    call = modern_node(node)
+    if call is None or not isinstance(call["args"][0], list) or constants:
+        return node
+    first, *states = call["args"][0]
+    return {"args": [first], "kwargs": {**call["kwargs"], "initial_state": states}}
+
+
+STATES = Repair("states", "Initial states of recurrent layers", _states)
+REPAIR = Repair("recurrent", "Recurrent layers of Keras 2", _layers)
+GATES = Repair("gates", "Recurrent layers of Keras 1", _gates)

@@ -12,16 +12,15 @@ from core.repairs import (
     arguments,
     axis,
     doubled,
+    dropped,
     dtypes,
     ends,
     expansions,
-    groups,
     hard_sigmoid,
     initializers,
     input_shape,
     keras1_fields,
     keras1_merge,
-    keras1_recurrent,
     keras1_towers,
     keras3_ops,
     known_lambdas,
@@ -37,11 +36,8 @@ from core.repairs import (
     regularizers,
     relus,
     sequential,
-    spatial_dropout,
-    states,
     tf_ops,
     th_ordering,
-    time_major,
 )
 from core.repairs.base import Config, Dialect, Repair, is_serialised, with_config
 from core.repairs.tied import tied_findings
@@ -52,9 +48,9 @@ REPAIRS: tuple[Repair, ...] = (
     keras1_fields.REPAIR,
     known_lambdas.REPAIR,
     lambdas.REPAIR,
-    states.REPAIR,
+    recurrent.STATES,
     recurrent.REPAIR,
-    keras1_recurrent.REPAIR,
+    recurrent.GATES,
     relus.REPAIR,
     random_images.REPAIR,
     initializers.REPAIR,
@@ -64,9 +60,7 @@ REPAIRS: tuple[Repair, ...] = (
     input_shape.REPAIR,
     dtypes.REPAIR,
     axis.REPAIR,
-    groups.REPAIR,
-    time_major.REPAIR,
-    spatial_dropout.REPAIR,
+    *dropped.REPAIRS,
     th_ordering.REPAIR,
     hard_sigmoid.REPAIR,
     hard_sigmoid.TWICE,
@@ -188,7 +182,7 @@ def with_array_steps(layer: Config, dialect: Dialect) -> Config:
     if name in hard_sigmoid.GATED:
         config.setdefault("recurrent_activation", "sigmoid")  # what Keras 3 takes, where Keras 2 took another
     done = {**layer, "class_name": name, "config": config}
-    for repair in (keras1_recurrent.REPAIR, th_ordering.REPAIR, hard_sigmoid.REPAIR):
+    for repair in (recurrent.GATES, th_ordering.REPAIR, hard_sigmoid.REPAIR):
         change = repair.apply(done, dialect)
         done = done if change is None else change.layer
     step = [] if kind is None else [{"do": STEP, "own": layer["class_name"], "class": kind.base}]

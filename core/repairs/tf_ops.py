@@ -6,7 +6,7 @@ from core.model.calls import is_leaf
 from core.repairs.base import Change, Config, Dialect, Repair
 from core.repairs.nodes import tensor
 from core.repairs.tf_graph_ops import function_call
-from core.repairs.tf_ops_more import MORE
+from core.repairs.tf_ops_composed import MORE
 from core.repairs.tf_ops_table import Op, Previous, operations
 
 _CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
