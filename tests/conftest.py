@@ -27,6 +27,7 @@ SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-messages", action="store_true", help="write resources/help/messages.md from the source")
     parser.addoption(
         "--update-classes", action="store_true", help="write resources/help/classes.md from a run of everything"
     )
