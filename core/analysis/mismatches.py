@@ -10,6 +10,7 @@ from core.edits import EDITS, ChangeInput, SetRule
 from core.findings import Finding, Fix
 from core.layers.axes import Axes, axes_of
 from core.model.graph import Graph, Layer
+from core.phrases import shape_words
 from core.rules import (
     Initialize,
     KeepRows,
@@ -40,10 +41,12 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
     shape = fate.source_shape or ()
     chosen = chain_name(layer.rules_for(move.name))
     ask = f"the rule {chosen} does not fit: {fate.note}" if chosen and fate.note else "choose what to do with it."
-    message = f"{fate.weight} is {_text(shape)} in the source, but the model now needs {_text(fate.shape)}; {ask}"
+    message = (
+        f"{fate.weight} is {shape_words(shape)} in the source, but the model now needs {shape_words(fate.shape)}; {ask}"
+    )
     axes = axes_of(layer, move.name, shape)
     if fate.note == QUANTIZED:
-        message = quantized_sentence(fate.weight, _text(shape), _text(fate.shape), layer)
+        message = quantized_sentence(fate.weight, shape_words(shape), shape_words(fate.shape), layer)
         further = (*dequantizing_fixes(move.layer, layer), *adapter_fix(after, before))
         return Finding("error", "weight.mismatch", move.layer, message, further, fate.note)
     fixes = _flat_fixes(move, layer, axes, after, before) or [
@@ -145,7 +148,7 @@ def adapter_fix(after: Graph, before: Graph) -> tuple[Fix, ...]:
         fit = "pad" if min(gaps) >= 0 else "crop"
         if fit == "crop" and max(gaps) > 0:
             return ()
-    size = _text(tuple(size or 0 for size in old))
+    size = shape_words(tuple(size or 0 for size in old))
     return (Fix(f"{fit.capitalize()} inputs to {size} first", resized_before(adapter, back, fit)),)
 
 
@@ -162,12 +165,12 @@ def _grid_fixes(move: Move, axes: Axes, after: Graph, before: Graph) -> list[Fix
             continue
         rule = ResamplePositions(old_grid=old, new_grid=new, prefix=prefix)
         if old != new and refusal(shape, target, axes, (rule,)) is None:
-            title = f"Resample the positions from a grid of {_text(old)} to {_text(new)}{kept(prefix)}"
+            title = f"Resample the positions from a grid of {shape_words(old)} to {shape_words(new)}{kept(prefix)}"
             fixes.append(Fix(title, (SetRule(weight=move.fate.weight, rule=rule),)))
     if not fixes and windows is not None and windows[0] != windows[1]:
         old, new = windows
         rule = ResamplePositions(old_grid=old, new_grid=new)
-        size = f"{_text(old)} to {_text(new)} (windows of {old[0] // 2 + 1} to {new[0] // 2 + 1})"
+        size = f"{shape_words(old)} to {shape_words(new)} (windows of {old[0] // 2 + 1} to {new[0] // 2 + 1})"
         title = f"Resample the relative positions from {size}"
         fixes.append(Fix(title, (SetRule(weight=move.fate.weight, rule=rule),)))
     return fixes
@@ -208,7 +211,8 @@ def moved_table_findings(
             rule = fixes[0].edits[0].rule
             text = (
                 f"{move.fate.weight} has as many rows as there are places, but they were a grid of "
-                f"{_text(rule.old_grid)} and are {_text(rule.new_grid)} now; as it is, rows stand for other places."
+                f"{shape_words(rule.old_grid)} and are {shape_words(rule.new_grid)} now; as it is, rows "
+                "stand for other places."
             )
             found.append(Finding("warning", "baked.constant", move.layer, text, tuple(fixes)))
     return found
@@ -226,15 +230,16 @@ def _unseen_table(move: Move, layer: Layer, axes: Axes, after: Graph, before: Gr
     old, new, prefix = grids[0]
     weight = move.fate.weight
     text = (
-        f"{weight} is called like a table of positions and has a row for each place of a grid of {_text(old)}"
-        f"{f' and {prefix} more' if prefix else ''}; the grid is {_text(new)} now. The layer's code is not here, so "
+        f"{weight} is called like a table of positions and has a row for each place of a grid of {shape_words(old)}"
+        f"{f' and {prefix} more' if prefix else ''}; the grid is {shape_words(new)} now. The layer's code "
+        "is not here, so "
         "nothing but its name and shape is known."
     )
     keep = ResamplePositions(old_grid=old, new_grid=old, prefix=prefix)
     move_it = ResamplePositions(old_grid=old, new_grid=new, prefix=prefix)
     fixes = (
         Fix(
-            f"Resample the positions from a grid of {_text(old)} to {_text(new)}{kept(prefix)}",
+            f"Resample the positions from a grid of {shape_words(old)} to {shape_words(new)}{kept(prefix)}",
             (SetRule(weight=weight, rule=move_it),),
         ),
         *adapter_fix(after, before),
@@ -261,7 +266,3 @@ def changed_input(after: Graph, before: Graph) -> tuple[str, list[int | None], l
         if old[-1] == new[-1] and channel_axis(before, layer.name) == len(old) - 1:
             return layer.name, list(old[1:]), list(new[1:])
     return None
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return " \N{MULTIPLICATION SIGN} ".join(str(size) for size in shape) or "a scalar"

@@ -13,6 +13,7 @@ from msgspec import Struct
 from core.edits.replace_layer import ReplaceLayer
 from core.findings import Finding, Fix
 from core.model.graph import Graph, Layer, Shape
+from core.phrases import shape_words
 from core.surgery.positions import foreign
 
 _SIZES = re.compile(
@@ -170,4 +171,4 @@ def _moved(name: str, value: Any, pairs: Pairs) -> Any:
 
 
 def _text(value: Any) -> str:
-    return " \N{MULTIPLICATION SIGN} ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return shape_words(value) if isinstance(value, (list, tuple)) else str(value)

@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from core.cli.fields import output_shape, port
 from core.model.graph import Graph, Layer
+from core.phrases import shape_words
 from core.surgery.quantized import policy_name
 
 if TYPE_CHECKING:
@@ -33,11 +34,6 @@ MANY = 40
 """Rows after which a table of fates says how many more there are; `--json` has them all."""
 
 
-def shape_text(shape: Iterable[int | None] | None) -> str:
-    """A shape as `? x 224 x 224 x 3`, unknown as `unknown`."""
-    return "unknown" if shape is None else " x ".join("?" if size is None else str(size) for size in shape) or "scalar"
-
-
 def inspection(source: "Source") -> Iterator[RenderableType]:
     """A file: its head, its layers as a tree, its findings."""
     graph = source.graph
@@ -48,7 +44,7 @@ def inspection(source: "Source") -> Iterator[RenderableType]:
     for title, refs in (("input", graph.input_refs()), ("output", graph.output_refs())):
         for ref in refs:
             end = port(graph, ref)
-            head.add_row(title, f"{escape(end.name)}  {shape_text(end.shape)}  {escape(end.dtype)}")
+            head.add_row(title, f"{escape(end.name)}  {shape_words(end.shape)}  {escape(end.dtype)}")
     head.add_row("parameters", f"{graph.num_params():,}")
     yield head
     tree = Tree(f"[bold]{escape(graph.name)}[/]  {escape(graph.class_name)}")
@@ -61,7 +57,7 @@ def _grow(tree: Tree, graph: Graph) -> None:
     for layer in graph.layers:
         branch = tree.add(_layer_line(layer))
         for weight in layer.weights:
-            branch.add(f"[dim]{escape(weight.name)}  {shape_text(weight.shape)}  {escape(weight.dtype)}[/]")
+            branch.add(f"[dim]{escape(weight.name)}  {shape_words(weight.shape)}  {escape(weight.dtype)}[/]")
         if layer.inner is not None:
             _grow(branch, layer.inner)
 
@@ -70,7 +66,7 @@ def _layer_line(layer: Layer) -> str:
     params = layer.num_params()
     parts = [f"[bold]{escape(layer.name)}[/]", escape(layer.class_name)]
     if (shape := output_shape(layer)) is not None:
-        parts.append(f"-> {shape_text(shape)}")
+        parts.append(f"-> {shape_words(shape)}")
     if params:
         parts.append(f"{params:,} parameters")
     if (policy := policy_name(layer.config)) not in ("", "float32") and not layer.is_input:
@@ -101,7 +97,7 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
     head = Table.grid(padding=(0, 2))
     for title, ports in (("input", plan.inputs), ("output", plan.outputs)):
         for one in ports:
-            head.add_row(title, f"{escape(one.name)}  {shape_text(one.shape)}  {escape(one.dtype)}")
+            head.add_row(title, f"{escape(one.name)}  {shape_words(one.shape)}  {escape(one.dtype)}")
     head.add_row("parameters", f"{plan.before.params:,} -> {plan.after.params:,}")
     head.add_row("trainable", f"{plan.before.trainable_params:,} -> {plan.after.trainable_params:,}")
     counts = Counter(fate.fate for fate in plan.fates)
@@ -117,10 +113,10 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
         for title in ("weight", "fate", "rule", "from", "to", "note"):
             table.add_column(title, overflow="fold")
         for fate in changed[:MANY]:
-            before = shape_text(fate.source_shape) if fate.source_shape is not None else "-"
+            before = shape_words(fate.source_shape) if fate.source_shape is not None else "-"
             name = f"[{FATE_STYLES[fate.fate]}]{fate.fate}[/]"
             table.add_row(
-                escape(fate.weight), name, escape(fate.rule or "-"), before, shape_text(fate.shape), escape(fate.note)
+                escape(fate.weight), name, escape(fate.rule or "-"), before, shape_words(fate.shape), escape(fate.note)
             )
         yield table
         if len(changed) > MANY:

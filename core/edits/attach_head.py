@@ -13,6 +13,7 @@ from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.model.levels import free_name
 from core.model.plan import Contract
 from core.model.splice import new_layer
+from core.phrases import sample_words
 from core.rules import SliceFilters
 from core.surgery import contracts
 from core.surgery.anatomy import CONVOLUTIONS
@@ -140,7 +141,8 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         rank = len(shape) - 2
         if not 1 <= rank <= 3:
             raise EditError(
-                f"dense attaches a head to a feature map, but the output has the shape {list(shape[1:])}; remove the "
+                "dense attaches a head to a feature map, but the output has the shape "
+                f"{sample_words(shape)}; remove the "
                 "old head first (remove_head with pooling none), or leave dense out."
             )
         first = channels_first(graph)

@@ -11,6 +11,7 @@ from core.errors import EditError
 from core.findings import Finding, Fix
 from core.model.graph import Graph, Layer, Shape
 from core.model.plan import Contract
+from core.phrases import sample_words, shape_words
 from core.rules import AnyRule, FoldChannels, MapChannels
 from core.surgery import contracts
 from core.surgery.anatomy import channel_axis, find_input
@@ -96,13 +97,12 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        shape = " x ".join("any" if size is None else str(size) for size in self.shape)
         if isinstance(self.channels, MapChannels):
             rule = self.channels.words()
         else:
             rule = self.channels if isinstance(self.channels, str) else self.channels.name
         how = "" if rule == "auto" else f" (channels: {rule})"
-        return f"Input {self.input + ' ' if self.input else ''}becomes {shape}{how}"
+        return f"Input {self.input + ' ' if self.input else ''}becomes {shape_words(self.shape)}{how}"
 
     def _better(self, before: Graph, name: str, decision: Decision) -> tuple[Fix, ...]:
         """Ways to lose less. Each begins with this edit changed, so it replaces the edit where it is taken."""
@@ -141,7 +141,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             whole = len(self.shape) == len(old) and self.shape[1:] == old[1:]
             batch = " Leave the batch out of the shape; set_batch sets its size." if whole else ""
             raise EditError(
-                f"The input {layer.name!r} has {len(old) - 1} dimensions {_text(old[1:])}, but shape gives "
+                f"The input {layer.name!r} has {len(old) - 1} dimensions, {sample_words(old)}, but shape gives "
                 f"{len(self.shape)}.{batch}"
             )
         return layer, old
@@ -194,10 +194,6 @@ def _reshaped_shapes(graph: Graph, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _text(shape: Shape) -> str:
-    return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
-
-
 def _turned(layer: Layer, axis: int | None, old: Shape, given: Shape, change: Any) -> Finding | None:
     """A warning where `given` (without batch) looks like an image in the other order than the input has; or `None`.
 
@@ -218,16 +214,14 @@ def _turned(layer: Layer, axis: int | None, old: Shape, given: Shape, change: An
     front = InsertFront(input=layer.name, shape=given, layers=({"class_name": "Permute", "config": {"dims": order}},))
     words = ("first", "last") if first else ("last", "first")
     text = (
-        f"The input {layer.name!r} has its channels {words[0]}: {_sizes(given)} is read as {channels} channels. If it "
-        f"was meant with the channels {words[1]}, write {_sizes(turned)}, or let a Permute in front turn the images; "
+        f"The input {layer.name!r} has its channels {words[0]}: {shape_words(given)} is read as {channels} "
+        "channels. If it "
+        f"was meant with the channels {words[1]}, write {shape_words(turned)}, or let a Permute in front "
+        "turn the images; "
         "the weights are the same either way."
     )
     fixes = (
-        Fix(f"Read it as {_sizes(turned)}", (change(turned),)),
+        Fix(f"Read it as {shape_words(turned)}", (change(turned),)),
         Fix(f"Take images with the channels {words[1]}", (change(turned), front)),
     )
     return Finding("warning", "shape.incompatible", layer.name, text, fixes)
-
-
-def _sizes(shape: tuple[int | None, ...]) -> str:
-    return " x ".join("any" if size is None else str(size) for size in shape)

@@ -1,7 +1,5 @@
 """Outputs at inner layers: features by name, several at once, inside nested models too."""
 
-import difflib
-
 from msgspec.structs import replace
 
 from core.edits.base import Edit
@@ -10,6 +8,7 @@ from core.findings import Finding
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.plan import Contract
 from core.model.splice import FUNCTIONAL, as_functional, pruned, remapped
+from core.phrases import did_you_mean
 from core.surgery import contracts
 
 
@@ -80,8 +79,7 @@ def exposed(graph: Graph, path: str) -> tuple[Graph, list[TensorRef]]:
             inner, found = exposed(layer.inner, path[len(layer.name) + 1 :])
             return _with_outputs(graph, layer, inner, found)
     names = [name for name, _ in graph.walk()]
-    near = difflib.get_close_matches(path, names, n=1)
-    raise EditError(f"There is no layer {path!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+    raise EditError(f"There is no layer {path!r}{did_you_mean(path, names)}")
 
 
 def _with_outputs(graph: Graph, layer: Layer, inner: Graph, found: list[TensorRef]) -> tuple[Graph, list[TensorRef]]:

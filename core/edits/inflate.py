@@ -7,6 +7,7 @@ from core.errors import EditError
 from core.findings import Finding, Fix
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.plan import Contract
+from core.phrases import sample_words, shape_words
 from core.rules.arranged import InflatedRows
 from core.surgery.anatomy import channel_axis, find_input
 from core.surgery.contracts import batch_shape
@@ -103,8 +104,7 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        shape = " x ".join("any" if size is None else str(size) for size in self.shape)
-        return f"Inflate to {shape} by {self.how}"
+        return f"Inflate to {shape_words(self.shape)} by {self.how}"
 
     def _reaching(self, grown: Grown, after: Graph) -> tuple[str, ...]:
         """Convolutions with averaged kernels whose padding adds frames."""
@@ -134,7 +134,8 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
         rest = (*self.shape[: at - 1], *self.shape[at:])
         if any(one not in (two, None) and two is not None for one, two in zip(rest, old[1:], strict=True)):
             raise EditError(
-                f"Without the new size, shape is {_text(rest)}, but {layer.name!r} takes {_text(old[1:])}; give the "
+                f"Without the new size, shape is {shape_words(rest)}, but {layer.name!r} takes "
+                f"{sample_words(old)}; give the "
                 "old sizes here, and change them with change_input."
             )
         return layer, at
@@ -156,10 +157,6 @@ def _adds_frames(graph: Graph, path: str, at: int) -> bool:
     if size is None:
         return bool(taps > 1)
     return bool((-(-size // step) - 1) * step + taps > size)
-
-
-def _text(shape: tuple[int | None, ...]) -> str:
-    return " x ".join("any" if size is None else str(size) for size in shape)
 
 
 _LAST: dict[str, tuple[Graph, Inflate, Grown]] = {}

@@ -12,6 +12,7 @@ from core.model.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
 from core.model.levels import free_name
 from core.model.plan import Contract
 from core.model.splice import as_functional, insert_after, new_layer
+from core.phrases import shape_words
 from core.rules import Initialize
 from core.surgery.anatomy import channel_axis, find_input
 from core.surgery.contracts import batch_shape
@@ -97,9 +98,8 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        shape = " x ".join("any" if size is None else str(size) for size in self.shape)
         multiple = f" to a multiple of {self.multiple}" if self.multiple else ""
-        return f"Take {shape} and {self.fit}{multiple} it for the model"
+        return f"Take {shape_words(self.shape)} and {self.fit}{multiple} it for the model"
 
     def _padded_contract(self, before: Graph, layer: Layer) -> tuple[Contract, ...]:
         """The model at the padded size answers alike, seen through the crop."""
@@ -133,8 +133,8 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
             )
         if channels and wanted[0] != arriving[0]:
             raise EditError(
-                f"{self.fit} changes channels, not sizes: the model takes {list(wanted[0])}, shape gives "
-                f"{list(arriving[0])}; add a second adapter with resize, pad or crop."
+                f"{self.fit} changes channels, not sizes: the model takes {shape_words(wanted[0])}, shape gives "
+                f"{shape_words(arriving[0])}; add a second adapter with resize, pad or crop."
             )
         if sizes and any(size is None for size in wanted[0]):
             raise EditError("The model takes any size already; there is nothing to adapt to.")

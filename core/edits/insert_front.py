@@ -10,6 +10,7 @@ from core.findings import Finding
 from core.model.graph import Call, Graph, Layer, TensorRef
 from core.model.plan import Contract
 from core.model.splice import insert_after, layer_from
+from core.phrases import sample_words
 from core.surgery.anatomy import channel_axis, find_input
 from core.surgery.contracts import batch_shape
 from core.surgery.recording import configured
@@ -69,7 +70,7 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
         fits = wrong or all(want in (None, have) for have, want in zip(gives[1:], takes[1:], strict=True))
         if fits and not wrong:
             return ()
-        text = f"The front gives {_text(gives[1:])}; the body was made for {_text(takes[1:])}."
+        text = f"The front gives {sample_words(gives)}; the body was made for {sample_words(takes)}."
         severity: Any = "error" if wrong else "warning"
         return (Finding(severity, "shape.incompatible", last.name, text),)
 
@@ -81,7 +82,3 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
     def _last(self, before: Graph, after: Graph) -> Layer:
         added = {one.name for one in after.layers} - {one.name for one in before.layers}
         return next(one for one in reversed(after.layers) if one.name in added)
-
-
-def _text(shape: tuple[int | None, ...]) -> str:
-    return " x ".join("any" if size is None else str(size) for size in shape)

@@ -15,6 +15,7 @@ from core.model.levels import free_name
 from core.model.names import snake_case
 from core.model.plan import Contract
 from core.model.splice import FUNCTIONAL, as_functional, new_layer, pruned
+from core.phrases import sample_words
 from core.readers.source import Source
 from core.surgery.recording import configured
 
@@ -189,8 +190,10 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
                 continue
             if not fits(spec.shape, wanted.shape):
                 text = (
-                    f"{given.layer} gives {_text(spec.shape)}, but the input {ref.layer!r} of {Path(self.file).name} "
-                    f"takes {_text(wanted.shape)}; join them where the shapes agree, or insert layers between them."
+                    f"{given.layer} gives {sample_words(spec.shape)}, but the input {ref.layer!r} of "
+                    f"{Path(self.file).name} "
+                    f"takes {sample_words(wanted.shape)}; join them where the shapes agree, or insert "
+                    "layers between them."
                 )
                 fixes = self._fixes(before, other, ref, spec.shape, wanted.shape)
                 found.append(Finding("error", "shape.incompatible", given.layer, text, tuple(fixes)))
@@ -232,7 +235,8 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
             if same and (self.merge == "concatenate" or fits(one, two)):
                 continue
             text = (
-                f"{mine.layer} gives {_text(one)} and {theirs.layer} of {Path(self.file).name} gives {_text(two)}, "
+                f"{mine.layer} gives {sample_words(one)} and {theirs.layer} of {Path(self.file).name} gives "
+                f"{sample_words(two)}, "
                 f"which {self.merge} cannot combine; keep both outputs, or join models whose outputs agree."
             )
             fixes = [Fix("Keep both outputs", (replace(self, merge=None),))]
@@ -416,7 +420,3 @@ def _beside(structure: Any, more: list[TensorRef]) -> Any:
 
 def _single(refs: list[Any]) -> Any:
     return refs[0] if len(refs) == 1 else refs
-
-
-def _text(shape: Shape) -> str:
-    return "(" + ", ".join("any" if size is None else str(size) for size in shape[1:]) + ")"

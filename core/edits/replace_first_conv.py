@@ -15,6 +15,7 @@ from core.model.graph import Graph, Layer
 from core.model.levels import free_name, owner, with_level
 from core.model.plan import Contract
 from core.model.splice import insert_after, new_layer
+from core.phrases import shape_words
 from core.rules import (
     CenterKernel,
     Initialize,
@@ -130,9 +131,9 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         parts = [f"{self.filters} filters"] if self.filters else []
         if self.kernel_size:
             size = self.kernel_size
-            parts.append("x".join(map(str, size)) if isinstance(size, tuple) else f"{size}x{size}")
+            parts.append(shape_words(size) if isinstance(size, tuple) else shape_words((size, size)))
         if self.strides:
-            parts.append(f"strides {self.strides}")
+            parts.append(f"strides {shape_words(self.strides) if isinstance(self.strides, tuple) else self.strides}")
         parts += [self.padding] if self.padding else []
         parts += [self.activation] if self.activation else []
         parts += ["BatchNormalization"] if self.batch_norm else []

@@ -7,6 +7,7 @@ from core.errors import EditError, RuleError
 from core.findings import Finding
 from core.model.graph import Graph, Layer
 from core.model.plan import Contract
+from core.phrases import shape_words
 from core.rules import AnyRule, KeepRows, Rule, chain_name, parse_rule
 from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
@@ -71,7 +72,7 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         if not moved or not any(rule.name == "resample" for rule in self.rules()):
             return ()
         text = (
-            f"{self.weight} goes from a grid of {_text(moved[0].old_grid)} to {_text(moved[0].new_grid)}"
+            f"{self.weight} goes from a grid of {shape_words(moved[0].old_grid)} to {shape_words(moved[0].new_grid)}"
             f"{kept(moved[0].prefix)}. Without training at the new size, resampled positions cost accuracy."
         )
         return (Finding("info", "adapt.lossy", path, text),)
@@ -96,10 +97,6 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         """For the recipe list."""
         given = self.rule if isinstance(self.rule, tuple) else (self.rule,)
         return f"{self.weight}: {' + '.join(one if isinstance(one, str) else chain_name((one,)) for one in given)}"
-
-
-def _text(grid: tuple[int, ...]) -> str:
-    return " \N{MULTIPLICATION SIGN} ".join(map(str, grid))
 
 
 def locate(graph: Graph, weight: str) -> tuple[str, str]:

@@ -5,7 +5,6 @@ restored for nested models, the flags of the layers inside are (measured, Keras 
 layers that hold weights, and models around them are left trainable: nothing wipes what was set on a child.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from fnmatch import translate
@@ -19,6 +18,7 @@ from core.findings import Finding, Fix
 from core.layers.axes import leaf_class
 from core.model.graph import Graph, Layer
 from core.model.plan import Contract
+from core.phrases import did_you_mean
 from core.surgery import contracts
 
 # Measured: layers that build their parts without their own flag, so that a reloaded one has parts that train.
@@ -123,8 +123,7 @@ def matched(graph: Graph, globs: tuple[str, ...]) -> set[str]:
     for glob in globs:
         means = _meaning(glob, layers, by_name)
         if not means:
-            near = difflib.get_close_matches(glob, layers, n=1)
-            raise EditError(f"No layer matches {glob!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+            raise EditError(f"No layer matches {glob!r}{did_you_mean(glob, layers)}")
         hits.update(means)
     found: set[str] = set()
     around = ""

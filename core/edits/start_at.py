@@ -1,6 +1,5 @@
 """The tail of a model: what comes after some layers, with new inputs where the rest was cut away."""
 
-import difflib
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from core.model.graph import Call, Graph, TensorRef
 from core.model.levels import free_name
 from core.model.plan import Contract
 from core.model.splice import as_functional, new_layer, pruned, remapped
+from core.phrases import did_you_mean
 
 Node = tuple[str, int]
 
@@ -102,10 +102,7 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
                     "to begin after all of it."
                 )
             if name not in layers or not layers[name].calls:
-                near = difflib.get_close_matches(name, layers, n=1)
-                raise EditError(
-                    f"There is no layer {name!r} at the top" + (f"; did you mean {near[0]!r}?" if near else ".")
-                )
+                raise EditError(f"There is no layer {name!r} at the top{did_you_mean(name, layers)}")
         starts = {(name, number) for name in self.layers for number in range(len(layers[name].calls))}
         users: dict[Node, list[Node]] = {}
         for ref, nodes in graph.consumers().items():

@@ -11,6 +11,7 @@ from core.engine.initial import initial_arrays
 from core.errors import FileError
 from core.layers.axes import Axes, axes_of
 from core.model.graph import Graph, Layer, StoreKey
+from core.phrases import shape_words
 from core.readers import open_store
 from core.readers.source import Source, WeightStore
 from core.rules import adapt
@@ -79,7 +80,8 @@ class Arrays:
             found = self._first_values(move)
         if found.shape != fate.shape:
             raise FileError(
-                f"{fate.weight} has the shape {found.shape} in the file, but {fate.shape} was announced; "
+                f"{fate.weight} has the shape {shape_words(found.shape)} in the file, but "
+                f"{shape_words(fate.shape)} was announced; "
                 "the file changed or is damaged.",
                 path=self._sources[0].path,
             )

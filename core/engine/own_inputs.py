@@ -9,6 +9,7 @@ import tensorflow as tf
 from core.engine.inputs import concrete
 from core.errors import FileError
 from core.model.graph import Graph, Shape
+from core.phrases import sample_words, shape_words
 from core.rules.base import Array
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif"})
@@ -67,14 +68,18 @@ def _batch(array: Array, shape: Shape, path: Path) -> Array:
         size is None or size == found for size, found in zip(wanted, batched.shape[1:], strict=True)
     )
     if not fits or not np.issubdtype(array.dtype, np.number):
-        sizes = " x ".join("any" if size is None else str(size) for size in wanted)
-        raise FileError(f"{path.name} holds {array.shape} of {array.dtype}; the model takes {sizes}.", path=str(path))
+        raise FileError(
+            f"{path.name} holds {shape_words(array.shape)} of {array.dtype}; the model takes {shape_words(wanted)}.",
+            path=str(path),
+        )
     return batched[:MOST]
 
 
 def _image(path: Path, shape: Shape) -> Array:
     if len(shape) != 4 or shape[-1] not in (None, 1, 3, 4):
-        raise FileError(f"{path.name} is an image, but the model takes {shape[1:]}; give a .npy.", path=str(path))
+        raise FileError(
+            f"{path.name} is an image, but the model takes {sample_words(shape)}; give a .npy.", path=str(path)
+        )
     try:
         pixels = tf.io.decode_image(path.read_bytes(), channels=shape[-1] or 3, expand_animations=False)
     except (OSError, tf.errors.InvalidArgumentError) as error:

@@ -9,7 +9,8 @@ from core.analysis.mismatches import adapter_fix, changed_input
 from core.edits import ChangeInput, InsertAdapter
 from core.engine.shapes import SEVERAL, Problem, Shaped, Shaper
 from core.findings import Finding, Fix
-from core.model.graph import Graph, Layer, Shape, TensorSpec
+from core.model.graph import Graph, Layer, TensorSpec
+from core.phrases import sample_words, shape_words
 from core.surgery.baked import recut, target_of
 from core.surgery.positions import constant_shapes
 
@@ -63,15 +64,12 @@ def reshape_findings(after: Graph, before: Graph) -> list[Finding]:
     for path, layer, was, now in recut(before, after):
         text = (
             f"{path} reshapes to {target_of(layer)}, a shape fixed when the model was built for the input "
-            f"{_sizes(was)}. It now receives {_sizes(now)}, and the batch size of -1 would absorb the difference, so "
+            f"{sample_words(was)}. It now receives {sample_words(now)}, and the batch size of -1 would "
+            "absorb the difference, so "
             "samples would be split or mixed. Keep the old size, or adapt the input of this layer."
         )
         found.append(Finding("error", "baked.constant", path, text, adapter_fix(after, before)))
     return found
-
-
-def _sizes(shape: Shape) -> str:
-    return "(" + ", ".join("any" if size is None else str(size) for size in shape[1:]) + ")"
 
 
 def size_fixes(after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:
@@ -110,7 +108,10 @@ def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper
             "next layer. Rebuild the model as Functional, or give the inner model a single output."
         )
         return Finding("error", "shape.incompatible", problem.layer, message)
-    arrived = " and ".join([*map(_text, problem.inputs), *_constants(layer, problem.call)]) or "nothing"
+    arrived = (
+        " and ".join([*(sample_words(spec.shape) for spec in problem.inputs), *_constants(layer, problem.call)])
+        or "nothing"
+    )
     if _TOO_SMALL.search(problem.error) and any(spec.shape for spec in problem.inputs):
         smallest = smallest_size(graph, problem.layer, shaper)
         hint = f" The smallest input that works is {smallest}." if smallest else ""
@@ -131,7 +132,7 @@ def _constants(layer: Layer | None, call: int) -> list[str]:
     if layer is None or call >= len(layer.calls):
         return []
     shapes = constant_shapes(layer.calls[call])
-    return [f"a constant of ({', '.join(map(str, shape))})" for shape in shapes]
+    return [f"a constant of {shape_words(shape)}" for shape in shapes]
 
 
 def smallest_size(graph: Graph, layer: str, shaper: Shaper) -> str | None:
@@ -160,7 +161,7 @@ def smallest_size(graph: Graph, layer: str, shaper: Shaper) -> str | None:
     size = smallest(at)
     if size is None:
         return None
-    return " x ".join(str(size if axis in axes else value) for axis, value in enumerate(shape) if axis > 0)
+    return shape_words(size if axis in axes else value for axis, value in enumerate(shape) if axis > 0)
 
 
 def smallest(works: Callable[[int], bool], limit: int = 4096) -> int | None:
@@ -188,12 +189,6 @@ def _spatial(graph: Graph, rank: int) -> set[int]:
 def _dtype(layer: Layer) -> str:
     dtype = layer.config.get("dtype")
     return dtype if isinstance(dtype, str) else "float32"
-
-
-def _text(spec: TensorSpec) -> str:
-    if spec.shape is None:
-        return "unknown"
-    return "(" + ", ".join("any" if size is None else str(size) for size in spec.shape[1:]) + ")"
 
 
 def _reason(error: str) -> str:

@@ -27,6 +27,7 @@ from core.errors import FileError, SutureError
 from core.layers.foreign import code_marks, foreign_models
 from core.model.graph import Graph, Layer, Shape, StoreKey
 from core.model.plan import ContractResult, Verification
+from core.phrases import shape_words
 from core.readers import open_store
 from core.readers.formats.raw import raw_config, refuse_disguise
 from core.readers.source import Source
@@ -221,7 +222,10 @@ def runs(planned: Planned, model: Any, inputs: Mapping[str, Array]) -> tuple[boo
         return False, "The model has no outputs."
     for port, array in zip(planned.plan.outputs, found, strict=False):
         if port.shape is not None and not _admits(port.shape, array.shape):
-            return False, f"{port.name} has the shape {array.shape}, but {port.shape} was planned."
+            return (
+                False,
+                f"{port.name} has the shape {shape_words(array.shape)}, but {shape_words(port.shape)} was planned.",
+            )
         if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
             return False, f"{port.name} has values that are not finite."
     return True, ""

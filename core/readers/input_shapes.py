@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from core.findings import Finding
 from core.layers.shapes.graph import call_order, fill_shapes
 from core.model.graph import Graph, Layer, Shape, TensorRef, TensorSpec
+from core.phrases import sample_words
 
 _CONV_RANK = {f"{kind}Conv{rank}D": rank for kind in ("", "Separable", "Depthwise") for rank in (1, 2, 3)}
 _TRANSPOSED_RANK = {f"Conv{rank}DTranspose": rank for rank in (1, 2, 3)}
@@ -52,7 +53,7 @@ def with_input_shapes(graph: Graph) -> tuple[Graph, tuple[Finding, ...]]:
         first, shape = found
         graph = _sized(_with_shape(graph, layer.name, shape), layer.name, shape, first)
         now = graph.layer(layer.name).config["batch_shape"]
-        words = " x ".join("any" if size is None else str(size) for size in now[1:])
+        words = sample_words(now)
         message = (
             f"The file gives no input shape; {first.name} ({first.class_name}) takes {words}, so that shape is used."
         )

@@ -1,6 +1,5 @@
 """Recipes: an ordered list of edits, read from and written to JSON."""
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +9,7 @@ from msgspec import Struct
 
 from core.edits import AnyEdit
 from core.errors import EditError, RecipeError
+from core.phrases import did_you_mean
 from core.rules import RULES
 
 VERSION = 1
@@ -79,16 +79,14 @@ def _edit(number: int, data: Any) -> AnyEdit:
     known = {str(kind.__struct_config__.tag): kind for kind in (get_args(AnyEdit) or (AnyEdit,))}
     if not isinstance(do, str) or do not in known:
         what = f"there is no edit {do!r}" if do is not None else "'do' is missing"
-        hint = _near(do, known) or f"; the edits are {', '.join(known)}."
+        hint = did_you_mean(do, known, f"; the edits are {', '.join(known)}.")
         raise RecipeError(f"Edit {number}: {what}{hint}", edit=number)
     kind = known[do]
     data = _nested_rule(data) if do == "set_rule" else data
     unknown = next((name for name in data if name not in (*kind.__struct_encode_fields__, "do")), None)
     if unknown is not None:
-        hint = (
-            _near(unknown, kind.__struct_encode_fields__)
-            or f"; it has {', '.join(sorted(kind.__struct_encode_fields__))}."
-        )
+        known = kind.__struct_encode_fields__
+        hint = did_you_mean(unknown, known, f"; it has {', '.join(sorted(known))}.")
         raise RecipeError(f"Edit {number} ({do}): object contains unknown field `{unknown}`{hint}", edit=number)
     try:
         edit: AnyEdit = msgspec.convert(data, kind)
@@ -99,12 +97,6 @@ def _edit(number: int, data: Any) -> AnyEdit:
         reason = f"{place}: {reason[:1].lower()}{reason[1:]}" if place else reason
         raise RecipeError(f"Edit {number} ({do}): {reason}.", edit=number) from error
     return edit
-
-
-def _near(name: Any, known: Any) -> str:
-    """A hint at the nearest known name, or nothing."""
-    close = difflib.get_close_matches(str(name), [str(one) for one in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _nested_rule(data: dict[str, Any]) -> dict[str, Any]:

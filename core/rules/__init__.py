@@ -1,12 +1,12 @@
 """How one weight array becomes another of a new shape: pure NumPy, one family of rules a file."""
 
-import difflib
 from typing import Any
 
 import msgspec
 
 from core.errors import RuleError
 from core.layers.axes import Axes, axes_of
+from core.phrases import did_you_mean
 from core.rules.base import Rule, sibling_name
 from core.rules.chain import acts, adapt, chain_name, refusal, rules_that_fit
 from core.rules.channels import (
@@ -59,8 +59,7 @@ def parse_rule(given: str | dict[str, Any] | Rule) -> AnyRule:
     fields = {"rule": given} if isinstance(given, str) else given
     name = fields.get("rule")
     if name not in RULES:
-        near = difflib.get_close_matches(str(name), RULES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(RULES))}."
+        hint = did_you_mean(name, RULES, f"; known are {', '.join(sorted(RULES))}.")
         raise RuleError(f"There is no rule {name!r}{hint}")
     try:
         rule: AnyRule = msgspec.convert(fields, AnyRule)

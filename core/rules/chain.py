@@ -8,6 +8,7 @@ import numpy as np
 
 from core.errors import RuleError
 from core.layers.axes import Axes
+from core.phrases import shape_words
 from core.rules.base import Array, Rule
 from core.rules.channels import MeanChannels, RepeatChannels, SumChannels, ZeroExtraChannels
 from core.rules.filters import ProjectFilters, SliceFilters, WidenFilters
@@ -50,7 +51,11 @@ def refusal(shape: Shape | None, target: Shape, axes: Axes, rules: Sequence[Rule
             return "the source has no array for it and no rule makes one."
         shape = target
     if not rules:
-        return None if shape == target else f"the source has {shape}, {target} is needed and no rule is chosen."
+        return (
+            None
+            if shape == target
+            else f"the source has {shape_words(shape)}, {shape_words(target)} is needed and no rule is chosen."
+        )
     before = shape
     for rule, after in zip(rules, _steps(shape, target, axes, rules), strict=True):
         if len(before) != len(after) and rule.owns != "all":
@@ -61,7 +66,7 @@ def refusal(shape: Shape | None, target: Shape, axes: Axes, rules: Sequence[Rule
         before = after
     if before != target:
         names = " + ".join(rule.name for rule in rules)
-        return f"{names} makes {before} of {shape}; {target} is needed."
+        return f"{names} makes {shape_words(before)} of {shape_words(shape)}; {shape_words(target)} is needed."
     return None
 
 
@@ -84,7 +89,10 @@ def adapt(
     for rule, shape in zip(rules, _steps(result.shape, target, axes, rules), strict=True):
         result = rule.apply(result, shape, axes, siblings or {})
     if result.shape != target:
-        raise RuleError(f"{' + '.join(rule.name for rule in rules)} made {result.shape} where {target} is needed.")
+        raise RuleError(
+            f"{' + '.join(rule.name for rule in rules)} made {shape_words(result.shape)} where "
+            f"{shape_words(target)} is needed."
+        )
     return np.asarray(result, order="C")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.errors import RuleError
 from core.layers.axes import Axes, Owns
+from core.phrases import shape_words
 from core.rules.base import Array, Rule
 from core.rules.interpolation import along
 
@@ -265,7 +266,7 @@ class RegroupChannels(Rule, frozen=True, kw_only=True, tag="regroup"):
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
         if prod(shape) != prod(target):
-            return f"regroup keeps every number; {shape} and {target} hold different amounts."
+            return f"regroup keeps every number; {shape_words(shape)} and {shape_words(target)} hold different amounts."
         return None
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:

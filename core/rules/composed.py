@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from core.errors import RuleError
 from core.layers.axes import Axes
 from core.model.graph import StoreKey
+from core.phrases import shape_words
 from core.rules.base import Array
 from core.rules.channels import VECTORS, ChannelRule
 from core.rules.fold import Affine, FoldChannels, composed_affine, folded_bias, folded_mixing, kernel_of
@@ -55,7 +56,11 @@ class ComposedChannels(ChannelRule, frozen=True, kw_only=True, tag="composed"):
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
         if axes.kind == "bias":
-            return None if shape == target else f"{self.name} keeps the shape of a bias; {shape} is not {target}."
+            return (
+                None
+                if shape == target
+                else f"{self.name} keeps the shape of a bias; {shape_words(shape)} is not {shape_words(target)}."
+            )
         return super().refusal(shape, target, axes)
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from core.errors import RuleError
 from core.layers.axes import Axes
 from core.model.graph import StoreKey
+from core.phrases import shape_words
 from core.rules.base import Array, sibling_name
 from core.rules.channels import VECTORS, ChannelRule, RepeatChannels
 
@@ -118,7 +119,11 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
         if axes.kind == "bias":
             if self.new is None or self.source is None:
                 return "fold needs the numbers of channels to shift a bias."
-            return None if shape == target else f"fold keeps the shape of a bias; {shape} is not {target}."
+            return (
+                None
+                if shape == target
+                else f"fold keeps the shape of a bias; {shape_words(shape)} is not {shape_words(target)}."
+            )
         return super().refusal(shape, target, axes)
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:

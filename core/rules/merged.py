@@ -17,6 +17,7 @@ from msgspec import Struct
 from core.errors import RuleError
 from core.layers.axes import Axes
 from core.model.graph import StoreKey
+from core.phrases import shape_words
 from core.rules.base import Array, Rule, sibling_name
 from core.rules.chain import adapt, chain_name
 
@@ -103,7 +104,9 @@ class Merge(Rule, frozen=True, kw_only=True):
         """The merged array, in the dtype of the source's."""
         made = self.merged(siblings)
         if made.shape != self.shape:
-            raise RuleError(f"{self.name} produced the shape {made.shape}, but {self.shape} is needed.")
+            raise RuleError(
+                f"{self.name} produced the shape {shape_words(made.shape)}, but {shape_words(self.shape)} is needed."
+            )
         return np.ascontiguousarray(made.astype(array.dtype))
 
     def merged(self, siblings: Mapping[str, Array]) -> Array:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from core.errors import RuleError
 from core.layers.axes import Axes
 from core.model.graph import StoreKey
+from core.phrases import shape_words
 from core.rules.base import Array, Rule, sibling_name
 from core.rules.chain import adapt, chain_name, refusal
 
@@ -62,7 +63,7 @@ class Layout(Struct, frozen=True):
         if self.transpose:
             scale = np.transpose(scale, np.argsort(self.transpose))
         if scale.ndim != rank:
-            raise RuleError(f"A scale of {scale.shape} does not fit an array of {rank} axes.")
+            raise RuleError(f"A scale of {shape_words(scale.shape)} does not fit an array of {rank} axes.")
         return scale
 
     def stored(self, scale: Array) -> Array:
@@ -113,7 +114,7 @@ class Dequantize(Rule, frozen=True, kw_only=True, tag="dequantize"):
         if self.layout.packed is not None:
             numbers = unpacked(array, stored[self.layout.packed], self.layout.packed, signed=not self.layout.turned)
         if numbers.shape != stored:
-            raise RuleError(f"dequantize expects {stored}, the source has {numbers.shape}.")
+            raise RuleError(f"dequantize expects {shape_words(stored)}, the source has {shape_words(numbers.shape)}.")
         scale = siblings[sibling_name(self.scale)].astype(np.float32)
         if self.zero is None or self.groups is None:
             values: Array = numbers.astype(np.float32) / self.layout.spread(scale, len(table))
@@ -186,7 +187,7 @@ class Quantize(Rule, frozen=True, kw_only=True, tag="quantize"):
             numbers = packed(numbers, self.layout.packed) if self.layout.packed is not None else numbers
         result = {"values": numbers, "scale": scale, "zero": zero}[self.part]
         if result.shape != target:
-            raise RuleError(f"{self.name} made {result.shape} where {target} is needed.")
+            raise RuleError(f"{self.name} made {shape_words(result.shape)} where {shape_words(target)} is needed.")
         return np.ascontiguousarray(result)
 
 

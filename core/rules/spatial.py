@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.layers.axes import Axes, Owns
+from core.phrases import shape_words
 from core.rules.base import Array, Rule
 from core.rules.interpolation import along, resize_matrix
 
@@ -34,7 +35,8 @@ class FlatRule(Rule, frozen=True, kw_only=True):
             return f"{self.name} changes the size of a map, not its channels: {self.old} to {self.new}."
         if prod(self.old) != shape[axis] or prod(self.new) != target[axis]:
             return (
-                f"{self.name} was given maps of {self.old} and {self.new}; the weight holds {shape[axis]} rows "
+                f"{self.name} was given maps of {shape_words(self.old)} and {shape_words(self.new)}; the "
+                f"weight holds {shape[axis]} rows "
                 f"and needs {target[axis]}."
             )
         return None
@@ -95,7 +97,10 @@ class PoolFlat(Rule, frozen=True, kw_only=True, tag="pool"):
         if axis is None:
             return "pool needs a weight that follows a Flatten; this one has no input axis."
         if prod(self.old) != shape[axis] or self.old[-1] != target[axis]:
-            return f"pool was given a map of {self.old}; the weight holds {shape[axis]} rows and needs {target[axis]}."
+            return (
+                f"pool was given a map of {shape_words(self.old)}; the weight holds {shape[axis]} rows "
+                f"and needs {target[axis]}."
+            )
         return None
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:

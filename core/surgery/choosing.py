@@ -1,12 +1,12 @@
 """Layers meant by globs, among those that an edit is about."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from glob import escape
 
 from core.errors import EditError
+from core.phrases import did_you_mean
 
 ALL = ("*",)
 _ESCAPED = re.compile(r"\[([*?\[])\]")
@@ -27,9 +27,7 @@ def chosen(known: Iterable[str], globs: tuple[str, ...], what: str) -> set[str]:
         hits = hits or [path for path in paths if fnmatchcase(path.rpartition("/")[2], glob)]
         hits = hits or [path for path in paths if path.startswith(glob + "/")]
         if not hits:
-            near = difflib.get_close_matches(glob, paths, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise EditError(f"There is no {what} {glob!r}{hint}")
+            raise EditError(f"There is no {what} {glob!r}{did_you_mean(glob, paths)}")
         found.update(hits)
     return found
 

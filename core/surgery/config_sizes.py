@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.model.graph import Graph
+from core.phrases import shape_words
 from core.surgery.grids import Grid, grid_pairs
 
 _COUNTS = re.compile(r"patch(es)?$|token|position|seq(uence)?_?len|max_?len", re.IGNORECASE)
@@ -73,5 +74,5 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return " \N{MULTIPLICATION SIGN} ".join(str(size) for size in value)
+        return shape_words(value)
     return str(value)

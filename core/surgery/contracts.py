@@ -32,6 +32,7 @@ from typing import Any
 
 from core.model.graph import Graph, Layer, Shape
 from core.model.plan import Contract
+from core.phrases import shape_words
 
 Place = list[Any]
 
@@ -62,7 +63,7 @@ def mapped(name: str, axis: int, shape: Shape, matrix: list[list[float]], exact:
 
 def old_size(name: str, shape: Shape, exact: bool) -> Contract:
     """Inputs of the old size give what they gave."""
-    text = " x ".join("any" if size is None else str(size) for size in shape)
+    text = shape_words(shape)
     return Contract(f"new({text}) == old({text})", "old_size", exact, {"input": name, "shape": list(shape)})
 
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from core.layers.alike import activation_name
 from core.model.graph import Graph, Layer, Weight
+from core.phrases import shape_words
 from core.rules.initialize import Initialize
 from core.rules.merged import Part, Settled
 from core.rules.relaid import Relaid, Step
@@ -294,7 +295,7 @@ def _difference(was: View, now: View, kernel: Kernel) -> str:
     rank = max(_rank(was), _rank(now), len(kernel.shape) - 2)
     old, new = _steps(was, rank), _steps(now, rank)
     if old[0] != new[0]:
-        return f"its strides were {_text(old[0])} and are now {_text(new[0])}"
+        return f"its strides were {shape_words(old[0])} and are now {shape_words(new[0])}"
     first = [one.config.get("data_format") == "channels_first" for one in (was, now)]
     if first[0] != first[1] and not (was.class_name in _TABLES and now.class_name in _TABLES):
         return "its channels are now on a different axis"
@@ -302,7 +303,7 @@ def _difference(was: View, now: View, kernel: Kernel) -> str:
     wanted = (*(1,) * (rank - own), *_numbers(now.config, "kernel_size", own))
     had = (*(1,) * (rank - len(kernel.shape) + 2), *kernel.shape[:-2])
     if now.class_name not in _TABLES and wanted != had:
-        return f"its kernel size was {_text(had)} and is now {_text(wanted)}"
+        return f"its kernel size was {shape_words(had)} and is now {shape_words(wanted)}"
     if was.class_name == "EinsumDense" and len(kernel.own.shape) > 2:
         return "several axes are merged into one"
     turned = (was.class_name in TRANSPOSED) != (now.class_name in TRANSPOSED)
@@ -311,7 +312,7 @@ def _difference(was: View, now: View, kernel: Kernel) -> str:
     if kernel.single:
         return ""
     if old[1] != new[1]:
-        return f"its dilation was {_text(old[1])} and is now {_text(new[1])}"
+        return f"its dilation was {shape_words(old[1])} and is now {shape_words(new[1])}"
     if old[2] != new[2]:
         return f"its padding was {old[2]} and is now {new[2]}"
     if turned:
@@ -346,7 +347,3 @@ def _same_activation(one: Config, other: Config) -> bool:
         return True
     mine, theirs = one.get("activation"), other.get("activation")
     return mine == theirs or (activation_name(mine) is not None and activation_name(mine) == activation_name(theirs))
-
-
-def _text(sizes: Sizes) -> str:
-    return " x ".join(str(size) for size in sizes) or "1"

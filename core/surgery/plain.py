@@ -15,6 +15,7 @@ from core.layers.known import LAYERS
 from core.layers.weight_table import slots
 from core.model.graph import Layer, Weight
 from core.model.names import leaf
+from core.phrases import shape_words
 from core.rules.merged import LowRank, Merge, UnitColumns
 from core.surgery.held import Fates, Unfoldable, part
 
@@ -120,7 +121,9 @@ def _renamed(path: str, layer: Layer, inner: _Inner, prefix: str, kind: str, fat
                 raise Unfoldable("it has no array g with the lengths of its kernels")
             v, g = part(path, layer, weight.name, fates), part(path, layer, own["g"].name, fates)
             if v.shape[-1:] != g.shape:
-                raise Unfoldable(f"its g has the shape {g.shape} but its kernel has the shape {v.shape}")
+                raise Unfoldable(
+                    f"its g has the shape {shape_words(g.shape)} but its kernel has the shape {shape_words(v.shape)}"
+                )
             decode = UnitColumns(shape=v.shape, direction=v, length=g)
         elif layer.rules_for(weight.name):
             raise Unfoldable(f"an earlier step changes its {slot.name}; put this fold before that step")

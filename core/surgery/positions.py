@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from core.findings import Finding
 from core.layers.axes import Axes, axes_of
 from core.model.graph import Call, Graph, Layer, TensorRef, Weight
+from core.phrases import shape_words
 from core.rules.base import Array
 from core.rules.positions import ResamplePositions
 from core.rules.sinusoids import recomputed
@@ -117,7 +118,10 @@ def _table_finding(path: str, layer: Layer, old: Layer, graphs: tuple[Graph, Gra
     if not grids:
         return None
     here, there, prefix = grids[0]
-    text = f"{path} holds a constant table of positions, a grid of {_text(here)} and now {_text(there)}{kept(prefix)}: "
+    text = (
+        f"{path} holds a constant table of positions, a grid of {shape_words(here)} and now "
+        f"{shape_words(there)}{kept(prefix)}: "
+    )
     if recomputed(rows.reshape(rows.shape[-2:]), here, there, prefix) is not None:
         return Finding("info", "baked.constant", path, text + "its sines and cosines were computed anew.")
     text += "it was resampled. Without training at the new size this costs accuracy."
@@ -255,7 +259,3 @@ def _constants(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
 def constant_shapes(call: Call) -> list[tuple[int, ...]]:
     """Shapes of the tables that stand in a call as constants."""
     return [array.shape for array in _constants(call.args, call.kwargs)]
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return " \N{MULTIPLICATION SIGN} ".join(str(size) for size in shape)

@@ -10,6 +10,7 @@ from core.findings import Finding, Fix
 from core.layers.leaves import leaf, steps
 from core.model.graph import Graph, Layer
 from core.model.levels import owner
+from core.phrases import shape_words
 from core.rules import CenterKernel, Rule
 from core.rules.kernels import center_offset
 from core.surgery.baked import correct_pad, parity_paddings
@@ -97,7 +98,7 @@ def _all(value: Any) -> tuple[int, ...]:
 
 def _text(value: Any) -> str:
     sizes = _all(value)
-    return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
+    return str(sizes[0]) if len(set(sizes)) == 1 else shape_words(sizes)
 
 
 def _pads(graph: Graph, feeder: str, rank: int) -> Pads:
@@ -210,7 +211,7 @@ def spatial_sizes(value: Any, layer: Layer) -> tuple[int, ...]:
         return (value,) * rank
     sizes = tuple(int(one) for one in value)
     if len(sizes) != rank:
-        raise EditError(f"{layer.name} has {rank} spatial axes; {list(sizes)} names {len(sizes)}.")
+        raise EditError(f"{layer.name} has {rank} spatial axes; {shape_words(sizes)} names {len(sizes)}.")
     return sizes
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.model.graph import Layer, TensorSpec
-from gui.models.digest import TIMES, count_words, shape_words
+from core.phrases import TIMES, sample_words, shape_words
+from gui.models.digest import count_words
 
 DOT = "\u2009\u00b7\u2009"
 
@@ -13,13 +14,13 @@ def outputs_text(outputs: tuple[TensorSpec, ...] | None) -> str:
     """The shapes of a call's outputs, at most two of them written out."""
     if not outputs:
         return ""
-    texts = [shape_words(spec.shape) for spec in outputs]
+    texts = [sample_words(spec.shape, "") for spec in outputs]
     return texts[0] if len(texts) == 1 else f"{texts[0]}  +{len(texts) - 1}"
 
 
 def _sizes(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return TIMES.join(str(item) for item in value)
+        return shape_words(value) if value else ""
     return "" if value is None else str(value)
 
 

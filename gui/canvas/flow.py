@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.model.graph import Graph, Layer
+from core.phrases import sample_words
 from gui.canvas.describe import detail_text, outputs_text
-from gui.models.digest import count_words, shape_words
+from gui.models.digest import count_words
 from gui.widgets.theme import family
 
 CARD_WIDTH = 228.0
@@ -196,7 +197,7 @@ def _tensor_text(source: Node, output: int) -> str:
     """The shape of one output of a node."""
     calls = source.layer.calls
     outputs = calls[source.call].outputs if source.call < len(calls) else None
-    return shape_words(outputs[output].shape) if outputs and output < len(outputs) else ""
+    return sample_words(outputs[output].shape, "") if outputs and output < len(outputs) else ""
 
 
 def _note_inputs(level: Level) -> None:

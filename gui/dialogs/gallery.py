@@ -23,8 +23,9 @@ from typing_extensions import override
 from core.environment import cache_folder
 from core.errors import Cancelled, SutureError
 from core.layers.applications import ARCHITECTURES, CLASSES, Architecture, architecture
+from core.phrases import shape_words
 from core.service.messages import BuildApplication
-from gui.models.digest import TIMES, count_words
+from gui.models.digest import count_words
 from gui.session import Session
 from gui.widgets.fields import NumberField, first_problem
 from gui.widgets.parts import Look, Segments, Sentence, label, named
@@ -384,4 +385,6 @@ def made_here(path: str) -> bool:
 
 def facts(one: Architecture) -> str:
     """An architecture in one line."""
-    return f"{one.family} \u00b7 made for {one.size}{TIMES}{one.size} \u00b7 {count_words(one.params)} parameters"
+    return (
+        f"{one.family} \u00b7 made for {shape_words((one.size, one.size))} \u00b7 {count_words(one.params)} parameters"
+    )

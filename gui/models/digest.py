@@ -11,9 +11,6 @@ from core.model.graph import Graph, Layer, Shape
 from core.model.plan import Fate, FateName, Plan
 from gui.widgets.theme import FATE_ORDER
 
-TIMES = "\u00d7"
-DYNAMIC = "any"
-
 
 class Badge(Struct, frozen=True):
     """What happens to the weights at or below one path: the fate that stands for all, how many there are of each, and
@@ -142,18 +139,6 @@ def output_shape(layer: Layer) -> Shape | None:
         if call.outputs:
             return call.outputs[0].shape
     return None
-
-
-def shape_words(shape: Iterable[int | None] | None, *, batch: bool = False) -> str:
-    """A shape in words, such as 224x224x3 with times signs. The first dimension is left out; `batch`: there is none."""
-    return "" if shape is None else _shape_words(tuple(shape), batch)
-
-
-@lru_cache(4096)
-def _shape_words(dims: Shape, batch: bool) -> str:
-    """A model has few shapes, and every view asks for each of them again and again."""
-    shown = dims if batch else dims[1:]
-    return TIMES.join(DYNAMIC if size is None else str(size) for size in shown) or "scalar"
 
 
 def count_words(number: int | None) -> str:

@@ -14,7 +14,8 @@ from PySide6.QtGui import QIcon
 from typing_extensions import override
 
 from core.model.graph import Graph, Layer
-from gui.models.digest import TIMES, Badge, can_freeze, count_words, output_shape, shape_words
+from core.phrases import sample_words, shape_words
+from gui.models.digest import Badge, can_freeze, count_words, output_shape
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -193,10 +194,10 @@ class LayerTreeModel(QAbstractItemModel):
         if column == Column.NAME:
             return layer.name
         if column == Column.OUTPUT:
-            return shape_words(output_shape(layer))
+            return sample_words(output_shape(layer), "")
         if column == Column.WEIGHTS:
             shape = self._extras.weights.get(path) or _main_shape(layer)
-            return TIMES.join(map(str, shape)) if shape else ""
+            return shape_words(shape) if shape else ""
         if column == Column.PARAMS:
             params = self._extras.params.get(path)
             params = layer.num_params() if params is None else params
@@ -216,7 +217,7 @@ class LayerTreeModel(QAbstractItemModel):
         if column == Column.OUTPUT and path in self._extras.before:
             return f"{self._text(number, column)}, before: {self._extras.before[path]}"
         if column == Column.WEIGHTS:
-            return "\n".join(f"{weight.name}  {TIMES.join(map(str, weight.shape))}" for weight in layer.weights)
+            return "\n".join(f"{weight.name}  {shape_words(weight.shape)}" for weight in layer.weights)
         return f"{path}\n{layer.class_name}"
 
     # Qt

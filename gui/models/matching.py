@@ -6,7 +6,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from typing_extensions import override
 
 from core.layers.descriptions import Matching, WeightMatch
-from gui.models.digest import shape_words
+from core.phrases import shape_words
 
 Index = QModelIndex | QPersistentModelIndex
 HEADINGS = ("In the file", "Shape", "In this model", "Shape", "What happens")
@@ -58,10 +58,10 @@ class MatchingModel(QAbstractTableModel):
         if column == 0:
             return row.source or "\u2013"
         if column == 1:
-            return shape_words(row.source_shape, batch=True) if row.source_shape is not None else ""
+            return shape_words(row.source_shape, "")
         if column == 2:
             return f"{row.layer}/{row.weight}"
-        return shape_words(row.shape, batch=True) if column == 3 else fate_words(row)
+        return shape_words(row.shape) if column == 3 else fate_words(row)
 
 
 def fate_words(row: WeightMatch) -> str:

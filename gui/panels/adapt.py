@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, 
 
 from core.edits import InsertAdapter
 from core.model.graph import Shape
+from core.phrases import TIMES, shape_words
 from core.recipes import steps
-from gui.models.digest import TIMES, shape_words
 from gui.session import Session
 from gui.widgets.fields import Choice, NumberField, first_problem
 from gui.widgets.parts import Sentence, label, named
@@ -175,7 +175,7 @@ class AdaptForm(QWidget):
         self._session.end_burst()
         self._session.gesture(
             lambda recipe: steps.put_adapter(recipe, self._name, edit),
-            f"{self.fit.currentText()} {shape_words(shape, batch=True)} for the model",
+            f"{self.fit.currentText()} {shape_words(shape)} for the model",
         )
 
     @Slot()

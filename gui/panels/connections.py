@@ -4,7 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from core.model.graph import Graph, Layer, TensorRef, TensorSpec
-from gui.models.digest import shape_words
+from core.phrases import sample_words
 from gui.widgets.parts import clear_layout, label, named
 
 
@@ -97,7 +97,7 @@ class Connections(QWidget):
         if ref.output:
             parts.append(f"output {ref.output + 1}")
         if spec.shape is not None:
-            parts.append(shape_words(spec.shape))
+            parts.append(sample_words(spec.shape))
         button = named(QPushButton("  \u00b7  ".join(parts)), "link")
         button.setAccessibleName(f"Select {name}")
         button.setToolTip(path)

@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QVBoxLayout
 
 from core.edits import InsertFront
 from core.model.graph import Shape
+from core.phrases import shape_words
 from core.recipes import steps
-from gui.models.digest import TIMES
 from gui.panels.adapt import ShapeFields
 from gui.session import Session
 from gui.widgets.fields import first_problem
@@ -169,7 +169,7 @@ def entry_words(entry: Entry) -> str:
         if isinstance(value, bool):
             parts.append(key if value else f"no {key.removeprefix('use_')}")
         elif isinstance(value, list | tuple):
-            parts.append(TIMES.join(map(str, value)))
+            parts.append(shape_words(value))
         else:
             parts.append(str(value))
     said = " \u00b7 ".join(parts)

@@ -6,9 +6,10 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout
 from core.edits import ChangeInput
 from core.errors import EditError
 from core.model.graph import Graph, Layer, Shape
+from core.phrases import TIMES, shape_words
 from core.recipes import gestures
 from core.surgery.anatomy import channel_axis
-from gui.models.digest import TIMES, output_shape, shape_words
+from gui.models.digest import output_shape
 from gui.panels.adapt import AdaptForm
 from gui.panels.channels import ChannelsForm
 from gui.panels.front import FrontForm
@@ -109,7 +110,7 @@ class InputRow(QWidget):
     def _heading(self, look: Look, layer: Layer) -> QHBoxLayout:
         row = QHBoxLayout()
         row.addWidget(label(layer.name), 1)
-        words = shape_words(self.original, batch=True)
+        words = shape_words(self.original)
         row.addWidget(label(f"was {words}", "small"))
         self.reset = IconButton(look, "reset", f"Back to {words}")
         self.reset.clicked.connect(self._on_reset)
@@ -212,7 +213,7 @@ class InputRow(QWidget):
             return
         self._session.gesture(
             lambda recipe: gestures.set_input(recipe, self._address, shape, channels, self.original),
-            f"Input {self.layer_name} {shape_words(shape, batch=True)}",
+            f"Input {self.layer_name} {shape_words(shape)}",
             burst=f"input {self.layer_name}",
         )
 

@@ -9,9 +9,10 @@ from core.analysis.preview import WeightPreview
 from core.layers.costs import total
 from core.model.graph import Graph, Layer
 from core.model.plan import Cost, Plan
+from core.phrases import sample_words
 from core.readers.source import Source
 from gui.canvas.badges import dominant, source_paths
-from gui.models.digest import count_words, frozen_layers, gone_fates, output_shape, shape_words
+from gui.models.digest import count_words, frozen_layers, gone_fates, output_shape
 from gui.panels.config_table import ConfigTable
 from gui.panels.connections import Connections, level_of
 from gui.panels.status_bar import change, memory_change
@@ -128,7 +129,7 @@ class Inspector(QWidget):
         self.class_name.setText(layer.class_name)
         self.path.setText(path)
         self._stripe.show_family(layer.class_name, nested=layer.inner is not None, opaque=layer.opaque)
-        shape = shape_words(output_shape(layer))
+        shape = sample_words(output_shape(layer), "")
         params = layer.num_params()
         if plan is not None and path in plan.costs:
             params = max(params if layer.inner is not None else 0, plan.costs[path].params)

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from core.model.graph import Graph, Layer
 from core.model.plan import Plan
+from core.phrases import sample_words
 from core.recipes import gestures
 from gui.canvas.difference import difference
 from gui.models.digest import (
@@ -30,7 +31,6 @@ from gui.models.digest import (
     gone_fates,
     layer_of,
     output_shape,
-    shape_words,
     worst_findings,
 )
 from gui.models.layer_tree import (
@@ -354,7 +354,7 @@ def changed_shapes(before: Graph, after: Graph) -> dict[str, str]:
     """Layers whose output shape is another than before, with the shape before in words."""
     old = {path: output_shape(layer) for path, layer in before.walk()}
     return {
-        path: shape_words(old[layer.origin or path])
+        path: sample_words(old[layer.origin or path])
         for path, layer in after.walk()
         if (layer.origin or path) in old and old[layer.origin or path] != output_shape(layer)
     }

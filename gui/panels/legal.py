@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from core.edits import ChangeInput, InsertAdapter, InsertFront
 from core.model.graph import Shape
 from core.model.plan import LegalSizes
+from core.phrases import shape_words
 from core.recipes import steps
 from core.recipes.gestures import with_steps
 from core.recipes.recipe import Recipe
-from gui.models.digest import TIMES, shape_words
 from gui.session import Session
 from gui.widgets.parts import Sentence, clear_layout, named
 
@@ -113,7 +113,7 @@ class LegalLine(QWidget):
         if any(wanted[place] is None for place in self._spatial):
             return []
         target = self._target(legal)
-        there = shape_words(tuple(target[place] for place in self._spatial), batch=True)
+        there = shape_words(tuple(target[place] for place in self._spatial))
         ways: list[tuple[str, InsertAdapter]] = []
         step = legal.step or 1
         least = legal.smallest or 1
@@ -155,7 +155,7 @@ class LegalLine(QWidget):
 def size_words(legal: LegalSizes, rank: int) -> str:
     """What is known in one short line."""
     if legal.only is not None:
-        only = f" {TIMES} ".join([str(legal.only)] * rank)
+        only = shape_words([legal.only] * rank)
         reason = f" \u2013 {legal.forbids}" if legal.forbids else ""
         return f"Only {only}{reason}"
     if legal.smallest is None:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from core.analysis.preview import WeightPreview
+from core.phrases import shape_words
 from core.rules.base import Array
 from gui.canvas.look import blend
 from gui.widgets.parts import label
@@ -208,13 +209,13 @@ def caption_of(preview: WeightPreview, images: Array) -> str:
     number, height, width = images.shape[:3]
     if number == 1:
         averaged = " averaged down" if height * width < np.prod(preview.shape) else ""
-        return f"All values as a matrix{averaged}, {height}\u00d7{width}"
+        return f"All values as a matrix{averaged}, {shape_words((height, width))}"
     total = preview.shape[-1] if preview.shape[-1] >= number else number
     which = f"{number} of {total} filters" if total > number else f"{number} filters"
     if images.ndim == 4:
-        return f"{which}, {height}\u00d7{width}, in color"
+        return f"{which}, {shape_words((height, width))}, in color"
     strongest = ", each at its strongest channel" if len(preview.shape) == 4 and preview.shape[-1] > 1 else ""
-    return f"{which}, {height}\u00d7{width}{strongest}"
+    return f"{which}, {shape_words((height, width))}{strongest}"
 
 
 def _bare_plot(pyqtgraph: Any, name: str, height: int) -> Any:

@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, 
 from core.errors import EditError
 from core.layers.leaves import leaf
 from core.model.graph import Graph, Layer
+from core.phrases import shape_words
 from core.recipes import gestures
 from core.surgery.anatomy import first_convs
-from gui.models.digest import TIMES
 from gui.session import Session
 from gui.widgets.fields import Choice, Debounce, NumberField, first_problem
 from gui.widgets.parts import IconButton, Look, Sentence, label, named
@@ -180,7 +180,7 @@ class StemPanel(QWidget):
             return
         self.found.setText(path)
         kernel = next((weight.shape for weight in layer.weights if "kernel" in weight.name), None)
-        words = f" \u00b7 kernel {TIMES.join(map(str, kernel))}" if kernel else ""
+        words = f" \u00b7 kernel {shape_words(kernel)}" if kernel else ""
         self.shape_line.setText(f"{layer.class_name}{words}")
         self.shape_line.show()
         self._show_originals(layer)

@@ -20,7 +20,8 @@ from typing_extensions import override
 from core.analysis.preview import WeightPreview
 from core.model.graph import Layer, Weight
 from core.model.plan import Fate, FateName, Plan
-from gui.models.digest import layer_of, shape_words
+from core.phrases import shape_words
+from gui.models.digest import layer_of
 from gui.panels.preview import PreviewPanel
 from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, font
 
@@ -44,8 +45,8 @@ class WeightRow(Struct, frozen=True):
     @property
     def shapes(self) -> str:
         """The shape, or the source's and the new one."""
-        now = shape_words(self.shape, batch=True)
-        was = shape_words(self.source_shape, batch=True)
+        now = shape_words(self.shape)
+        was = shape_words(self.source_shape)
         return f"{was} \u2192 {now}" if self.source_shape not in (None, self.shape) else now
 
     @property

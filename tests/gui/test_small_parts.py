@@ -47,12 +47,6 @@ def test_that_counts_read_as_people_say_them(number: int | None, words: str) -> 
     assert digest.count_words(number) == words
 
 
-def test_that_shapes_leave_the_batch_out() -> None:
-    assert digest.shape_words((None, 224, None, 3)) == "224\u00d7any\u00d73"
-    assert digest.shape_words((None,)) == "scalar"
-    assert digest.shape_words(None) == ""
-
-
 def test_that_drift_is_told_in_words() -> None:
     assert drift_words(0.0, exact=True) == "exactly equal"
     assert drift_words(2e-7, exact=True) == "equal up to rounding (2.0e-07 relative)"

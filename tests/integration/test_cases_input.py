@@ -197,7 +197,7 @@ def test_that_case_06_vgg_at_small_sizes_is_told_before_anything_is_built(tmp_pa
     found = plan(source, {"do": "change_input", "shape": [31, 31, 3]})
     wrong = [finding for finding in found.findings if finding.severity == "error"]
     assert [(one.code, one.layer) for one in wrong] == [("shape.too_small", "block5_pool")]
-    assert "32 x 32 x 3" in wrong[0].message
+    assert "32\u00d732\u00d73" in wrong[0].message
     sizes = opened(source).legal_sizes(Recipe(), "input_layer", (1, 2), wanted=31)
     assert sizes.smallest == 32
     assert "block5_pool" in sizes.forbids

@@ -110,8 +110,8 @@ def test_that_case_26_every_form_of_table_goes_to_another_size_as_a_native_model
     assert not [one.code for one in found.findings if one.code == "legacy.repaired"]  # a file of this Keras is not old
     kept = {0: "", 1: " (1 prefix token kept)"}.get(prefix, f" ({prefix} prefix tokens kept)")
     there = grid(size)
-    title = f"Resample the positions from a grid of 7 x 7 to {there[0]} x {there[1]}{kept}"
-    assert job.fixes()[:2] == [title, "Resize inputs to 56 x 56 first"]
+    title = f"Resample the positions from a grid of 7x7 to {there[0]}x{there[1]}{kept}"
+    assert job.fixes()[:2] == [title, "Resize inputs to 56x56 first"]
     done = job.take("Resample")
     assert done.ok
     assert "cost accuracy" in told(done)
@@ -124,8 +124,8 @@ def test_that_case_26_tables_of_layers_without_code_are_known_by_name_and_grid(f
     job = Job(build(*SMALL), tmp_path)
     found = job.add({"do": "change_input", "shape": [64, 48, 3]})
     assert not found.ok
-    assert "grid of 7 x 7" in told(found)
-    assert "8 x 6 now" in told(found)
+    assert "grid of 7x7" in told(found)
+    assert "8x6 now" in told(found)
     assert job.take("Resample the positions").ok
     # the code comes back only to look at the result
     job.assert_like(forms.native(build(64, 48), job.model, (7, 7), (8, 6), prefix), skipped=True)
@@ -138,7 +138,7 @@ def test_that_case_26_a_table_without_code_may_be_left_or_the_image_resized(tmp_
     assert job.take("Leave it").ok
     assert {fate.weight: fate.shape for fate in job.engine.plan(job.recipe).fates}["posembed/0"] == (1, 50, 8)
     job.recipe = start
-    assert job.take("Resize inputs to 56 x 56 first").ok
+    assert job.take("Resize inputs to 56x56 first").ok
     written, new = job.written()
     assert written.plan.inputs[0].shape == (None, 96, 96, 3)
     x = np.random.default_rng(0).random((1, 96, 96, 3), dtype=np.float32)
@@ -150,8 +150,8 @@ def test_that_case_26_a_body_known_by_numbers_alone_follows_the_size(tmp_path: P
     """As in libraries whose files hold constructor arguments instead of layers; their code is not here."""
     job = Job(forms.backbone(*SMALL), tmp_path)
     found = job.add({"do": "change_input", "shape": [96, 96, 3]})
-    assert "image_shape 56 x 56 x 3 became 96 x 96 x 3" in told(found)
-    assert job.take("Resample the positions from a grid of 7 x 7 to 12 x 12 (1 prefix token kept)").ok
+    assert "image_shape 56x56x3 became 96x96x3" in told(found)
+    assert job.take("Resample the positions from a grid of 7x7 to 12x12 (1 prefix token kept)").ok
     job.assert_like(forms.native(forms.backbone(96, 96), job.model, (7, 7), (12, 12), 1), skipped=True)
 
 
@@ -167,7 +167,7 @@ def test_that_case_26_a_file_that_is_such_a_body_says_which_way_is_open(tmp_path
     job.engine.set_source(read_model(big))
     found = job.add({"do": "transfer_weights", "file": str(small)})
     assert [one.code for one in found.findings if one.severity == "error"] == ["weight.mismatch"]
-    assert job.take("Resample the positions from a grid of 7 x 7 to 12 x 12 (1 prefix token kept)").ok
+    assert job.take("Resample the positions from a grid of 7x7 to 12x12 (1 prefix token kept)").ok
     job.assert_like(forms.native(forms.code().Backbone((96, 96, 3), 8), body, (7, 7), (12, 12), 1), skipped=True)
 
 
@@ -186,7 +186,7 @@ def test_that_case_26_a_learnt_constant_is_resampled_and_said(size: Grid, tmp_pa
     job = Job(forms.constant(*SMALL, forms.learnt), tmp_path)
     found = job.add({"do": "change_input", "shape": [*size, 3]})
     assert found.ok
-    assert f"a grid of 7 x 7 and now {grid(size)[0]} x {grid(size)[1]}" in told(found)
+    assert f"a grid of 7x7 and now {grid(size)[0]}x{grid(size)[1]}" in told(found)
     assert "costs accuracy" in told(found)
 
     def moved(new: Grid, width: int) -> Any:
@@ -202,7 +202,7 @@ def test_that_case_26_a_constant_that_cannot_follow_is_named(tmp_path: Path) -> 
     job = Job(keras.Model(start, layers.Dense(2)(ops.add(start, table))), tmp_path)
     found = job.add({"do": "change_input", "shape": [20, 4]})
     assert [one.code for one in found.findings if one.severity == "error"] == ["shape.incompatible"]
-    assert "a constant of (16, 4)" in told(found)
+    assert "a constant of 16x4" in told(found)
 
 
 @pytest.mark.parametrize("form", ["counted", "class", "constant"])
@@ -224,8 +224,8 @@ def test_that_case_26_as_many_tokens_in_another_grid_are_resampled(form: str, tm
     found = job.add({"do": "change_input", "shape": shape})
     assert found.ok
     if form != "constant":
-        assert "they were a grid of 14 x 16 and are 16 x 14 now" in told(found)
-        assert job.take("Resample the positions from a grid of 14 x 16 to 16 x 14").ok
+        assert "they were a grid of 14x16 and are 16x14 now" in told(found)
+        assert job.take("Resample the positions from a grid of 14x16 to 16x14").ok
     native = build(64, 56)
     for mine, theirs in zip(native.weights, job.model.weights, strict=True):
         values = np.asarray(theirs)
@@ -256,7 +256,7 @@ def test_that_case_26_smaller_patches_are_a_finer_grid(tmp_path: Path) -> None:
     job = Job(forms.counted(*SMALL), tmp_path)
     found = job.add({"do": "replace_first_conv", "kernel_size": 4, "strides": 4, "kernel_rule": "pi_resize"})
     assert "tokens reshapes to [196, 8] instead of [49, 8]" in told(found)
-    assert job.take("Resample the positions from a grid of 7 x 7 to 14 x 14").ok
+    assert job.take("Resample the positions from a grid of 7x7 to 14x14").ok
     written, new = job.written()
     assert_verified(written.verification)
     table = np.asarray(new.get_layer("positions").embeddings)
@@ -296,7 +296,7 @@ def test_that_case_26_a_model_of_224_becomes_one_of_384(tmp_path: Path) -> None:
     build = partial(forms.prefixed, patch=16)
     job = Job(build(224, 224), tmp_path, code=True)
     job.add({"do": "change_input", "shape": [384, 384, 3]})
-    assert job.take("Resample the positions from a grid of 14 x 14 to 24 x 24 (1 prefix token kept)").ok
+    assert job.take("Resample the positions from a grid of 14x14 to 24x24 (1 prefix token kept)").ok
     job.assert_like(forms.native(build(384, 384), job.model, (14, 14), (24, 24), 1))
 
 
@@ -309,7 +309,7 @@ def test_that_case_26_weights_of_224_go_into_a_fresh_model_of_256_by_192(tmp_pat
     other = saved(trained, tmp_path, "trained.keras")
     found = job.add({"do": "transfer_weights", "file": str(other)})
     assert [one.layer for one in found.findings if one.severity == "error"] == ["posembed"]
-    assert job.take("Resample the positions from a grid of 14 x 14 to 16 x 12 (1 prefix token kept)").ok
+    assert job.take("Resample the positions from a grid of 14x14 to 16x12 (1 prefix token kept)").ok
     job.assert_like(forms.native(build(256, 192), trained, (14, 14), (16, 12), 1))
 
 
@@ -318,7 +318,7 @@ def test_that_case_26_windows_stay_when_only_the_image_grows(tmp_path: Path) -> 
     found = job.add({"do": "change_input", "shape": [48, 64, 3]})
     wrong = [one for one in found.findings if one.severity == "error"]
     assert len(wrong) == 1, told(found)  # the mask of shifted windows, which the class computes
-    assert "num_patch 8 x 8 became 12 x 16" in told(found)
+    assert "num_patch 8x8 became 12x16" in told(found)
     assert job.take("Take what the layer's code starts with").ok
     job.assert_like(forms.native(forms.windowed(48, 64), job.model, (7, 7), (7, 7)))
 
@@ -331,7 +331,7 @@ def test_that_case_26_relative_positions_follow_another_window(tmp_path: Path) -
     ]
     job.add({"do": "change_input", "shape": [48, 48, 3]}, *changes)
     for _ in sizes:
-        job.take("Resample the relative positions from 7 x 7 to 11 x 11 (windows of 4 to 6)")
+        job.take("Resample the relative positions from 7x7 to 11x11 (windows of 4 to 6)")
     for _ in range(3):
         found = job.take("Take what the layer's code starts with")
     assert found.ok

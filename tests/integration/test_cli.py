@@ -75,7 +75,7 @@ def test_that_inspect_for_people_names_layers_weights_and_shapes(cli: Run, sampl
     code, out, err = cli("inspect", samples / "digits_vgg.keras")
     assert (code, err) == (0, "")
     assert "block1_conv1" in out
-    assert "3 x 3 x 3 x 16" in out
+    assert "3\u00d73\u00d73\u00d716" in out
 
 
 @pytest.mark.parametrize("command", ["inspect", "diff"])

@@ -159,7 +159,7 @@ def test_that_signals_and_volumes_are_followed(bench: Any, name: Any, shape: Any
     [
         (ChangeInput(shape=(0, 16, 1)), "shape holds 0"),
         (ChangeInput(shape=(16, -1, 1)), "shape holds -1"),
-        (ChangeInput(shape=(16, 16)), "has 3 dimensions (16, 16, 3), but shape gives 2"),
+        (ChangeInput(shape=(16, 16)), "has 3 dimensions, 16\u00d716\u00d73, but shape gives 2"),
         (ChangeInput(shape=(16, 16, None)), "cannot be dynamic"),
         (ChangeInput(shape=(16, 16, 1), input="picture"), "no input 'picture'"),
         (ChangeInput(shape=(16, 16, 2), channels="sum"), "one channel, not 2"),

@@ -179,7 +179,7 @@ def test_that_what_has_no_counterpart_is_named(layer: Any, shape: tuple[int, ...
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ([4, 9, 8, 3], "but 'input_layer' takes 8 x 8 x 3"),
+        ([4, 9, 8, 3], "but 'input_layer' takes 8\u00d78\u00d73"),
         ([8, 8, 3], "so shape must give 4, not 3"),
         ([0, 8, 8, 3], "0 is not a valid size"),
     ],

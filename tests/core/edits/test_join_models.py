@@ -176,7 +176,7 @@ def test_that_shapes_that_do_not_meet_are_told_with_what_would_help(files: Files
     told = next(one for one in found.findings if one.layer == "pool")
     assert (told.severity, told.code) == ("error", "shape.incompatible")
     assert told.message == (
-        "pool gives (4), but the input 'vector' of predictor.keras takes (5); join them where the shapes agree, or "
+        "pool gives 4, but the input 'vector' of predictor.keras takes 5; join them where the shapes agree, or "
         "insert layers between them."
     )
     assert [fix.title for fix in told.fixes] == ["Continue from dense"]
