@@ -37,7 +37,7 @@ def version_of(code: Code) -> str:
     """
     best = min(_BY_LAYOUT[code.layout], key=lambda version: _strangeness(code, version))
     if _strangeness(code, best) >= _ALIEN:
-        raise BytecodeError("its instructions are of no Python that is known here")
+        raise BytecodeError("its instructions are from an unknown version of Python")
     return best
 
 
@@ -94,7 +94,7 @@ def instructions(code: Code, version: str) -> list[Instruction]:
 def _words(raw: bytes, version: str) -> Iterator[Instruction]:
     """Since 3.6: two bytes each, `EXTENDED_ARG` brings higher bits."""
     if len(raw) % 2:
-        raise BytecodeError("its instructions are cut short")
+        raise BytecodeError("its instructions are truncated")
     names, threshold, extended = OPCODES[version], HAVE_ARGUMENT.get(version, 90), 0
     for place in range(0, len(raw), 2):
         number, low = raw[place], raw[place + 1]
@@ -118,7 +118,7 @@ def _old(raw: bytes, version: str) -> Iterator[Instruction]:
             yield Instruction(start, number, name, None)
             continue
         if place + 2 > len(raw):
-            raise BytecodeError("its instructions are cut short")
+            raise BytecodeError("its instructions are truncated")
         argument = int.from_bytes(raw[place : place + 2], "little") | extended
         place += 2
         if name == "EXTENDED_ARG":

@@ -62,7 +62,7 @@ def read_code(data: bytes) -> Code:
     if len(data) > MAX_BYTES:
         raise BytecodeError(f"it is larger than {MAX_BYTES >> 10} KiB")
     if not data or data[0] & ~_REMEMBER != ord("c"):
-        raise BytecodeError("it is no code object")
+        raise BytecodeError("it is not a code object")
     # Python 3.4 and later set the top bit of the first byte, Python 2 never does
     layouts = ("3.11+", "3.8-3.10", "3.4-3.7") if data[0] & _REMEMBER else ("2.7", "3.4-3.7", "3.8-3.10", "3.11+")
     reasons: list[tuple[int, str]] = []
@@ -73,7 +73,7 @@ def read_code(data: bytes) -> Code:
         except BytecodeError as error:
             reasons.append((reader.at, str(error)))
         except (struct.error, ValueError, OverflowError, TypeError):
-            reasons.append((reader.at, "its values make no sense"))
+            reasons.append((reader.at, "its values are invalid"))
     # the layout that came farthest is most likely the right one
     raise BytecodeError(max(reasons, key=lambda pair: pair[0])[1])
 
@@ -93,13 +93,13 @@ class _Reader:
     def whole(self) -> Code:
         value = self.value()
         if self.at != len(self.data):
-            raise BytecodeError("bytes are left over behind it")
+            raise BytecodeError("it is followed by extra bytes")
         assert isinstance(value, Code)
         return value
 
     def take(self, count: int) -> bytes:
         if count < 0 or self.at + count > len(self.data):
-            raise BytecodeError("it is cut short")
+            raise BytecodeError("it is truncated")
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -151,34 +151,34 @@ class _Reader:
         if isinstance(value, bytes) and self.layout == "2.7":
             return value.decode("utf-8", "replace")
         if not isinstance(value, str):
-            raise BytecodeError("a name in it is no text")
+            raise BytecodeError("a name in it is not text")
         return value
 
     def raw(self) -> bytes:
         value = self.value()
         if not isinstance(value, bytes):
-            raise BytecodeError("its instructions are no bytes")
+            raise BytecodeError("its instructions are not bytes")
         return value
 
     def texts(self) -> tuple[str, ...]:
         values = self.value()
         if not isinstance(values, tuple):
-            raise BytecodeError("a list of names in it is no tuple")
+            raise BytecodeError("a list of names in it is not a tuple")
         found = [v.decode("utf-8", "replace") if isinstance(v, bytes) and self.layout == "2.7" else v for v in values]
         if not all(isinstance(name, str) for name in found):
-            raise BytecodeError("a name in it is no text")
+            raise BytecodeError("a name in it is not text")
         return tuple(found)
 
     def constants(self) -> tuple[Any, ...]:
         values = self.value()
         if not isinstance(values, tuple):
-            raise BytecodeError("its constants are no tuple")
+            raise BytecodeError("its list of constants is not a tuple")
         return values
 
     def item_count(self, count: int) -> int:
         """How many items follow, each at least one byte long."""
         if not 0 <= count <= len(self.data) - self.at:
-            raise BytecodeError("it is cut short")
+            raise BytecodeError("it is truncated")
         return count
 
     def items(self, count: int) -> tuple[Any, ...]:
@@ -187,7 +187,7 @@ class _Reader:
     def reference(self) -> Any:
         index = self.long()
         if not 0 <= index < len(self.remembered) or self.remembered[index] is None:
-            raise BytecodeError("a reference in it leads nowhere")
+            raise BytecodeError("a reference in it points to nothing")
         found = self.remembered[index]
         assert found is not None
         self.total += found[1]
@@ -196,7 +196,7 @@ class _Reader:
     def interned_reference(self) -> Any:
         index = self.long()
         if not 0 <= index < len(self.interned):
-            raise BytecodeError("a reference in it leads nowhere")
+            raise BytecodeError("a reference in it points to nothing")
         return self.interned[index]
 
     def intern(self) -> Any:
@@ -250,7 +250,7 @@ class _Reader:
         self.raw()  # line numbers
         self.raw()  # exception table
         if len(kinds) != len(local):
-            raise BytecodeError("its locals are listed wrongly")
+            raise BytecodeError("its list of local variables is invalid")
         free = tuple(one for one, bits in zip(local, kinds, strict=True) if bits & 0x80)
         fields = (name, filename, line, _arguments(local, positional), flags, code, consts, names, local)
         # since 3.11 LOAD_DEREF counts through all locals
@@ -259,7 +259,7 @@ class _Reader:
 
 def _arguments(varnames: tuple[str, ...], count: int) -> tuple[str, ...]:
     if not 0 <= count <= len(varnames):
-        raise BytecodeError("its arguments are listed wrongly")
+        raise BytecodeError("its list of arguments is invalid")
     return varnames[:count]
 
 

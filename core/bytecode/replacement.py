@@ -29,7 +29,7 @@ def described(entry: Config) -> str:
         return str(entry["class_name"])
     names = [layer["class_name"] for layer in config["layers"] if layer["class_name"] != "InputLayer"]
     if not names:
-        return "a model that passes its input on"
+        return "a model that returns its input unchanged"
     return f"the operation {names[0]}" if len(names) == 1 else f"the operations {', '.join(names)}"
 
 

@@ -57,7 +57,7 @@ def stored_function(config: Mapping[str, Any]) -> Stored:
     else:
         return Stored(_name(function), bound=bound)
     if not isinstance(code, str):
-        return Stored("function", 1, problem="it is no text", bound=bound)
+        return Stored("function", 1, problem="it is not text", bound=bound)
     return _stored(code, defaults, closure, bound)
 
 

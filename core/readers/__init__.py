@@ -46,7 +46,7 @@ def told(file: Path) -> Iterator[None]:
         raise damaged(file, "is refused because its model is nested too deeply") from None
     except _SURPRISES as error:
         # A description can be wrong in more ways than anybody lists; what is read from a file never ends in a crash.
-        raise damaged(file, "is damaged, or written in a way that nobody has met before") from error
+        raise damaged(file, "is damaged or uses an unknown variant of its format") from error
 
 
 @without_collection()
@@ -138,7 +138,7 @@ def _describe(kind: "Format", path: Path, kinds: "Kinds | None") -> "Described":
         return models[kind](path, kinds)
     if kind in arrays:
         return arrays[kind](path)
-    raise FileError(f"{path.name} is of a kind that cannot be described.", code="file.damaged", path=str(path))
+    raise FileError(f"{path.name} is not a kind of file that Suture can describe.", code="file.damaged", path=str(path))
 
 
 def open_store(source: Source) -> WeightStore:

@@ -46,7 +46,7 @@ def build_graph(model: dict[str, Any], path: str = "") -> Graph:
     """
     config = model.get("config")
     if not isinstance(config, dict):
-        raise _broken(path, "its model config has no fields")
+        raise _broken(path, "it has no fields")
     name = str(config.get("name") or model.get("name") or "model")
     base = Graph(
         name=name,
@@ -72,7 +72,7 @@ def _functional(base: Graph, config: dict[str, Any], path: str) -> Graph:
             raise _broken(path, f"two layers are named {layer.name!r}")
         nodes = item.get("inbound_nodes") or []
         if not isinstance(nodes, list) or not all(isinstance(node, (dict, list)) for node in nodes):
-            raise _broken(path, f"the connections of layer {layer.name!r} have an unknown form")
+            raise _broken(path, f"the connections of layer {layer.name!r} have an unknown format")
         drafts[layer.name] = _Draft(layer, [read_node(node, specs) for node in nodes], any(map(is_legacy_node, nodes)))
     inputs, outputs = read_ports(config.get("input_layers", [])), read_ports(config.get("output_layers", []))
     shifts = _shifts(drafts, outputs)
@@ -206,10 +206,10 @@ def _check(graph: Graph, path: str) -> None:
         if ref.layer not in layers:
             raise _broken(path, f"a connection comes from layer {ref.layer!r}, which does not exist")
         if not 0 <= ref.call < max(1, len(layers[ref.layer].calls)):
-            raise _broken(path, f"a connection comes from call {ref.call} of layer {ref.layer!r}, which is never made")
+            raise _broken(path, f"a connection comes from call {ref.call} of layer {ref.layer!r}, which does not exist")
     for ref in graph.input_refs():
         if not layers[ref.layer].is_input:
-            raise _broken(path, f"the model input {ref.layer!r} is no input layer")
+            raise _broken(path, f"the model input {ref.layer!r} is not an InputLayer")
     _check_order(graph, path)
 
 
@@ -236,7 +236,7 @@ def _check_order(graph: Graph, path: str) -> None:
                 ready.append(follower)
     if done < len(waiting):
         stuck = next(node[0] for node, count in missing.items() if count)
-        raise _broken(path, f"the connections of layer {stuck!r} run in a circle")
+        raise _broken(path, f"the connections of layer {stuck!r} form a cycle")
 
 
 def _sequential(base: Graph, model: dict[str, Any], path: str) -> Graph:
@@ -340,4 +340,4 @@ def _input_spec(layer: Layer) -> TensorSpec:
 def _broken(path: str, what: str) -> FileError:
     from core.readers.containers.fault import damaged
 
-    return damaged(path or "The model", f"has a model description that contradicts itself: {what}")
+    return damaged(path or "The model", f"has an invalid model config: {what}")

@@ -15,7 +15,7 @@ def weights_findings(missing: Sequence[str], unused: Sequence[str]) -> tuple[Fin
                 "weight.unmatched",
                 missing[0].rsplit("/", 1)[0],
                 f"{_count(missing, 'weight')} of the model {_has(missing)} no array in this file; "
-                "Keras would leave such weights freshly initialized.",
+                "Keras would leave such weights at their initial values.",
                 detail="\n".join(missing),
             )
         )
@@ -30,7 +30,7 @@ def training_findings(training: bool) -> tuple[Finding, ...]:
     """The note that a file's optimizer, loss and metrics are not carried on."""
     if not training:
         return ()
-    text = "The file also holds how the model was trained (optimizer, loss, metrics); that is not carried into results."
+    text = "The file also contains the training setup (optimizer, loss, metrics), which is not copied to the result."
     return (Finding("info", "training.dropped", "", text),)
 
 

@@ -53,7 +53,11 @@ def with_weights(graph: Graph, path: Path, notes: Notes) -> tuple[Graph, tuple[F
         found = assign_checkpoint(bare, read_bundle(prefix), notes_for(bare, notes, 2))
         filled, missing, unused = found.graph, found.missing, found.unused
     else:
-        raise damaged(path, "holds no weights", "Choose an .h5, .hdf5, .weights.h5 or .keras file.")
+        raise damaged(
+            path,
+            "holds no weights",
+            "Choose a .keras, .h5, .hdf5 or .weights.h5 file, a TensorFlow checkpoint or a SavedModel.",
+        )
     shared, still = share_weights(filled, missing)
     return shared, (*weights_findings(still, unused), *unsure)
 

@@ -57,7 +57,7 @@ def sniff(path: Path) -> Format:
     raise damaged(
         path,
         "is not a Keras model",
-        "Suture opens .keras, .h5 and .hdf5 files, model JSON, weight files and SavedModel folders.",
+        "Suture opens .keras, .h5 and .hdf5 files, model JSON, weights files, TensorFlow checkpoints and SavedModels.",
     )
 
 
@@ -74,7 +74,7 @@ def _folder(path: Path) -> Format:
 def _zip(path: Path) -> Format:
     with open_archive(path) as archive:
         if find_member(archive, "config.json") is None:
-            raise damaged(path, "is a zip archive but no Keras model: it has no config.json")
+            raise damaged(path, "is a zip archive but not a Keras model: it has no config.json")
         return Format.KERAS
 
 

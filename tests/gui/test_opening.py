@@ -142,7 +142,7 @@ def test_that_the_next_file_takes_the_error_of_the_last_away(
     broken, whole = tmp_path / "broken.keras", tmp_path / "whole.keras"
     for path in (broken, whole):
         path.touch()
-    reader.files[str(broken)] = FileError("broken.keras is cut short.")
+    reader.files[str(broken)] = FileError("broken.keras is truncated.")
     window.open_path(str(broken))
     qtbot.waitUntil(lambda: window.banner.tone == "error" and window.banner.isVisible())
     reader.hold = True

@@ -48,7 +48,7 @@ def evaluate(key: str, read: Callable[[str], Array]) -> Array:
     rule = _TRANSFORMS.get(made["do"])
     if rule is None:
         raise FileError(
-            f"The array transform {made['do']!r} is unknown. Open the file again with this version.",
+            f"The array transform {made['do']!r} is unknown. Open the file again with this version of Suture.",
             code="file.damaged",
         )
     return np.asarray(rule(arrays, made), order="C")

@@ -67,7 +67,7 @@ def open_archive(path: str | Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, EOFError, struct.error, NotImplementedError) as error:
-        raise damaged(path, "is cut short or damaged: the zip archive has no readable directory") from error
+        raise damaged(path, "is truncated or damaged: the zip archive has no readable directory") from error
 
 
 def find_member(archive: zipfile.ZipFile, *names: str) -> zipfile.ZipInfo | None:
@@ -137,11 +137,11 @@ def _data_offset(info: zipfile.ZipInfo, path: str | Path) -> int:
         header = file.read(_LOCAL_HEADER.size)
         end = file.seek(0, os.SEEK_END)
     if len(header) < _LOCAL_HEADER.size:
-        raise damaged(path, f"is cut short inside its member {info.filename!r}")
+        raise damaged(path, f"is truncated inside its member {info.filename!r}")
     magic, name_length, extra_length = _LOCAL_HEADER.unpack(header)
     start = info.header_offset + _LOCAL_HEADER.size + int(name_length) + int(extra_length)
     if magic != b"PK\x03\x04" or start + info.file_size > end:
-        raise damaged(path, f"is cut short inside its member {info.filename!r}")
+        raise damaged(path, f"is truncated inside its member {info.filename!r}")
     return start
 
 
@@ -153,7 +153,7 @@ def _refuse_bomb(info: zipfile.ZipInfo, path: str | Path, limit: int) -> None:
             path,
             f"is refused because its member {info.filename!r} would unpack from {info.compress_size} "
             f"to {info.file_size} bytes",
-            "That is a decompression bomb, or not a model.",
+            "This looks like a decompression bomb, not a model.",
         )
 
 

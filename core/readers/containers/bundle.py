@@ -57,7 +57,7 @@ def read_bundle(prefix: Path) -> Bundle:
     refuse_linked_files([index, *prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")])
     try:
         if index.stat().st_size > _MAX_INDEX:
-            raise damaged(index, "is refused because its table is too large")
+            raise damaged(index, "is refused because its table of arrays is too large")
         data = index.read_bytes()
     except OSError as error:
         raise unreadable(index, error) from error
@@ -166,7 +166,7 @@ def read_bytes(bundle: Bundle, entry: Entry) -> bytes:
     try:
         with path.open("rb") as file:
             if entry.offset + entry.size > path.stat().st_size:
-                raise damaged(path, "is cut short")
+                raise damaged(path, "is truncated")
             file.seek(entry.offset)
             return file.read(entry.size)
     except OSError as error:
@@ -179,7 +179,7 @@ def read_entry(bundle: Bundle, key: str) -> Array:
     dtype = _numpy_dtype(entry.dtype or "float32")
     count = int(np.prod(entry.shape, dtype=object) if entry.shape else 1)
     if count * dtype.itemsize != entry.size:
-        raise damaged(bundle.prefix, f"is damaged: the array {key!r} has another size than its shape says")
+        raise damaged(bundle.prefix, f"is damaged: the size of the array {key!r} does not match its shape")
     array: Array = np.frombuffer(read_bytes(bundle, entry), dtype).reshape(entry.shape).copy()
     return array
 

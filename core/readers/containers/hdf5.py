@@ -48,8 +48,8 @@ def open_hdf5(source: Any, path: str | Path) -> h5py.File:
             return h5py.File(source, "r", locking=False)
         return h5py.File(source, "r")
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = "is cut short" if "truncated" in str(error) else "holds HDF5 data that cannot be opened"
-        raise damaged(path, f"{reason}, so its arrays are out of reach") from error
+        reason = "is truncated" if "truncated" in str(error) else "contains HDF5 data that cannot be opened"
+        raise damaged(path, f"{reason}, so its arrays cannot be read") from error
 
 
 def index_hdf5(file: h5py.File, path: str | Path) -> Hdf5Index:
@@ -69,8 +69,8 @@ def index_hdf5(file: h5py.File, path: str | Path) -> Hdf5Index:
         if refused:
             raise damaged(
                 path,
-                f"is refused because {refused[0]!r} is a link and not an array",
-                "Model files hold their arrays themselves; get the file from somebody you trust.",
+                f"is refused because {refused[0]!r} is a link, not an array",
+                "A model file must contain its own arrays; get it from a source you trust.",
             )
         if len(names) > MAX_ARRAYS:
             raise damaged(path, f"is refused because it holds more than {MAX_ARRAYS} entries")
@@ -108,8 +108,8 @@ def _array_info(item: Any, name: str, size: int, path: str | Path) -> ArrayInfo 
     if layout == h5py.h5d.VIRTUAL or plist.get_external_count():
         raise damaged(
             path,
-            f"is refused because the array {name!r} lies in another file",
-            "Model files hold their arrays themselves; get the file from somebody you trust.",
+            f"is refused because the array {name!r} is stored in another file",
+            "A model file must contain its own arrays; get it from a source you trust.",
         )
     dtype = item.dtype
     if dtype.kind not in _KINDS or dtype.hasobject:
@@ -120,7 +120,7 @@ def _array_info(item: Any, name: str, size: int, path: str | Path) -> ArrayInfo 
     stored = int(item.get_storage_size())
     too_long = layout == h5py.h5d.CONTIGUOUS and stored and (item.get_offset() or 0) + stored > size
     if too_long or (needed > ARRAY_FLOOR_BYTES and (stored > size or needed > MAX_ARRAY_EXPANSION * stored)):
-        raise damaged(path, f"is damaged: the array {name!r} declares {needed} bytes, more than the file holds")
+        raise damaged(path, f"is damaged: the array {name!r} declares {needed} bytes, more than the file contains")
     return info
 
 
@@ -151,7 +151,7 @@ def read_array(file: h5py.File, name: str, path: str | Path) -> Array:
             raise damaged(path, f"has no array {name!r}")
         info = _array_info(item, name, _stored_size(file), path)
         if info is None:
-            raise damaged(path, f"holds no numbers in {name!r}")
+            raise damaged(path, f"contains an array {name!r} that does not hold numbers")
         array = np.empty(info.shape, item.dtype)
         if array.size:
             item.read(h5py.h5s.ALL, h5py.h5s.ALL, array)

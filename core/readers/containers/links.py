@@ -34,7 +34,7 @@ def _refuse(model: Path, folder: Path, places: Iterable[Path]) -> None:
         if not target.is_relative_to(os.path.realpath(folder)):
             raise damaged(
                 model,
-                f"is refused because {place.name!r} in it is a link to another place",
+                f"is refused because {place.name!r} in it is a link to a place outside",
                 "A model folder must contain all its files; copy the folder together with the files its links point "
                 "to.",
             )

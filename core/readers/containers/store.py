@@ -39,7 +39,7 @@ class Hdf5Store:
         with open_archive(self._path) as archive:
             info = find_member(archive, *WEIGHTS_MEMBERS)
             if info is None:
-                raise damaged(self._path, "holds no model.weights.h5, so it has no arrays to read")
+                raise damaged(self._path, "contains no model.weights.h5, so it has no arrays to read")
             self._stream = open_member(archive, info, self._path)
         return open_hdf5(self._stream, self._path)
 
@@ -91,7 +91,9 @@ class EmptyStore:
 
     def read(self, key: str) -> Array:
         """There are none. Raises `FileError`."""
-        raise damaged(self._path, f"holds no arrays, so {key!r} is not in it", "Open it together with a weight file.")
+        raise damaged(
+            self._path, f"contains no arrays, so {key!r} is not in it", "Open it together with a weight file."
+        )
 
     def keys(self) -> list[str]:
         """None."""

@@ -30,7 +30,9 @@ def read_architecture(path: Path, kinds: Kinds | None = None) -> Described:
     version, backend = _origin(value)
     model = model_of(value)
     if model is None:
-        raise damaged(path, "is JSON but describes no Keras model", "Expected the text that `model.to_json()` writes.")
+        raise damaged(
+            path, "is JSON but does not describe a Keras model", "Expected the text that `model.to_json()` writes."
+        )
     repaired = repair_model(model, version or _guess_version(model), backend, kinds)
     described, notes = take_notes(repaired.model)
     graph = build_graph(described, str(path))

@@ -27,7 +27,7 @@ def read_keras(path: Path, kinds: Kinds | None = None) -> Described:
     with open_archive(path) as archive:
         config_info = find_member(archive, "config.json")
         if config_info is None:
-            raise damaged(path, "is a zip archive but no Keras model: it has no config.json")
+            raise damaged(path, "is a zip archive but not a Keras model: it has no config.json")
         config = parse_json(read_member(archive, config_info, path), path)
         metadata = _metadata(archive, path)
         bare = _missing_weights(archive)
@@ -36,7 +36,7 @@ def read_keras(path: Path, kinds: Kinds | None = None) -> Described:
             info.filename for info in archive.infolist() if info.filename.startswith("assets/") and not info.is_dir()
         )
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise damaged(path, "is a zip archive but no Keras model: its config.json describes no model")
+        raise damaged(path, "is a zip archive but not a Keras model: its config.json does not describe one")
     version = metadata.get("keras_version")
     repaired = repair_model(config, str(version) if version else None, kinds=kinds)
     model, notes = take_notes(repaired.model)
@@ -62,11 +62,11 @@ def _missing_weights(archive: zipfile.ZipFile) -> tuple[Finding, ...]:
     """What to say of an archive whose weights cannot be read: none there, or in NumPy's pickled form."""
     if find_member(archive, *WEIGHTS_MEMBERS) is not None:
         return ()
-    text = "The archive holds no weights (model.weights.h5): only the architecture is shown."
+    text = "The archive contains no weights (model.weights.h5), so only the architecture is shown."
     if find_member(archive, "model.weights.npz") is not None:
         text = (
-            "The weights lie in model.weights.npz, which Keras writes as pickled Python objects. Unpickling runs code, "
-            "so only the architecture is shown. Load and save the model once with Keras to get model.weights.h5."
+            "The weights are in model.weights.npz, which Keras writes as pickled Python objects. Unpickling can run "
+            "code, so only the architecture is shown. Load it with Keras and save it again to get model.weights.h5."
         )
     return (Finding("warning", "weight.unmatched", "", text),)
 
@@ -87,7 +87,7 @@ def archive_weights(archive: zipfile.ZipFile, path: Path) -> tuple[StoredGroup, 
     """The stored groups of an archive's weights member, and whether it carries optimizer state. Raises `FileError`."""
     info = find_member(archive, *WEIGHTS_MEMBERS)
     if info is None:
-        raise damaged(path, "has no model.weights.h5, so it holds a model without weights")
+        raise damaged(path, "contains no model.weights.h5, so it is a model without weights")
     with open_member(archive, info, path) as stream, open_hdf5(stream, path) as file:
         index = index_hdf5(file, path)
         root = tree_of(index.arrays, group_names(file, index), index.groups)

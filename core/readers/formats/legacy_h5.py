@@ -39,7 +39,7 @@ def read_hdf5_model(path: Path, kinds: Kinds | None = None) -> Described:
     if isinstance(config, str):
         config = parse_json(config, path)
     if not isinstance(config, dict):
-        raise damaged(path, "is damaged: its model config describes no model")
+        raise damaged(path, "is damaged: its model config does not describe a model")
     repaired = repair_model(config, version or "1", backend, kinds)
     model, notes = take_notes(repaired.model)
     graph = build_graph(model, str(path))
@@ -94,8 +94,8 @@ def _refuse_lost(layer: str, names: list[str], index: Hdf5Index, group: str, pat
     kept = sum(f"{group}/{name}" in index.arrays for name in set(names))
     raise damaged(
         path,
-        f"holds only {kept} of the {len(names)} arrays of {layer}: Keras{f' {version}' if version else ''} saved "
-        f"several under one name ({', '.join(twice)}), and each replaced the one before",
+        f"contains only {kept} of the {len(names)} arrays of {layer}: Keras{f' {version}' if version else ''} saved "
+        f"several under one name ({', '.join(twice)}), and each overwrote the previous one",
         "The other arrays are lost; if a program still has the model in memory, save it again from there as .keras.",
     )
 
@@ -104,5 +104,5 @@ def _stored(index: Hdf5Index, group: str, name: str, path: Path) -> StoredWeight
     key = f"{group}/{name}"
     info = index.arrays.get(key)
     if info is None:
-        raise damaged(path, f"is damaged: the array {key!r} that it lists is not there")
+        raise damaged(path, f"is damaged: the array {key!r} that it lists is missing")
     return StoredWeight(name, key, info)

@@ -37,7 +37,9 @@ def refuse_disguise(path: Path) -> None:
     kind = sniff(path)
     if path.is_dir() or kind not in wanted:
         what = "a folder" if path.is_dir() else f"inside {_WORDS.get(kind, 'of another kind')}"
-        raise damaged(path, f"is {what}, which its ending denies, so it was not loaded", "Apply the recipe again.")
+        raise damaged(
+            path, f"is {what}, which does not match its extension, so it was not loaded", "Apply the recipe again."
+        )
 
 
 _BY_ENDING = {

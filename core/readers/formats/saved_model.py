@@ -81,8 +81,8 @@ def read_saved_model(path: Path, kinds: Kinds | None = None) -> Described:
         "warning",
         "graph.opaque",
         "",
-        "This SavedModel does not say how it is built from Keras layers: its signatures and variables are shown, and "
-        "its weights can be taken into another model.",
+        "This SavedModel does not describe its Keras layers: its signatures and variables are shown, and its weights "
+        "can be transferred to another model.",
         detail="\n".join(f"{name}: {ports}" for name, ports in saved.signatures.items()),
     )
     return Described(
@@ -102,11 +102,11 @@ def _read(folder: Path) -> _Saved:
     try:
         graphs = messages(data, 2)
         if not graphs:
-            raise damaged(path, "is damaged: it holds no graph")
+            raise damaged(path, "is damaged: it contains no graph")
         entry = _keras_metadata(folder) or _object_metadata(message(graphs[0], 7))
         signatures = _signatures(messages(graphs[0], 5))
     except Malformed as error:
-        raise damaged(path, "is damaged or no SavedModel") from error
+        raise damaged(path, "is damaged or not a SavedModel") from error
     if entry is None:
         return _Saved(None, None, signatures, data)
     value = parse_json(entry, path)

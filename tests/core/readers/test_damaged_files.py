@@ -28,9 +28,9 @@ WRONG: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "pointer": ("Git LFS pointer", _write(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")),
     "folder": ("folder without saved_model.pb", lambda path: path.mkdir()),
     "zip": ("zip archive", _write(b"PK\x03\x04" + b"\0" * 200)),
-    "other json": ("describes no Keras model", _write(b'{"hello": [1, 2, 3]}')),
+    "other json": ("does not describe a Keras model", _write(b'{"hello": [1, 2, 3]}')),
     "cut json": ("not valid JSON", _write(b'{"class_name": "Sequential", "config": {')),
-    "hdf5 head": ("cannot be opened|cut short", _write(b"\x89HDF\r\n\x1a\n" + b"\0" * 600)),
+    "hdf5 head": ("cannot be opened|truncated", _write(b"\x89HDF\r\n\x1a\n" + b"\0" * 600)),
 }
 
 

@@ -161,10 +161,10 @@ def test_that_member_names_are_never_used_as_paths(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         ({"name": "in"}, "two layers are named"),
-        ({"inbound_nodes": [[["dense", 0, 0, {}]]]}, "circle"),
+        ({"inbound_nodes": [[["dense", 0, 0, {}]]]}, "cycle"),
         ({"inbound_nodes": [[["ghost", 0, 0, {}]]]}, "does not exist"),
-        ({"inbound_nodes": [[["in", 7, 0, {}]]]}, "never made"),
-        ({"inbound_nodes": "words"}, "unknown form"),
+        ({"inbound_nodes": [[["in", 7, 0, {}]]]}, "call 7 of layer"),
+        ({"inbound_nodes": "words"}, "unknown format"),
     ],
 )
 def test_that_a_contradictory_model_is_refused_in_a_sentence(tmp_path: Path, change: Any, sentence: str) -> None:
