@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "WeightStore", "describe", "open_store", "prove_arrays", "stored_at", "told"]
 
 
-_SURPRISES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+_SURPRISES = (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError)
 
 
 def stored_at(path: str | Path) -> Path:

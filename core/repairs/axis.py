@@ -9,9 +9,9 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     axis = layer["config"].get("axis")
     if isinstance(axis, dict):
         axis = axis.get("items", (axis.get("config") or {}).get("value"))
-    if layer["class_name"] not in _CLASSES or not isinstance(axis, list) or len(axis) != 1:
+    if layer["class_name"] not in _CLASSES or not isinstance(axis, list) or len(axis) != 1 or type(axis[0]) is not int:
         return None
-    return Change(with_config(layer, {**layer["config"], "axis": int(axis[0])}), f"axis [{axis[0]}] is {axis[0]} now")
+    return Change(with_config(layer, {**layer["config"], "axis": axis[0]}), f"axis [{axis[0]}] is {axis[0]} now")
 
 
 REPAIR = Repair("axis", "A list as axis", _apply)

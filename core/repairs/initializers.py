@@ -50,8 +50,8 @@ def modern(value: Any) -> Any:
     if name not in INITIALIZERS:
         return value
     fields = without(value["config"], "dtype", "partition_info", "verify_shape")
-    if name == "VarianceScaling" and fields.get("distribution") in _DISTRIBUTIONS:
-        fields = {**fields, "distribution": _DISTRIBUTIONS[fields["distribution"]]}
+    if name == "VarianceScaling" and str(fields.get("distribution")) in _DISTRIBUTIONS:
+        fields = {**fields, "distribution": _DISTRIBUTIONS[str(fields["distribution"])]}
     if name == value["class_name"] and fields == value["config"]:
         return value
     return {**value, **_serialised(name, fields)}

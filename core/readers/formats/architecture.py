@@ -10,6 +10,7 @@ from core.readers.containers.fault import damaged, unreadable
 from core.readers.containers.jsontext import parse_json
 from core.readers.containers.limits import MAX_JSON_BYTES
 from core.readers.formats.described import Described
+from core.readers.formats.soundness import insist
 from core.repairs import repair_model
 
 _WRAPPERS = ("model_config", "modelTopology", "model")
@@ -33,6 +34,7 @@ def read_architecture(path: Path, kinds: Kinds | None = None) -> Described:
         raise damaged(
             path, "is JSON but does not describe a Keras model", "Expected the text that `model.to_json()` writes."
         )
+    insist(model, path)
     repaired = repair_model(model, version or _guess_version(model), backend, kinds)
     described, notes = take_notes(repaired.model)
     graph = build_graph(described, str(path))

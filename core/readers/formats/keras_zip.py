@@ -17,6 +17,7 @@ from core.readers.containers.hdf5 import Hdf5Index, index_hdf5, open_hdf5
 from core.readers.containers.jsontext import parse_json
 from core.readers.containers.store import WEIGHTS_MEMBERS
 from core.readers.formats.described import Described
+from core.readers.formats.soundness import insist
 from core.readers.notes import weights_findings
 from core.readers.shared import share_weights
 from core.repairs import repair_model
@@ -38,6 +39,7 @@ def read_keras(path: Path, kinds: Kinds | None = None) -> Described:
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise damaged(path, "is a zip archive but not a Keras model: its config.json does not describe one")
     version = metadata.get("keras_version")
+    insist(config, path)
     repaired = repair_model(config, str(version) if version else None, kinds=kinds)
     model, notes = take_notes(repaired.model)
     graph = build_graph(model, str(path))

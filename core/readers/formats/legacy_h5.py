@@ -15,6 +15,7 @@ from core.readers.containers.fault import damaged
 from core.readers.containers.hdf5 import Hdf5Index, index_hdf5, name_list, open_hdf5, text_attribute
 from core.readers.containers.jsontext import parse_json
 from core.readers.formats.described import Described
+from core.readers.formats.soundness import insist
 from core.readers.notes import weights_findings
 from core.readers.shared import share_weights
 from core.repairs import repair_model
@@ -40,6 +41,7 @@ def read_hdf5_model(path: Path, kinds: Kinds | None = None) -> Described:
         config = parse_json(config, path)
     if not isinstance(config, dict):
         raise damaged(path, "is damaged: its model config does not describe a model")
+    insist(config, path)
     repaired = repair_model(config, version or "1", backend, kinds)
     model, notes = take_notes(repaired.model)
     graph = build_graph(model, str(path))

@@ -19,6 +19,7 @@ from core.readers.containers.links import refuse_links_out
 from core.readers.containers.protobuf import Malformed, message, messages, number, signed, text
 from core.readers.formats.checkpoint import assign_checkpoint, opaque_graph
 from core.readers.formats.described import Described
+from core.readers.formats.soundness import insist
 from core.readers.notes import weights_findings
 from core.repairs import repair_model
 
@@ -54,6 +55,7 @@ def read_saved_model(path: Path, kinds: Kinds | None = None) -> Described:
     model = saved.metadata
     if model is not None and isinstance(model.get("config"), dict) and isinstance(model["config"].get("layers"), list):
         serialised = {"class_name": str(model.get("class_name", "Functional")), "config": model["config"]}
+        insist(serialised, folder)
         repaired = repair_model(with_positions(serialised), saved.version or "2", kinds=kinds)
         described, notes = take_notes(repaired.model)
         graph = build_graph(described, str(folder))
