@@ -9,9 +9,9 @@ from core.edits.remove_head import RemoveHead, appended, channels_first
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.layers.axes import axes_of
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.model.levels import free_name
-from core.model.plan import Contract
 from core.model.splice import new_layer
 from core.phrases import sample_words
 from core.rules import SliceFilters
@@ -76,9 +76,17 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         if not kept:
             return ()  # classes that no training has seen yet
         first = layer.class_name in CONVOLUTIONS and layer.config.get("data_format") == "channels_first"
-        fields = {"new": [new for new, _ in kept], "old": [old for _, old in kept], "layer": path, "calls": calls}
         name = f"kept classes answer as before ({path} ahead of its activation)"
-        return (Contract(name, "classes", not _overruled(layer), {**fields, "axis": 1 if first else -1}),)
+        same = contracts.Classes(
+            name=name,
+            exact=not _overruled(layer),
+            layer=path,
+            calls=list(calls),
+            axis=1 if first else -1,
+            new=[new for new, _ in kept],
+            old=[old for _, old in kept],
+        )
+        return (same,)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """A head on top of another; classes to keep that nothing was learnt of."""

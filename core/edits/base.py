@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph
-from core.model.plan import Contract
 
 
 class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="do"):
@@ -39,6 +39,10 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """What must stay equal after this edit."""
+        return ()
+
+    def file_contracts(self, before: Graph, sources: Mapping[str, Any]) -> tuple[Contract, ...]:
+        """What must stay equal where the further files of an edit say so."""
         return ()
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:

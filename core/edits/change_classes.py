@@ -7,8 +7,8 @@ from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
 from core.layers.axes import axes_of
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
-from core.model.plan import Contract
 from core.rules import SliceFilters
 from core.surgery import contracts
 from core.surgery.anatomy import CONVOLUTIONS
@@ -100,15 +100,15 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
             rows = enumerate(self._filters(split, kept))
             pairs = [(new, old) for new, old in rows if old is not None and source_class(place.layer, old) is not None]
             first = place.layer.class_name in CONVOLUTIONS and place.layer.config.get("data_format") == "channels_first"
-            fields = {
-                "new": [new for new, _ in pairs],
-                "old": [old for _, old in pairs],
-                "layer": place.path,
-                "calls": list(place.calls),
-                "axis": 1 if first else -1,
-            }
-            name = f"kept classes give the same outputs ({place.path} before its activation)"
-            found.append(contracts.classes(name, fields))
+            same = contracts.Classes(
+                name=f"kept classes give the same outputs ({place.path} before its activation)",
+                layer=place.path,
+                calls=list(place.calls),
+                axis=1 if first else -1,
+                new=[new for new, _ in pairs],
+                old=[old for _, old in pairs],
+            )
+            found.append(same)
         return tuple(found)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:

@@ -9,8 +9,8 @@ from core.edits.insert_adapter import InsertAdapter
 from core.edits.insert_front import InsertFront
 from core.errors import EditError
 from core.findings import Finding, Fix
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer, Shape
-from core.model.plan import Contract
 from core.phrases import sample_words, shape_words
 from core.rules import AnyRule, FoldChannels, MapChannels
 from core.surgery import contracts

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
-from core.model.plan import Contract
 from core.model.splice import FUNCTIONAL, as_functional, pruned, remapped
 from core.phrases import did_you_mean
 from core.surgery import contracts

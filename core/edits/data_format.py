@@ -3,8 +3,9 @@
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer
-from core.model.plan import Contract
+from core.surgery.contracts import Transposed
 from core.surgery.layout_walk import Format, Walked, format_of, walk_layout
 
 _WORDS = {"channels_last": "last", "channels_first": "first"}
@@ -28,11 +29,8 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
         walked = self._walked(before)
         moved = any(list(order) != sorted(order) for order in walked.outputs)
         name = "new(x transposed) == old(x)" + (" transposed" if moved else "")
-        fields = {
-            "inputs": {one: list(order) for one, order in walked.inputs.items()},
-            "outputs": [list(order) for order in walked.outputs],
-        }
-        return (Contract(name, "transposed", True, fields),)
+        given = {one: list(order) for one, order in walked.inputs.items()}
+        return (Transposed(name=name, given=given, outputs=[list(order) for order in walked.outputs]),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What is given otherwise now, where a Permute had to go in, and what stays in the old format."""

@@ -6,8 +6,8 @@ from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
 from core.layers.axes import leaf_class
+from core.model.contract import Contract
 from core.model.graph import Graph
-from core.model.plan import Contract
 from core.surgery import contracts
 from core.surgery.choosing import ALL, chosen, named, refuse_named
 from core.surgery.folding import Folded, folded, norms
@@ -45,8 +45,8 @@ class FoldBatchNorm(Edit, frozen=True, kw_only=True, tag="fold_batch_norm"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Nothing changes but rounding; in half precision that can be seen."""
         if self._half(before, self._outcome(before)):
-            return (contracts.same_input("new(x) is nearly old(x)", False),)
-        return (contracts.same_input("new(x) == old(x)", True),)
+            return (contracts.nearly(),)
+        return (contracts.unchanged(),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What stays and why, what no longer follows the data in training, and what half precision rounds."""

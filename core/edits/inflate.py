@@ -5,12 +5,12 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
-from core.model.plan import Contract
 from core.phrases import sample_words, shape_words
 from core.rules.arranged import InflatedRows
 from core.surgery.anatomy import channel_axis, find_input
-from core.surgery.contracts import batch_shape
+from core.surgery.contracts import Stacked, batch_shape
 from core.surgery.inflating import Extent, Grown, How, Plan3, grow
 
 
@@ -73,13 +73,9 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """A stack of equal frames gives what one frame gave."""
         grown = self._grown(before)
-        fields = {
-            "input": find_input(before, self.input).name,
-            "at": grown.at,
-            "outputs": [grown.at if tall else 0 for tall in grown.outputs],
-        }
-        exact = not self._reaching(grown, after)
-        return (Contract("new(x repeated) == old(x)", "stacked", exact, fields),)
+        name, exact = find_input(before, self.input).name, not self._reaching(grown, after)
+        outputs = [grown.at if tall else 0 for tall in grown.outputs]
+        return (Stacked(name="new(x repeated) == old(x)", exact=exact, input=name, at=grown.at, outputs=outputs),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Where averaged kernels reach over the ends of the new axis, and what became two layers."""

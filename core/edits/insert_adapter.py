@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
 from core.model.levels import free_name
-from core.model.plan import Contract
 from core.model.splice import as_functional, insert_after, new_layer
 from core.phrases import shape_words
 from core.rules import Initialize
+from core.surgery import contracts
 from core.surgery.anatomy import channel_axis, find_input
 from core.surgery.contracts import batch_shape
 from core.surgery.recording import configured
@@ -82,8 +83,8 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
             return self._padded_contract(before, layer)
         added = {one.name for one in after.layers} - {one.name for one in before.layers}
         last = next(one.name for one in reversed(after.layers) if one.name in added)
-        fields = {"input": layer.name, "layer": last, "shape": list(self.shape)}
-        return (Contract(f"new(x) == old({self.fit}(x))", "adapted", True, fields),)
+        name = f"new(x) == old({self.fit}(x))"
+        return (contracts.Adapted(name=name, input=layer.name, layer=last, shape=self.shape),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What an adapter loses."""
@@ -108,12 +109,12 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         padded = self._padded(arriving)
         gaps = _gaps(arriving, padded)
         around = [[0, 0], *gaps] if first else [*gaps, [0, 0]]
-        shape = [size if size is None else size + sum(gap) for size, gap in zip(self.shape, around, strict=True)]
+        old = tuple(size if size is None else size + sum(gap) for size, gap in zip(self.shape, around, strict=True))
         outputs = list(before.output_refs())
         back = [place for place, ref in enumerate(outputs) if self.crop_back and self._goes_back(before, ref)]
-        fields = {"input": layer.name, "shape": list(self.shape), "old_shape": shape, "gaps": around, "crop": back}
         text = "new(x) == old(pad(x)), cropped back" if back else "new(x) == old(pad(x))"
-        return (Contract(text, "padded", True, fields),)
+        padding = contracts.Padded(name=text, input=layer.name, shape=self.shape, old=old, gaps=around, crop=back)
+        return (padding,)
 
     def _split(self, shape: Shape, first: bool) -> tuple[Shape, int | None]:
         return (shape[1:], shape[0]) if first else (shape[:-1], shape[-1])

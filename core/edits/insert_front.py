@@ -7,10 +7,11 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer, TensorRef
-from core.model.plan import Contract
 from core.model.splice import insert_after, layer_from
 from core.phrases import sample_words
+from core.surgery import contracts
 from core.surgery.anatomy import channel_axis, find_input
 from core.surgery.contracts import batch_shape
 from core.surgery.recording import configured
@@ -55,8 +56,8 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
             return ()
         if any(want not in (None, have) for have, want in zip(gives[1:], takes[1:], strict=True)):
             return ()
-        fields = {"input": layer.name, "layer": last.name, "shape": list(self.shape)}
-        return (Contract("new(x) == old(front(x))", "adapted", True, fields),)
+        name = "new(x) == old(front(x))"
+        return (contracts.Adapted(name=name, input=layer.name, layer=last.name, shape=self.shape),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Whether the front hands over what the body takes."""

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.levels import owner, with_level
-from core.model.plan import Contract
 from core.model.splice import insert_after, layer_from
 from core.surgery import contracts
 from core.surgery.neutral import neutral_norm
@@ -39,10 +39,10 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         Behind an input the model answers as it did to what the new layer makes of it, if that has the input's shape.
         """
         if contracts.passes_through(str(self.config.get("class_name")), self.config.get("config") or {}):
-            return (contracts.same_input("new(x) == old(x)", True),)
+            return (contracts.unchanged(),)
         fresh = self._fresh(before, after)
         if fresh is not None and neutral_norm(replace(fresh, rules=())) is not None:
-            return (contracts.same_input("new(x) == old(x)", True),)
+            return (contracts.unchanged(),)
         layer = before.find(self.layer)
         if layer.is_input:
             return self._at_input(before, after, layer)
@@ -75,8 +75,8 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         shape = contracts.batch_shape(layer)
         if fresh is None or shape is None or after.spec(TensorRef(fresh.name)).shape != shape:
             return ()  # an input of a nested model, or one of another shape
-        fields = {"input": layer.name, "layer": fresh.name, "shape": list(shape[1:])}
-        return (Contract(f"new(x) == old({fresh.name}(x))", "adapted", True, fields),)
+        name = f"new(x) == old({fresh.name}(x))"
+        return (contracts.Adapted(name=name, input=layer.name, layer=fresh.name, shape=shape[1:]),)
 
     def summary(self) -> str:
         """For the recipe list."""

@@ -4,42 +4,25 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
+from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer, Shape, StoreKey, TensorRef, TensorSpec, Weight, leaves, map_leaves
 from core.model.levels import free_name
 from core.model.names import snake_case
-from core.model.plan import Contract
 from core.model.splice import FUNCTIONAL, as_functional, new_layer, pruned
 from core.phrases import sample_words
 from core.readers.source import Source
+from core.surgery.contracts import Joined
 from core.surgery.recording import configured
+from core.surgery.wiring import Wiring
 
 Merge = Literal["concatenate", "average", "add"]
 _MERGES = {"concatenate": "Concatenate", "average": "Average", "add": "Add"}
 _OFFERED = 3
-
-
-class Wiring(Struct, frozen=True):
-    """Which tensor of this model each input of the other one takes (`None`: an input of its own), by its number; what
-    names its layers get; and which outputs of this model stay.
-    """
-
-    fed: tuple[TensorRef | None, ...]
-    names: dict[str, str]
-    kept: tuple[TensorRef, ...]
-    around: str
-    """The name of the nested model that holds the other one, `""` where its layers lie beside this model's."""
-
-    def port(self, ref: TensorRef, number: int) -> TensorRef:
-        """Where an output of the other model is now."""
-        if self.around:
-            return TensorRef(self.around, 0, number)
-        return replace(ref, layer=self.names[ref.layer])
 
 
 class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
@@ -119,8 +102,9 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
             layers, ends = (*first.layers, *joined), map_leaves(lambda ref: table[ref], other.outputs)
         return replace(first, layers=layers, inputs=_beside(graph.inputs, own), outputs=ends)
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+    def file_contracts(self, before: Graph, sources: Mapping[str, Source]) -> tuple[Contract, ...]:
         """Both models, each run by itself, give what the new one gives."""
+        wires = wiring(self, before, sources[self.key].graph)
         name = "new(x) == second(first(x))"
         if self.how == "parallel":
             name = (
@@ -128,7 +112,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
                 if self.merge is None
                 else f"new(x) == {self.merge}(first(x), second(x))"
             )
-        return (Contract(name, "joined", True, {"edit": self}),)
+        return (Joined(name=name, file=self.key, wires=wires, series=self.how == "series", merge=self.merge),)
 
     def file_findings(self, before: Graph, sources: Mapping[str, Source]) -> tuple[Finding, ...]:
         """Shapes that do not fit, names that changed, and what was said of the other file."""

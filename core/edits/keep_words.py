@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer, origins
-from core.model.plan import Contract
 from core.rules import KeepRows, MapChannels
 from core.surgery import contracts
 from core.surgery.recording import configured, record
@@ -76,7 +76,7 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         if vocabulary(before.find(path)) == vocabulary(after.find(path)):
             return ()
         exact = all(user.kind != "unknown" for user in users(after, path))
-        return (contracts.kept_words(path, exact),)
+        return (contracts.KeptWords(name="new(words that stay) == old(words that stay)", exact=exact, lookup=path),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Words that are new or gone, and layers that do something unknown with the numbers of words."""

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
+from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer, TensorRef
 from core.model.levels import free_name
-from core.model.plan import Contract
 from core.model.splice import insert_after, new_layer, pruned
 from core.surgery import contracts
 from core.surgery.heads import Head, find_head, which_output, with_output

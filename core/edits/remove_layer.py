@@ -7,9 +7,9 @@ from core.edits.drop_training_only import called_to_train
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.errors import EditError
 from core.findings import Finding, Fix
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.model.levels import owner, with_level
-from core.model.plan import Contract
 from core.model.splice import pruned, remove
 from core.surgery import contracts
 from core.surgery.folding import folded
@@ -40,9 +40,9 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
         """Nothing changes without a layer that only acts in training; else what came before the layer stays."""
         layer = before.find(self.layer)
         if contracts.passes_through(layer.class_name, layer.config) and not called_to_train(layer):
-            return (contracts.same_input("new(x) == old(x)", True),)
+            return (contracts.unchanged(),)
         if _trained_norm(layer):
-            return (*contracts.fed(before, self.layer), contracts.same_input("new(x) is nearly old(x)", False))
+            return (*contracts.fed(before, self.layer), contracts.nearly())
         return contracts.fed(before, self.layer)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:

@@ -13,8 +13,8 @@ from core.errors import EditError
 from core.findings import Finding
 from core.layers.alike import ACTIVATION_FIELDS, activation_name, as_activation, trains_alone
 from core.layers.instances import as_groups, instance_kind
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer
-from core.model.plan import Contract
 from core.surgery import contracts
 from core.surgery.choosing import ALL, chosen, named
 from core.surgery.contracts import passes_through
@@ -80,8 +80,8 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """The same answers where the replacement computes the same; else how far they move."""
         if any(self._lossy(old, new) for _, old, new in _changed(before, after)):
-            return (contracts.same_input("new(x) is nearly old(x)", False),)
-        return (contracts.same_input("new(x) == old(x)", True),)
+            return (contracts.nearly(),)
+        return (contracts.unchanged(),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """How many changed, which compute something else, and what single replacements have to tell."""

@@ -11,9 +11,9 @@ from core.errors import EditError, RuleError
 from core.findings import Finding
 from core.layers.axes import axes_of
 from core.layers.leaves import leaf, leaf_configured, steps, wrapping
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.model.levels import free_name, owner, with_level
-from core.model.plan import Contract
 from core.model.splice import insert_after, new_layer
 from core.phrases import shape_words
 from core.rules import (
@@ -110,7 +110,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         exact = self._exact(before, path, old)
         if not exact and output_shapes(before) != output_shapes(after):
             return ()
-        return (contracts.same_input("new(x) == old(x)", exact),)
+        return (contracts.SameInput(name="new(x) == old(x)", exact=exact),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What is only nearly kept, and what follows the sizes that other strides let through."""

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer
-from core.model.plan import Contract
 from core.surgery import contracts
 from core.surgery.quantized import CARRIERS
 from core.surgery.recording import configured
@@ -63,7 +63,7 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
         """Each sample gives what it gave."""
         sizes = [layer.config["batch_shape"][0] or _DEFAULT for layer in self._mine(before)]
         rows = min([*sizes, self.batch or _DEFAULT])
-        return (contracts.batches(rows),)
+        return (contracts.Batch(name="each sample of new(x) == the same sample of old(x)", rows=rows),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Operations that were put right, and those that could not be."""

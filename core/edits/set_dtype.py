@@ -8,8 +8,8 @@ from core.edits.base import Edit
 from core.edits.set_trainable import made_by_code, matched
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer
-from core.model.plan import Contract
 from core.surgery import contracts
 from core.surgery.quantized import CARRIERS, MODES, decoded, mode_of, parts, policy_name, source_of, with_mode
 from core.surgery.quantized import quantized as quantized
@@ -114,7 +114,7 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """The same weights in another precision: how far the answers move is measured."""
-        return (contracts.same_input("new(x) is nearly old(x)", False),)
+        return (contracts.nearly(),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Half precision loses digits; what becomes of quantized numbers, and of the scales beside them."""

@@ -5,8 +5,8 @@ from typing import ClassVar
 from core.edits.base import Edit
 from core.errors import EditError, RuleError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer
-from core.model.plan import Contract
 from core.phrases import shape_words
 from core.rules import AnyRule, KeepRows, Rule, chain_name, parse_rule
 from core.rules.initialize import LAYER
@@ -59,7 +59,7 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Another rule for one weight: how far the answers move is measured. After an edit it is part of that one's."""
-        return (contracts.same_input("new(x) is nearly old(x)", False),)
+        return (contracts.nearly(),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Positions on another grid: which, and what that costs."""

@@ -16,8 +16,8 @@ from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.layers.axes import leaf_class
+from core.model.contract import Contract
 from core.model.graph import Graph, Layer
-from core.model.plan import Contract
 from core.phrases import did_you_mean
 from core.surgery import contracts
 
@@ -55,7 +55,7 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Flags matter to training alone."""
-        return (contracts.same_input("new(x) == old(x)", True),)
+        return (contracts.unchanged(),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """What trains although it was frozen: BatchNormalization behind it, and layers whose flag Keras forgets."""

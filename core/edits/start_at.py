@@ -7,11 +7,12 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Call, Graph, TensorRef
 from core.model.levels import free_name
-from core.model.plan import Contract
 from core.model.splice import as_functional, new_layer, pruned, remapped
 from core.phrases import did_you_mean
+from core.surgery.contracts import Tail
 
 Node = tuple[str, int]
 
@@ -64,11 +65,9 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
         cut = [ref for ref in self._crossing(before, tail) if not before.layer(ref.layer).is_input]
         made = [ref.layer for ref in after.input_refs()][: len(cut)]
         everything = list(before.output_refs())
-        fields = {
-            "inputs": [[name, ref.layer, ref.call, ref.output] for name, ref in zip(made, cut, strict=True)],
-            "outputs": [everything.index(ref) for ref in outputs],
-        }
-        return (Contract(f"new({', '.join(self.layers)} of old(x)) == old(x)", "tail", True, fields),)
+        name = f"new({', '.join(self.layers)} of old(x)) == old(x)"
+        given = [(one, [ref.layer, [ref.call], ref.output]) for one, ref in zip(made, cut, strict=True)]
+        return (Tail(name=name, given=given, outputs=[everything.index(ref) for ref in outputs]),)
 
     def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Inputs that nobody named, but that the tail cannot do without."""

@@ -10,7 +10,6 @@ from core.edits import AnyEdit, ChangeInput
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.contracts import relative
-from core.engine.inputs import DEFAULT_SIZE, concrete, ordered
 from core.engine.planner import Planner
 from core.engine.running import numbers
 from core.engine.sizes import trial_sizes
@@ -21,6 +20,7 @@ from core.model.plan import RuleDrift
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
 from core.rules.base import Array
+from core.surgery.inputs import DEFAULT_SIZE, concrete, ordered
 
 _CHANNEL_RULES = ("fold", "sum", "repeat", "mean", "zero_extra")
 

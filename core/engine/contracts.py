@@ -8,7 +8,8 @@ measured too: the old model in single precision against itself in double, on the
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.analysis.fates import Move
-from core.edits.join_models import JoinModels, wiring
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
-from core.engine.inputs import concrete, input_range, ordered, random_inputs, shared_words
-from core.engine.joined import joined_outputs
 from core.engine.places import layer_at, part_of, plain_sums, tensor_at, without_activation
 from core.engine.running import Unrunnable, numbers, numbers_at
 from core.engine.shapes import Shaper
 from core.engine.sizes import trial_sizes
 from core.engine.vocabularies import with_vocabularies
 from core.errors import FileError
+from core.model.contract import Contract, Inputs, Place
 from core.model.graph import Graph, Layer
-from core.model.plan import Contract, ContractResult
+from core.model.plan import ContractResult
 from core.rules.base import Array
 from core.surgery.baked import rebaked
+from core.surgery.inputs import ordered, random_inputs
 from core.surgery.recording import configured
 
 EXACT = 1e-5
@@ -42,8 +42,6 @@ ROUNDS = 8.0
 _ULP = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 WITHOUT_DOUBLE = 10.0
 """Times `EXACT`: how far rounding is believed in where there is no double precision to tell it (quantized layers)."""
-
-Inputs = dict[str, Array]
 
 
 class Pair(Struct, frozen=True):
@@ -96,43 +94,90 @@ def _failed(contract: Contract, reason: str) -> ContractResult:
 
 def _settled(contract: Contract, pair: Pair) -> tuple[Pair, Inputs, Inputs]:
     """The models at the sizes that the contract speaks of, and their inputs."""
-    pair = _padded_pair(contract, pair)
+    pair = _old_at_size(contract, pair)
     new, new_graph = _new_model(contract, pair)
     pair = replace(pair, new=new, new_graph=new_graph)
     return (pair, *paired_inputs(contract, pair))
 
 
 def _both(contract: Contract, pair: Pair, x_old: Inputs, x_new: Inputs) -> tuple[list[Array], list[Array]]:
-    with plain_sums() if contract.kind in ("transposed", "stacked") else contextlib.nullcontext():
-        old = _side(contract, "old", pair.old, pair.old_graph, x_old)
-        new = _side(contract, "new", pair.new, pair.new_graph, x_new)
-    if contract.kind == "joined":
-        old = _joined(contract.fields["edit"], pair, x_new, old)
-    elif contract.kind == "stacked":
-        places = contract.fields["outputs"]
-        old = [_repeated(one, at, two.shape[at]) if at else one for one, two, at in zip(old, new, places, strict=True)]
-    return old, new
+    with plain_sums() if contract.own_sums else contextlib.nullcontext():
+        return contract.arrays(PairTrial(pair), x_old, x_new)
 
 
-def _repeated(array: Array, at: int, count: int) -> Array:
-    return np.repeat(np.expand_dims(array, at), count, at)
+class LiveModel(Struct, frozen=True):
+    """A Keras model as contracts ask it (`core.model.contract.Live`)."""
+
+    graph: Graph
+    model: Any
+
+    def outputs(self, inputs: Inputs) -> list[Array]:
+        """What the model gives."""
+        return numbers(self.model, ordered(self.graph, inputs))
+
+    def tensors(self, places: Sequence[int | Place], inputs: Inputs) -> list[Array]:
+        """Outputs by number, and tensors inside the model by place."""
+        if all(isinstance(place, int) for place in places):
+            outputs = self.outputs(inputs)
+            return [outputs[place] for place in places if isinstance(place, int)]
+        found = [self.model.outputs[one] if isinstance(one, int) else tensor_at(self.model, *one) for one in places]
+        return numbers_at(self.model, found, ordered(self.graph, inputs))
+
+    def scores(self, place: Place, inputs: Inputs) -> Array:
+        """What the layer at a place gives ahead of its activation."""
+        with without_activation(layer_at(self.model, place[0])):
+            return numbers_at(self.model, [tensor_at(self.model, *place)], ordered(self.graph, inputs))[0]
 
 
-def _joined(edit: JoinModels, pair: Pair, inputs: Inputs, outputs: list[Array]) -> list[Array]:
-    """What the model before and the other file's give on the joined model's inputs."""
-    assert pair.other_model is not None
-    other, model = pair.other_model(edit.key, pair.double)
-    wanted = [ref for ref in wiring(edit, pair.old_graph, other).fed if ref is not None]
-    inside = [ref for ref in dict.fromkeys(wanted) if not pair.old_graph.layer(ref.layer).is_input]
-    tensors = [tensor_at(pair.old, ref.layer, [ref.call], ref.output) for ref in inside]
-    found = numbers_at(pair.old, tensors, ordered(pair.old_graph, inputs)) if tensors else []
-    given = dict(zip(pair.old_graph.output_refs(), outputs, strict=True))
-    inner = {ref: array if pair.double else _single(array) for ref, array in zip(inside, found, strict=True)}
-    return joined_outputs(edit, (pair.old_graph, other, pair.new_graph), model, inputs, given, inner)
+class PairTrial:
+    """A pair as contracts ask it (`core.model.contract.Trial`), with seeded random inputs in its precision."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self.old = LiveModel(pair.old_graph, pair.old)
+        self.new = LiveModel(pair.new_graph, pair.new)
+        self.dtype = np.float64 if pair.double else np.float32
+
+    @cached_property
+    def words(self) -> tuple[Graph, Graph]:
+        """Both graphs, old and new, with the vocabularies that their files keep elsewhere."""
+        pair = self._pair
+        return (
+            with_vocabularies(pair.old_graph, pair.old_moves, pair.old_arrays),
+            with_vocabularies(pair.new_graph, pair.moves, pair.arrays),
+        )
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return trial_sizes(self._pair.shaper, self._pair.new_graph, self._pair.old_graph)
+
+    @cached_property
+    def x_new(self) -> Inputs:
+        """Random inputs for the new model, or the person's own."""
+        drawn = random_inputs(self.words[1], like=self._pair.old_graph, sizes=self._sizes)
+        return {name: self._as(array) for name, array in {**drawn, **self._pair.own_inputs}.items()}
+
+    @cached_property
+    def x_old(self) -> Inputs:
+        """Random inputs for the old model: the new one's where they are of the same shape."""
+        drawn = random_inputs(self.words[0], like=self._pair.new_graph, sizes=self._sizes)
+        for name, array in drawn.items():
+            given = self.x_new.get(name)
+            drawn[name] = given if given is not None and given.shape == array.shape else self._as(array)
+        return drawn
+
+    def other(self, name: str) -> LiveModel:
+        """The model of one of the recipe's further files, by itself."""
+        assert self._pair.other_model is not None
+        return LiveModel(*self._pair.other_model(name, self._pair.double))
+
+    def _as(self, array: Array) -> Array:
+        return array.astype(self.dtype) if array.dtype == np.float32 else array
 
 
-def _single(array: Array) -> Array:
-    return array.astype(np.float32) if array.dtype == np.float64 else array
+def paired_inputs(contract: Contract, pair: Pair) -> tuple[Inputs, Inputs]:
+    """`(x_old, x_new)` by input name, in the precision of the pair."""
+    return contract.inputs(PairTrial(pair))
 
 
 def _drift(new: list[Array], old: list[Array]) -> float:
@@ -163,14 +208,14 @@ def _sensitivity(contract: Contract, pair: Pair, old_out: list[Array]) -> float:
     dtypes = {layer.compute_dtype for layer in pair.old._flatten_layers()}
     step = max((_ULP[dtype] for dtype in dtypes if dtype in _ULP), default=2.0**-24)
     rng = np.random.default_rng(3)
-    x_old, _ = paired_inputs(contract, pair)
+    x_old, x_new = paired_inputs(contract, pair)
     moved = {
         name: (array * (1 + rng.choice([-step, step], array.shape))).astype(array.dtype)
         if np.issubdtype(array.dtype, np.floating)
         else array
         for name, array in x_old.items()
     }
-    return _drift(_side(contract, "old", pair.old, pair.old_graph, moved), old_out)
+    return _drift(_both(contract, pair, moved, x_new)[0], old_out)
 
 
 def relative(new: Array, old: Array) -> float:
@@ -196,23 +241,22 @@ def _average(new: Array, old: Array) -> float:
 
 def _new_model(contract: Contract, pair: Pair) -> tuple[Any, Graph]:
     """The new model, at the size that the contract names if that is another than the planned one."""
-    graph = pair.new_graph
-    name, shape = contract.fields.get("input"), contract.fields.get("shape")
-    if name is None or shape is None or contract.kind in {"adapted", "padded"}:
+    graph, wanted = pair.new_graph, contract.new_shape()
+    if wanted is None:
         return pair.new, graph
-    layer = graph.layer(name)
-    now = layer.config.get("batch_shape") or [None]
+    name, shape = wanted
+    now = graph.layer(name).config.get("batch_shape") or [None]
     if list(now[1:]) == list(shape) or all(mine in (None, given) for mine, given in zip(now[1:], shape, strict=False)):
         return pair.new, graph
     return _at_size(graph, name, [now[0], *shape], pair)
 
 
-def _padded_pair(contract: Contract, pair: Pair) -> Pair:
-    """With the old model at the size that it is padded to."""
-    if contract.kind != "padded":
+def _old_at_size(contract: Contract, pair: Pair) -> Pair:
+    """With the old model at the size that the contract names, if it names one."""
+    wanted = contract.old_shape()
+    if wanted is None:
         return pair
-    name, shape = contract.fields["input"], contract.fields["old_shape"]
-    old, graph = _at_size(pair.old_graph, name, [None, *shape], pair)
+    old, graph = _at_size(pair.old_graph, wanted[0], [None, *wanted[1]], pair)
     return replace(pair, old=old, old_graph=graph, old_moves=pair.moves, old_arrays=pair.arrays)
 
 
@@ -243,116 +287,6 @@ def _padded_as(old: Graph, graph: Graph) -> Graph:
     return graph.replace_layers(change)
 
 
-def paired_inputs(contract: Contract, pair: Pair) -> tuple[Inputs, Inputs]:
-    """`(x_old, x_new)` by input name, in the precision of the pair."""
-    new, new_graph, dtype = pair.new, pair.new_graph, np.float64 if pair.double else np.float32
-    sizes = trial_sizes(pair.shaper, new_graph, pair.old_graph)
-    words = (
-        with_vocabularies(new_graph, pair.moves, pair.arrays),
-        with_vocabularies(pair.old_graph, pair.old_moves, pair.old_arrays),
-    )
-    x_new = {**random_inputs(words[0], like=pair.old_graph, sizes=sizes), **pair.own_inputs}
-    x_old = random_inputs(words[1], like=new_graph, sizes=sizes)
-    x_new, x_old = ({name: _as(array, dtype) for name, array in one.items()} for one in (x_new, x_old))
-    for both in set(x_old) & set(x_new):
-        if x_old[both].shape == x_new[both].shape:
-            x_old[both] = x_new[both]
-    kind, fields = contract.kind, contract.fields
-    if kind == "batch":
-        return {
-            name: np.resize(x_new[name], (len(array), *x_new[name].shape[1:])) for name, array in x_old.items()
-        }, x_new
-    if kind == "kept_words":
-        shared = shared_words(*words, x_new)
-        return {**x_old, **shared}, {**x_new, **shared}
-    if kind == "tail" and fields["inputs"]:
-        tensors = [tensor_at(pair.old, layer, [call], out) for _, layer, call, out in fields["inputs"]]
-        found = numbers_at(pair.old, tensors, ordered(pair.old_graph, x_old))
-        given = {row[0]: array.astype(dtype) for row, array in zip(fields["inputs"], found, strict=True)}
-        return x_old, {**x_new, **given}
-    if kind == "transposed":
-        turned = {one: np.transpose(x_new[one], np.argsort(order)) for one, order in fields["inputs"].items()}
-        return turned, x_new
-    if kind == "stacked":
-        name, at = fields["input"], int(fields["at"])
-        x_old[name] = np.take(x_new[name], 0, at)
-        return x_old, {**x_new, name: _repeated(x_old[name], at, x_new[name].shape[at])}
-    name = fields.get("input") or ""
-    if not name or kind in {"same_input", "features", "classes", "tail"}:
-        return x_old, x_new
-    axis = int(fields.get("axis", -1))
-    shape = _at(fields, x_new[name].shape)
-    rng, largest = np.random.default_rng(7), input_range(pair.old_graph, name)
-
-    def some(size: tuple[int, ...]) -> Array:
-        return (rng.random(size, dtype=np.float32) * largest).astype(dtype)
-
-    if kind == "gray":
-        gray = some(_with(shape, axis, 1))
-        x_old[name] = np.repeat(gray, int(fields["old"]), axis)
-        x_new[name] = np.repeat(gray, int(fields["new"]), axis)
-    elif kind == "old_bands":
-        bands = some(_with(shape, axis, int(fields["old"])))
-        extra = np.zeros(_with(shape, axis, int(fields["new"]) - int(fields["old"])), dtype)
-        x_old[name], x_new[name] = bands, np.concatenate([bands, extra], axis)
-    elif kind == "mapped":
-        matrix = np.asarray(fields["matrix"], dtype)
-        x_new[name] = some(_with(shape, axis, matrix.shape[0]))
-        x_old[name] = np.moveaxis(np.moveaxis(x_new[name], axis, -1) @ matrix, -1, axis)
-    elif kind == "old_size":
-        x_new[name] = x_new[name] if x_new[name].shape[1:] == shape[1:] else some(shape)
-        x_old[name] = x_new[name]
-    elif kind == "padded":
-        x_old[name] = np.pad(x_new[name], [(0, 0), *fields["gaps"]])
-    elif kind == "adapted":
-        target = tensor_at(new, str(fields["layer"]))
-        x_old[name] = numbers_at(new, target, ordered(new_graph, x_new))[0].astype(dtype)
-    return x_old, x_new
-
-
-def _as(array: Array, dtype: Any) -> Array:
-    return array.astype(dtype) if array.dtype == np.float32 else array
-
-
-def _side(contract: Contract, side: str, model: Any, graph: Graph, inputs: Inputs) -> list[Array]:
-    """What one side gives of that which the contract compares."""
-    given, fields = ordered(graph, inputs), contract.fields
-    if contract.kind == "features":
-        return _features(fields, side, model, given)
-    if contract.kind == "classes":
-        # before the activation: softmax over other classes gives other shares
-        with without_activation(layer_at(model, fields["layer"])):
-            logits = numbers_at(model, [tensor_at(model, fields["layer"], fields["calls"])], given)[0]
-        return [np.take(logits, fields[side], axis=int(fields["axis"]))]
-    outputs = numbers(model, given)
-    if contract.kind == "batch":
-        return [one[: int(fields["rows"])] for one in outputs]
-    if contract.kind == "tail" and side == "old":
-        return [outputs[int(number)] for number in fields["outputs"]]
-    if contract.kind == "transposed" and side == "old":
-        return [np.transpose(one, order) for one, order in zip(outputs, fields["outputs"], strict=True)]
-    if contract.kind == "padded" and side == "old":
-        inside = (slice(None), *(slice(low, -high or None) for low, high in fields["gaps"]))
-        return [one[inside] if number in fields["crop"] else one for number, one in enumerate(outputs)]
-    return outputs
-
-
-def _features(fields: Mapping[str, Any], side: str, model: Any, given: Any) -> list[Array]:
-    """One side's tensors: outputs by number, inner ones by address; the old side's pooled in closed form if asked."""
-    places = [pair[side == "old"] for pair in fields["pairs"]]
-    if all(isinstance(place, int) for place in places):
-        outputs = numbers(model, given)
-        found = [outputs[place] for place in places]
-    else:
-        tensors = [model.outputs[one] if isinstance(one, int) else tensor_at(model, *one) for one in places]
-        found = numbers_at(model, tensors, given)
-    how = fields.get("pool")
-    if how is None or side == "new":
-        return found
-    reduce = np.mean if how == "avg" else np.max
-    return [reduce(one, axis=tuple(range(2, one.ndim) if fields["first"] else range(1, one.ndim - 1))) for one in found]
-
-
 def drift_by_layer(
     old: Any, new: Any, old_graph: Graph, new_graph: Graph, x_old: Inputs, x_new: Inputs
 ) -> tuple[tuple[str, float], ...]:
@@ -370,12 +304,3 @@ def drift_by_layer(
     if len(one) != len(both):
         return ()
     return tuple((name, relative(b, a)) for name, a, b in zip(both, one, two, strict=True) if a.shape == b.shape)
-
-
-def _at(fields: Mapping[str, Any], now: tuple[int, ...]) -> tuple[int, ...]:
-    shape = fields.get("shape")
-    return now if shape is None else concrete((None, *shape), now[0], now)
-
-
-def _with(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:
-    return tuple(size if position == axis % len(shape) else value for position, value in enumerate(shape))

@@ -14,7 +14,6 @@ from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.exports import EXPORTS, write_export
 from core.engine.formats import format_findings
-from core.engine.inputs import random_inputs
 from core.engine.low_rank import has_update, without_updates
 from core.engine.planner import Planned
 from core.engine.shapes import Shaper
@@ -26,6 +25,7 @@ from core.model.graph import Layer
 from core.model.order import storage_prefixes
 from core.readers.sniff import Format, sniff
 from core.readers.source import Source
+from core.surgery.inputs import random_inputs
 from core.writers.atomic import check_destination
 from core.writers.config import model_config
 from core.writers.h5_file import PlacedArray, write_h5

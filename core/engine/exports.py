@@ -16,12 +16,12 @@ from msgspec import Struct
 
 from core.engine.contracts import relative
 from core.engine.effects import refuse_effects
-from core.engine.inputs import ordered
 from core.engine.running import Unrunnable, answers, as_numbers, structured
 from core.engine.specs import sentence
 from core.errors import FileError
 from core.model.graph import Graph
 from core.rules.base import Array
+from core.surgery.inputs import ordered
 from core.writers.atomic import replacing
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from core.engine.inputs import concrete
 from core.errors import FileError
 from core.model.graph import Graph, Shape
 from core.phrases import sample_words, shape_words
 from core.rules.base import Array
+from core.surgery.inputs import concrete
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif"})
 MOST = 32

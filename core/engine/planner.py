@@ -175,6 +175,7 @@ class Planner:
             contracts = edit.contracts(before, shaped.graph)
             findings = edit.findings(before, shaped.graph)
             if getattr(edit, "files", ()):
+                contracts = (*contracts, *edit.file_contracts(before, self.others))
                 findings = (*findings, *edit.file_findings(before, self.others))
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from core.engine.inputs import DEFAULT_SIZE, concrete, declared_dtype, declared_shape
 from core.engine.problems import smallest
 from core.engine.shapes import Problem, Shaper
 from core.model.graph import Graph, TensorSpec
+from core.surgery.inputs import DEFAULT_SIZE, concrete, declared_dtype, declared_shape
 
 _MOST_ENTRIES = 1 << 24
 """The largest input that is tried: 64 MiB of numbers for one sample."""

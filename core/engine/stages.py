@@ -13,10 +13,9 @@ from msgspec.structs import replace
 from core.analysis.fates import Move
 from core.engine.shapes import Shaped
 from core.findings import Finding
-from core.model.plan import Contract
+from core.model.contract import Contract, End
 
 _FOLLOWERS = frozenset({"set_rule", "set_trainable", "accept_losses"})
-_CHANNELS = frozenset({"gray", "old_bands", "mapped"})
 
 
 class Step(Struct, frozen=True):
@@ -62,7 +61,7 @@ def stages(steps: Sequence[Step]) -> tuple[Stage, ...]:
             contracts = tuple(
                 replace(one, exact=one.exact and not overruled)
                 for one in edits[0].contracts
-                if _speaks_of_both(one, steps[start], steps[end])
+                if one.holds_between(_end(steps[start]), _end(steps[end]))
             )
             if contracts:
                 found.append(Stage(steps[start], steps[end], contracts))
@@ -70,27 +69,10 @@ def stages(steps: Sequence[Step]) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def _speaks_of_both(contract: Contract, before: Step, after: Step) -> bool:
-    """Whether the outputs that a contract compares can have the same shapes.
-
-    Where nothing mixes the channels, outputs have as many as the input; and where a weight counts places, the new one
-    does not fit a model of the old size.
-    """
-    if contract.kind == "old_size":
-        shapes = {move.fate.weight: move.fate.shape for move in before.moves}
-        return all(shapes.get(move.fate.weight, move.fate.shape) == move.fate.shape for move in after.moves)
-    if contract.kind not in _CHANNELS:
-        return True
-    axis = int(contract.fields["axis"])
-    for one, other in zip(before.shaped.outputs(), after.shaped.outputs(), strict=False):
-        if one.shape is None or other.shape is None:
-            continue
-        if len(one.shape) != len(other.shape):
-            return False
-        place = axis if len(one.shape) == len(contract.fields["shape"]) + 1 else -1
-        if one.shape[place] != other.shape[place]:
-            return False
-    return True
+def _end(step: Step) -> End:
+    """What a contract may ask of the model at a step."""
+    outputs = tuple(spec.shape for spec in step.shaped.outputs())
+    return End(outputs, {move.fate.weight: move.fate.shape for move in step.moves})
 
 
 def _comparable(before: Step, after: Step) -> bool:

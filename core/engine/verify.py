@@ -15,7 +15,6 @@ from core.engine.contracts import EXACT, ROUNDS, WITHOUT_DOUBLE, Pair, check_con
 from core.engine.execute import Progress, output_format, quiet
 from core.engine.exports import EXPORTS, exported_drift, missing_runtime
 from core.engine.gate import STORED, foreign_classes, registered
-from core.engine.inputs import ordered, random_inputs
 from core.engine.planner import Planned, Planner
 from core.engine.running import Unrunnable, numbers
 from core.engine.sizes import trial_sizes
@@ -33,7 +32,8 @@ from core.readers.formats.raw import raw_config, refuse_disguise
 from core.readers.source import Source
 from core.reports import own_fault
 from core.rules.base import Array
-from core.surgery.contracts import same_input
+from core.surgery.contracts import SameInput
+from core.surgery.inputs import ordered, random_inputs
 from core.writers.config import model_config
 
 _BATCH = 2
@@ -296,4 +296,4 @@ def _contracts(
 def _as_planned(planned: Planned) -> tuple[Stage, ...]:
     """Where no edit promises anything, the file must still answer as the planned model does, built apart from it."""
     step = Step(None, "", planned.shaped, planned.moves)
-    return (Stage(step, step, (same_input("file(x) == plan(x)", True),)),)
+    return (Stage(step, step, (SameInput(name="file(x) == plan(x)"),)),)

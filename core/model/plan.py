@@ -5,6 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from core.findings import Finding
+from core.model.contract import Contract
 from core.model.graph import Graph, Shape
 
 FateName = Literal["copied", "adapted", "initialized", "mismatched", "merged", "dropped"]
@@ -67,18 +68,6 @@ class RuleDrift(Struct, frozen=True):
     title: str
     drift: float
     edits: tuple[Any, ...] = ()
-
-
-class Contract(Struct, frozen=True):
-    """What must stay equal after the edits. `name` says it (`new(gray) == old(gray, gray)`), `kind` picks the check.
-
-    `exact` contracts fail verification when broken beyond float rounding; others report their drift.
-    """
-
-    name: str
-    kind: str
-    exact: bool = True
-    fields: dict[str, Any] = {}
 
 
 class Plan(Struct, frozen=True):

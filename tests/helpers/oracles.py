@@ -165,9 +165,9 @@ def _classes(fields: Mapping[str, Any], old: Any, new: Any) -> float:
 
 def _tail(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     given = drawn(old)
-    tensors = [at(old, [layer, [call], out]) for _, layer, call, out in fields["inputs"]]
+    tensors = [at(old, place) for _, place in fields["given"]]
     middle = inner(old, given, tensors)
-    entering = {row[0]: value.astype(np.float32) for row, value in zip(fields["inputs"], middle, strict=True)}
+    entering = {name: value.astype(np.float32) for (name, _), value in zip(fields["given"], middle, strict=True)}
     found = run(old, given)
     return off(run(new, {**given, **entering}), [found[int(number)] for number in fields["outputs"]])
 

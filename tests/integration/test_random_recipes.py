@@ -18,6 +18,8 @@ from core.model.plan import Plan
 from core.recipes.gestures import apply_fix
 from core.recipes.recipe import Recipe
 from tests.core.engine.drive import opened, recipe
+from tests.helpers.contracts import fields as contract_fields
+from tests.helpers.contracts import kind as contract_kind
 from tests.helpers.models import seed_weights
 from tests.helpers.oracles import ORACLES, drawn, off, run
 from tests.helpers.random_models import random_edit, random_model
@@ -98,7 +100,7 @@ def judge(
             continue
         old = next(model for shaped, model in known if shaped is stage.before.shaped)
         for claim in stage.contracts:
-            drift = ORACLES[claim.kind](claim.fields, old, after) if claim.exact else 0.0
+            drift = ORACLES[contract_kind(claim)](contract_fields(claim), old, after) if claim.exact else 0.0
             assert drift <= EXACT, f"{label}: {claim.name} is called exact and off by {drift:.2g}"
     if edit["do"] in ("rename_layer", "set_trainable"):
         given = drawn(before)

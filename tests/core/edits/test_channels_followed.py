@@ -13,6 +13,8 @@ from core.rules import MapChannels
 from core.surgery.anatomy import channel_axis
 from tests.core.edits.bench import Bench, drift
 from tests.core.engine.drive import applied, assert_verified, outputs, plan, saved
+from tests.helpers.contracts import fields as contract_fields
+from tests.helpers.contracts import kind as contract_kind
 
 L = keras.layers
 SIZE = 6
@@ -84,7 +86,7 @@ def model(ahead: Any, nested: bool = False) -> Any:
 
 def pair(contract: Any, rng: Any) -> tuple[Any, Any]:
     """An input of the old model and the new one's that must give the same, as the contract words it."""
-    fields = contract.fields
+    fields = contract_fields(contract)
     axis = fields["axis"] - 1
 
     def some(count: int) -> Any:
@@ -92,10 +94,10 @@ def pair(contract: Any, rng: Any) -> tuple[Any, Any]:
         shape[axis] = count
         return rng.normal(size=(2, *shape)).astype("float32")
 
-    if contract.kind == "gray":
+    if contract_kind(contract) == "gray":
         gray = some(1)
         return tuple(np.repeat(gray, fields[side], axis + 1) for side in ("old", "new"))  # type: ignore[return-value]
-    if contract.kind == "old_bands":
+    if contract_kind(contract) == "old_bands":
         bands = some(fields["old"])
         nothing = 0 * some(fields["new"] - fields["old"])
         return bands, np.concatenate([bands, nothing], axis + 1)

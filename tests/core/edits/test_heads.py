@@ -6,6 +6,8 @@ import pytest
 from core.edits import AttachHead, RemoveHead
 from core.errors import EditError
 from tests.core.edits.bench import Bench, drift
+from tests.helpers.contracts import fields as contract_fields
+from tests.helpers.contracts import kind as contract_kind
 
 RNG = np.random.default_rng(8)
 
@@ -105,7 +107,11 @@ def test_that_kept_classes_answer_as_before(bench: Any, keep: Any) -> None:
     order = [3, 0]
     assert drift(built(x)[:, :2], old[:, order]) < 1e-5
     contract = edit.contracts(source.graph, source.edited(edit))[0]
-    assert (contract.kind, contract.fields["old"], contract.fields["new"]) == ("classes", order, [0, 1])
+    assert (contract_kind(contract), contract_fields(contract)["old"], contract_fields(contract)["new"]) == (
+        "classes",
+        order,
+        [0, 1],
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from core.model.plan import Plan
 from core.rules.arranged import inflated
 from tests.core.engine.drive import applied, assert_verified, drift, plan, saved
 from tests.core.engine.small_models import fill
+from tests.helpers.contracts import kind as contract_kind
 
 FIRST, LAST = "channels_first", "channels_last"
 
@@ -114,7 +115,7 @@ def test_that_equal_frames_give_what_one_frame_gave(
 ) -> None:
     found, worst = compared(build(), tmp_path, shape, **fields)
     assert worst < 1e-5
-    assert [(one.kind, one.exact) for one in found.contracts] == [("stacked", True)]
+    assert [(contract_kind(one), one.exact) for one in found.contracts] == [("stacked", True)]
     assert not [one for one in found.findings if one.severity != "info"]
 
 

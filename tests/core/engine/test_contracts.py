@@ -14,6 +14,8 @@ from core.recipes.recipe import Recipe
 from tests.core.edits import zoo
 from tests.core.engine.drive import applied, assert_verified, opened, outputs, plan, recipe, saved
 from tests.core.engine.small_models import fill
+from tests.helpers.contracts import fields as contract_fields
+from tests.helpers.contracts import kind as contract_kind
 
 KEEP = {"do": "attach_head", "classes": 4, "keep": [3, 0], "hidden": []}
 FRONT = [
@@ -73,7 +75,7 @@ def test_that_every_edit_says_what_stays_equal_or_is_known_not_to() -> None:
 def test_that_the_contract_of_each_edit_is_stated_and_holds(do: str, tmp_path: Path) -> None:
     name, fields, kind, exact = EXAMPLES[do]
     path, edit = source(name, tmp_path), {"do": do, **fields}
-    assert [(one.kind, one.exact) for one in plan(path, edit).contracts] == [(kind, exact)]
+    assert [(contract_kind(one), one.exact) for one in plan(path, edit).contracts] == [(kind, exact)]
     found = verdict(path, tmp_path, edit).contracts
     assert len(found) == 1
     assert found[0].drift < 1e-5 or not exact
@@ -115,7 +117,7 @@ def test_that_every_output_of_a_cut_is_checked_against_its_old_layer(name: str, 
     edit = {"do": "cut_at", "layers": cut}
     found = verdict(path, tmp_path, edit).contracts
     assert [(one.exact, one.drift) for one in found] == [(True, 0.0)]
-    pairs = plan(path, edit).contracts[0].fields["pairs"]
+    pairs = contract_fields(plan(path, edit).contracts[0])["pairs"]
     assert len(pairs) == len(keras.saving.load_model(tmp_path / "out.keras", compile=False).outputs)
 
 
@@ -129,9 +131,9 @@ def test_that_a_nested_model_called_twice_is_checked_at_both_calls(tmp_path: Pat
     fill(model)
     path = saved(model, tmp_path)
     edit = {"do": "cut_at", "layers": ["body/dense"]}
-    assert plan(path, edit).contracts[0].fields["pairs"] == [
-        [0, ["body/dense", [0, 0], 0]],
-        [1, ["body/dense", [1, 0], 0]],
+    assert contract_fields(plan(path, edit).contracts[0])["pairs"] == [
+        (0, ["body/dense", [0, 0], 0]),
+        (1, ["body/dense", [1, 0], 0]),
     ]
     assert verdict(path, tmp_path, edit).contracts[0].drift == 0.0
 
@@ -177,7 +179,7 @@ def test_that_classes_kept_twice_are_chosen_among_those_kept_before(second: Any,
     found = plan(path, *edits)
     fresh = 3 in second  # the fourth of the first choice was new itself
     assert [one.code for one in found.findings] == ["adapt.lossy"] * fresh
-    assert [one.fields["old"] for one in found.contracts] == [[4, 2, 1], [one for one in second if one < 3]]
+    assert [contract_fields(one)["old"] for one in found.contracts] == [[4, 2, 1], [one for one in second if one < 3]]
     verdict(path, tmp_path, *edits)
     new = keras.saving.load_model(tmp_path / "out.keras", compile=False).get_layer("predictions").get_weights()[0]
     old = keras.saving.load_model(path, compile=False).get_layer("predictions").get_weights()[0]
@@ -192,7 +194,7 @@ def test_that_a_fresh_head_has_no_classes_to_keep(tmp_path: Path) -> None:
     path = source("flat", tmp_path)
     found = plan(path, {"do": "remove_head"}, {"do": "attach_head", "classes": 4}, KEEP)
     assert "new themselves" in next(one.message for one in found.findings if one.code == "adapt.lossy")
-    assert [one.kind for one in found.contracts] == ["features", "features"]
+    assert [contract_kind(one) for one in found.contracts] == ["features", "features"]
 
 
 def test_that_the_tail_from_an_input_is_the_model_itself(tmp_path: Path) -> None:

@@ -149,8 +149,8 @@ def test_that_vocabularies_are_kept_and_loaded(ending: str, tmp_path: Path) -> N
 
 def test_that_words_of_the_vocabulary_are_tried(tmp_path: Path) -> None:
     from core.engine.arrays import Arrays
-    from core.engine.inputs import random_inputs
     from core.engine.vocabularies import with_vocabularies
+    from core.surgery.inputs import random_inputs
 
     planner = opened(saved(looking_up(), tmp_path))
     planned = planner.planned(recipe())
