@@ -319,6 +319,9 @@ def read_layer(item: dict[str, Any], path: str) -> Layer:
             layer = replace(layer, config=rest, inner=build_graph(value, path), inner_key=key)
             break
     # a layer of Keras's own that refers to other code is as opaque as one of another class
+    given = layer.config.get("batch_shape")
+    if layer.is_input and given is not None and read_shape(given) is None:
+        raise _broken(path, f"the shape of the input {layer.name!r} is not a list of whole numbers and null")
     return replace(layer, opaque=layer.opaque or bool(layer_code(class_name, layer.config)))
 
 

@@ -69,6 +69,7 @@ def test_that_wrong_values_in_a_description_are_the_files_fault(described: list[
         (("config", "layers", 1, "class_name"), ["Dense"], "a list as class_name where text is expected"),
         (("config", "layers", 1, "module"), {}, "an object as module where text is expected"),
         (("config", "layers", 1, "inbound_nodes"), 3, "a number as inbound_nodes where a list is expected"),
+        (("config", "layers", 0, "config", "batch_shape"), [None, "a", 3], "is not a list of whole numbers and null"),
         (("config", "layers", 1), "conv", "a layer is text where an object is expected"),
     ],
 )
