@@ -63,7 +63,7 @@ class Maker:
             lambda: (
                 layers.Bidirectional(layers.LSTM(3, return_sequences=True))
                 if self.rank == 1
-                else layers.TimeDistributed(layers.Bidirectional(layers.GRU(3, return_sequences=True)))
+                else layers.TimeDistributed(layers.SeparableConv1D(6, 3, padding="same"))
             ),
         ]
         return self.rng.choice(kinds)()(x)
