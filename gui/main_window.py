@@ -103,7 +103,6 @@ class MainWindow(QMainWindow):
         made.findings.compare_wanted.connect(lambda weight: self._comparison().begin(weight=weight))
         self.desk.attach(made)
         self.surgery.attach(made)
-        made.recipe.hint.connect(lambda text: self.banner.say("info", text))
         return made
 
     def open_path(self, path: str) -> None:

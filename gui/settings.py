@@ -28,7 +28,7 @@ class Settings:
         return cast("Choice", value) if value in ("auto", "light", "dark") else "auto"
 
     @theme.setter
-    def theme(self, value: Choice) -> None:
+    def theme(self, value: str) -> None:
         self._write("theme", value)
 
     @property

@@ -30,7 +30,7 @@ class Instruction(Struct, frozen=True):
 
 
 def version_of(code: Code) -> str:
-    """The Python whose instructions the code looks most like, one of `opcodes.VERSIONS`. Raises `BytecodeError`.
+    """The Python whose instructions the code looks most like, a key of `opcodes.OPCODES`. Raises `BytecodeError`.
 
     The layout leaves up to three; instructions that exist, arguments that point somewhere and the cache entries behind
     them tell which.

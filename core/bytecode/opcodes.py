@@ -6,9 +6,6 @@ operators, 3.13 new numbers throughout.
 
 Table = dict[int, str]
 
-VERSIONS = ("2.7", "3.5", "3.7", "3.10", "3.11", "3.12", "3.13")
-"""One of each kind of instruction set: 3.5 stands for 3.4 too, 3.7 for 3.6, 3.10 for 3.8 and later."""
-
 _ALL: Table = {
     1: "POP_TOP", 11: "UNARY_NEGATIVE", 12: "UNARY_NOT", 25: "BINARY_SUBSCR", 83: "RETURN_VALUE", 92: "UNPACK_SEQUENCE",
     100: "LOAD_CONST", 101: "LOAD_NAME", 102: "BUILD_TUPLE", 103: "BUILD_LIST", 105: "BUILD_MAP", 106: "LOAD_ATTR",
@@ -75,6 +72,7 @@ OPCODES: dict[str, Table] = {
     "3.12": {**_ALL, **_311_312, **_312},
     "3.13": _313,
 }
+"""One of each kind of instruction set: 3.5 stands for 3.4 too, 3.7 for 3.6, 3.10 for 3.8 and later."""
 
 HAVE_ARGUMENT = {"3.13": 44}
 """Instructions below this number take no argument; 90 in the other versions."""

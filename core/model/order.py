@@ -8,7 +8,7 @@ so the order is computed from the edited graph. Loading by Keras afterwards is t
 
 from collections.abc import Iterator
 
-from core.model.graph import Graph, Layer, TensorRef
+from core.model.graph import Graph, Layer
 from core.model.names import snake_case as snake_case
 
 Node = tuple[str, int]
@@ -64,14 +64,6 @@ def _walk_back(graph: Graph, layers: dict[str, Layer]) -> tuple[list[Node], dict
     return finished, first_seen
 
 
-def reachable(graph: Graph) -> set[str]:
-    """Names of the layers from which an output is reached, and the model's inputs."""
-    if graph.opaque or graph.is_sequential:
-        return {layer.name for layer in graph.layers}
-    _, seen = _walk_back(graph, graph.by_name())
-    return set(seen) | {ref.layer for ref in graph.input_refs()}
-
-
 def calls_in_order(graph: Graph) -> list[Node]:
     """Every (layer, call) of one level, each after the calls it depends on; unreachable ones last, in config order."""
     layers = graph.by_name()
@@ -110,9 +102,3 @@ def storage_prefixes(graph: Graph, prefix: str = "", path: str = "") -> Iterator
         if layer.inner is not None:
             inside = f"{own}/" if layer.inner_key is None else f"{own}/{layer.inner_key}/"
             yield from storage_prefixes(layer.inner, inside, f"{path}{layer.name}/")
-
-
-def refs_to(graph: Graph, name: str) -> list[TensorRef]:
-    """Every reference to outputs of the layer `name` in this level's calls and outputs."""
-    refs = [ref for layer in graph.layers for call in layer.calls for ref in call.inputs() if ref.layer == name]
-    return refs + [ref for ref in graph.output_refs() if ref.layer == name]

@@ -269,10 +269,6 @@ def _bias(x: Any, given: Fields) -> list[Op]:
     return [Op("Add", NUMPY, {}, (x, array_of(given["bias"])))]
 
 
-def _floor_divide(x: Any, given: Fields) -> list[Op]:
-    return [Op("FloorDivide", NUMPY, {}, (array_of(x), array_of(given["y"])))]
-
-
 def _cumulative(class_name: str) -> Make:
     def make(x: Any, given: Fields) -> list[Op]:
         if given.get("exclusive") or given.get("reverse"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.model.graph import Call, Graph, Layer, TensorRef, TensorSpec, leaves
+from core.model.graph import Call, Graph, Layer, TensorRef
 
 _NO_TRAINABLE = frozenset(
     {"InputLayer", "Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
@@ -135,8 +135,3 @@ def _ports(structure: Any, models: set[str]) -> Any:
     if isinstance(structure, dict):
         return {key: _ports(value, models) for key, value in structure.items()}
     return [_ports(value, models) for value in structure]
-
-
-def port_names(graph: Graph, structure: Any) -> list[tuple[str, TensorSpec]]:
-    """Name and spec of every tensor of `graph.inputs` or `graph.outputs`, flat."""
-    return [(ref.layer, graph.spec(ref)) for ref in leaves(structure)]

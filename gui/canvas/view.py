@@ -210,23 +210,20 @@ class CanvasView(Camera):
     @override
     def viewportEvent(self, event: QEvent) -> bool:
         kind = event.type()
-        if kind == QEvent.Type.ToolTip:
-            help_event = cast("QHelpEvent", event)
-            node = self._node_under(help_event.pos())
+        if kind == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            node = self._node_under(event.pos())
             if node is None:
                 QToolTip.hideText()
             else:
                 badge = self.graph_scene.badges.get(node.key, NO_BADGE)
-                QToolTip.showText(help_event.globalPos(), tooltip(node, badge), self.viewport())
+                QToolTip.showText(event.globalPos(), tooltip(node, badge), self.viewport())
             return True
         if kind == QEvent.Type.Gesture:
             return self._pinch(cast("QGestureEvent", event))
-        if kind == QEvent.Type.NativeGesture:
-            native = cast("QNativeGestureEvent", event)
-            if native.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-                self._at_home = False
-                self.set_zoom(self.zoom * (1.0 + native.value()), native.position())
-                return True
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+            self._at_home = False
+            self.set_zoom(self.zoom * (1.0 + event.value()), event.position())
+            return True
         if kind == QEvent.Type.Leave:
             self._hover(None)
         return super().viewportEvent(event)

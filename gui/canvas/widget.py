@@ -254,13 +254,6 @@ class GraphView(QWidget):
         """One step away."""
         self.view.zoom_out()
 
-    def toggle_fold(self, path: str) -> None:
-        """Fold or unfold a nested model."""
-        nodes = [node for node in self.scene.nodes_of(path) if node.foldable]
-        if nodes:
-            self._folds[path] = nodes[0].inner is None
-            self._rebuild(keep_view=True, anchor=nodes[0])
-
     @Slot()
     def fold_all(self) -> None:
         """Show each nested model as one card."""

@@ -1,7 +1,5 @@
 """Preferences: the few there are, in effect at once."""
 
-from typing import TYPE_CHECKING, cast
-
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
 
@@ -10,9 +8,6 @@ from gui.settings import Settings
 from gui.widgets.fields import Choice
 from gui.widgets.parts import label, named
 from gui.widgets.sheet import Sheet
-
-if TYPE_CHECKING:
-    from gui.widgets.theme import Choice as ThemeChoice
 
 THEMES = (
     ("auto", "Like the desktop", "Follows the desktop\u2019s light or dark mode."),
@@ -70,7 +65,7 @@ class Preferences(Sheet):
 
     @Slot(str)
     def _on_theme(self, key: str) -> None:
-        self._settings.theme = cast("ThemeChoice", key)
+        self._settings.theme = key
         self.theme_chosen.emit(key)
 
     @Slot(bool)

@@ -43,7 +43,6 @@ class InputRow(QWidget):
         self._address = layer.name if many else None
         names = dim_names(len(self.original), self._channel)
         self.fields = [NumberField(name, nullable=True) for name in names]
-        self._was_typed = False
         self._used: dict[str, bool] = {}
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)

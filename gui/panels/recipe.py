@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from core.recipes import gestures
-from core.recipes.presets import Preset
 from gui.models.recipe import RecipeModel, step_words
 from gui.session import Session
 from gui.widgets.parts import Card, IconButton, Look, label, named
@@ -50,7 +49,6 @@ class RecipePanel(Card):
 
     save_wanted = Signal()
     edit_wanted = Signal(int)
-    hint = Signal(str)
     load_wanted = Signal()
     presets_wanted = Signal()
 
@@ -101,13 +99,6 @@ class RecipePanel(Card):
         session.recipe_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)
         self.refresh()
-
-    def add_preset(self, preset: Preset) -> None:
-        """Add a preset's steps; its hint says what to adapt."""
-        steps = preset.steps()
-        self._session.gesture(lambda recipe: gestures.apply_fix(recipe, steps), preset.title)
-        if preset.hint:
-            self.hint.emit(f"{preset.title}: {preset.hint} Double-click a step to edit it.")
 
     @Slot()
     def edit(self) -> None:

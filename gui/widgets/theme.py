@@ -106,12 +106,7 @@ class Theme(Struct, frozen=True):
     size_title: int = 15
     size_hero: int = 24
 
-    # space and shape
-    space_xs: int = 4
-    space_s: int = 8
-    space_m: int = 12
-    space_l: int = 16
-    space_xl: int = 24
+    # shape
     radius_s: int = 4
     radius: int = 6
     radius_l: int = 10

@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.readers.source import Source
+from core.service.client import Worker
+from gui import app
 from gui.app import Painter
 from gui.controllers.service import Service
 from gui.main_window import MainWindow
@@ -102,3 +104,51 @@ def show(qtbot: QtBot, window: MainWindow, value: Source) -> None:
     """Open a source and wait for its plan."""
     window.session.set_source(value)
     qtbot.waitUntil(lambda: window.session.plan is not None and not window.session.planning)
+
+
+class Kept(Worker):
+    """A helper process that outlives a window, for the next one; it ends only under what is not finished."""
+
+    def stop(self) -> None:
+        if self._pending:
+            super().stop()
+
+
+@pytest.fixture(scope="session")
+def kept() -> Iterator[dict[str, Kept]]:
+    """The real reader and engine, started once: an engine takes seconds to import TensorFlow."""
+    workers = {"reader": Kept("reader"), "engine": Kept("engine")}
+    yield workers
+    for worker in workers.values():
+        Worker.stop(worker)
+
+
+@pytest.fixture
+def real_window(
+    qtbot: QtBot, settings: Settings, painter: Painter, kept: dict[str, Kept], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MainWindow]:
+    """The window as the program builds it, over processes that earlier tests may have used."""
+    monkeypatch.setattr(app, "make_worker", kept.__getitem__)
+    yield from _shown(qtbot, settings, painter)
+
+
+@pytest.fixture
+def fresh_window(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWindow]:
+    """The window as the program builds it, with processes of its own, which are gone afterwards."""
+    window = None
+    for window in _shown(qtbot, settings, painter):
+        yield window
+    assert window is not None
+    assert not window.session.reader.alive
+    assert not window.session.engine.alive
+
+
+def _shown(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWindow]:
+    window = app.build(settings, painter.look)
+    qtbot.addWidget(window)
+    window.resize(1440, 900)
+    window.show()
+    window.session.start_processes()
+    yield window
+    window.unsaved.forget()
+    window.close()

@@ -1,6 +1,6 @@
 """The whole job with the mouse alone, in the real window with the real reader and engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,12 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from core.recipes.gestures import make_edit
-from gui.app import Painter, build
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
 from gui.panels.input import InputRow
-from gui.settings import Settings
 
 LEFT = Qt.MouseButton.LeftButton
 PATIENCE = 120_000
-
-
-@pytest.fixture
-def real_window(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWindow]:
-    """The window as the program builds it; its processes are gone afterwards."""
-    window = build(settings, painter.look)
-    qtbot.addWidget(window)
-    window.resize(1440, 900)
-    window.show()
-    window.session.start_processes()
-    yield window
-    window.unsaved.forget()
-    window.close()
-    assert not window.session.reader.alive
-    assert not window.session.engine.alive
 
 
 def drop(window: MainWindow, path: Path) -> None:

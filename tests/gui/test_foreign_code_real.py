@@ -1,6 +1,5 @@
 """Code that is not Keras's with the real reader and engine: what runs, where, and what is left of it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from core import trust_store
-from gui.app import Painter, build
 from gui.main_window import MainWindow
-from gui.settings import Settings
 
 LEFT = Qt.MouseButton.LeftButton
 PATIENCE = 60_000
@@ -36,18 +33,6 @@ class Magic(keras.layers.Layer):
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUTURE_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("SUTURE_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def real(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWindow]:
-    window = build(settings, painter.look)
-    qtbot.addWidget(window)
-    window.resize(1440, 900)
-    window.show()
-    window.session.start_processes()
-    yield window
-    window.unsaved.forget()
-    window.close()
 
 
 @pytest.fixture
@@ -86,35 +71,35 @@ def planned(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def test_that_a_named_file_runs_once_asked_and_its_layer_is_checked_like_others(
-    qtbot: QtBot, real: MainWindow, magic: tuple[Path, Path, Path]
+    qtbot: QtBot, fresh_window: MainWindow, magic: tuple[Path, Path, Path]
 ) -> None:
     model, code, marker = magic
-    open_file(qtbot, real, model)
+    open_file(qtbot, fresh_window, model)
     assert not marker.exists()
-    assert real.desk.foreign.missing() == [("magic", "Magic")]
-    real.desk.show_code("magic")
-    sheet = real.desk.code
+    assert fresh_window.desk.foreign.missing() == [("magic", "Magic")]
+    fresh_window.desk.show_code("magic")
+    sheet = fresh_window.desk.code
     sheet.file.setText(str(code))
     assert not marker.exists()
     qtbot.mouseClick(sheet.run, LEFT)
     qtbot.waitUntil(lambda: not sheet.isVisible(), timeout=PATIENCE)
-    planned(qtbot, real)
+    planned(qtbot, fresh_window)
     assert marker.read_text(encoding="utf-8") == "ran"
-    layer = real.session.layer("magic")
+    layer = fresh_window.session.layer("magic")
     assert layer is not None
     assert not layer.opaque
     assert layer.calls[0].outputs is not None
     assert layer.calls[0].outputs[0].shape == (None, 6, 6, 8)
-    assert real.desk.foreign.still_missing() == []
+    assert fresh_window.desk.foreign.still_missing() == []
 
 
 def test_that_a_file_that_fails_or_defines_something_else_leaves_everything_as_it_was(
-    qtbot: QtBot, real: MainWindow, magic: tuple[Path, Path, Path], tmp_path: Path
+    qtbot: QtBot, fresh_window: MainWindow, magic: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
     model, _, _ = magic
-    open_file(qtbot, real, model)
-    real.desk.show_code("magic")
-    sheet = real.desk.code
+    open_file(qtbot, fresh_window, model)
+    fresh_window.desk.show_code("magic")
+    sheet = fresh_window.desk.code
     for name, text, words in (
         ("bad.py", "1/0", "bad.py does not run: ZeroDivisionError"),
         ("empty.py", "x = 1", "empty.py defines no Keras layer"),
@@ -125,78 +110,78 @@ def test_that_a_file_that_fails_or_defines_something_else_leaves_everything_as_i
         qtbot.mouseClick(sheet.run, LEFT)
         qtbot.waitUntil(lambda words=words: words in sheet.problem.text(), timeout=PATIENCE)  # type: ignore[misc]
         assert "Traceback" not in sheet.problem.text()
-    planned(qtbot, real)
-    layer = real.session.layer("magic")
+    planned(qtbot, fresh_window)
+    layer = fresh_window.session.layer("magic")
     assert layer is not None
     assert layer.opaque
 
 
 def test_that_stored_code_runs_only_after_trust_and_not_after_revoking(
-    qtbot: QtBot, real: MainWindow, tmp_path: Path
+    qtbot: QtBot, fresh_window: MainWindow, tmp_path: Path
 ) -> None:
     marker = tmp_path / "marker"
     place = str(marker)
     model = lambda_model(tmp_path / "stored.keras", eval(f"lambda x: (open({place!r}, 'w').close(), x)[1]"))
     marker.unlink(missing_ok=True)
-    open_file(qtbot, real, model)
-    real.desk.show_code("stored")
-    assert "open" in real.desk.stored.listing.toPlainText()
+    open_file(qtbot, fresh_window, model)
+    fresh_window.desk.show_code("stored")
+    assert "open" in fresh_window.desk.stored.listing.toPlainText()
     assert not marker.exists()
-    qtbot.mouseClick(real.desk.stored.trust, LEFT)
-    qtbot.mouseClick(real.desk.stored.sure, LEFT)
-    qtbot.waitUntil(lambda: real.desk.foreign.trusted, timeout=PATIENCE)
-    planned(qtbot, real)
+    qtbot.mouseClick(fresh_window.desk.stored.trust, LEFT)
+    qtbot.mouseClick(fresh_window.desk.stored.sure, LEFT)
+    qtbot.waitUntil(lambda: fresh_window.desk.foreign.trusted, timeout=PATIENCE)
+    planned(qtbot, fresh_window)
     assert marker.exists()
     marker.unlink()
     (entry,) = trust_store.entries()
-    real.desk.foreign.revoke(entry.digest)
-    qtbot.waitUntil(lambda: not real.desk.foreign.trusted, timeout=PATIENCE)
-    planned(qtbot, real)
-    layer = real.session.layer("stored")
+    fresh_window.desk.foreign.revoke(entry.digest)
+    qtbot.waitUntil(lambda: not fresh_window.desk.foreign.trusted, timeout=PATIENCE)
+    planned(qtbot, fresh_window)
+    layer = fresh_window.session.layer("stored")
     assert layer is not None
     assert layer.opaque
     assert not marker.exists()
 
 
 def test_that_stored_code_that_kills_the_engine_is_one_sentence_and_is_not_run_again(
-    qtbot: QtBot, real: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, fresh_window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # it ends every process that has this variable, which the tests' own has not while the model is made
     kill = "lambda x: (__import__('os')._exit(3) if __import__('os').environ.get('SUTURE_STATE') else 0, x)[1]"
     with monkeypatch.context() as patch:
         patch.delenv("SUTURE_STATE")
         model = lambda_model(tmp_path / "killer.keras", eval(kill))
-    open_file(qtbot, real, model)
-    real.desk.show_code("stored")
-    sheet = real.desk.stored
+    open_file(qtbot, fresh_window, model)
+    fresh_window.desk.show_code("stored")
+    sheet = fresh_window.desk.stored
     qtbot.mouseClick(sheet.trust, LEFT)
     qtbot.mouseClick(sheet.sure, LEFT)
     qtbot.waitUntil(lambda: bool(sheet.problem.text()), timeout=PATIENCE)
     assert sheet.problem.text().startswith("The engine process ended unexpectedly (code 3)")
-    assert not real.desk.foreign.trusted
+    assert not fresh_window.desk.foreign.trusted
     assert trust_store.entries() == ()
-    qtbot.waitUntil(lambda: real.session.engine_state == "ready", timeout=PATIENCE)
-    before = real.session.source
-    real.actions_["reload"].trigger()
-    qtbot.waitUntil(lambda: real.session.source is not before, timeout=PATIENCE)
-    planned(qtbot, real)
-    assert real.session.engine_state == "ready"
-    layer = real.session.layer("stored")
+    qtbot.waitUntil(lambda: fresh_window.session.engine_state == "ready", timeout=PATIENCE)
+    before = fresh_window.session.source
+    fresh_window.actions_["reload"].trigger()
+    qtbot.waitUntil(lambda: fresh_window.session.source is not before, timeout=PATIENCE)
+    planned(qtbot, fresh_window)
+    assert fresh_window.session.engine_state == "ready"
+    layer = fresh_window.session.layer("stored")
     assert layer is not None
     assert layer.opaque
 
 
-def test_that_a_model_is_built_and_opened_from_the_gallery(qtbot: QtBot, real: MainWindow) -> None:
-    real.actions_["new_application"].trigger()
-    gallery = real.desk.gallery
+def test_that_a_model_is_built_and_opened_from_the_gallery(qtbot: QtBot, fresh_window: MainWindow) -> None:
+    fresh_window.actions_["new_application"].trigger()
+    gallery = fresh_window.desk.gallery
     gallery.choose("MobileNet")
     for field, text in zip(gallery.fields, ("32", "48", "1", "5"), strict=True):
         field.setText(text)
     qtbot.mouseClick(gallery.build, LEFT)
-    qtbot.waitUntil(lambda: real.session.source is not None, timeout=PATIENCE)
-    planned(qtbot, real)
-    plan = real.session.plan
+    qtbot.waitUntil(lambda: fresh_window.session.source is not None, timeout=PATIENCE)
+    planned(qtbot, fresh_window)
+    plan = fresh_window.session.plan
     assert plan is not None
     assert plan.inputs[0].shape == (None, 32, 48, 1)
     assert plan.outputs[0].shape == (None, 5)
-    assert not real.session.findings
+    assert not fresh_window.session.findings

@@ -1,34 +1,17 @@
 """The surgery catalogue in the real window with the real reader and engine."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from core.recipes.gestures import tag
-from gui.app import Painter, build
 from gui.main_window import MainWindow
-from gui.settings import Settings
 from tests.gui.hand_made import steps
 
 LEFT = Qt.MouseButton.LeftButton
 PATIENCE = 120_000
-
-
-@pytest.fixture
-def real_window(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWindow]:
-    """The window as the program builds it."""
-    window = build(settings, painter.look)
-    qtbot.addWidget(window)
-    window.resize(1440, 900)
-    window.show()
-    window.session.start_processes()
-    yield window
-    window.unsaved.forget()
-    window.close()
 
 
 def open_and_plan(qtbot: QtBot, window: MainWindow, path: Path) -> None:

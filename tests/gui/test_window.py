@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from core.errors import PlanRefused
 from core.readers.source import Source
 from core.recipes import gestures
-from core.recipes.presets import presets
 from core.recipes.recipe import Recipe, load_recipe, to_json
 from core.service.messages import Apply, Verify
 from gui.main_window import MainWindow
@@ -213,10 +213,21 @@ def test_that_an_export_shows_progress_then_what_keras_says(
     assert not sheet.isVisible()
 
 
+def test_that_export_asks_for_a_name_that_is_not_the_source_s(qtbot: QtBot, opened: MainWindow, tmp_path: Path) -> None:
+    opened.settings.folder = str(tmp_path)
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    qtbot.mouseClick(opened.top.export, LEFT)
+    (dialog,) = opened.findChildren(QFileDialog)
+    assert [Path(path).name for path in dialog.selectedFiles()] == ["digits-adapted.keras"]
+    with qtbot.waitSignal(opened.export_finished):
+        dialog.accept()
+    assert opened.files.sheet.title.text() == "digits-adapted.keras is written"
+
+
 def test_that_an_export_that_fails_its_check_says_where_it_is_kept(
     qtbot: QtBot, opened: MainWindow, engine: FakeWorker, tmp_path: Path
 ) -> None:
-    opened.workspace.recipe.add_preset(presets()[0])
+    opened.session.change_recipe(Recipe().plus(gestures.make_edit("change_input", shape=[96, 96, 1])), "Gray")
     engine.fails = "stem/kernel does not hold the planned values (1 arrays differ)."
     with qtbot.waitSignal(opened.export_finished):
         opened.export_to(str(tmp_path / "out.keras"))

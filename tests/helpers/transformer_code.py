@@ -98,7 +98,7 @@ class Backbone(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Backbone":
+    def from_config(cls, config: dict[str, Any]) -> "Backbone":
         return cls(**config)
 
 

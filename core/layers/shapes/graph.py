@@ -12,7 +12,7 @@ from core.layers.shapes import merges as shape_merges
 from core.layers.shapes import ops as shape_ops
 from core.layers.shapes import others as shape_others
 from core.layers.shapes import recurrent as shape_recurrent
-from core.model.graph import Call, Graph, Layer, Shape, TensorRef, TensorSpec
+from core.model.graph import Call, Graph, Layer, TensorRef, TensorSpec
 
 Rule = Any
 _RULES: dict[str, Rule] = {
@@ -188,8 +188,3 @@ def compute_dtype(policy: Any) -> str:
         return "float32"
     name = name.removeprefix("mixed_")
     return name.split("_from_", 1)[1].removeprefix("mixed_") if "_from_" in name else name
-
-
-def shape_of(spec: TensorSpec) -> Shape | None:
-    """A spec's shape."""
-    return spec.shape

@@ -1,6 +1,7 @@
-"""Train the sample models, the same way every time: `python -m resources.samples.make_samples [NAME ...]`.
+"""Train the sample models, the same way every time: `python -m tests.helpers.make_samples [NAME ...]`.
 
-Needs scikit-learn (a test dependency). Writes `digits_*.keras` and `held_out.npz` beside this file in some minutes.
+Needs scikit-learn (a test dependency). Writes `digits_*.keras` and `held_out.npz` to
+`resources/samples` in some minutes.
 """
 
 import os
@@ -20,7 +21,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 from keras import layers
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[2] / "resources" / "samples"
 SEED = 1
 HELD_OUT_DIGITS = 360
 BATCH = 64
