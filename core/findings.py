@@ -1,6 +1,6 @@
-"""What the person should know, as values: a severity, a code, a layer, a sentence, and edits that settle it."""
+"""What the person should know, as values: a severity, a code, a layer, a sentence, and what can be done about it."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
@@ -29,11 +29,53 @@ Code = Literal[
 ]
 
 
-class Fix(Struct, frozen=True):
-    """One click that settles a finding: a title and the edits (`core.edits`) it adds to the recipe."""
+class Fix(Struct, frozen=True, tag=True):
+    """Apply edits: one click that settles a finding. `title` says it; the edits (`core.edits`) go into the recipe."""
 
     title: str
     edits: tuple[Any, ...] = ()
+
+
+class CompareFixes(Struct, frozen=True, tag=True):
+    """Measure how far the model's answers move with each of the fixes for `weight`."""
+
+    title: ClassVar[str] = "Compare\u2026"
+    weight: str
+
+
+class NameCode(Struct, frozen=True, tag=True):
+    """Name the file that defines the class of a layer; `""`: of the first one whose code is missing."""
+
+    title: ClassVar[str] = "Where is it defined?\u2026"
+    layer: str
+
+
+class TrustCode(Struct, frozen=True, tag=True):
+    """Look at the code stored in a layer (`""`: in all of them), and trust it or put a layer in its place."""
+
+    title: ClassVar[str] = "Look at the code\u2026"
+    layer: str
+
+
+class RebuildModel(Struct, frozen=True, tag=True):
+    """Open a model made of layers that takes the weights of one whose connections are unknown."""
+
+    title: ClassVar[str] = "Take its weights into a rebuilt model\u2026"
+
+
+class OpenWeights(Struct, frozen=True, tag=True):
+    """Open the file of weights that belongs to an architecture."""
+
+    title: ClassVar[str] = "Open its weights\u2026"
+
+
+class OpenArchitecture(Struct, frozen=True, tag=True):
+    """Open the architecture that belongs to a file of weights."""
+
+    title: ClassVar[str] = "Open its architecture\u2026"
+
+
+Action = Fix | CompareFixes | NameCode | TrustCode | RebuildModel | OpenWeights | OpenArchitecture
 
 
 class Finding(Struct, frozen=True):
@@ -46,5 +88,10 @@ class Finding(Struct, frozen=True):
     code: Code
     layer: str
     message: str
-    fixes: tuple[Fix, ...] = ()
+    actions: tuple[Action, ...] = ()
     detail: str = ""
+
+    @property
+    def fixes(self) -> tuple[Fix, ...]:
+        """The actions that are edits."""
+        return tuple(one for one in self.actions if isinstance(one, Fix))

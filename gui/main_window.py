@@ -64,6 +64,8 @@ class MainWindow(QMainWindow):
         self.unsaved = Unsaved(self, session, self.files, self.desk, self.banner)
         self.surgery = Surgery(self, session, look, self.files)
         self.surgery.layers.filled.connect(self.desk.extend_menu)
+        self.desk.rebuild_wanted.connect(self.surgery.take_over)
+        self.desk.compare_wanted.connect(lambda weight: self._comparison().begin(weight=weight))
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -100,7 +102,6 @@ class MainWindow(QMainWindow):
         made.recipe.load_wanted.connect(self.files.load_recipe)
         made.recipe.edit_wanted.connect(self._edit_step)
         made.input.compare_wanted.connect(lambda number: self._comparison().begin(number=number))
-        made.findings.compare_wanted.connect(lambda weight: self._comparison().begin(weight=weight))
         self.desk.attach(made)
         self.surgery.attach(made)
         return made

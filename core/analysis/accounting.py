@@ -14,7 +14,7 @@ from msgspec import Struct
 from core.analysis.fates import Move
 from core.edits import AcceptLosses
 from core.edits.accept_losses import matching
-from core.findings import Finding, Fix, Severity
+from core.findings import Action, Finding, Fix, OpenWeights, Severity
 from core.model.graph import Layer, Weight
 
 _SHOWN = 3
@@ -46,6 +46,8 @@ class Loss(Struct, frozen=True):
     layers: tuple[str, ...]
     fix: str = ""
     field: str = ""
+    weightless: bool = False
+    """Whether the file holds no weights at all: opening them beside it settles this."""
 
 
 def is_state(name: str) -> bool:
@@ -112,7 +114,8 @@ def _new_values(
     def loss(kind: str, severity: Severity, text: str, fix: str = "") -> Loss:
         moves = groups[kind]
         names = tuple(move.fate.weight for move in moves)
-        return Loss(severity, text, names, tuple(move.layer for move in moves), fix, "initialized" if fix else "")
+        layers = tuple(move.layer for move in moves)
+        return Loss(severity, text, names, layers, fix, "initialized" if fix else "", kind == "bare")
 
     return [
         loss(
@@ -199,14 +202,14 @@ def _finding(loss: Loss) -> Finding:
         "s": "s" if one else "",
         "that_layer": "that layer" if len(layers) == 1 else "these layers",
     }
-    fixes: tuple[Fix, ...] = ()
+    actions: tuple[Action, ...] = (OpenWeights(),) if loss.weightless else ()
     if loss.fix:
         patterns = loss.names if count <= _NAMED else tuple(f"{escape(layer)}/*" for layer in layers)
         dropped = loss.field == "dropped"
         edit = AcceptLosses(dropped=patterns) if dropped else AcceptLosses(initialized=patterns)
-        fixes = (Fix(loss.fix.format(**words), (edit,)),)
+        actions = (Fix(loss.fix.format(**words), (edit,)),)
     text = loss.text.format(shown + more, **words)
-    return Finding(loss.severity, "weight.unmatched", next(iter(layers)), text, fixes, "\n".join(loss.names))
+    return Finding(loss.severity, "weight.unmatched", next(iter(layers)), text, actions, "\n".join(loss.names))
 
 
 def _named(findings: Iterable[Finding]) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from core.bytecode.replacement import described, replacement
 from core.bytecode.stored import Stored, formula, stored_function
 from core.edits.replace_layer import ReplaceLayer
-from core.findings import Finding, Fix
+from core.findings import Finding, Fix, TrustCode
 from core.model.graph import Layer, TensorRef
 
 
@@ -29,7 +29,7 @@ def lambda_finding(path: str, layer: Layer) -> Finding:
         "code.lambda",
         path,
         f"{path} is a Lambda layer with {what}{doing}. It is shown and kept, and never run. {hint}",
-        fixes=fixes,
+        actions=(*fixes, TrustCode(path)),
         detail="\n\n".join(filter(None, (stored.listing(), *(one.listing() for one in others.values())))),
     )
 
@@ -47,7 +47,8 @@ def inner_lambda_finding(path: str, layer: Layer) -> Finding:
         path,
         f"{path} ({layer.class_name}) holds {size} bytes of stored Python code. It is shown and kept, and never run. "
         "Replace it by a layer, trust this file, or go on without.",
-        detail="\n\n".join(one.listing() for one in found),
+        (TrustCode(path),),
+        "\n\n".join(one.listing() for one in found),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from core.analysis.dequantizing import dequantizing_fixes, quantized_sentence
 from core.analysis.fates import QUANTIZED, Move
 from core.edits import EDITS, ChangeInput, SetRule
-from core.findings import Finding, Fix
+from core.findings import Action, CompareFixes, Finding, Fix
 from core.layers.axes import Axes, axes_of
 from core.model.graph import Graph, Layer
 from core.phrases import shape_words
@@ -66,7 +66,13 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         # vectors start at ones or zeros: a random variance could be negative
         start = Initialize() if axes.kind in ("kernel", "depthwise", "table") else Initialize(initializer=LAYER)
         fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=start),)))
-    return Finding("error", "weight.mismatch", move.layer, message, tuple(fixes), fate.note)
+    return Finding("error", "weight.mismatch", move.layer, message, _comparable(fate.weight, fixes), fate.note)
+
+
+def _comparable(weight: str, fixes: Sequence[Fix]) -> tuple[Action, ...]:
+    """The fixes, and a comparison of them where several would settle the weight."""
+    ways = sum(isinstance(edit, SetRule) for fix in fixes for edit in fix.edits)
+    return (*fixes, CompareFixes(weight)) if ways > 1 else tuple(fixes)
 
 
 def _fitting(move: Move, shape: tuple[int, ...], axes: Axes, after: Graph, before: Graph) -> list[Fix]:
@@ -245,7 +251,7 @@ def _unseen_table(move: Move, layer: Layer, axes: Axes, after: Graph, before: Gr
         *adapter_fix(after, before),
         Fix("Leave it as it is", (SetRule(weight=weight, rule=keep),)),
     )
-    return [Finding("error", "weight.mismatch", move.layer, text, fixes)]
+    return [Finding("error", "weight.mismatch", move.layer, text, _comparable(weight, fixes))]
 
 
 def resized_before(

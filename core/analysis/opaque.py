@@ -1,7 +1,7 @@
 """Findings for layers whose code is missing or that carry code: shown, kept, never run."""
 
 from core.analysis.code_findings import inner_lambda_finding, lambda_finding
-from core.findings import Finding
+from core.findings import Finding, NameCode, RebuildModel
 from core.layers.foreign import call_code, foreign_models, layer_code
 from core.layers.known import CODE_LAYERS, MODELS
 from core.model.graph import Graph, Layer
@@ -20,7 +20,7 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
             "adapt it, build the same network from layers, save it, open that file and copy the weights of this one "
             "with transfer_weights."
         )
-        found.append(Finding("warning", "graph.opaque", "", text))
+        found.append(Finding("warning", "graph.opaque", "", text, (RebuildModel(),)))
     unknown: dict[str, list[str]] = {}
     for path, layer in graph.walk():
         if layer.class_name == "Lambda":
@@ -32,6 +32,7 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
                     "code.custom",
                     path,
                     f"{path} is a {layer.class_name}, which runs code from elsewhere: it is carried through untouched.",
+                    (NameCode(path),),
                 )
             )
         elif is_known(layer.module, layer.class_name) and not layer.is_model:
@@ -55,7 +56,8 @@ def _unknown(class_name: str, paths: list[str]) -> Finding:
         paths[0],
         f"{who}, whose code is not here: {what} carried through untouched; name the file that defines it, or go on "
         "without.",
-        detail="\n".join(paths),
+        (NameCode(paths[0]),),
+        "\n".join(paths),
     )
 
 
@@ -67,6 +69,7 @@ def _model(path: str, class_name: str) -> Finding:
         path,
         f"{who} of the class {class_name}, whose code is not here: it is edited by its layers and keeps its class, so "
         "that Keras needs that code to load it; name the file that defines it, or go on without.",
+        (NameCode(path),) if path else (),
     )
 
 
@@ -86,6 +89,7 @@ def _custom(path: str, layer: Layer) -> list[Finding]:
                 path,
                 f"{path} uses {what}: the layer is carried through untouched, and nothing of it is run; name the file "
                 "that defines it, or go on without.",
+                (NameCode(path),),
             )
         )
     return found

@@ -5,7 +5,7 @@ from typing import ClassVar
 from core.edits.base import Edit
 from core.edits.set_trainable import made_by_code
 from core.errors import EditError
-from core.findings import Finding
+from core.findings import Finding, NameCode
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
@@ -97,7 +97,7 @@ def assumed(path: str, layer: Layer) -> list[Finding]:
         f"{path} is assumed to be the usual WeightNormalization, g v / |v| over all axes but the last, because the "
         f"code of {layer.class_name} is not available. Compare some outputs with those of the old model."
     )
-    return [Finding("warning", "code.custom", path, text)]
+    return [Finding("warning", "code.custom", path, text, (NameCode(path),))]
 
 
 def foldable(graph: Graph) -> set[str]:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from core.edits.base import Edit
 from core.errors import EditError
-from core.findings import Finding, Fix
+from core.findings import Finding, Fix, NameCode, TrustCode
 from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer, Shape, StoreKey, TensorRef, TensorSpec, Weight, leaves, map_leaves
 from core.model.levels import free_name
@@ -137,7 +137,9 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
             head, slash, rest = one.layer.partition("/")
             path = f"{wires.around}/{one.layer}" if wires.around else wires.names.get(head, head) + slash + rest
             place = path if one.layer and (wires.around or head not in fed) else ""
-            found.append(replace(one, layer=place, message=f"{name}: {one.message}", fixes=()))
+            code = [act for act in one.actions if isinstance(act, NameCode | TrustCode)] if place else []
+            actions = tuple(replace(act, layer=place) for act in code)
+            found.append(replace(one, layer=place, message=f"{name}: {one.message}", actions=actions))
         return tuple(found)
 
     def summary(self) -> str:

@@ -27,7 +27,7 @@ def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Fin
         layer = layers.get(problem.layer)
         found = _finding(problem, layer, shaped.graph, shaper)
         if not problem.bad_config and (number == 0 or found.code == "shape.too_small"):
-            found = replace(found, fixes=size_fixes(shaped.graph, source.graph, shaper))
+            found = replace(found, actions=size_fixes(shaped.graph, source.graph, shaper))
         findings.append(found)
     lost = [path for path in shaped.unchecked if path not in source.unchecked and not layers[path].opaque]
     if lost and not shaped.problems:

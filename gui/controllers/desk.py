@@ -4,16 +4,17 @@ The sheets are made when first needed. The banner's and the panels' requests arr
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
 from core.errors import Cancelled, SutureError
+from core.findings import CompareFixes, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
 from gui.controllers.file_commands import FileCommands
 from gui.controllers.file_watch import FileWatch
 from gui.controllers.foreign import ForeignCode
-from gui.controllers.opened import opened
+from gui.controllers.opened import Link, Reload, opened
 from gui.dialogs.code import CodeSheet
 from gui.dialogs.gallery import GallerySheet
 from gui.dialogs.help import HelpSheet
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
 
 
 class Desk(QObject):
-    """Owned by the window. `take_over_wanted` is the banner's wish that another model takes the weights."""
+    """Owned by the window. `rebuild_wanted` asks for another model that takes the weights, `compare_wanted` for how
+    far answers move with each fix for a weight.
+    """
 
-    take_over_wanted = Signal()
+    rebuild_wanted = Signal()
+    compare_wanted = Signal(str)
 
     def __init__(
         self, window: QWidget, session: Session, settings: Settings, look: Look, files: FileCommands, banner: Banner
@@ -48,7 +52,7 @@ class Desk(QObject):
         self._kept: tuple[str, Recipe, Recipe] | None = None
         files.unchanged = self._unchanged
         files.code = lambda: (self.foreign.code, self.foreign.trusted)
-        banner.wanted.connect(self.on_wanted)
+        banner.wanted.connect(self.act)
         session.opening_changed.connect(self._on_opening)
         session.source_changed.connect(self._on_source)
         self.foreign.settled.connect(self._on_settled)
@@ -57,10 +61,8 @@ class Desk(QObject):
 
     def attach(self, workspace: "Workspace") -> None:
         """Listen to the panels around a model."""
-        workspace.findings.code_wanted.connect(self.show_code)
+        workspace.findings.wanted.connect(self.act)
         workspace.inspector.code_wanted.connect(self.show_code)
-        # the banner's link asks for what the finding's does
-        self.take_over_wanted.connect(workspace.findings.take_over_wanted)
 
     # sheets
 
@@ -139,21 +141,28 @@ class Desk(QObject):
             menu.addSeparator()
             menu.addAction(text, lambda: self.show_code(path))
 
-    # the banner
+    # what findings and the banner offer
 
-    @Slot(str)
-    def on_wanted(self, key: str) -> None:
-        """A link of the banner was clicked."""
-        commands: dict[str, Any] = {
-            "code": self.show_missing,
-            "lambda": lambda: self.stored.show_layer(""),
-            "open_weights": self._files.open_weights,
-            "open_architecture": self._files.open_architecture,
-            "reload": self.reload,
-            "take_over": self.take_over_wanted.emit,
-        }
-        if key in commands:
-            commands[key]()
+    @Slot(object)
+    def act(self, action: object) -> None:
+        """A button of a finding or a link of the banner was clicked."""
+        match action:
+            case CompareFixes(weight=weight):
+                self.compare_wanted.emit(weight)
+            case NameCode(layer=""):
+                self.show_missing()
+            case NameCode(layer=path):
+                self.show_code(path)
+            case TrustCode(layer=path):
+                self.stored.show_layer(path)
+            case RebuildModel():
+                self.rebuild_wanted.emit()
+            case OpenWeights():
+                self._files.open_weights()
+            case OpenArchitecture():
+                self._files.open_architecture()
+            case Reload():
+                self.reload()
 
     @Slot(str)
     def _on_opening(self, path: str) -> None:
@@ -167,7 +176,7 @@ class Desk(QObject):
         if source is None:
             return
         said = opened(source)
-        self._banner.say(said.tone, said.sentence, "", said.groups, said.actions)
+        self._banner.say(said.tone, said.sentence, "", said.groups, said.links)
         kept, self._kept = self._kept, None
         if kept is not None and kept[0] == source.path and kept[1].edits:
             # after the engine has been told of the source
@@ -195,9 +204,9 @@ class Desk(QObject):
         else:
             text = f"{name} is not trusted any more: the code stored in it does not run."
         more = f" Still without code: {', '.join(still)}." if still and foreign.code else ""
-        actions = [("code", "Where is it defined?")] if more else []
+        links = [Link(NameCode(""), "Where is it defined?")] if more else []
         self._banner.say(
-            "info" if more or not (foreign.code or foreign.trusted) else "success", text + more, actions=actions
+            "info" if more or not (foreign.code or foreign.trusted) else "success", text + more, links=links
         )
 
     @Slot(object)
@@ -220,7 +229,7 @@ class Desk(QObject):
         name = Path(path).name
         if there:
             text = f"{name} has changed on disk since it was opened; what you see is how it was."
-            self._banner.say("warning", text, actions=[("reload", "Reload")])
+            self._banner.say("warning", text, links=[Link(Reload(), "Reload")])
         else:
             self._banner.say("warning", f"{name} is no longer where it was opened; an export needs it there.")
 

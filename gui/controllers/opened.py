@@ -5,24 +5,41 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from core.findings import Finding
+from core.findings import Action, Finding, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
 from core.readers.source import Source
 from gui.models.digest import count_words, size_words
 
 CODE = ("layer.unknown", "code.custom", "code.lambda", "graph.opaque")
-REBUILT = "Take its weights into a rebuilt model\u2026"
 SHOWN = 12
 """Lines of one group that are listed; the rest is counted, and stands in full among the findings."""
 
 
+class Reload(Struct, frozen=True):
+    """Open the same files again."""
+
+
+class RestoreRecipe(Struct, frozen=True):
+    """Take up the recipe that a run before left unsaved."""
+
+
+class ForgetRecipe(Struct, frozen=True):
+    """Let go of the recipe that a run before left unsaved."""
+
+
+class Link(Struct, frozen=True):
+    """A link of the banner, and what it asks for: a finding's action, or one of the window's own."""
+
+    action: Action | Reload | RestoreRecipe | ForgetRecipe
+    text: str
+
+
 class Group(Struct, frozen=True):
-    """Some lines under a heading. `tone` is a severity; `action` what a click on the heading's link asks for."""
+    """Some lines under a heading, which may have a link beside it. `tone` is a severity."""
 
     tone: str
     title: str
     lines: tuple[str, ...]
-    action: str = ""
-    action_text: str = ""
+    link: Link | None = None
 
 
 class Opened(Struct, frozen=True):
@@ -31,7 +48,7 @@ class Opened(Struct, frozen=True):
     tone: str
     sentence: str
     groups: tuple[Group, ...] = ()
-    actions: tuple[tuple[str, str], ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 def opened(source: Source) -> Opened:
@@ -64,7 +81,7 @@ def opened(source: Source) -> Opened:
     if notes:
         groups.append(Group("info", "Good to know", _lines(notes)))
     tone = "error" if damaged else "warning" if unseen or unmatched else "info"
-    return Opened(tone, " \u00b7 ".join(parts), tuple(groups), _actions(source))
+    return Opened(tone, " \u00b7 ".join(parts), tuple(groups), _links(source))
 
 
 def _what(source: Source) -> str:
@@ -102,19 +119,19 @@ def _code_groups(unseen: list[Finding]) -> list[Group]:
     groups = [Group("warning", "A model class of its own", _lines(whole))] if whole else []
     if named:
         title = "Code that is not in the file: kept and carried through, not checked"
-        groups.append(Group("warning", title, _lines(named), "code", "Where is it defined?"))
+        groups.append(Group("warning", title, _lines(named), Link(NameCode(""), "Where is it defined?")))
     if stored:
         title = "Code stored in the file: shown, never run unless you trust the file"
-        groups.append(Group("warning", title, _lines(stored), "lambda", "Look at it"))
+        groups.append(Group("warning", title, _lines(stored), Link(TrustCode(""), "Look at it")))
     return groups
 
 
-def _actions(source: Source) -> tuple[tuple[str, str], ...]:
+def _links(source: Source) -> tuple[Link, ...]:
     if source.kind == "architecture" and not source.weights_path:
-        return (("open_weights", "Open its weights\u2026"),)
+        return (Link(OpenWeights(), OpenWeights.title),)
     if source.kind == "weights":
-        return (("open_architecture", "Open its architecture\u2026"),)
-    return (("take_over", REBUILT),) if source.graph.opaque else ()
+        return (Link(OpenArchitecture(), OpenArchitecture.title),)
+    return (Link(RebuildModel(), RebuildModel.title),) if source.graph.opaque else ()
 
 
 def _lines(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -41,7 +41,6 @@ class Surgery(QObject):
     def attach(self, workspace: "Workspace") -> None:
         """Listen to the panels around a model."""
         workspace.input.layer_wanted.connect(self.ask_front_layer)
-        workspace.findings.take_over_wanted.connect(self.take_over)
         workspace.tidy.formats.join_wanted.connect(self.show_join)
         workspace.recipe.presets_wanted.connect(self.show_presets)
         workspace.canvas.context_requested.connect(self.layers.popup)

@@ -13,6 +13,7 @@ from core.errors import SutureError
 from core.recipes.recipe import Recipe, from_json, to_json
 from gui.controllers.desk import Desk
 from gui.controllers.file_commands import FileCommands
+from gui.controllers.opened import ForgetRecipe, Link, RestoreRecipe
 from gui.dialogs.unsaved import UnsavedSheet
 from gui.panels.banner import Banner
 from gui.session import Session
@@ -99,7 +100,7 @@ class Unsaved(QObject):
             self._banner.say(
                 "warning",
                 f"Suture ended before {steps} for {Path(left.path).name} could be saved.",
-                actions=[("restore", "Restore"), ("let_go", "Discard")],
+                links=[Link(RestoreRecipe(), "Restore"), Link(ForgetRecipe(), "Discard")],
             )
 
     def close(self) -> None:
@@ -107,14 +108,14 @@ class Unsaved(QObject):
         if self._keeper is not None:
             self._keeper.close()
 
-    @Slot(str)
-    def _on_wanted(self, key: str) -> None:
+    @Slot(object)
+    def _on_wanted(self, action: object) -> None:
         """Restore what a run before left, or forget it."""
         left = self._keeper.left if self._keeper is not None else None
-        if self._keeper is None or left is None or key not in ("restore", "let_go"):
+        if self._keeper is None or left is None or not isinstance(action, RestoreRecipe | ForgetRecipe):
             return
         self._banner.dismiss()
-        if key == "let_go":
+        if isinstance(action, ForgetRecipe):
             self._keeper.let_go()
         else:
             self.ask(

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from gui.controllers.opened import Group
+from gui.controllers.opened import Group, Link
 from gui.widgets.parts import IconButton, IconLabel, Look, clear_layout, label, named, restyle, scrolling
 from gui.widgets.theme import SEVERITY_ICONS
 
@@ -16,10 +16,10 @@ TALLEST = 220
 class Banner(QFrame):
     """Shows one sentence with a tone (`info`, `success`, `warning`, `error`), "Details" and "Copy details".
 
-    Beside the sentence may stand links; `wanted` carries the key of the one that was clicked.
+    Beside the sentence may stand links; `wanted` carries the action of the one that was clicked.
     """
 
-    wanted = Signal(str)
+    wanted = Signal(object)
 
     def __init__(self, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -74,9 +74,9 @@ class Banner(QFrame):
         sentence: str,
         details: str = "",
         groups: Sequence[Group] = (),
-        actions: Iterable[tuple[str, str]] = (),
+        links: Iterable[Link] = (),
     ) -> None:
-        """Show a sentence in place of the one before; `actions` are keys and texts of links beside it."""
+        """Show a sentence in place of the one before; `links` stand beside it."""
         self.tone, self._details, self._grouped = tone, details, bool(groups)
         self.setProperty("tone", tone)
         restyle(self)
@@ -89,15 +89,15 @@ class Banner(QFrame):
         self._box.setPlainText(details)
         self._fill(groups)
         clear_layout(self._links)
-        self.links = [self._link(key, text) for key, text in actions]
-        for link in self.links:
-            self._links.addWidget(link)
+        self.links = [self._link(link) for link in links]
+        for button in self.links:
+            self._links.addWidget(button)
         self.show()
 
-    def _link(self, key: str, text: str) -> QPushButton:
-        link = named(QPushButton(text), "link")
-        link.clicked.connect(lambda _=False: self.wanted.emit(key))
-        return link
+    def _link(self, link: Link) -> QPushButton:
+        button = named(QPushButton(link.text), "link")
+        button.clicked.connect(lambda _=False: self.wanted.emit(link.action))
+        return button
 
     def _fill(self, groups: Sequence[Group]) -> None:
         clear_layout(self._groups)
@@ -107,9 +107,9 @@ class Banner(QFrame):
             head.setSpacing(10)
             head.addWidget(IconLabel(self._look, SEVERITY_ICONS[group.tone], group.tone))
             head.addWidget(label(group.title, "groupTitle"))
-            if group.action:
+            if group.link is not None:
                 head.addSpacing(2)
-                head.addWidget(self._link(group.action, group.action_text))
+                head.addWidget(self._link(group.link))
             head.addStretch(1)
             self._groups.addLayout(head)
             for line in group.lines:

@@ -1,4 +1,4 @@
-"""Findings: one row each, with a button for every fix; choosing one goes to its layer."""
+"""Findings: one row each, with a button for every action; choosing one goes to its layer."""
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QResizeEvent
@@ -17,10 +17,8 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from core.edits import SetRule
-from core.findings import Finding, Fix
+from core.findings import Action, Finding, Fix
 from core.recipes import gestures
-from gui.controllers.opened import REBUILT
 from gui.models.findings import FindingRole, FindingsModel
 from gui.session import Session
 from gui.widgets import theme as themes
@@ -55,19 +53,18 @@ class FindingDelegate(QStyledItemDelegate):
         bounds = body.boundingRect(QRect(0, 0, width, 10_000), int(Qt.TextFlag.TextWordWrap), message)
         return min(bounds.height(), body.lineSpacing() * 3)
 
-    def button_rows(self, finding: Finding) -> list[list[Fix]]:
-        """The fixes as rows of buttons that fit into the view's width."""
+    def button_rows(self, finding: Finding) -> list[list[Action]]:
+        """The actions as rows of buttons that fit into the view's width."""
         metrics = QFontMetrics(themes.font(self._look.theme, self._look.theme.size_small, bold=True))
         room = self._view.viewport().width() - TEXT_LEFT - PAD
-        rows: list[list[Fix]] = []
+        rows: list[list[Action]] = []
         left = 0
-        shown = [*finding.fixes, *extras(finding)]
-        for fix in shown:
-            width = metrics.horizontalAdvance(fix.title) + BUTTON_PADDING + BUTTON_GAP
+        for action in finding.actions:
+            width = metrics.horizontalAdvance(action.title) + BUTTON_PADDING + BUTTON_GAP
             if not rows or width > left:
                 rows.append([])
                 left = room
-            rows[-1].append(fix)
+            rows[-1].append(action)
             left -= width
         return rows
 
@@ -78,7 +75,7 @@ class FindingDelegate(QStyledItemDelegate):
         height = PAD + self.text_height(finding.message, width - TEXT_LEFT - PAD) + PAD
         if finding.layer:
             height += self._metrics()[1].lineSpacing() + 1
-        if (finding.fixes or extras(finding)) and index.row() < FIX_ROWS:
+        if finding.actions and index.row() < FIX_ROWS:
             height += BUTTONS * len(self.button_rows(finding)) + 4
         return QSize(width, height)
 
@@ -103,39 +100,10 @@ class FindingDelegate(QStyledItemDelegate):
             painter.drawText(line, int(Qt.AlignmentFlag.AlignVCenter), f"{finding.layer}  \u00b7  {finding.code}")
 
 
-COMPARE = "Compare\u2026"
-DEFINED = "Where is it defined?\u2026"
-STORED = "Look at the code\u2026"
-
-
-def extras(finding: Finding) -> list[Fix]:
-    """What else a finding offers: buttons that open something instead of changing the recipe."""
-    found = [Fix(COMPARE)] if disputed_weight(finding) else []
-    if finding.code == "graph.opaque" and not finding.layer:
-        found.append(Fix(REBUILT))
-    if finding.severity == "warning" and finding.layer:
-        if finding.code == "code.lambda":
-            found.append(Fix(STORED))
-        elif finding.code in ("layer.unknown", "code.custom"):
-            found.append(Fix(DEFINED))
-    return found
-
-
-def disputed_weight(finding: Finding) -> str:
-    """The weight that a finding's fixes would settle in different ways, `""` if there is none to compare."""
-    weights = [edit.weight for fix in finding.fixes for edit in fix.edits if isinstance(edit, SetRule)]
-    return weights[0] if len(weights) > 1 else ""
-
-
 class FindingsPanel(Card):
-    """The findings of the current plan. `compare_wanted` carries a weight, `code_wanted` a layer.
+    """The findings of the current plan. A fix becomes steps of the recipe here; `wanted` carries any other action."""
 
-    `take_over_wanted` asks for a model that takes the weights of one whose connections are unknown.
-    """
-
-    compare_wanted = Signal(str)
-    code_wanted = Signal(str)
-    take_over_wanted = Signal()
+    wanted = Signal(object)
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__("Findings", parent)
@@ -183,7 +151,7 @@ class FindingsPanel(Card):
     def _place_buttons(self) -> None:
         self.buttons = []
         for row, finding in enumerate(self.model.findings[:FIX_ROWS]):
-            if finding.fixes or extras(finding):
+            if finding.actions:
                 self.view.setIndexWidget(self.model.index(row), self._fix_row(finding))
 
     def _fix_row(self, finding: Finding) -> QWidget:
@@ -192,35 +160,26 @@ class FindingsPanel(Card):
         column.setContentsMargins(TEXT_LEFT, 0, PAD, 4)
         column.setSpacing(0)
         column.addStretch(1)
-        for fixes in self._delegate.button_rows(finding):
+        for actions in self._delegate.button_rows(finding):
             line = QWidget()
             line.setFixedHeight(BUTTONS)
             row = QHBoxLayout(line)
             row.setContentsMargins(0, 0, 0, 0)
             row.setSpacing(BUTTON_GAP)
-            for fix in fixes:
-                row.addWidget(self._fix_button(finding, fix))
+            for action in actions:
+                row.addWidget(self._button(finding, action))
             row.addStretch(1)
             column.addWidget(line)
         return holder
 
-    def _fix_button(self, finding: Finding, fix: Fix) -> QPushButton:
-        button = named(QPushButton(fix.title), "fix")
-        button.setAccessibleName(f"{fix.title}, fixes: {finding.message}")
-        button.setToolTip(fix.title)
-        if fix.title == COMPARE:
-            button.setObjectName("link")
-            button.clicked.connect(lambda _=False: self.compare_wanted.emit(disputed_weight(finding)))
+    def _button(self, finding: Finding, action: Action) -> QPushButton:
+        button = named(QPushButton(action.title), "fix" if isinstance(action, Fix) else "link")
+        button.setAccessibleName(f"{action.title}, fixes: {finding.message}")
+        button.setToolTip(action.title)
+        if not isinstance(action, Fix):
+            button.clicked.connect(lambda _=False: self.wanted.emit(action))
             return button
-        if fix.title in (DEFINED, STORED):
-            button.setObjectName("link")
-            button.clicked.connect(lambda _=False: self.code_wanted.emit(finding.layer))
-            return button
-        if fix.title == REBUILT:
-            button.setObjectName("link")
-            button.clicked.connect(lambda _=False: self.take_over_wanted.emit())
-            return button
-        button.clicked.connect(lambda _=False: self.take(fix))
+        button.clicked.connect(lambda _=False: self.take(action))
         button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         button.setMinimumWidth(40)
         self.buttons.append(button)

@@ -206,7 +206,7 @@ def mismatch(path: str, wanted: tuple[int, ...]) -> Finding:
         "weight.mismatch",
         path,
         f"The kernel has 73728 rows in the file, the new size needs {wanted[0]}.",
-        fixes=(
+        actions=(
             Fix("Start anew", (rule_edit(f"{path}/kernel"),)),
             Fix("Back to 96\u00d796", (make_edit("change_input", shape=[96, 96, 3]),)),
         ),

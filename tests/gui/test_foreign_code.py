@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from core import trust_store
 from core.errors import FileError
-from core.findings import Finding, Fix
+from core.findings import Finding, Fix, NameCode, TrustCode
 from core.readers.source import Source
 from core.service.messages import AskTrust, SetSource, TrustFile
 from gui.controllers.opened import SHOWN
@@ -21,10 +21,12 @@ from gui.main_window import MainWindow
 from tests.gui.hand_made import FakeWorker, layer, rule_edit, source, steps
 
 LEFT = Qt.MouseButton.LeftButton
-UNKNOWN = Finding("warning", "layer.unknown", "hidden", "hidden is a Magic, whose code is not here.", detail="hidden")
+UNKNOWN = Finding(
+    "warning", "layer.unknown", "hidden", "hidden is a Magic, whose code is not here.", (NameCode("hidden"),), "hidden"
+)
 REPLACE = Fix("Replace it by Rescaling", (rule_edit("predictions/kernel"),))
 STORED = Finding(
-    "warning", "code.lambda", "dropout", "dropout is a Lambda layer.", fixes=(REPLACE,), detail="LOAD_FAST x"
+    "warning", "code.lambda", "dropout", "dropout is a Lambda layer.", (REPLACE, TrustCode("dropout")), "LOAD_FAST x"
 )
 
 
@@ -78,7 +80,7 @@ def test_that_the_question_is_asked_from_everywhere(qtbot: QtBot, unknown: MainW
         qtbot.mouseClick(unknown.workspace.inspector.code, LEFT)
     elif door == "banner":
         qtbot.mouseClick(unknown.banner.more, LEFT)
-        unknown.banner.wanted.emit("code")
+        unknown.banner.wanted.emit(NameCode(""))
     elif door == "menu":
         menu = QMenu(unknown)
         unknown.desk.extend_menu(menu, "hidden")
@@ -291,7 +293,7 @@ def test_that_the_banner_counts_and_lists_calmly() -> None:
     repairs = [Finding("info", "legacy.repaired", f"l{number}", f"repair {number}") for number in range(20)]
     said = summary(source(findings=(UNKNOWN, STORED, *repairs)))
     assert said.sentence.endswith("1 layer without code and 1 layer with stored code \u00b7 20 repairs")
-    assert [group.action for group in said.groups] == ["code", "lambda", ""]
+    assert [group.link and group.link.action for group in said.groups] == [NameCode(""), TrustCode(""), None]
     assert len(said.groups[-1].lines) == SHOWN + 1
     assert said.groups[-1].lines[-1].startswith("\u2026 and 8 more")
 

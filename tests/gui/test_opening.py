@@ -12,7 +12,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from core.errors import FileError
-from core.findings import Finding
+from core.findings import Finding, NameCode
 from core.service.messages import OpenModel
 from gui.controllers.opened import opened as summary
 from gui.main_window import MainWindow
@@ -130,9 +130,9 @@ def test_that_the_banner_tells_kind_repairs_and_what_is_missing() -> None:
     assert said.tone == "warning"
     assert said.sentence.startswith("Keras 3 (.keras), 17 layers")
     assert said.sentence.endswith("1 layer without code \u00b7 1 repair")
-    assert [(group.tone, group.lines, group.action) for group in said.groups] == [
-        ("warning", ("The class Magic is not in Keras.",), "code"),
-        ("info", ("groups was dropped.",), ""),
+    assert [(group.tone, group.lines, group.link and group.link.action) for group in said.groups] == [
+        ("warning", ("The class Magic is not in Keras.",), NameCode("")),
+        ("info", ("groups was dropped.",), None),
     ]
 
 

@@ -14,14 +14,16 @@ from pytestqt.qtbot import QtBot
 from core.analysis.opaque import opaque_findings
 from core.analysis.opening import read_model
 from core.errors import FileError
+from core.findings import RebuildModel
 from core.readers.source import Source
 from core.recipes.gestures import make_edit, tag
 from core.recipes.recipe import Recipe
 from core.service.questions import MatchWeights
-from gui.controllers.opened import REBUILT
 from gui.main_window import MainWindow
 from tests.gui.hand_made import FakeWorker, layer, source, steps
 from tests.gui.hands import PATIENCE, begin_after, menu_of, open_file, planned
+
+REBUILT = RebuildModel.title
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.findings import Finding
+from core.findings import Finding, RebuildModel
 from core.layers.kinds import Kinds
 from core.readers.arrays.array_notes import take_notes, with_positions
 from core.readers.arrays.learnt import with_words
@@ -85,7 +85,8 @@ def read_saved_model(path: Path, kinds: Kinds | None = None) -> Described:
         "",
         "This SavedModel does not describe its Keras layers: its signatures and variables are shown, and its weights "
         "can be transferred to another model.",
-        detail="\n".join(f"{name}: {ports}" for name, ports in saved.signatures.items()),
+        (RebuildModel(),),
+        "\n".join(f"{name}: {ports}" for name, ports in saved.signatures.items()),
     )
     return Described(
         format="SavedModel",
