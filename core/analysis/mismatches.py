@@ -267,7 +267,7 @@ def changed_input(after: Graph, before: Graph) -> tuple[str, list[int | None], l
     olds = {layer.name: layer.config.get("batch_shape") for layer in before.input_layers()}
     for layer in after.input_layers():
         old, new = olds.get(layer.name), layer.config.get("batch_shape")
-        if not old or not new or list(old) == list(new) or len(old) != len(new):
+        if not old or not new or list(old[1:]) == list(new[1:]) or len(old) != len(new):
             continue
         if old[-1] == new[-1] and channel_axis(before, layer.name) == len(old) - 1:
             return layer.name, list(old[1:]), list(new[1:])

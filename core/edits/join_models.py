@@ -359,7 +359,8 @@ def _flat(second: Graph, wires: Wiring) -> tuple[list[TensorRef], list[Layer]]:
             replace(call, args=map_leaves(swap, call.args), kwargs=map_leaves(swap, call.kwargs))
             for call in layer.calls
         )
-        fresh = replace(layer, name=wires.names[layer.name], calls=calls)
+        born = layer.name if layer.born is None else layer.born
+        fresh = replace(layer, name=wires.names[layer.name], calls=calls, born=born)
         fresh = configured(fresh, name=fresh.name) if "name" in layer.config else fresh
         layers.append(fresh if second.trainable else replace(fresh, trainable=False))
     own = [swap(ref) for ref in second.input_refs() if ref not in table]
@@ -380,7 +381,8 @@ def _nested(second: Graph, other: Graph, wires: Wiring) -> tuple[list[TensorRef]
     inner = replace(second, name=wires.around)
     call = Call(args=(map_leaves(lambda ref: given[ref], other.inputs),))
     functional: dict[str, Any] = {"class_name": "Functional", "module": FUNCTIONAL, "registered_name": "Functional"}
-    model = Layer(name=wires.around, inner=inner, trainable=second.trainable, calls=(call,), **functional)
+    # its layers start as they do in a model of their own
+    model = Layer(name=wires.around, inner=inner, born="", trainable=second.trainable, calls=(call,), **functional)
     return own, [*layers, model]
 
 

@@ -40,7 +40,8 @@ class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
             if layer.name == old:
                 config = {**layer.config, "name": self.name} if "name" in layer.config else layer.config
                 inner = replace(layer.inner, name=self.name) if layer.is_model and layer.inner else layer.inner
-                layer = replace(layer, name=self.name, config=config, inner=inner)
+                born = old if layer.born is None else layer.born
+                layer = replace(layer, name=self.name, config=config, inner=inner, born=born)
             if not any(ref.layer == old for call in layer.calls for ref in call.inputs()):
                 return layer
             calls = tuple(

@@ -91,7 +91,7 @@ class Engine:
 
         What fails is kept as `NAME.unverified`. Raises `PlanRefused`, `RecipeError`, `FileError`.
         """
-        planned, files, out = self.planned(recipe), self._files(), Path(out)
+        planned, files, out = self.planned(recipe), self._files(recipe), Path(out)
         ending = output_format(out)
         check_destination(out, *(Path(source.path) for source in files.values()))
         refuse_errors(planned)
@@ -118,7 +118,7 @@ class Engine:
             raise FileError(f"{out} does not exist; apply the recipe first.", path=str(out))
         planned = self.planned(recipe)
         own = load_inputs(inputs, planned.plan.graph) if inputs else None
-        return verify(self.planner, planned, self._files(), Path(out), progress, own)
+        return verify(self.planner, planned, self._files(recipe), Path(out), progress, own)
 
     def compare(
         self, recipe: Recipe, number: int | None = None, weight: str | None = None, inputs: Sequence[str] = ()
@@ -129,12 +129,17 @@ class Engine:
         """
         plan = self.plan(recipe)
         own = load_inputs(inputs, plan.graph) if inputs else None
-        return compare(self.planner, variants(self.planner, recipe, number, weight), self._files(), own)
+        return compare(self.planner, variants(self.planner, recipe, number, weight), self._files(recipe), own)
 
     def legal_sizes(self, recipe: Recipe, name: str, axes: tuple[int, ...], wanted: int | None = None) -> LegalSizes:
         """Which sizes the input `name` may have along `axes` (batch counted), with the recipe applied."""
         return legal_sizes(self.planner.shaper, self.plan(recipe).graph, name, axes, wanted)
 
-    def _files(self) -> dict[int, Source]:
-        """Sources by `StoreKey.file`: 0 is the model, 1 and up the recipe's files in the order they were opened."""
-        return {0: self.planner.source, **dict(enumerate(self._others.values(), 1))}
+    def _files(self, recipe: Recipe) -> dict[int, Source]:
+        """The recipe's sources by `StoreKey.file`: 0 is the model, 1 and up further files as they were opened.
+
+        Those that only other recipes named are left out: they may be gone by now.
+        """
+        named = {key for edit in recipe.active() for key in getattr(edit, "files", ())}
+        further = {number: one for number, (key, one) in enumerate(self._others.items(), 1) if key in named}
+        return {0: self.planner.source, **further}

@@ -10,7 +10,7 @@ from core.analysis.fates import Move
 from core.engine.initial import initial_arrays
 from core.errors import FileError
 from core.layers.axes import Axes, axes_of
-from core.model.graph import Graph, Layer, StoreKey
+from core.model.graph import Graph, Layer, StoreKey, first_paths
 from core.phrases import shape_words
 from core.readers import open_store
 from core.readers.source import Source, WeightStore
@@ -24,8 +24,10 @@ class Arrays:
     def __init__(self, graph: Graph, files: Mapping[int, Source]) -> None:
         self._sources = files
         self._stores: dict[int, WeightStore] = {}
+        self._graph = graph
         self._layers = dict(graph.walk())
         self._levels = _levels(graph)
+        self._first_paths: dict[str, str] = {}
         self._initial: tuple[str, dict[str, Array]] = ("", {})
 
     def __enter__(self) -> Self:
@@ -93,7 +95,8 @@ class Arrays:
             level, layer = self._levels[move.layer], self._layers[move.layer]
             call = layer.calls[0]
             tensors = {ref: level.spec(ref) for ref in call.inputs()}
-            values = initial_arrays(move.layer, layer, call, tensors)
+            self._first_paths = self._first_paths or first_paths(self._graph)
+            values = initial_arrays(self._first_paths[move.layer], layer, call, tensors)
             self._initial = (move.layer, values)
         return values[move.key]
 

@@ -13,9 +13,12 @@ from core.model.graph import Call, Layer, TensorRef, TensorSpec
 from core.rules.base import Array
 
 
-def initial_arrays(path: str, layer: Layer, call: Call, tensors: Mapping[TensorRef, TensorSpec]) -> dict[str, Array]:
-    """Fresh arrays of one layer by storage key, from its own initializers; the same for the same path every time."""
-    keras.utils.set_random_seed(zlib.crc32(path.encode()) & 0x7FFFFFFF)
+def initial_arrays(first: str, layer: Layer, call: Call, tensors: Mapping[TensorRef, TensorSpec]) -> dict[str, Array]:
+    """Fresh arrays of one layer by storage key, from its own initializers; the same for the same path every time.
+
+    `first` is the path that the layer came with, so that another name gives no other values.
+    """
+    keras.utils.set_random_seed(zlib.crc32(first.encode()) & 0x7FFFFFFF)
     # drawn as float32 whatever the layer's dtype: other dtypes draw other numbers from the same seed
     fresh = make_layer(in_single_precision(layer))
     args, kwargs = symbolic_arguments(call, dict(tensors))

@@ -88,7 +88,7 @@ class Planner:
         findings += [
             mismatch_finding(move, layers[move.layer], shaped.graph, steps[0].shaped.graph)
             for move in moves
-            if move.fate.fate == "mismatched"
+            if move.fate.fate == "mismatched" and _asked(shaped, move.layer, layers[move.layer])
         ]
         findings += unplaced_findings(moves, layers)
         if len(steps) > 1:
@@ -282,6 +282,11 @@ def _ports(graph: Graph, refs: tuple[TensorRef, ...]) -> tuple[Port, ...]:
     tensors = _tensors(graph)
     specs = [(ref.layer, tensors.get(ref, TensorSpec(None))) for ref in refs]
     return tuple(Port(name, spec.shape, spec.dtype) for name, spec in specs)
+
+
+def _asked(shaped: Shaped, path: str, layer: Layer) -> bool:
+    """Whether it is known what a layer needs: not of one that Keras refuses, nor of those behind it."""
+    return path in shaped.needs or layer.opaque or not shaped.problems
 
 
 def _kind(edit: AnyEdit) -> str:

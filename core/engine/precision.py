@@ -3,6 +3,8 @@
 Every float dtype of the configuration becomes float64, those of wrapped layers, operations and constants too.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -30,6 +32,26 @@ def double_model(graph: Graph) -> Any:
     finally:
         keras.config.set_dtype_policy(policy)
         keras.config.set_floatx(floats)
+
+
+@contextlib.contextmanager
+def single_maxima() -> Iterator[None]:
+    """The largest of numbers in a volume are looked for in single precision, for as long as the block lasts.
+
+    TensorFlow has no such pooling in double precision. What is found is one of the numbers, rounded once: no sum.
+    """
+    kept = keras.src.backend.nn.max_pool
+
+    def pooled(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if inputs.dtype != DOUBLE or len(inputs.shape) < 5:
+            return kept(inputs, *args, **kwargs)
+        return keras.ops.cast(kept(keras.ops.cast(inputs, "float32"), *args, **kwargs), DOUBLE)
+
+    keras.src.backend.nn.max_pool = pooled
+    try:
+        yield
+    finally:
+        keras.src.backend.nn.max_pool = kept
 
 
 def _doubled(value: Any) -> Any:

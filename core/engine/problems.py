@@ -11,10 +11,11 @@ from core.engine.shapes import SEVERAL, Problem, Shaped, Shaper
 from core.findings import Finding, Fix
 from core.model.graph import Graph, Layer, TensorSpec
 from core.phrases import sample_words, shape_words
-from core.surgery.baked import recut, target_of
+from core.surgery.baked import rebaked, recut, target_of
 from core.surgery.positions import constant_shapes
 
 _TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
+_ROUNDS = 8
 _STEPS = (2, 4, 8, 16, 32, 64, 128)
 _JOINS = frozenset({"Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot"})
 
@@ -27,7 +28,7 @@ def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Fin
         layer = layers.get(problem.layer)
         found = _finding(problem, layer, shaped.graph, shaper)
         if not problem.bad_config and (number == 0 or found.code == "shape.too_small"):
-            found = replace(found, actions=size_fixes(shaped.graph, source.graph, shaper))
+            found = replace(found, actions=size_fixes(problem.layer, shaped.graph, source.graph, shaper))
         findings.append(found)
     lost = [path for path in shaped.unchecked if path not in source.unchecked and not layers[path].opaque]
     if lost and not shaped.problems:
@@ -72,12 +73,17 @@ def reshape_findings(after: Graph, before: Graph) -> list[Finding]:
     return found
 
 
-def size_fixes(after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:
-    """What would let a model take a size that it refuses: padding to a multiple that works, or resizing to the old."""
+def size_fixes(refused: str, after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:
+    """What would let a model take a size that it refuses: padding to a multiple that works, or resizing to the old.
+
+    Nothing, where the layer `refused` does not take the old size either: sizes are not what is wrong there.
+    """
     back = changed_input(after, before)
     if back is None or None in back[1] or None in back[2]:
         return ()
     name, old, new = back
+    if refused in _refused(after, before, name, old, shaper):
+        return ()
     fixes = []
     step = next((one for one in _STEPS if _works(after, name, new, one, shaper)), None)
     if step is not None:
@@ -87,14 +93,29 @@ def size_fixes(after: Graph, before: Graph, shaper: Shaper) -> tuple[Fix, ...]:
     return (*fixes, *adapter_fix(after, before))
 
 
+def _refused(after: Graph, before: Graph, name: str, shape: list[int | None], shaper: Shaper) -> set[str]:
+    """The layers that Keras refuses with another shape of one input, constants put right for it."""
+    shaped = shaper.shape(_resized(after, name, shape))
+    for _ in range(_ROUNDS):
+        settled = rebaked(before, shaped.graph)
+        if settled is shaped.graph:
+            break
+        shaped = shaper.shape(settled)
+    return {problem.layer for problem in shaped.problems}
+
+
 def _works(graph: Graph, name: str, new: list[int | None], step: int, shaper: Shaper) -> bool:
     """Whether the model takes the next multiples of `step`, where that is another size than the wanted one."""
     padded = [-(-int(size or 0) // step) * step for size in new[:-1]]
     if padded == new[:-1]:
         return False
+    return not shaper.shape(_resized(graph, name, [*padded, new[-1]])).problems
+
+
+def _resized(graph: Graph, name: str, shape: list[int | None]) -> Graph:
     layer = graph.layer(name)
-    trial = replace(layer, config={**layer.config, "batch_shape": [None, *padded, new[-1]]})
-    return not shaper.shape(graph.with_layer(name, trial)).problems
+    batch = (layer.config.get("batch_shape") or [None])[0]
+    return graph.with_layer(name, replace(layer, config={**layer.config, "batch_shape": [batch, *shape]}))
 
 
 def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper) -> Finding:

@@ -14,6 +14,7 @@ from core.analysis.fates import Move
 from core.engine.shapes import Shaped
 from core.findings import Finding
 from core.model.contract import Contract, End
+from core.model.graph import first_paths
 
 _FOLLOWERS = frozenset({"set_rule", "set_trainable", "accept_losses"})
 
@@ -76,11 +77,18 @@ def _end(step: Step) -> End:
 
 
 def _comparable(before: Step, after: Step) -> bool:
-    """Whether both can be run, with the same values in the weights that no file has (they start by place and shape)."""
+    """Whether both can be run, with the same values in the weights that no file has.
+
+    They start by their shape and the place that their layer came to.
+    """
     if any(layer.opaque for step in (before, after) for _, layer in step.shaped.graph.walk()):
         return False
-    old, new = (
-        {(move.fate.weight, move.fate.shape) for move in step.moves if move.fate.fate == "initialized"}
-        for step in (before, after)
-    )
+    old, new = (_started(step) for step in (before, after))
     return not (old - new and new - old)
+
+
+def _started(step: Step) -> set[tuple[str, str, tuple[int, ...]]]:
+    """The weights that start anew: where their layer came to, their name and shape."""
+    fresh = [move for move in step.moves if move.fate.fate == "initialized"]
+    first = first_paths(step.shaped.graph) if fresh else {}
+    return {(first[move.layer], move.name, move.fate.shape) for move in fresh}

@@ -101,6 +101,7 @@ class Layer(Struct, frozen=True):
     `weights` are the arrays the source has for this layer (none for new layers).
     `rules` says, per weight name, how its array becomes one of another shape (see `core.rules`).
     `origin` is the layer's path in the source, kept through renames; `None` for new layers.
+    `born` is the name that a new layer came with, where it has another one now (see `first_paths`).
     `opaque` marks a layer whose code is missing: it is carried through untouched.
     `history` is what a change of channels notes for a later one (see `core.surgery.channel_history`).
     `trusted` are the digests of the stored code in this layer that the person trusts; code that is not among them is
@@ -121,6 +122,7 @@ class Layer(Struct, frozen=True):
     inner: "Graph | None" = None
     inner_key: str | None = None
     origin: str | None = None
+    born: str | None = None
     opaque: bool = False
     history: Any = None
     trusted: frozenset[str] = frozenset()
@@ -267,6 +269,18 @@ class Graph(Struct, frozen=True):
                 new = replace(old, inner=old.inner.with_layer(rest, layer))
                 return replace(self, layers=(*self.layers[:index], new, *self.layers[index + 1 :]))
         raise KeyError(path)
+
+
+def first_paths(graph: Graph, prefix: str = "", before: str = "") -> dict[str, str]:
+    """The path that each layer came with, by its path now: a name of its own says nothing of its first values."""
+    found: dict[str, str] = {}
+    for layer in graph.layers:
+        first = layer.origin if layer.origin is not None else layer.name if layer.born is None else layer.born
+        path = prefix + layer.name
+        found[path] = before + first
+        if layer.inner is not None:
+            found.update(first_paths(layer.inner, f"{path}/", f"{before}{first}/" if first else before))
+    return found
 
 
 def origins(graph: Graph, prefix: str = "", before: str = "") -> dict[str, str]:

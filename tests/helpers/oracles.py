@@ -5,12 +5,15 @@ may be run at the size it had before: its layers compute at any size that their 
 """
 
 import contextlib
+import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest.mock import patch
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 Array = np.ndarray[Any, Any]
 Inputs = dict[str, Array]
@@ -24,6 +27,37 @@ def any_size() -> Iterator[None]:
         patch("keras.src.models.functional.Functional.input_spec", None),
         patch("keras.src.models.sequential.Sequential.input_spec", None, create=True),
     ):
+        yield
+
+
+_FIRST = ("conv", "depthwise_conv", "separable_conv", "conv_transpose", "average_pool", "max_pool")
+
+
+@contextlib.contextmanager
+def on_a_cpu() -> Iterator[None]:
+    """What TensorFlow on a CPU cannot do in double precision, done another way: channels first are brought to the back,
+    and the largest numbers are looked for in single precision.
+    """
+
+    def around(function: Any) -> Any:
+        names = inspect.signature(function)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = names.bind(*args, **kwargs).arguments
+            first, x = given.get("data_format") == "channels_first", given["inputs"]
+            dtype = x.dtype
+            if first:
+                x, given["data_format"] = tf.experimental.numpy.moveaxis(x, 1, -1), "channels_last"
+            given["inputs"] = tf.cast(x, tf.float32) if function.__name__ == "max_pool" else x
+            found = tf.cast(function(**given), dtype)
+            return tf.experimental.numpy.moveaxis(found, -1, 1) if first else found
+
+        return call
+
+    with contextlib.ExitStack() as stack:
+        for name in _FIRST:
+            function = getattr(keras.src.backend.nn, name)
+            stack.enter_context(patch(f"keras.src.backend.nn.{name}", around(function)))
         yield
 
 
@@ -47,7 +81,7 @@ def drawn(model: Any, **shapes: Any) -> Inputs:
 def run(model: Any, inputs: Mapping[str, Array]) -> list[Array]:
     """The outputs of a model on inputs by name."""
     given = [inputs[name] for name in input_names(model)]
-    with any_size():
+    with any_size(), on_a_cpu():
         found = model(given[0] if len(given) == 1 else given, training=False)
     return [np.asarray(one, np.float64) for one in keras.tree.flatten(found)]
 
@@ -56,7 +90,7 @@ def inner(model: Any, inputs: Mapping[str, Array], tensors: list[Any]) -> list[A
     """Tensors inside a model on inputs by name."""
     part = keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, tensors)
     given = [inputs[name] for name in input_names(model)]
-    with any_size():
+    with any_size(), on_a_cpu():
         found = part(given[0] if len(given) == 1 else given, training=False)
     return [np.asarray(one, np.float64) for one in keras.tree.flatten(found)]
 
@@ -152,11 +186,10 @@ def _classes(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     given = drawn(new)
     found = []
     for side, model in (("new", new), ("old", old)):
-        layer = model.get_layer(fields["layer"])
+        layer = layer_of(model, fields["layer"])
         kept, layer.activation = layer.activation, keras.activations.linear
         try:
-            calls = fields.get("calls") or [0]
-            values = inner(model, given, [layer._inbound_nodes[calls[0]].output_tensors[0]])[0]
+            values = inner(model, given, [at(model, [fields["layer"], fields.get("calls") or [0], 0])])[0]
         finally:
             layer.activation = kept
         found.append(np.take(values, fields[side], axis=int(fields["axis"])))
@@ -170,6 +203,132 @@ def _tail(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     entering = {name: value.astype(np.float32) for (name, _), value in zip(fields["given"], middle, strict=True)}
     found = run(old, given)
     return off(run(new, {**given, **entering}), [found[int(number)] for number in fields["outputs"]])
+
+
+@contextlib.contextmanager
+def own_sums() -> Iterator[None]:
+    """Keras on TensorFlow adds the bias of a channels-first map along its width where that is as large as the number of
+    channels; here sums are TensorFlow's own.
+    """
+    with patch("keras.src.backend.numpy.add", lambda one, two: tf.add(one, two)):
+        yield
+
+
+def _transposed(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    given = drawn(old)
+    turned = {name: np.transpose(given[name], order) for name, order in fields["inputs"].items()}
+    with own_sums():
+        found, held = run(new, {**given, **turned}), run(old, given)
+    return off(found, [np.transpose(one, order) for one, order in zip(held, fields["outputs"], strict=True)])
+
+
+def _stacked(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    """One frame, again and again; `outputs` are the axes along which answers repeat, 0 for none."""
+    name, axis, given = fields["input"], fields["at"], drawn(old)
+    declared = dict(zip(input_names(new), new.inputs, strict=True))[name].shape[axis] or 12
+    clip = np.stack([given[name]] * declared, axis=axis)
+    with own_sums():
+        found, held = run(new, {**given, name: clip}), run(old, given)
+    held = [
+        np.stack([one] * two.shape[place], axis=place) if place else one
+        for one, two, place in zip(held, found, fields["outputs"], strict=True)
+    ]
+    return off(found, held)
+
+
+def _kept_words(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    """Inputs of words that both lookups know; and each of these words alone has the row that it had."""
+    sides = [layer_of(model, fields["lookup"]) for model in (old, new)]
+    known = [list(side.get_vocabulary(include_special_tokens=False)) for side in sides]
+    both = [word for word in known[0] if word in set(known[1])]
+    tensor = sides[1]._inbound_nodes[0].input_tensors[0]
+    given, rng = drawn(new), np.random.default_rng(3)
+    name = tensor._keras_history.operation.name
+    if name not in given:
+        return 0.0  # the lookup is inside a nested model, or something comes before it
+    given[name] = rng.choice(np.array(both, given[name].dtype), given[name].shape)
+    drift = off(run(new, given), run(old, given))
+    tables = [_table(side) for side in sides]
+    if all(table is not None for table in tables):
+        rows = [
+            np.asarray(table.embeddings)[np.asarray(side(np.array(both, given[name].dtype)))]
+            for table, side in zip(tables, sides, strict=True)
+        ]
+        drift = max(drift, off([rows[1]], [rows[0]]))
+    return drift
+
+
+def _table(lookup: Any) -> Any:
+    users = [node.operation for node in lookup._outbound_nodes]
+    return users[0] if len(users) == 1 and isinstance(users[0], keras.layers.Embedding) else None
+
+
+def layer_of(model: Any, path: str) -> Any:
+    for name in path.split("/"):
+        model = model.get_layer(name)
+    return model
+
+
+def _joined(fields: Mapping[str, Any], old: Any, new: Any) -> float:
+    """Both models by themselves: the inputs of the old one come first, then those of the other that nothing feeds."""
+    edit = fields["edit"]
+    other = keras.saving.load_model(edit.file, compile=False)
+    arrays = drawn(new)
+    names, given = input_names(new), [arrays[name] for name in input_names(new)]
+    mine = dict(zip(input_names(old), given, strict=False))
+    own = given[len(mine) :]
+    first, outer = run(old, mine), input_names(other)
+    kept = first
+    if edit.how == "parallel":
+        fed = dict(zip(outer, given if edit.shared else own, strict=edit.shared))
+    else:
+        ends = [tensor._keras_history.operation.name for tensor in old.outputs]
+        going = ends.index(edit.output) if edit.output in ends else 0
+        entering = (
+            first[going]
+            if edit.output is None or edit.output in ends
+            else inner(old, mine, [at(old, [edit.output, [0], 0])])[0]
+        )
+        kept = [one for number, one in enumerate(first) if number != going] if edit.output in (None, *ends) else []
+        fed = {outer[0]: entering.astype(np.float32)}
+    assert len(names) == len(mine) + (len(outer) if edit.how == "parallel" and not edit.shared else 0)
+    second = run(other, fed)
+    if edit.merge == "concatenate":
+        wanted = [np.concatenate(pair, axis=-1) for pair in zip(kept, second, strict=True)]
+    elif edit.merge is not None:
+        share = 0.5 if edit.merge == "average" else 1.0
+        wanted = [(one + two) * share for one, two in zip(kept, second, strict=True)]
+    else:
+        wanted = [*kept, *second]
+    return off(run(new, arrays), wanted)
+
+
+def retyped(old: Any, policy: str, name: str) -> Any:
+    """The model as Keras builds it under another dtype policy: of all layers (`*`), or of one at the top."""
+    config = json.loads(old.to_json())
+
+    def walk(entry: Any, inside: bool) -> None:
+        if isinstance(entry, list):
+            for one in entry:
+                walk(one, inside)
+        elif isinstance(entry, dict):
+            fields = entry.get("config")
+            if isinstance(fields, dict) and "class_name" in entry:
+                chosen = inside or fields.get("name") == name
+                if chosen and "dtype" in fields and entry["class_name"] not in ("InputLayer", "Normalization"):
+                    fields["dtype"] = policy
+                walk(list(fields.values()), chosen)
+            else:
+                walk(list(entry.values()), inside)
+
+    if policy not in ("int8", "float8"):
+        walk(config, name == "*")
+    fresh = keras.models.model_from_json(json.dumps(config))
+    for mine, theirs in zip(fresh.weights, old.weights, strict=True):
+        mine.assign(theirs)
+    if policy == "int8":
+        (fresh if name == "*" else fresh.get_layer(name)).quantize(policy)
+    return fresh
 
 
 def at(model: Any, place: Any) -> Any:
@@ -202,4 +361,8 @@ ORACLES: dict[str, Callable[[Mapping[str, Any], Any, Any], float]] = {
     "batch": _batch,
     "classes": _classes,
     "tail": _tail,
+    "transposed": _transposed,
+    "stacked": _stacked,
+    "kept_words": _kept_words,
+    "joined": _joined,
 }

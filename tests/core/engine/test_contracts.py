@@ -274,7 +274,7 @@ def test_that_a_model_without_weights_makes_no_promises_about_fresh_ones(tmp_pat
     kept = plan(path, KEEP)
     assert kept.ok
     assert kept.contracts == ()
-    assert plan(path, {"do": "rename_layer", "layer": "stem", "name": "first"}).contracts == ()
+    assert len(plan(path, {"do": "rename_layer", "layer": "stem", "name": "first"}).contracts) == 1
     assert len(plan(path, {"do": "remove_head"}).contracts) == 1
 
 
