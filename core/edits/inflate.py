@@ -6,7 +6,7 @@ from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.model.contract import Contract
-from core.model.graph import Graph, Layer, TensorRef
+from core.model.graph import Graph, Layer
 from core.phrases import sample_words, shape_words
 from core.rules.arranged import InflatedRows
 from core.surgery.anatomy import channel_axis, find_input
@@ -103,8 +103,9 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
         return f"Inflate to {shape_words(self.shape)} by {self.how}"
 
     def _reaching(self, grown: Grown, after: Graph) -> tuple[str, ...]:
-        """Convolutions with averaged kernels whose padding adds frames."""
-        return tuple(path for path in grown.padded if _adds_frames(after, path, grown.at))
+        """Convolutions with averaged kernels whose padding adds frames; of two that were one the first has them."""
+        first = dict(grown.split)
+        return tuple(path for path in grown.padded if _adds_frames(after, first.get(path, path), grown.at))
 
     def _grown(self, graph: Graph) -> Grown:
         """The answer, remembered for the graph last asked about: contracts and findings ask again."""
@@ -144,15 +145,16 @@ def _adds_frames(graph: Graph, path: str, at: int) -> bool:
     level = graph.find(prefix[:-1]).inner if prefix else graph
     if level is None or "kernel_size" not in layer.config:
         return True
-    shape = level.spec(layer.calls[0].inputs()[0] if layer.calls else TensorRef("")).shape
-    size = shape[at] if shape and len(shape) > at else None
     taps = layer.config["kernel_size"]
     steps = layer.config.get("strides", 1)
     taps = taps[0] if isinstance(taps, (list, tuple)) else taps
     step = steps[0] if isinstance(steps, (list, tuple)) else steps
-    if size is None:
-        return bool(taps > 1)
-    return bool((-(-size // step) - 1) * step + taps > size)
+    for ref in (ref for call in layer.calls for ref in call.inputs()):
+        shape = level.spec(ref).shape
+        size = shape[at] if shape and len(shape) > at else None
+        if taps > 1 if size is None else (-(-size // step) - 1) * step + taps > size:
+            return True
+    return not layer.calls and bool(taps > 1)
 
 
 _LAST: dict[str, tuple[Graph, Inflate, Grown]] = {}

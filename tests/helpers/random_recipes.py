@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from core.graph import Graph, Layer
-from core.plan import Plan
+from core.model.graph import Graph, Layer
+from core.model.plan import Plan
 from tests.helpers.models import seed_weights
 from tests.helpers.random_models import random_edit
 

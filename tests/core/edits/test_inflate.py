@@ -147,6 +147,51 @@ def test_that_averages_over_padding_are_told_and_measured(tmp_path: Path) -> Non
         assert [one.exact for one in again.contracts] == [True]
 
 
+def separable() -> Any:
+    start = keras.Input((12, 10, 3))
+    return keras.Model(start, L.SeparableConv2D(4, 3, padding="same", strides=2, name="apart")(start))
+
+
+def separable_inside() -> Any:
+    start = keras.Input((12, 10, 3))
+    return keras.Model(start, L.Flatten()(separable()(start)))
+
+
+def separable_twice() -> Any:
+    start = keras.Input((12, 10, 3))
+    apart = L.SeparableConv2D(3, 3, padding="same", name="apart")
+    return keras.Model(start, apart(apart(start)))
+
+
+def separable_signal() -> Any:
+    start = keras.Input((12, 3))
+    return keras.Model(start, L.SeparableConv1D(4, 3, padding="same", strides=2, name="apart")(start))
+
+
+@pytest.mark.parametrize("build", [separable, separable_twice, separable_signal])
+@pytest.mark.parametrize("stride", ["one", "same"])
+def test_that_a_separable_convolution_that_became_two_is_told_of_as_well(
+    build: Any, stride: str, tmp_path: Path
+) -> None:
+    """The second of them has no taps along the new axis; the first has, and padding adds frames."""
+    model = build()
+    found, worst = compared(model, tmp_path, (5, *model.input_shape[1:]), how="mean", stride=stride)
+    assert worst > 1e-3
+    assert [one.exact for one in found.contracts] == [False]
+    told = next(one for one in found.findings if one.code == "adapt.lossy")
+    assert told.message.startswith("apart averages over frames that padding adds at both ends")
+
+
+def test_that_a_separable_convolution_in_a_model_inside_is_told_of_as_well(tmp_path: Path) -> None:
+    found, _ = compared(
+        keras.Sequential([keras.Input((12, 10, 3)), separable_inside(), L.Dense(2)]),
+        tmp_path,
+        (5, 12, 10, 3),
+        how="mean",
+    )
+    assert [one.exact for one in found.contracts] == [False]
+
+
 def test_that_the_ends_alone_are_weaker(tmp_path: Path) -> None:
     """One averaged kernel of three taps: the outer frames lack a third, all others are exact."""
     start = keras.Input((7, 6, 3))

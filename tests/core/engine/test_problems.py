@@ -1,5 +1,7 @@
 """What a model cannot take is said before anything is built: the right layer, the right reason, fixes that work."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,3 +202,81 @@ def test_that_a_shared_model_fed_two_shapes_is_refused_where_weights_would_diffe
 
 def test_that_a_model_without_any_problem_has_no_findings(tmp_path: Path) -> None:
     assert plan(saved(build("residual"), tmp_path)).findings == ()
+
+
+def words_beside(nested: bool) -> Any:
+    """An image and ids of words; the words go through an Embedding."""
+    keras.backend.clear_session()
+    image, ids = keras.Input((12, 12, 3), name="image"), keras.Input((4,), dtype="int32", name="ids")
+    inside = keras.Input((4,), dtype="int32", name="inside")
+    looked = layers.Embedding(9, 3, name="table")
+    words = keras.Model(inside, looked(inside), name="words")(ids) if nested else looked(ids)
+    pooled = layers.GlobalAveragePooling1D(name="mean")(words)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, padding="same", name="conv")(image))
+    model = keras.Model([image, ids], layers.Dense(2)(layers.Concatenate()([x, pooled])))
+    fill(model)
+    return model
+
+
+def old_words_beside(path: Path) -> Path:
+    """The same by Keras 2."""
+    program = (
+        "import sys, tf_keras as k; l = k.layers\n"
+        "image, ids = k.Input((12, 12, 3), name='image'), k.Input((4,), dtype='int32', name='ids')\n"
+        "pooled = l.GlobalAveragePooling1D(name='mean')(l.Embedding(9, 3, name='table')(ids))\n"
+        "x = l.GlobalAveragePooling2D()(l.Conv2D(4, 3, padding='same', name='conv')(image))\n"
+        "k.Model([image, ids], l.Dense(2)(l.Concatenate()([x, pooled]))).save(sys.argv[1])\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, capture_output=True, timeout=300)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["flat", "nested", "keras 2"])
+def test_that_no_size_is_offered_for_what_another_size_does_not_settle(kind: str, tmp_path: Path) -> None:
+    """Keras refuses the replaced layer's tensor at every size of the image, so only the replacement is at fault."""
+    source = (
+        old_words_beside(tmp_path / "old.h5") if kind == "keras 2" else saved(words_beside(kind == "nested"), tmp_path)
+    )
+    path = "words/table" if kind == "nested" else "table"
+    wrong = {"do": "replace_layer", "layer": path, "config": {"class_name": "Dense", "config": {"units": 3}}}
+    for size in (16, 8):
+        step = {"do": "change_input", "input": "image", "shape": [size, size, 3]}
+        assert plan(source, step).ok
+        assert [one.fixes for one in plan(source, step, wrong).findings if one.layer == "mean"] == [()]
+    batch = {"do": "set_batch", "batch": 1}
+    assert plan(source, batch).ok
+    # no size was changed
+    assert [one.fixes for one in plan(source, batch, wrong).findings if one.layer == "mean"] == [()]
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
+@pytest.mark.parametrize("kind", ["Conv2DTranspose", "Conv2D", "Conv1D"])
+def test_that_nothing_is_said_of_the_arrays_of_a_layer_that_is_refused(nested: bool, kind: str, tmp_path: Path) -> None:
+    """What the refused layer would need is not known, so no sentence may say that it needs another shape."""
+    source = saved(dense_after_flatten(nested), tmp_path)
+    config = {"class_name": kind, "config": {"filters": 7, "kernel_size": 1, "padding": "same"}}
+    refused = only_error(plan(source, {"do": "replace_layer", "layer": "after", "config": config}))
+    assert (refused.code, refused.layer) == ("shape.incompatible", "after")
+
+
+def test_that_nothing_is_said_of_the_arrays_of_a_refused_layer_in_a_file_of_keras_2(tmp_path: Path) -> None:
+    source = old_words_beside(tmp_path / "old.h5")
+    config = {"class_name": "Conv2DTranspose", "config": {"filters": 2, "kernel_size": 1}}
+    refused = only_error(plan(source, {"do": "replace_layer", "layer": "dense", "config": config}))
+    assert (refused.code, refused.layer) == ("shape.incompatible", "dense")
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
+def test_that_a_file_which_no_step_names_any_more_may_be_gone(nested: bool, tmp_path: Path) -> None:
+    """A person tries a step with a further file, takes the step back, and removes the file."""
+    source = saved(words_beside(nested), tmp_path)
+    other = tmp_path / "other.keras"
+    start = keras.Input((2,))
+    keras.Model(start, layers.Dense(3)(start)).save(other)
+    join = {"do": "join_models", "file": str(other)}
+    engine = opened(source)
+    assert engine.plan(recipe(join)).ok
+    other.unlink()
+    step = recipe({"do": "change_input", "input": "image", "shape": [16, 16, 3]})
+    assert_verified(engine.apply(step, tmp_path / "out.keras").verification)
+    assert engine.verify(step, tmp_path / "out.keras").ok
