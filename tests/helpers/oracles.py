@@ -216,7 +216,7 @@ def own_sums() -> Iterator[None]:
 
 def _transposed(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     given = drawn(old)
-    turned = {name: np.transpose(given[name], order) for name, order in fields["inputs"].items()}
+    turned = {name: np.transpose(given[name], order) for name, order in fields["given"].items()}
     with own_sums():
         found, held = run(new, {**given, **turned}), run(old, given)
     return off(found, [np.transpose(one, order) for one, order in zip(held, fields["outputs"], strict=True)])
@@ -270,8 +270,11 @@ def layer_of(model: Any, path: str) -> Any:
 
 
 def _joined(fields: Mapping[str, Any], old: Any, new: Any) -> float:
-    """Both models by themselves: the inputs of the old one come first, then those of the other that nothing feeds."""
-    edit = fields["edit"]
+    """Both models by themselves: the inputs of the old one come first, then those of the other that nothing feeds.
+
+    How they are joined is read off the recipe's own step.
+    """
+    edit = next(one for one in reversed(fields["steps"]) if getattr(one, "file", None) == fields["file"])
     other = keras.saving.load_model(edit.file, compile=False)
     arrays = drawn(new)
     names, given = input_names(new), [arrays[name] for name in input_names(new)]

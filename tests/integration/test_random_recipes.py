@@ -15,7 +15,6 @@ import pytest
 from core.engine.api import Engine
 from core.engine.planner import Planned
 from core.errors import RecipeError
-from core.model.contract import Contract
 from core.recipes.gestures import apply_fix
 from core.recipes.recipe import Recipe
 from tests.core.engine.drive import opened, recipe
@@ -124,9 +123,10 @@ def judge(edit: dict[str, Any], new: Planned, models: Stages, before: Any, after
             continue
         old = models.model(stage.before.shaped)
         for claim in stage.contracts:
-            drift = measured(claim, old, after) if claim.exact else 0.0
+            fields = {**contract_fields(claim), "steps": models.steps.edits}
+            drift = ORACLES[contract_kind(claim)](fields, old, after) if claim.exact else 0.0
             if drift > EXACT:
-                drift = in_double(claim, old, after, drift)
+                drift = in_double(contract_kind(claim), fields, old, after, drift)
             assert drift <= EXACT, f"{label}: {claim.name} is called exact and off by {drift:.2g}"
     if edit["do"] in ("rename_layer", "set_trainable"):
         given = drawn(before)
@@ -140,12 +140,7 @@ def judge(edit: dict[str, Any], new: Planned, models: Stages, before: Any, after
         )
 
 
-def measured(claim: Contract, old: Any, new: Any) -> float:
-    """How far a contract is off, by the oracle of its kind."""
-    return ORACLES[contract_kind(claim)](contract_fields(claim), old, new)
-
-
-def in_double(claim: Contract, old: Any, new: Any, drift: float) -> float:
+def in_double(kind: str, fields: dict[str, Any], old: Any, new: Any, drift: float) -> float:
     """The drift in double precision, which rounds in no digit that counts; as it was where rounding explains it not.
 
     What rounding does is measured at both models.
@@ -153,7 +148,7 @@ def in_double(claim: Contract, old: Any, new: Any, drift: float) -> float:
     exact = [retyped(model, "float64", "*") for model in (old, new)]
     pairs = zip((old, new), exact, strict=True)
     rounding = max(off(run(one, drawn(one)), run(two, drawn(one))) for one, two in pairs)
-    return measured(claim, *exact) if drift <= ROUNDS * rounding else drift
+    return ORACLES[kind](fields, *exact) if drift <= ROUNDS * rounding else drift
 
 
 def precise(edit: dict[str, Any], before: Any, after: Any, label: str) -> None:
