@@ -74,7 +74,7 @@ def test_that_a_new_layer_starts_with_the_values_that_it_would_have_under_its_fi
     assert_verified(written.verification)
     given = random_input(plain)
     assert drift(outputs(model, given)[0], outputs(plain, given)[0]) == 0.0
-    assert any(contract.name == "new(x) == old(x)" for contract in written.verification.contracts)
+    assert any(contract.name == "new(x) == old(x)" for contract in written.plan.contracts)
 
 
 def test_that_a_layer_put_into_a_nested_model_starts_alike_when_the_model_is_renamed(
