@@ -213,15 +213,18 @@ def _planned(
     Every file is read first, the recipe's and the `result` to be checked too: a bad one is told without waiting, and
     does no harm where Keras is.
     """
+    from core.analysis.recipe_files import RecipeFiles
+    from core.service.apart import read_proven
+
     source = _read(model, weights)
-    for path in (path for edit in recipe.active() for path in getattr(edit, "files", ())):
-        _read(path)
+    files = RecipeFiles(read_proven)
+    files.of(recipe)
     if result is not None and Path(result).suffix.lower() in _READABLE and Path(result).exists():
-        _read(result)
+        files.read(result)
     with speech.progress("importing Keras") as progress:
         from core.engine import api
 
-        engine = api.Engine()
+        engine = api.Engine(files)
         progress("planning", 0.5)
         engine.set_source(source, code or (), trust)
         return engine, engine.plan(recipe)

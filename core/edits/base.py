@@ -23,6 +23,14 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Whether `apply` takes what has become of each weight so far, a `core.model.plan.Fate` by its path."""
     enabled: bool = True
 
+    @property
+    def files(self) -> Mapping[str, tuple[str, str | None]]:
+        """The further files this edit reads, by the name it knows each by: the file, and one of weights beside it.
+
+        The planner passes what they hold to `apply`, by the same names.
+        """
+        return {}
+
     def check(self) -> None:
         """Refuse fields that are out of range whatever the model. Raises `EditError` with one sentence."""
 

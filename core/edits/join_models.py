@@ -50,13 +50,8 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
         return self.file if self.weights is None else f"{self.file} with {self.weights}"
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """The further files this edit reads, by key."""
-        return (self.key,)
-
-    @property
-    def paths(self) -> dict[str, tuple[str, str | None]]:
-        """For each key a file and, beside it, its file of weights."""
+    def files(self) -> dict[str, tuple[str, str | None]]:
+        """The other model's file with its file of weights."""
         return {self.key: (self.file, self.weights)}
 
     def check(self) -> None:

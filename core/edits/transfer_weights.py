@@ -44,9 +44,9 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
     pairs: tuple[tuple[str, str], ...] = ()
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """The further files this edit reads; the planner opens them and passes them to `apply`."""
-        return (self.file,)
+    def files(self) -> dict[str, tuple[str, str | None]]:
+        """The file that the weights come from."""
+        return {self.file: (self.file, None)}
 
     def check(self) -> None:
         """`pairs` needs pairs."""

@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from msgspec.structs import replace
 
-from core.analysis.opening import read_model
+from core.analysis.recipe_files import RecipeFiles
 from core.engine.compare import compare, variants
-from core.engine.execute import Progress, execute, output_format, quiet, refuse_errors
+from core.engine.execute import Progress, execute, output_format, quiet, refuse_errors, used_paths
 from core.engine.formats import format_findings
 from core.engine.legal import legal_sizes
 from core.engine.own_inputs import load_inputs
@@ -23,6 +23,9 @@ from core.readers.source import Source
 from core.recipes.recipe import Recipe
 from core.writers.atomic import Unchecked, check_destination
 
+_READABLE = (".keras", ".h5", ".hdf5")
+"""Endings of results that are models or weights of Keras."""
+
 
 def warm() -> dict[str, str]:
     """Versions; by the time this can be called, the slow imports are done."""
@@ -32,10 +35,12 @@ def warm() -> dict[str, str]:
 class Engine:
     """Plans, writes and verifies for one source at a time; keeps what it learnt of Keras's layers across sources."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: RecipeFiles | None = None) -> None:
+        """`files` reads the files that recipes name and knows those it has read (by default, in this process)."""
         self._specs = Specs()
         self._planner: Planner | None = None
-        self._others: dict[str, Source] = {}
+        self._files = files or RecipeFiles()
+        self._with_code: dict[str, tuple[Source, Source]] = {}
         self._code = False
 
     def set_source(self, source: Source, code: Sequence[str] = (), trust: bool = False) -> Plan:
@@ -47,18 +52,18 @@ class Engine:
         for path in code:
             load_code(path)
         self._code = bool(code)
-        if code:
-            self._others.clear()  # their classes may be known now
+        self._with_code.clear()
+        self._files.retry()
         if code and any(layer.opaque for _, layer in source.graph.walk()):
             # what Keras's classes need of an old file, classes that derive from them need too
-            again = read_model(source.path, source.weights_path, kinds())
+            again = self._files.read(source.path, source.weights_path, kinds())
             if (again.size, again.mtime_ns) != (source.size, source.mtime_ns):
                 raise FileError(f"{source.path} has changed since it was opened; open it again.", path=source.path)
             source = again
         if code or trust:
             graph = trust_layers(source.graph, trust)
             source = replace(source, graph=graph, findings=settled_findings(source.findings, graph))
-        self._planner = Planner(source, self._specs, self._others)
+        self._planner = Planner(source, self._specs, self.files)
         return self._planner.plan(Recipe())
 
     @property
@@ -74,26 +79,31 @@ class Engine:
 
     def planned(self, recipe: Recipe) -> Planned:
         """`plan` with the moves that carry it out."""
-        for edit in recipe.active():
-            for path in getattr(edit, "files", ()):
-                if path not in self._others:
-                    file, weights = getattr(edit, "paths", {}).get(path, (path, None))
-                    self._others[path] = self._opened(read_model(file, weights, kinds()))
         return self.planner.planned(recipe)
 
-    def _opened(self, other: Source) -> Source:
+    def files(self, recipe: Recipe) -> dict[str, Source]:
+        """The further files of a recipe as they are now, by the names its edits know them by. Raises `FileError`."""
+        found = self._files.of(recipe, kinds() if self._code else None)
+        return {name: self._opened(name, other) for name, other in found.items()} if self._code else found
+
+    def _opened(self, name: str, other: Source) -> Source:
         """A further file with the classes that the person's code defines. Trust in the model never covers it."""
-        graph = trust_layers(other.graph) if self._code else other.graph
-        return replace(other, graph=graph, findings=settled_findings(other.findings, graph)) if self._code else other
+        known = self._with_code.get(name)
+        if known is None or known[0] is not other:
+            graph = trust_layers(other.graph)
+            opened = replace(other, graph=graph, findings=settled_findings(other.findings, graph))
+            known = self._with_code[name] = (other, opened)
+        return known[1]
 
     def apply(self, recipe: Recipe, out: str | Path, check: bool = True, progress: Progress = quiet) -> Written:
         """Write the new model; unless `check` is off, it gets its name once Keras has checked it.
 
         What fails is kept as `NAME.unverified`. Raises `PlanRefused`, `RecipeError`, `FileError`.
         """
-        planned, files, out = self.planned(recipe), self._files(recipe), Path(out)
+        planned, out = self.planned(recipe), Path(out)
+        files = planned.files
         ending = output_format(out)
-        check_destination(out, *(Path(source.path) for source in files.values()))
+        check_destination(out, *used_paths(files))
         refuse_errors(planned)
         plan = with_findings(planned.plan, *format_findings(planned.plan.graph, files[0], ending))
         if not check:
@@ -117,8 +127,10 @@ class Engine:
         if not Path(out).exists():
             raise FileError(f"{out} does not exist; apply the recipe first.", path=str(out))
         planned = self.planned(recipe)
+        if Path(out).suffix.lower() in _READABLE:
+            self._files.read(str(out))
         own = load_inputs(inputs, planned.plan.graph) if inputs else None
-        return verify(self.planner, planned, self._files(recipe), Path(out), progress, own)
+        return verify(self.planner, planned, planned.files, Path(out), progress, own)
 
     def compare(
         self, recipe: Recipe, number: int | None = None, weight: str | None = None, inputs: Sequence[str] = ()
@@ -127,19 +139,10 @@ class Engine:
 
         `inputs` are files with the person's own data. Raises `EditError`, `RecipeError`, `FileError`.
         """
-        plan = self.plan(recipe)
-        own = load_inputs(inputs, plan.graph) if inputs else None
-        return compare(self.planner, variants(self.planner, recipe, number, weight), self._files(recipe), own)
+        planned = self.planned(recipe)
+        own = load_inputs(inputs, planned.plan.graph) if inputs else None
+        return compare(self.planner, variants(self.planner, recipe, number, weight), planned.files, own)
 
     def legal_sizes(self, recipe: Recipe, name: str, axes: tuple[int, ...], wanted: int | None = None) -> LegalSizes:
         """Which sizes the input `name` may have along `axes` (batch counted), with the recipe applied."""
         return legal_sizes(self.planner.shaper, self.plan(recipe).graph, name, axes, wanted)
-
-    def _files(self, recipe: Recipe) -> dict[int, Source]:
-        """The recipe's sources by `StoreKey.file`: 0 is the model, 1 and up further files as they were opened.
-
-        Those that only other recipes named are left out: they may be gone by now.
-        """
-        named = {key for edit in recipe.active() for key in getattr(edit, "files", ())}
-        further = {number: one for number, (key, one) in enumerate(self._others.items(), 1) if key in named}
-        return {0: self.planner.source, **further}

@@ -63,7 +63,7 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
     `files` are the source (0) and the recipe's weight files. Raises `PlanRefused`, `FileError`.
     """
     ending = output_format(out)
-    check_destination(out, *(Path(source.path) for source in files.values()))
+    check_destination(out, *used_paths(files))
     refuse_errors(planned)
     for number, source in files.items():
         _check_opaque(planned, source, number, ending, out)
@@ -89,6 +89,11 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
             raise
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise FileError("There is not enough memory for the largest array of this model.", path=str(out)) from error
+
+
+def used_paths(files: Mapping[int, Source]) -> list[Path]:
+    """The files that a result is made from, which it must not be written over."""
+    return [Path(path) for one in files.values() for path in (one.path, one.weights_path) if path is not None]
 
 
 def _check_opaque(planned: Planned, source: Source, number: int, ending: str, out: Path) -> None:

@@ -4,7 +4,7 @@ A planner belongs to one source and remembers the graph after each edit, so that
 asks again only about that step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -49,15 +49,29 @@ class Planned(Struct, frozen=True):
     plan: Plan
     moves: tuple[Move, ...]
     shaped: Shaped
+    source: Source
+    others: Mapping[str, Source] = {}
     stages: tuple[Stage, ...] = ()
+
+    @property
+    def files(self) -> dict[int, Source]:
+        """Where arrays come from, by `StoreKey.file`: 0 is the source, 1 and up the recipe's further files."""
+        return dict(enumerate((self.source, *self.others.values())))
+
+
+def _no_files(recipe: Recipe) -> Mapping[str, Source]:
+    """For a planner that nobody gave a way to further files."""
+    return {}
 
 
 class Planner:
-    """Plans recipes on one source. `others` are further opened files by the path a recipe names them with."""
+    """Plans recipes on one source. `files` gives the further files of a recipe, by the names its edits call them."""
 
-    def __init__(self, source: Source, specs: Specs | None = None, others: Mapping[str, Source] | None = None) -> None:
+    def __init__(
+        self, source: Source, specs: Specs | None = None, files: Callable[[Recipe], Mapping[str, Source]] = _no_files
+    ) -> None:
         self.source = source
-        self.others = {} if others is None else others  # the engine adds to it later
+        self._files = files
         self.shaper = Shaper(specs or Specs())
         first = self.shaper.shape(source.graph)
         self._names = source_names(source.graph)
@@ -77,7 +91,8 @@ class Planner:
 
     def planned(self, recipe: Recipe) -> Planned:
         """`plan`, with the moves that carry it out."""
-        steps = self._apply(recipe)
+        others = self._files(recipe)
+        steps = self._apply(recipe, others)
         shaped = steps[-1].shaped
         layers = dict(shaped.graph.walk())
         moves = steps[-1].moves
@@ -118,7 +133,7 @@ class Planner:
             contracts=tuple(contract for stage in found for contract in stage.contracts),
             costs=costs,
         )
-        return Planned(plan, moves, shaped, found)
+        return Planned(plan, moves, shaped, self.source, others, found)
 
     def _source_findings(self, steps: list[Step]) -> list[Finding]:
         """What there is to say of the source; what layers have not learnt is asked of the edited ones."""
@@ -146,24 +161,24 @@ class Planner:
                     self._worded = with_vocabularies(self._worded, first.moves, arrays)
         return self._worded
 
-    def _apply(self, recipe: Recipe) -> list[Step]:
-        """The steps of the recipe, reusing those that begin like the last recipe did."""
+    def _apply(self, recipe: Recipe, others: Mapping[str, Source]) -> list[Step]:
+        """The steps of the recipe, reusing those that begin like the last recipe did, with files that are the same."""
         active = [(number, edit) for number, edit in enumerate(recipe.edits, 1) if edit.enabled]
         steps = self._steps[:1]
         for (_, edit), known in zip(active, self._steps[1:], strict=False):
-            if edit != known.edit:
+            if edit != known.edit or any(others[name] is not known.others[name] for name in edit.files):
                 break
             steps.append(known)
         for number, edit in active[len(steps) - 1 :]:
-            steps.append(self._step(edit, steps[-1], number))
+            steps.append(self._step(edit, steps[-1], number, others))
         self._steps = steps
         return steps
 
-    def _step(self, edit: AnyEdit, previous: Step, number: int) -> Step:
+    def _step(self, edit: AnyEdit, previous: Step, number: int, others: Mapping[str, Source]) -> Step:
         before = previous.shaped.graph
         try:
             apply = cast("Any", edit.apply)
-            further: tuple[Any, ...] = (self.others,) if getattr(edit, "files", ()) else ()
+            further: tuple[Any, ...] = (others,) if edit.files else ()
             if edit.wants_source:
                 further = (self._with_words(),)
             if edit.wants_fates:
@@ -174,12 +189,13 @@ class Planner:
             shaped = self._settled(edit, before, self.shaper.shape(after))
             contracts = edit.contracts(before, shaped.graph)
             findings = edit.findings(before, shaped.graph)
-            if getattr(edit, "files", ()):
-                contracts = (*contracts, *edit.file_contracts(before, self.others))
-                findings = (*findings, *edit.file_findings(before, self.others))
+            if edit.files:
+                contracts = (*contracts, *edit.file_contracts(before, others))
+                findings = (*findings, *edit.file_findings(before, others))
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
-        return Step(edit, _kind(edit), shaped, self._moves(shaped), contracts, findings)
+        read = {name: others[name] for name in edit.files}
+        return Step(edit, _kind(edit), shaped, self._moves(shaped), contracts, findings, read)
 
     def _moves(self, shaped: Shaped) -> tuple[Move, ...]:
         """What happens to each weight of a graph."""
@@ -194,9 +210,10 @@ class Planner:
     def _decided(self, path: str, layer: Layer, needed: tuple[Weight, ...], trainable: bool) -> tuple[Move, ...]:
         return tuple(layer_moves(path, layer, needed, trainable, self._names))
 
-    def alone(self, key: str) -> tuple[Shaped, tuple[Move, ...]]:
-        """The model of a further file by itself, with the moves that fill it."""
-        shaped = self.shaper.shape(numbered(self.others[key].graph, list(self.others).index(key) + 1))
+    def alone(self, planned: Planned, name: str) -> tuple[Shaped, tuple[Move, ...]]:
+        """The model of one of the recipe's further files by itself, with the moves that fill it."""
+        number = list(planned.others).index(name) + 1
+        shaped = self.shaper.shape(numbered(planned.others[name].graph, number))
         return shaped, self._moves(shaped)
 
     def _settled(self, edit: AnyEdit, before: Graph, shaped: Shaped) -> Shaped:

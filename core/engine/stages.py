@@ -5,7 +5,7 @@ that was replaced says nothing against a gray input that was folded in before. S
 steps whose every weight is settled; rules and flags set by hand belong to the edit that they follow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,12 +15,16 @@ from core.engine.shapes import Shaped
 from core.findings import Finding
 from core.model.contract import Contract, End
 from core.model.graph import first_paths
+from core.readers.source import Source
 
 _FOLLOWERS = frozenset({"set_rule", "set_trainable", "accept_losses"})
 
 
 class Step(Struct, frozen=True):
-    """The graph after an edit, its weights' fates, and what that edit has to say. `kind` is `""` for the source."""
+    """The graph after an edit, its weights' fates, and what that edit has to say. `kind` is `""` for the source.
+
+    `others` are the further files that the edit has read.
+    """
 
     edit: object
     kind: str
@@ -28,6 +32,7 @@ class Step(Struct, frozen=True):
     moves: tuple[Move, ...]
     contracts: tuple[Contract, ...] = ()
     findings: tuple[Finding, ...] = ()
+    others: Mapping[str, Source] = {}
 
     def settled(self) -> bool:
         """Whether a model could be built from this step."""

@@ -255,7 +255,7 @@ def _contracts(
     """Every stage's contracts, between the models before and after it; the last one's is the written model."""
 
     def other_model(key: str, double: bool) -> tuple[Graph, Any]:
-        shaped, moves = planner.alone(key)
+        shaped, moves = planner.alone(planned, key)
         with Arrays(shaped.graph, files) as arrays:
             return shaped.graph, live_model(shaped.graph, moves, arrays, double=double)
 

@@ -25,6 +25,10 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
         """The edits that are switched on."""
         return tuple(edit for edit in self.edits if edit.enabled)
 
+    def files(self) -> dict[str, tuple[str, str | None]]:
+        """The further files that the active edits read, by name, each with the file of weights beside it."""
+        return {name: paths for edit in self.active() for name, paths in edit.files.items()}
+
     def plus(self, *edits: AnyEdit) -> "Recipe":
         """This recipe with more edits at its end."""
         return msgspec.structs.replace(self, edits=(*self.edits, *edits))

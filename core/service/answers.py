@@ -31,14 +31,13 @@ def answers(the_engine: Callable[[], Any]) -> dict[type, Handler]:
         return tuple(found)
 
     def match(body: questions.MatchWeights, progress: Progress) -> Any:
-        from core.analysis.opening import read_model
         from core.edits import TransferWeights
         from core.engine.matching import aligned
-        from core.engine.trust import kinds
+        from core.recipes.recipe import Recipe
 
         edit = TransferWeights(file=body.file, match=body.match, pairs=body.pairs)
         engine = the_engine()
-        other = read_model(body.file, kinds=kinds())
+        (other,) = engine.files(Recipe(edits=(edit,))).values()
         before = engine.plan(body.recipe)
         try:
             edit.check()

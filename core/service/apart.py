@@ -2,7 +2,8 @@
 
 The command line has no reader process standing by, and starting one would take as long as reading does. On Linux a fork
 is one already: it costs milliseconds while nothing but readers is imported. Where there are threads (TensorFlow's, say)
-or no fork, a reader like the window's is started once and kept.
+or no fork, a reader like the window's is started once and kept: the engine process has one for the files that recipes
+name.
 """
 
 import os
@@ -13,7 +14,7 @@ import threading
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.analysis.opening import read_model
 from core.collection import without_collection
@@ -22,10 +23,11 @@ from core.readers import prove_arrays
 from core.readers.source import Source
 from core.service.client import Worker, death
 from core.service.messages import OpenModel
-from core.service.worker import READER_BYTES, as_told, bound_memory
+from core.service.worker import CPU_SECONDS, READER_BYTES, as_told, bound_memory
 
-CPU_SECONDS = 120
-"""What reading one file may take of a processor: a damaged table can send HDF5 round in circles."""
+if TYPE_CHECKING:
+    from core.layers.kinds import Kinds
+
 _LATE = (
     *(f"formats.{name}" for name in ("keras_zip", "legacy_h5", "saved_model", "weights_file", "architecture")),
     "containers.store",
@@ -35,17 +37,25 @@ _PAUSE = 0.002
 _kept: list[tuple[str, Worker]] = []
 
 
-def read_apart(path: str | Path, weights: str | Path | None = None, prove: bool = False) -> Source:
+def read_apart(
+    path: str | Path, weights: str | Path | None = None, prove: bool = False, kinds: "Kinds | None" = None
+) -> Source:
     """`read_model` in a process of its own; with `prove` it also reads the arrays that could do harm when they are.
 
     Raises `FileError` with one sentence, also when the process dies of the file.
     """
-    body = OpenModel(path=str(path), weights_path=None if weights is None else str(weights), prove=prove)
+    second = None if weights is None else str(weights)
+    body = OpenModel(path=str(path), weights_path=second, prove=prove, kinds=kinds)
     answer = _forked(body) if _can_fork() else _asked(body)
     if isinstance(answer, SutureError):
         raise answer
     assert isinstance(answer, Source)
     return answer
+
+
+def read_proven(path: str, weights: str | None = None, *, kinds: "Kinds | None" = None) -> Source:
+    """`read_apart` for a file whose arrays will be read where Keras is. Raises `FileError`."""
+    return read_apart(path, weights, prove=True, kinds=kinds)
 
 
 def _can_fork() -> bool:
@@ -82,7 +92,7 @@ def _answer(body: OpenModel, writing: int) -> None:
     try:
         _bound()
         try:
-            answer: Any = read_model(body.path, body.weights_path)
+            answer: Any = read_model(body.path, body.weights_path, body.kinds)
             if body.prove:
                 prove_arrays(answer)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told

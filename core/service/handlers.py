@@ -30,7 +30,7 @@ def reader() -> Handlers:
 
     def open_model(body: messages.OpenModel, progress: Progress) -> Any:
         progress("reading", 0.0)
-        source = read_model(body.path, body.weights_path)
+        source = read_model(body.path, body.weights_path, body.kinds)
         if body.prove:
             prove_arrays(source)
         return source
@@ -105,10 +105,12 @@ def engine() -> Handlers:
     bases: list[Any] = []  # the plan that was last answered to a new source; the window has it too
 
     def the_engine() -> Any:
+        from core.analysis.recipe_files import RecipeFiles
         from core.engine import api
+        from core.service.apart import read_proven
 
         if not engines:
-            engines.append(api.Engine())
+            engines.append(api.Engine(RecipeFiles(read_proven)))
         return engines[0]
 
     def warm(body: messages.Warm, progress: Progress) -> Any:
@@ -140,7 +142,10 @@ def engine() -> Handlers:
 
     def build(body: messages.BuildApplication, progress: Progress) -> Any:
         from core.engine.applications import build_application
+        from core.service.apart import read_proven
 
+        if body.weights not in (None, "imagenet") and os.path.isfile(str(body.weights)):
+            read_proven(str(body.weights))  # Keras is about to read it here
         return build_application(
             body.name,
             body.out,

@@ -1,6 +1,6 @@
 """Requests and replies between the window and its two helper processes: frozen and picklable."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -8,16 +8,21 @@ from core.errors import SutureError
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
 
+if TYPE_CHECKING:
+    from core.layers.kinds import Kinds
+
 
 class OpenModel(Struct, frozen=True, kw_only=True):
     """To the reader: describe a file (and a second one with its weights). Answer: `Source`.
 
     With `prove`, arrays that HDF5 has to work out are read too, so that nobody else meets what is wrong with them.
+    `kinds` says what classes of the person's code derive from, where that code has been run.
     """
 
     path: str
     weights_path: str | None = None
     prove: bool = False
+    kinds: "Kinds | None" = None
 
 
 class PreviewWeight(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ pipe's end tells at once that the window is gone, whatever the main thread is do
 import contextlib
 import faulthandler
 import gc
+import multiprocessing
 import os
 import pickle
 import threading
@@ -25,6 +26,9 @@ from core.writers.partials import remove_partials
 
 READER_BYTES = 4 << 30
 """Address space of the reader: a file that declares absurd sizes meets this, not the machine's memory."""
+
+CPU_SECONDS = 120
+"""What reading one file may take of a processor: a damaged table can send HDF5 round in circles."""
 
 PROGRESS_INTERVAL = 0.05
 
@@ -75,6 +79,8 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
     prepare_for_engine()
     if kind == "reader":
         bound_memory(READER_BYTES)
+    else:
+        multiprocessing.current_process().daemon = False  # the engine has a reader of its own, for files of recipes
     inbox = Inbox(requests)
     module, _, name = factory.partition(":")
     handlers: Handlers | None = None
@@ -85,6 +91,8 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
             continue
         if isinstance(request.body, Apply | BuildApplication):
             inbox.out = request.body.out
+        if kind == "reader":
+            bound_time(CPU_SECONDS)
         try:
             if handlers is None:
                 handlers = getattr(import_module(module), name)()
@@ -141,3 +149,14 @@ def bound_memory(limit: int) -> None:
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def bound_time(seconds: int) -> None:
+    """Bound what this process may still take of a processor, where the platform can: beyond it, the process ends."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = int(used.ru_utime + used.ru_stime) + seconds
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft if hard < 0 else min(soft, hard), hard))

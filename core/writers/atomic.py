@@ -15,8 +15,8 @@ from core.errors import FileError
 from core.writers.partials import partial_path, remove_partials
 
 
-def check_destination(out: Path, *sources: Path) -> None:
-    """Refuse what can be seen beforehand: a missing folder, a folder as the output, an output that is a source.
+def check_destination(out: Path, *used: Path) -> None:
+    """Refuse what can be seen beforehand: a missing folder, a folder as the output, an output that is itself `used`.
 
     Raises `FileError`.
     """
@@ -24,10 +24,12 @@ def check_destination(out: Path, *sources: Path) -> None:
         raise FileError(f"The folder {out.parent} does not exist; create it or choose another place.", path=str(out))
     if not out.parent.is_dir():
         raise FileError(f"{out.parent} is not a folder; choose another place for {out.name}.", path=str(out))
-    for source in sources:
-        if source.exists() and out.exists() and os.path.samefile(source, out):
+    for one in used:
+        if one.exists() and out.exists() and os.path.samefile(one, out):
             raise FileError(
-                f"{out} is the source itself, which is never written to; choose another name.", path=str(out)
+                f"{out} is one of the files that the result is made from, which are never written to; choose another "
+                "name.",
+                path=str(out),
             )
     if out.is_dir() and not _is_saved_model(out):
         raise FileError(f"{out} is a folder; give the name of a file.", path=str(out))

@@ -1,14 +1,17 @@
 """The surgery catalogue in the real window with the real reader and engine."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from core.recipes.gestures import tag
+from core.recipes.gestures import make_edit, tag
 from gui.main_window import MainWindow
 from tests.gui.hand_made import steps
+from tests.helpers.damage import without_text_types
 
 LEFT = Qt.MouseButton.LeftButton
 PATIENCE = 120_000
@@ -90,3 +93,32 @@ def test_that_the_engine_names_its_layers_and_says_which_presets_fit(
     planned(qtbot, window)
     assert window.session.plan is not None
     assert window.session.plan.inputs[0].shape == (None, 32, 32, 1)
+
+
+@pytest.mark.slow
+def test_that_a_step_reads_its_file_anew_after_reload_and_a_damaged_one_is_only_a_sentence(
+    qtbot: QtBot, real_window: MainWindow, samples: Path, tmp_path: Path
+) -> None:
+    window, donor = real_window, tmp_path / "donor.keras"
+    good = (samples / "digits_nested.keras").read_bytes()
+    donor.write_bytes(good)
+    open_and_plan(qtbot, window, samples / "digits_nested.keras")
+    session = window.session
+    edit = make_edit("transfer_weights", file=str(donor))
+    session.gesture(lambda recipe: recipe.plus(edit), edit.summary())
+    planned(qtbot, window)
+    worker: Any = session.engine._worker
+    pid = worker.pid
+
+    def refusal() -> str:
+        return session.refusal.message if session.refusal is not None else ""
+
+    assert refusal() == ""
+    for content, refused in ((without_text_types(good), True), (good, False)):
+        donor.write_bytes(content)
+        with qtbot.waitSignal(session.source_changed, timeout=PATIENCE):
+            window.desk.reload()
+        qtbot.waitUntil(lambda: session.recipe.edits == (edit,) and not session.planning, timeout=PATIENCE)
+        assert ("the reading process ended" in refusal()) == bool(refusal()) == refused
+        assert worker.pid == pid
+        assert session.engine_state == "ready"
