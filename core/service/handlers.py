@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from core.errors import FileError
+from core.errors import FileError, SutureError
 from core.service import messages
-from core.service.answers import answers
 from core.service.travel import pack
 
 if TYPE_CHECKING:
@@ -157,6 +156,39 @@ def engine() -> Handlers:
             progress=progress,
         )
 
+    def describe(body: messages.DescribeLayers, progress: Progress) -> Any:
+        from core.engine.describe import layer_classes
+
+        return layer_classes()
+
+    def check(body: messages.CheckRecipes, progress: Progress) -> Any:
+        from core.engine.matching import verdict
+        from core.layers.descriptions import RecipeCheck
+
+        found = []
+        for recipe in body.recipes:
+            try:
+                found.append(verdict(the_engine().plan(recipe)))
+            except SutureError as error:
+                found.append(RecipeCheck(False, error.message))
+        return tuple(found)
+
+    def match(body: messages.MatchWeights, progress: Progress) -> Any:
+        from core.edits import TransferWeights
+        from core.engine.matching import aligned
+        from core.recipes.recipe import Recipe
+
+        edit = TransferWeights(file=body.file, match=body.match, pairs=body.pairs)
+        engine = the_engine()
+        (other,) = engine.files(Recipe(edits=(edit,))).values()
+        before = engine.plan(body.recipe)
+        try:
+            edit.check()
+            after, problem = engine.plan(body.recipe.plus(edit)), ""
+        except SutureError as error:
+            after, problem = None, error.message
+        return aligned(before, after, other, edit, problem)
+
     return {
         messages.Warm: warm,
         messages.BuildApplication: build,
@@ -166,5 +198,7 @@ def engine() -> Handlers:
         messages.MakePlan: make_plan,
         messages.Apply: apply,
         messages.Verify: verify,
-        **answers(the_engine),
+        messages.DescribeLayers: describe,
+        messages.CheckRecipes: check,
+        messages.MatchWeights: match,
     }

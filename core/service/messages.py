@@ -1,6 +1,6 @@
 """Requests and replies between the window and its two helper processes: frozen and picklable."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -107,6 +107,25 @@ class BuildApplication(Struct, frozen=True, kw_only=True):
     classes: int = 1000
     include_top: bool = True
     preprocessing: bool = True
+
+
+class DescribeLayers(Struct, frozen=True, kw_only=True):
+    """To the engine: which layer classes are there? Answer: `LayerClass`es by name."""
+
+
+class CheckRecipes(Struct, frozen=True, kw_only=True):
+    """To the engine: which of these recipes plan cleanly on the current source? Answer: a `RecipeCheck` each."""
+
+    recipes: tuple[Recipe, ...]
+
+
+class MatchWeights(Struct, frozen=True, kw_only=True):
+    """To the engine: how would the weights of `file` lie beside the model's? Answer: `Matching`."""
+
+    recipe: Recipe
+    file: str
+    match: Literal["name", "order", "shape", "pairs"] = "name"
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 class AskTrust(Struct, frozen=True, kw_only=True):

@@ -12,8 +12,7 @@ from core.errors import Cancelled, OwnFault, SutureError
 from core.layers.descriptions import LayerClass, RecipeCheck
 from core.model.plan import LegalSizes
 from core.recipes.recipe import Recipe, to_json
-from core.service.messages import AskSizes
-from core.service.questions import CheckRecipes, DescribeLayers, MatchWeights
+from core.service.messages import AskSizes, CheckRecipes, DescribeLayers, MatchWeights
 
 if TYPE_CHECKING:
     from gui.session import Session

@@ -5,8 +5,7 @@ from typing import Any
 from core.layers.descriptions import Argument, LayerClass, Matching, RecipeCheck, WeightMatch
 from core.model.plan import LegalSizes
 from core.recipes.gestures import tag
-from core.service.messages import AskSizes
-from core.service.questions import CheckRecipes, DescribeLayers, MatchWeights
+from core.service.messages import AskSizes, CheckRecipes, DescribeLayers, MatchWeights
 
 CLASSES = (
     LayerClass(

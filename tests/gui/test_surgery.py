@@ -12,8 +12,7 @@ from core.model.plan import LegalSizes, Verification
 from core.recipes.gestures import make_edit, tag
 from core.recipes.presets import presets
 from core.recipes.recipe import Recipe
-from core.service.messages import CompareRules, Verify
-from core.service.questions import CheckRecipes, MatchWeights
+from core.service.messages import CheckRecipes, CompareRules, MatchWeights, Verify
 from gui.dialogs.presets import fitted
 from gui.main_window import MainWindow
 from gui.panels.input import InputRow

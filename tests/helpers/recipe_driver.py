@@ -131,7 +131,7 @@ class Doors:
     def service(self, handlers: Any, recipe: Any, trust: bool, everywhere: bool) -> Iterator[tuple[str, Any]]:
         """The window's requests."""
         from core.errors import SutureError
-        from core.service import messages, questions
+        from core.service import messages
 
         out, label = str(self.folder / "window.keras"), "trusted" if trust else "untrusted"
         bodies = [
@@ -140,14 +140,14 @@ class Doors:
             messages.Verify(recipe=recipe, out=str(self.folder / "written.keras")),
             messages.CompareRules(recipe=recipe, number=1),
             messages.AskSizes(recipe=recipe, input="in", axes=(1, 2)),
-            questions.CheckRecipes(recipes=(recipe,)),
-            questions.MatchWeights(recipe=recipe, file=str(self.folder / "good.keras")),
+            messages.CheckRecipes(recipes=(recipe,)),
+            messages.MatchWeights(recipe=recipe, file=str(self.folder / "good.keras")),
         ]
         for body in bodies if everywhere else bodies[:2]:
             key = f"{label} {type(body).__name__}"
             try:
                 answer = handlers[type(body)](body, silent)
-                if isinstance(body, questions.CheckRecipes):
+                if isinstance(body, messages.CheckRecipes):
                     yield key, [0 if answer[0].ok else 2, answer[0].reason]
                 else:
                     yield key, [0, ""]

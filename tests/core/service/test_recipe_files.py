@@ -15,8 +15,7 @@ from core.analysis.opening import read_model
 from core.errors import FileError
 from core.recipes.recipe import Recipe
 from core.service.client import Worker
-from core.service.messages import Apply, BuildApplication, CompareRules, MakePlan, SetSource, Verify
-from core.service.questions import MatchWeights
+from core.service.messages import Apply, BuildApplication, CompareRules, MakePlan, MatchWeights, SetSource, Verify
 from tests.core.engine.drive import recipe
 from tests.core.service.test_apart import _answers
 from tests.core.service.test_reader import ask
