@@ -15,8 +15,8 @@ def own_fault(error: BaseException, doing: str) -> OwnFault:
     """Save what is known of an unexpected `error` and return the fault to show instead; `doing` completes "while"."""
     report = save_report(error, doing)
     return OwnFault(
-        f"Suture made a mistake while {doing} ({type(error).__name__}); your files are as they were, "
-        f"and a report to send with a bug report is in {report}.",
+        f"Internal error while {doing} ({type(error).__name__}). Your files are unchanged; "
+        f"please attach {report} to a bug report.",
         report=report,
     )
 

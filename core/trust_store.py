@@ -104,6 +104,6 @@ def _write(kept: tuple[Entry, ...]) -> None:
         os.replace(file.name, folder / NAME)
     except OSError as error:
         raise FileError(
-            f"The list of trusted files cannot be written ({error.strerror or error}); nothing was changed.",
+            f"The list of trusted files could not be saved ({error.strerror or error}); nothing was changed.",
             path=str(folder / NAME),
         ) from error

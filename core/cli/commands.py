@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 Tour = Callable[[str, Callable[[str], None]], None]
 
-MODEL = typer.Argument(metavar="MODEL", help="A model file; it is only ever read.", show_default=False)
-RECIPE = typer.Argument(metavar="RECIPE", help="A recipe: JSON, as 'suture schema' describes.", show_default=False)
-JSON = typer.Option("--json", help="Answer in JSON.")
-CODE = typer.Option("--code", metavar="FILE", help="Run this Python file: it defines the model's classes. Repeatable.")
-TRUST = typer.Option("--trust", help="Let the Python code run that the model stores in its Lambda layers.")
-WEIGHTS = typer.Option("--weights", metavar="FILE", help="A second file with the weights of an architecture.")
+MODEL = typer.Argument(metavar="MODEL", help="A model file. It is never changed.", show_default=False)
+RECIPE = typer.Argument(metavar="RECIPE", help="A recipe: a JSON file (see 'suture schema').", show_default=False)
+JSON = typer.Option("--json", help="Print JSON.")
+CODE = typer.Option(
+    "--code", metavar="FILE", help="Run this Python file, which defines the model's custom classes. Repeatable."
+)
+TRUST = typer.Option("--trust", help="Allow the Python code stored in the model to run.")
+WEIGHTS = typer.Option("--weights", metavar="FILE", help="The weights file of an architecture.")
 
 
 def build(speech: Speech, tour: Tour | None) -> typer.Typer:
@@ -39,7 +41,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         weights: Annotated[str | None, WEIGHTS] = None,
         as_json: Annotated[bool, JSON] = False,
     ) -> int:
-        """What is in a file. Nothing in it is run, and Keras is not needed."""
+        """Show what is in a file. Nothing in it is run, and Keras is not needed."""
         source = _read(model, weights, arrays=False)
         if as_json:
             speech.json(fields.inspect_fields(source))
@@ -56,7 +58,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         code: Annotated[list[str] | None, CODE] = None,
         trust: Annotated[bool, TRUST] = False,
     ) -> int:
-        """What would happen to the model, weight by weight. Writes nothing."""
+        """Show what would happen to each weight. Nothing is written."""
         _, answer = _planned(speech, model, weights, load_recipe(recipe), code, trust)
         if as_json:
             speech.json(fields.plan_fields(answer))
@@ -69,12 +71,12 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         model: Annotated[str, MODEL],
         recipe: Annotated[str, RECIPE],
         out: Annotated[
-            str, typer.Option("-o", "--out", metavar="OUT", help="The result; its ending picks the format.")
+            str, typer.Option("-o", "--out", metavar="OUT", help="The file to write; its extension sets the format.")
         ],
         verify: Annotated[
             bool,
             typer.Option(
-                "--verify/--no-verify", help="Check the result with Keras against the source before it gets its name."
+                "--verify/--no-verify", help="Check the result against the source with Keras before it gets its name."
             ),
         ] = True,
         weights: Annotated[str | None, WEIGHTS] = None,
@@ -82,7 +84,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         code: Annotated[list[str] | None, CODE] = None,
         trust: Annotated[bool, TRUST] = False,
     ) -> int:
-        """Make it happen: write the adapted model, whole or not at all."""
+        """Write the adapted model, completely or not at all."""
         steps = load_recipe(recipe)
         engine, answer = _planned(speech, model, weights, steps, code, trust)
         if not answer.ok:
@@ -112,7 +114,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         code: Annotated[list[str] | None, CODE] = None,
         trust: Annotated[bool, TRUST] = False,
     ) -> int:
-        """Check a result against its source again."""
+        """Check an existing result against its source."""
         steps = load_recipe(recipe)
         engine, answer = _planned(speech, model, weights, steps, code, trust, out)
         if not answer.ok:
@@ -129,12 +131,12 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     def script(
         model: Annotated[str, MODEL],
         recipe: Annotated[str, RECIPE],
-        out: Annotated[str, typer.Option("-o", "--out", metavar="OUT", help="What the program is to write.")],
+        out: Annotated[str, typer.Option("-o", "--out", metavar="OUT", help="The file that the program writes.")],
         weights: Annotated[str | None, WEIGHTS] = None,
         code: Annotated[list[str] | None, CODE] = None,
         trust: Annotated[bool, TRUST] = False,
     ) -> int:
-        """A Python program that does the same and goes on to training, on standard output."""
+        """Print a Python program that does the same and prepares training."""
         steps = load_recipe(recipe)
         engine, answer = _planned(speech, model, weights, steps, code, trust)
         if answer.ok:
@@ -144,10 +146,10 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     @app.command()
     def diff(
         a: Annotated[str, typer.Argument(metavar="A", help="A model file.", show_default=False)],
-        b: Annotated[str, typer.Argument(metavar="B", help="Another.", show_default=False)],
+        b: Annotated[str, typer.Argument(metavar="B", help="Another model file.", show_default=False)],
         as_json: Annotated[bool, JSON] = False,
     ) -> int:
-        """Graph and weights of two files, side by side. Keras is not needed."""
+        """Compare the graph and weights of two files. Keras is not needed."""
         from core.analysis.diff import compare
 
         one, other = _read(a), _read(b)
@@ -161,17 +163,19 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
 
     @app.command(name="schema")
     def show_schema() -> int:
-        """JSON Schema of recipes."""
+        """Print the JSON Schema of recipes."""
         speech.json(schema())
         return 0
 
     @app.command(name="tour")
     def take_tour(
-        folder: Annotated[str, typer.Argument(metavar="DIR", help="Where pictures and model go.", show_default=False)],
+        folder: Annotated[
+            str, typer.Argument(metavar="DIR", help="The folder for pictures and models.", show_default=False)
+        ],
     ) -> int:
-        """Drive the real window through the whole job on a sample; offscreen if there is no display."""
+        """Run the real window through a whole job on samples, offscreen if there is no display."""
         if tour is None:
-            raise typer.BadParameter("the tour needs the window, which is not installed here")
+            raise typer.BadParameter("the tour needs the window, which is not installed")
         tour(folder, speech.log)
         return 0
 
@@ -183,7 +187,7 @@ def load_recipe(path: str) -> Recipe:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FileError(f"{path} is not a recipe: a recipe is JSON text in UTF-8.", path=path) from error
+        raise FileError(f"{path} is not a recipe; a recipe is a JSON file in UTF-8.", path=path) from error
     except OSError as error:
         raise FileError(f"The recipe {path} cannot be read ({error.strerror}).", path=path) from error
     return from_json(text)
@@ -234,7 +238,7 @@ def _refuse(speech: Speech, plan: Any) -> int:
     errors = [finding for finding in plan.findings if finding.severity == "error"]
     if plan.ok:
         return 0
-    first = errors[0].message if errors else "a weight has no rule yet"
+    first = errors[0].message if errors else "a weight does not fit and has no rule"
     count = f"{len(errors)} errors, the first" if len(errors) > 1 else "an error"
     speech.problem(f"The plan has {count}: {first.rstrip('.')}. Nothing was written.")
     return PlanRefused.exit_code
@@ -245,5 +249,5 @@ def _judge(speech: Speech, result: Any, out: str, kept: str | None = None) -> in
     if result is None or result.ok:
         return 0
     place = f" It was kept as {kept}; nothing was written as {out}." if kept is not None else ""
-    speech.problem(f"{out} did not pass verification: {result.reason}.{place}")
+    speech.problem(f"{out} failed verification: {result.reason}.{place}")
     return OwnFault.exit_code if result.report else 1

@@ -13,6 +13,7 @@ from rich.tree import Tree
 from core.cli.fields import output_shape, port
 from core.model.graph import Graph, Layer
 from core.phrases import shape_words
+from core.rules.words import rule_words
 from core.surgery.quantized import policy_name
 
 if TYPE_CHECKING:
@@ -116,7 +117,12 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
             before = shape_words(fate.source_shape) if fate.source_shape is not None else "-"
             name = f"[{FATE_STYLES[fate.fate]}]{fate.fate}[/]"
             table.add_row(
-                escape(fate.weight), name, escape(fate.rule or "-"), before, shape_words(fate.shape), escape(fate.note)
+                escape(fate.weight),
+                name,
+                escape(rule_words(fate.rule) if fate.rule else "-"),
+                before,
+                shape_words(fate.shape),
+                escape(fate.note),
             )
         yield table
         if len(changed) > MANY:
@@ -151,7 +157,7 @@ def written(result: "Written") -> Iterator[RenderableType]:
     elif verification.ok:
         yield Text(f"wrote {place}, verified: {verification.compared} compared", style="green")
     else:
-        yield Text(f"kept {place}, which did not pass verification", style="red")
+        yield Text(f"kept {place}, which failed verification", style="red")
 
 
 def verified(result: "Verification") -> Iterator[RenderableType]:
@@ -161,7 +167,7 @@ def verified(result: "Verification") -> Iterator[RenderableType]:
         table.add_row(_verdict(result.reloaded), "Keras loads it")
         table.add_row(_verdict(result.forward), "it runs")
     if result.arrays or not result.copied_equal:
-        table.add_row(_verdict(result.copied_equal), f"{result.arrays:,} arrays are bit for bit what was planned")
+        table.add_row(_verdict(result.copied_equal), f"{result.arrays:,} arrays match the plan bit for bit")
     for one in result.contracts:
         words = f"drift {one.drift:.2g}" + (", exact" if one.exact else f" at most, {one.mean:.2g} on average")
         if one.rounding is not None:
@@ -172,8 +178,8 @@ def verified(result: "Verification") -> Iterator[RenderableType]:
         yield Text(result.message, style="yellow")
     if result.training_gap is not None:
         yield Text(
-            f"BatchNormalization trains on each batch's own statistics: with them the outputs differ by "
-            f"{result.training_gap:.2g} from inference (relative, on the same inputs).",
+            f"In training, BatchNormalization uses the statistics of each batch: outputs then differ from "
+            f"inference by {result.training_gap:.2g} (relative, on the same inputs).",
             style="dim",
         )
 

@@ -36,7 +36,7 @@ def build_application(
     out = Path(out)
     check_destination(out)
     if weights not in (None, "imagenet") and not Path(weights).is_file():
-        raise FileError(f"There is no weights file {weights}; choose another.", path=weights)
+        raise FileError(f"The weights file {weights} does not exist; choose another.", path=weights)
     arguments: dict[str, Any] = {"weights": weights, "include_top": include_top, "input_shape": input_shape}
     if include_top:
         arguments["classes"] = classes
@@ -63,14 +63,14 @@ def _built(name: str, arguments: dict[str, Any]) -> Any:
         if weights == "imagenet" and (said.startswith("URL fetch failure") or isinstance(error, OSError)):
             raise FileError(
                 f"The ImageNet weights of {name} could not be downloaded ({_reason(said)}); connect to the internet "
-                "and try again, or choose no weights or a file you have.",
+                "and try again, or choose random weights or a file that you have.",
                 code="download",
             ) from error
         if weights not in (None, "imagenet"):
             raise FileError(
-                f"{Path(weights).name} does not fit {name} built like this: {_short(said)}", path=weights
+                f"{Path(weights).name} does not fit {name} with these settings: {_short(said)}", path=weights
             ) from error
-        raise FileError(f"Keras does not build {name} like this: {_short(said)}") from error
+        raise FileError(f"Keras cannot build {name} with these settings: {_short(said)}") from error
 
 
 def _reason(said: str) -> str:

@@ -83,8 +83,8 @@ class Arrays:
         if found.shape != fate.shape:
             raise FileError(
                 f"{fate.weight} has the shape {shape_words(found.shape)} in the file, but "
-                f"{shape_words(fate.shape)} was announced; "
-                "the file changed or is damaged.",
+                f"{shape_words(fate.shape)} was expected; "
+                "the file has changed or is damaged.",
                 path=self._sources[0].path,
             )
         return _cast(found, dtype)

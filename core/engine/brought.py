@@ -67,8 +67,8 @@ def _sentence(name: str) -> str:
             "layer, or a class or function from a code file that you name."
         )
     if name == "a file":
-        return "it names a file to read, which is not allowed in a recipe; write the words themselves, as a list."
+        return "it names a file to read, which is not allowed in a recipe; give the words themselves as a list."
     return (
         f"it needs {name!r}, which is not part of Keras and whose code is not available; use a Keras class, or name "
-        "the file that defines it."
+        "the Python file that defines it."
     )

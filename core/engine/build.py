@@ -8,7 +8,7 @@ import numpy as np
 
 from core.analysis.fates import Move
 from core.engine.arrays import Arrays
-from core.engine.gate import UnknownCode, make_model
+from core.engine.gate import STORED_CODE, UnknownCode, make_model
 from core.engine.low_rank import update_apart
 from core.engine.precision import double_model
 from core.engine.specs import recorded_variables, sentence
@@ -65,7 +65,9 @@ def stored_variables(layer: Any) -> dict[str, Any]:
 
 
 def _no_code(name: str) -> FileError:
-    return FileError(f"The model uses {name}, whose code is not here, so it cannot be run.", layer=name)
+    if name == STORED_CODE:
+        return FileError(f"The model contains {name} that is not trusted, so it cannot be run.", layer=name)
+    return FileError(f"The code of {name} is not available, so the model cannot be run.", layer=name)
 
 
 def live_layers(graph: Graph, model: Any, prefix: str = "") -> Iterator[tuple[str, Layer, Any]]:

@@ -20,6 +20,7 @@ from core.model.plan import RuleDrift
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
 from core.rules.base import Array
+from core.rules.words import rule_words
 from core.surgery.inputs import DEFAULT_SIZE, concrete, ordered
 
 _CHANNEL_RULES = ("fold", "sum", "repeat", "mean", "zero_extra")
@@ -44,12 +45,12 @@ def variants(
         return [(fix, recipe.plus(*fix.edits)) for fix in fixes]
     edit = recipe.edits[number - 1] if number and number <= len(recipe.edits) else None
     if not isinstance(edit, ChangeInput):
-        raise EditError("Rules can be compared for a change of the input, or for a weight that does not fit.")
+        raise EditError("Rules can be compared only for a change of the input or for a weight that does not fit.")
     found = []
     for name in _CHANNEL_RULES:
         changed = replace(edit, channels=name)
         edits: tuple[AnyEdit, ...] = (*recipe.edits[: (number or 1) - 1], changed, *recipe.edits[number or 1 :])
-        found.append((Fix(name, (changed,)), replace(recipe, edits=edits)))
+        found.append((Fix(rule_words(name), (changed,)), replace(recipe, edits=edits)))
     return found
 
 

@@ -206,7 +206,7 @@ def _in_double(
         allowed = min(ROUNDS * _sensitivity(contract, pair, old_out), WITHOUT_DOUBLE * EXACT)
         return ContractResult(contract.name, drift, True, drift <= allowed)
     if exact <= EXACT < drift and drift > ROUNDS * rounding:
-        words = f"exact in double precision, but the file is off by {drift:.1g} and rounding explains {rounding:.1g}"
+        words = f"exact in double precision, but the file is off by {drift:.1g}; rounding explains only {rounding:.1g}"
         return ContractResult(f"{contract.name}: {words}", drift, True, False)
     return ContractResult(contract.name, exact, True, exact <= EXACT, rounding=drift)
 

@@ -36,7 +36,7 @@ def refuse_effects(folder: Path) -> None:
         model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     except Exception as error:
         raise FileError(
-            f"{folder.name} is no SavedModel that can be read; apply the recipe again.", path=str(folder)
+            f"{folder.name} is not a readable SavedModel; apply the recipe again.", path=str(folder)
         ) from error
     for meta in model.meta_graphs:
         graph = meta.graph_def
@@ -44,7 +44,7 @@ def refuse_effects(folder: Path) -> None:
         for node in nodes:
             if node.op in _EXACT or node.op.startswith(_BEGINNINGS):
                 raise FileError(
-                    f"{folder.name} holds a graph that does more than compute ({node.op}), so it was not loaded; apply "
+                    f"The graph in {folder.name} does more than compute ({node.op}), so it was not loaded; apply "
                     "the recipe again to get a file of your own.",
                     path=str(folder),
                 )

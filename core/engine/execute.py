@@ -46,14 +46,14 @@ def output_format(out: Path) -> str:
         if name.endswith(ending):
             return ending
     wanted = ", ".join(sorted(ENDINGS))
-    raise FileError(f"{out.name} has no ending that says what to write; use one of {wanted}.", path=str(out))
+    raise FileError(f"{out.name} has no known extension; use one of {wanted}.", path=str(out))
 
 
 def refuse_errors(planned: Planned) -> None:
     """Raise `PlanRefused` if the plan has errors."""
     errors = [finding for finding in planned.plan.findings if finding.severity == "error"]
     if errors:
-        more = f" ({len(errors)} errors in all)" if len(errors) > 1 else ""
+        more = f" ({len(errors)} errors in total)" if len(errors) > 1 else ""
         raise PlanRefused(f"Nothing was written: {errors[0].message}{more}", plan=planned.plan)
 
 
@@ -88,7 +88,7 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
         except SutureError:
             raise
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            raise FileError("There is not enough memory for the largest array of this model.", path=str(out)) from error
+            raise FileError("There is not enough memory to write this model.", path=str(out)) from error
 
 
 def used_paths(files: Mapping[int, Source]) -> list[Path]:
@@ -102,8 +102,8 @@ def _check_opaque(planned: Planned, source: Source, number: int, ending: str, ou
     kind = sniff(Path(source.weights_path or source.path))
     if source.kind == "weights" and not number and not (kind is Format.KERAS_WEIGHTS and ending == ".weights.h5"):
         raise FileError(
-            f"{Path(source.path).name} holds weights without an architecture, so no model can be written from it; open "
-            "the model it belongs to and name it as the file of weights, or take its arrays with transfer_weights.",
+            f"{Path(source.path).name} contains weights without an architecture, so no model can be written from it; "
+            "open it together with its architecture, or use its arrays in another model with transfer_weights.",
             path=str(out),
         )
     wanted = _KEEPS.get(kind, ())
@@ -118,12 +118,12 @@ def _check_opaque(planned: Planned, source: Source, number: int, ending: str, ou
     if not wanted:
         raise FileError(
             f"The code of {name} is not available, and its arrays come from a {_SAID.get(kind, 'file')}, which does "
-            "not keep them in an order that another format could use; name the file that defines it.",
+            "not store them in an order that other formats can use; name the Python file that defines it.",
             path=str(out),
         )
     raise FileError(
-        f"The code of {name} is not available, so its arrays can only be written in the format they came in; write "
-        f"{'an .h5' if '.h5' in wanted else 'a .keras'} file, or name the file that defines it.",
+        f"The code of {name} is not available, so its arrays can only be written in their original format; write "
+        f"{'an .h5' if '.h5' in wanted else 'a .keras'} file, or name the Python file that defines it.",
         path=str(out),
     )
 
@@ -174,7 +174,8 @@ def _own_key(move: Move) -> str:
     """Inside a model whose class is unknown, an array stays where it was."""
     if move.source is None:
         raise FileError(
-            f"{move.fate.weight} is new, but where {move.layer} keeps its arrays is known only to its code."
+            f"{move.fate.weight} is new, but only the code of {move.layer} knows where its arrays are stored; "
+            "name the Python file that defines it."
         )
     return move.source.key
 
@@ -191,7 +192,7 @@ def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
     half = next((move.fate.weight for move in planned.moves if move.fate.dtype == "bfloat16"), None)
     if half is not None:
         raise FileError(
-            f"{half} is bfloat16, which Keras cannot read back from an .h5 file; write .keras.", path=str(out)
+            f"{half} is bfloat16, which Keras cannot read back from an .h5 file; write a .keras file.", path=str(out)
         )
     placed: dict[str, list[PlacedArray]] = {}
     layers = dict(graph.walk())

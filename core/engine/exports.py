@@ -51,7 +51,8 @@ def write_export(model: keras.Model, graph: Graph, ending: str, out: Path, given
     missing = [name for name in export.writes if importlib.util.find_spec(name) is None]
     if missing:
         raise FileError(
-            f"Writing {export.name} needs {' and '.join(missing)}: pip install 'suture[{export.extra}]'.", path=str(out)
+            f"Writing {export.name} needs {' and '.join(missing)}; run: pip install 'suture[{export.extra}]'.",
+            path=str(out),
         )
     # The ONNX exporter wants a model that was called; one with a state of its own keeps that.
     try:

@@ -26,13 +26,15 @@ _SHARED_ID = re.compile(r'"shared_object_id": \d+(, )?')
 
 STORED = frozenset({"__lambda__", "Lambda"})
 """What `foreign_code` calls stored functions and the layers that bring them."""
+STORED_CODE = "stored Python code"
+"""What `UnknownCode` names where code from the file itself may not run."""
 
 
 class UnknownCode(Exception):
     """A config needs code that is not here or may not run. `name` says which."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"it needs {name}, whose code is not available")
+        super().__init__(f"it needs {name}, which is not {'trusted' if name == STORED_CODE else 'available'}")
         self.name = name
 
 
@@ -75,7 +77,7 @@ def deserialize(entry: dict[str, Any], trusted: frozenset[str] = frozenset()) ->
         raise UnknownCode(min(needed - STORED))
     stored = code_marks(entry) if needed else frozenset()
     if not stored <= trusted:
-        raise UnknownCode("stored Python code")
+        raise UnknownCode(STORED_CODE)
     # Some of Keras's own `from_config` take entries out of the config they are given.
     return keras.saving.deserialize_keras_object(copy.deepcopy(entry), safe_mode=not stored)
 
@@ -88,7 +90,7 @@ def make_model(graph: Graph, change: Callable[[dict[str, Any]], dict[str, Any]] 
     refuse_untrusted(graph)
     entry = model_config(graph)
     if not code_marks(entry) <= frozenset().union(*(layer.trusted for _, layer in graph.walk())):
-        raise UnknownCode("stored Python code")
+        raise UnknownCode(STORED_CODE)
     entry = change(entry) if change is not None else entry
     return deserialize(entry, code_marks(entry))
 
@@ -97,7 +99,7 @@ def refuse_untrusted(graph: Graph) -> None:
     """Raise `UnknownCode` for stored code that is trusted in another layer than the one it is in."""
     for _, layer in graph.walk():
         if not marks_of(layer) <= layer.trusted:
-            raise UnknownCode("stored Python code")
+            raise UnknownCode(STORED_CODE)
 
 
 def marks_of(layer: Layer) -> frozenset[str]:

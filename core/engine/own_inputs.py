@@ -27,7 +27,7 @@ def load_inputs(paths: Sequence[str], graph: Graph) -> dict[str, Array]:
         return _named(Path(paths[0]), graph)
     if len(inputs) != 1:
         names = ", ".join(layer.name for layer in inputs)
-        raise FileError(f"The model has {len(inputs)} inputs ({names}); give one .npz with an array for each.")
+        raise FileError(f"The model has {len(inputs)} inputs ({names}); give one .npz file with an array for each.")
     shape = tuple(inputs[0].config.get("batch_shape") or ())
     samples = [sample for path in paths[:MOST] for sample in _samples(Path(path), shape)]
     return {inputs[0].name: np.stack(samples[:MOST]).astype(_dtype(inputs[0].config))}
@@ -39,7 +39,7 @@ def _named(path: Path, graph: Graph) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError) as error:
-        raise FileError(f"{path.name} is no readable .npz of plain arrays: {error}.", path=str(path)) from error
+        raise FileError(f"{path.name} is not a readable .npz file of plain arrays: {error}.", path=str(path)) from error
     for layer in graph.input_layers():
         if layer.name not in arrays:
             raise FileError(f"{path.name} has no array {layer.name!r}; it has {', '.join(arrays)}.", path=str(path))
@@ -55,7 +55,7 @@ def _samples(path: Path, shape: Shape) -> list[Array]:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise FileError(
-            f"{path.name} is neither an image nor a .npy of plain numbers: {error}.", path=str(path)
+            f"{path.name} is neither an image nor a .npy file of plain numbers: {error}.", path=str(path)
         ) from error
     return list(_batch(array, shape, path))
 
@@ -69,7 +69,8 @@ def _batch(array: Array, shape: Shape, path: Path) -> Array:
     )
     if not fits or not np.issubdtype(array.dtype, np.number):
         raise FileError(
-            f"{path.name} holds {shape_words(array.shape)} of {array.dtype}; the model takes {shape_words(wanted)}.",
+            f"{path.name} contains {shape_words(array.shape)} of {array.dtype}, but the model takes "
+            f"{shape_words(wanted)}.",
             path=str(path),
         )
     return batched[:MOST]
@@ -78,7 +79,7 @@ def _batch(array: Array, shape: Shape, path: Path) -> Array:
 def _image(path: Path, shape: Shape) -> Array:
     if len(shape) != 4 or shape[-1] not in (None, 1, 3, 4):
         raise FileError(
-            f"{path.name} is an image, but the model takes {sample_words(shape)}; give a .npy.", path=str(path)
+            f"{path.name} is an image, but the model takes {sample_words(shape)}; give a .npy file.", path=str(path)
         )
     try:
         pixels = tf.io.decode_image(path.read_bytes(), channels=shape[-1] or 3, expand_animations=False)

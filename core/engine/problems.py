@@ -37,8 +37,8 @@ def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Fin
                 "warning",
                 "graph.opaque",
                 lost[0],
-                f"{len(lost)} layers come after code that is missing, so their shapes could not be checked "
-                f"(first: {lost[0]}); their weights are carried over as they are.",
+                f"The shapes of {'1 layer' if len(lost) == 1 else f'{len(lost)} layers'} after missing code could not "
+                f"be checked (first: {lost[0]}); the weights are copied unchanged.",
                 detail="\n".join(lost),
             )
         )
@@ -65,9 +65,8 @@ def reshape_findings(after: Graph, before: Graph) -> list[Finding]:
     for path, layer, was, now in recut(before, after):
         text = (
             f"{path} reshapes to {target_of(layer)}, a shape fixed when the model was built for the input "
-            f"{sample_words(was)}. It now receives {sample_words(now)}, and the batch size of -1 would "
-            "absorb the difference, so "
-            "samples would be split or mixed. Keep the old size, or adapt the input of this layer."
+            f"{sample_words(was)}. It now receives {sample_words(now)}, so its batch size of -1 would "
+            "split or mix samples. Keep the old size, or adapt the input of this layer."
         )
         found.append(Finding("error", "baked.constant", path, text, adapter_fix(after, before)))
     return found
@@ -121,12 +120,12 @@ def _resized(graph: Graph, name: str, shape: list[int | None]) -> Graph:
 def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper) -> Finding:
     kind = layer.class_name if layer else "layer"
     if problem.bad_config:
-        message = f"Keras refuses the settings of {problem.layer} ({kind}): {_reason(problem.error)}"
+        message = f"Keras rejects the settings of {problem.layer} ({kind}): {_reason(problem.error)}"
         return Finding("error", "layer.unknown", problem.layer, message)
     if problem.error.startswith(SEVERAL):
         message = (
-            f"{problem.layer} ({kind}) gives {len(problem.inputs)} tensors, but a Sequential passes only one to the "
-            "next layer. Rebuild the model as Functional, or give the inner model a single output."
+            f"{problem.layer} ({kind}) gives {len(problem.inputs)} tensors, but a Sequential model passes only one "
+            "to the next layer. Rebuild it as a Functional model, or give the inner model a single output."
         )
         return Finding("error", "shape.incompatible", problem.layer, message)
     arrived = (
@@ -136,15 +135,13 @@ def _finding(problem: Problem, layer: Layer | None, graph: Graph, shaper: Shaper
     if _TOO_SMALL.search(problem.error) and any(spec.shape for spec in problem.inputs):
         smallest = smallest_size(graph, problem.layer, shaper)
         hint = f" The smallest input that works is {smallest}." if smallest else ""
-        message = f"{problem.layer} ({kind}) would shrink its input {arrived} to nothing.{hint}"
+        message = f"The input {arrived} is too small for {problem.layer} ({kind}): its output would be empty.{hint}"
         return Finding("error", "shape.too_small", problem.layer, message, detail=problem.error)
     if kind in _JOINS or (layer is not None and layer.is_operation and len(problem.inputs) > 1):
-        reason = (
-            "they must be the same in everything but the joined axis" if kind == "Concatenate" else "they must match"
-        )
-        message = f"{problem.layer} ({kind}) joins {arrived}; {reason}."
+        reason = "all other axes must be equal" if kind == "Concatenate" else "their shapes are not compatible"
+        message = f"{problem.layer} ({kind}) cannot combine {arrived}: {reason}."
         return Finding("error", "shape.incompatible", problem.layer, message, detail=problem.error)
-    message = f"{problem.layer} ({kind}) does not fit what reaches it: {arrived}. {_reason(problem.error)}"
+    message = f"{problem.layer} ({kind}) does not accept its input {arrived}. {_reason(problem.error)}"
     return Finding("error", "shape.incompatible", problem.layer, message, detail=problem.error)
 
 

@@ -201,13 +201,13 @@ class _Pass:
         fed = inputs if len(call.args) != 1 else _by_structure(layer.inner.inputs, call.args[0], self.tensors, inputs)
         wanted = layer.inner.input_refs()
         if len(fed) < len(wanted):
-            reason = f"the model inside takes {len(wanted)} inputs, the call brings {len(fed)}"
+            reason = f"the inner model takes {len(wanted)} inputs, but the call gives {len(fed)}"
             self.problems.append(Problem(layer.name, number, reason, inputs))
             return (UNKNOWN,)
         for ref, spec in zip(wanted, fed, strict=False):
             own = layer.inner.layer(ref.layer).config.get("batch_shape")
             if own is not None and spec.shape is not None and len(own) != len(spec.shape):
-                reason = f"the model inside takes {len(own)} dimensions, {len(spec.shape)} arrive"
+                reason = f"the inner model takes {len(own)} dimensions, but receives {len(spec.shape)} (batch included)"
                 self.problems.append(Problem(layer.name, number, reason, inputs))
                 return (UNKNOWN,)
         shaped = self.shaper.nested(layer.inner, fed)
@@ -249,7 +249,9 @@ class _Pass:
         wanted = layer.inner.input_refs()
         own = layer.inner.layer(wanted[0].layer).config.get("batch_shape") if wanted else None
         if len(shape) < 2 or (own is not None and len(own) != len(shape) - 1):
-            reason = f"the model inside takes {len(own or ()) - 1} dimensions at every step, {len(shape) - 2} arrive"
+            reason = "it has no time axis"
+            if own is not None and len(shape) > 1:
+                reason = f"the inner model takes {len(own) - 1} dimensions per step, but receives {len(shape) - 2}"
             self.problems.append(Problem(layer.name, number, reason, inputs))
             return (UNKNOWN,)
         shaped = self.shaper.nested(layer.inner, (replace(inputs[0], shape=(shape[0], *shape[2:])),))

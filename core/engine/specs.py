@@ -362,7 +362,7 @@ def _check_rank(layer: Any, args: list[Any]) -> None:
     rank = len(tensors[0].shape)
     if (spec.ndim is not None and rank != spec.ndim) or (spec.min_ndim is not None and rank < spec.min_ndim):
         wanted = spec.ndim if spec.ndim is not None else f"at least {spec.min_ndim}"
-        raise ValueError(f"expected an input with {wanted} dimensions, found {rank} ({tuple(tensors[0].shape)})")
+        raise ValueError(f"expected an input with {wanted} dimensions, but found {rank} ({tuple(tensors[0].shape)})")
 
 
 def sentence(error: Exception) -> str:

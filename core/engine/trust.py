@@ -161,7 +161,7 @@ def settled_findings(findings: tuple[Finding, ...], graph: Graph) -> tuple[Findi
     """The source's findings once code was named or trusted: a layer that runs now is told as such."""
     alive = {path for path, layer in graph.walk() if not layer.opaque}
     return tuple(
-        Finding("info", one.code, one.layer, f"{one.layer} runs with code that is not Keras's.", detail=one.detail)
+        Finding("info", one.code, one.layer, f"{one.layer} runs code that is not part of Keras.", detail=one.detail)
         if one.severity == "warning" and one.code in _CODES and one.layer in alive
         else one
         for one in findings

@@ -76,7 +76,7 @@ def _verify(
     if graph.opaque or unknown:
         names = ", ".join(unknown[:3]) or graph.class_name
         equal = _read_back(planned, files, out)
-        message = f"Read back array by array, but not run: the code of {names} is not here."
+        message = f"Read back array by array but not run, because the code of {names} is not available."
         return Verification(False, False, equal, message=message, skipped=True, arrays=len(planned.moves))
     sizes = trial_sizes(planner.shaper, graph)
     if (ending := output_format(out)) in EXPORTS:
@@ -144,7 +144,9 @@ def _exported(
         except SutureError as error:
             return Verification(False, False, True, message=f"The {export.name} file does not run: {error.message}")
         holds = drift <= EXACT or drift <= _rounding(model, planned, arrays, given)
-    return Verification(True, True, True, (ContractResult(f"{export.name} runs like the model", drift, True, holds),))
+    return Verification(
+        True, True, True, (ContractResult(f"{export.name} gives the model's outputs", drift, True, holds),)
+    )
 
 
 def _rounding(model: Any, planned: Planned, arrays: Arrays, given: Mapping[str, Array]) -> float:
@@ -187,9 +189,9 @@ def _check_harmless(out: Path, planned: frozenset[str]) -> None:
     strange = code_marks(found) - planned
     names = [name for name in foreign_classes(found) if name not in STORED]
     if strange or names:
-        what = names[0] if names else "stored Python code that the plan does not have"
+        what = names[0] if names else "stored Python code that is not in the plan"
         raise FileError(
-            f"{out.name} holds {what}, so it was not loaded; apply the recipe again to get a file of your own.",
+            f"{out.name} contains {what}, so it was not loaded; apply the recipe again to get a file of your own.",
             path=str(out),
         )
 
@@ -227,7 +229,7 @@ def runs(planned: Planned, model: Any, inputs: Mapping[str, Array]) -> tuple[boo
                 f"{port.name} has the shape {shape_words(array.shape)}, but {shape_words(port.shape)} was planned.",
             )
         if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
-            return False, f"{port.name} has values that are not finite."
+            return False, f"{port.name} contains values that are not finite."
     return True, ""
 
 

@@ -148,7 +148,7 @@ class Verification(Struct, frozen=True):
         broken = next((one.name for one in self.contracts if not one.holds), "")
         words = self.message or (f"{broken} does not hold" if broken else "")
         if not words and self.reloaded and self.forward and self.copied_equal:
-            words = "there was nothing to compare: the model has no weights and no contract covers it"
+            words = "there was nothing to compare: the model has no weights, and no contract covers it"
         return (words or "it differs from the plan").rstrip(".")
 
 

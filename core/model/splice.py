@@ -68,7 +68,9 @@ def remove(graph: Graph, name: str) -> Graph:
     for number, call in enumerate(layer.calls):
         inputs = call.inputs()
         if len(inputs) != 1:
-            raise EditError(f"{name} takes {len(inputs)} tensors, so nothing says which of them takes its place.")
+            raise EditError(
+                f"{name} takes {len(inputs)} tensors, so it is unclear which of them should replace its output."
+            )
         table[TensorRef(name, number)] = inputs[0]
     graph = replace(graph, layers=tuple(one for one in graph.layers if one.name != name))
     return remapped(graph, table)
@@ -131,7 +133,7 @@ def layer_from(entry: dict[str, Any], taken: Iterable[str]) -> Layer:
     """
     class_name = entry.get("class_name")
     if not isinstance(class_name, str) or not class_name:
-        raise EditError('A layer is given as {"class_name": "Conv2D", "config": {"filters": 16, ...}}.')
+        raise EditError('Give the layer as {"class_name": "Conv2D", "config": {"filters": 16, ...}}.')
     beside = {key: value for key, value in entry.items() if key not in _ENTRY}
     config = {**(entry.get("config") or {}), **beside}
     wanted = str(config.pop("name", None) or entry.get("name") or snake_case(class_name.rpartition(">")[2]))

@@ -65,15 +65,17 @@ def from_json(text: str | bytes) -> Recipe:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe is not JSON ({error}).", edit=None) from error
     except RecursionError:
-        raise RecipeError("The recipe is nested too deeply to be one.", edit=None) from None
+        raise RecipeError("The recipe is nested too deeply.", edit=None) from None
     if not isinstance(data, dict) or not isinstance(data.get("edits", []), list):
-        raise RecipeError('A recipe is an object like {"suture": 1, "edits": [...]}, with a list of edits.', edit=None)
+        raise RecipeError(
+            'A recipe must be a JSON object with a list of edits: {"suture": 1, "edits": [...]}.', edit=None
+        )
     for name in data:
         if name not in Recipe.__struct_fields__:
             raise RecipeError(f"The recipe has an unknown field {name!r}; it has 'suture' and 'edits'.", edit=None)
     version = data.get("suture", VERSION)
     if version != VERSION or isinstance(version, bool):
-        raise RecipeError(f"The recipe says version {version!r}; this Suture reads version {VERSION}.", edit=None)
+        raise RecipeError(f"The recipe has version {version!r}, but this Suture reads version {VERSION}.", edit=None)
     edits = (_edit(number, item) for number, item in enumerate(data.get("edits", []), start=1))
     return Recipe(suture=VERSION, edits=tuple(edits))
 
@@ -91,7 +93,7 @@ def _edit(number: int, data: Any) -> AnyEdit:
     if unknown is not None:
         known = kind.__struct_encode_fields__
         hint = did_you_mean(unknown, known, f"; it has {', '.join(sorted(known))}.")
-        raise RecipeError(f"Edit {number} ({do}): object contains unknown field `{unknown}`{hint}", edit=number)
+        raise RecipeError(f"Edit {number} ({do}): unknown field {unknown!r}{hint}", edit=number)
     try:
         edit: AnyEdit = msgspec.convert(data, kind)
         edit.check()

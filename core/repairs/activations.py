@@ -26,7 +26,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
             changed[field] = new
     if not changed:
         return None
-    said = ", ".join(f"{field} {_spoken(layer['config'][field])} is {new} now" for field, new in changed.items())
+    said = ", ".join(f"{field} {_spoken(layer['config'][field])} is now {new}" for field, new in changed.items())
     return Change(with_config(layer, {**layer["config"], **changed}), said)
 
 

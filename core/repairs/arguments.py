@@ -17,7 +17,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     if not gone:
         return None
     verb = "is" if len(gone) == 1 else "are"
-    return Change({**layer, "inbound_nodes": changed}, f"{', '.join(gone)} {verb} dropped from its calls")
+    return Change({**layer, "inbound_nodes": changed}, f"{', '.join(gone)} {verb} removed from its calls")
 
 
 def _plain(node: Any, class_name: str, gone: dict[str, None]) -> Any:
@@ -46,4 +46,4 @@ def _kept(kwargs: Config, class_name: str, gone: dict[str, None]) -> Config | No
     return {name: value for name, value in kwargs.items() if name not in names}
 
 
-REPAIR = Repair("arguments", "Arguments that Keras 3 does not take", _apply)
+REPAIR = Repair("arguments", "Call arguments that Keras 3 does not accept", _apply)

@@ -11,7 +11,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         axis = axis.get("items", (axis.get("config") or {}).get("value"))
     if layer["class_name"] not in _CLASSES or not isinstance(axis, list) or len(axis) != 1 or type(axis[0]) is not int:
         return None
-    return Change(with_config(layer, {**layer["config"], "axis": axis[0]}), f"axis [{axis[0]}] is {axis[0]} now")
+    return Change(with_config(layer, {**layer["config"], "axis": axis[0]}), f"axis [{axis[0]}] is now {axis[0]}")
 
 
-REPAIR = Repair("axis", "A list as axis", _apply)
+REPAIR = Repair("axis", "Axis given as a list", _apply)

@@ -32,7 +32,7 @@ def _once(item: Any, said: list[str]) -> Any:
     outputs = item["config"]["output_layers"]
     if is_leaf(outputs) or len(outputs) < 2 or any(one != outputs[0] for one in outputs) or not is_leaf(outputs[0]):
         return item
-    name = item.get("name") or item["config"].get("name") or "the model inside"
+    name = item.get("name") or item["config"].get("name") or "the inner model"
     said.append(f"{name} lists its output once instead of {len(outputs)} times, because only one can be used here")
     return {**item, "config": {**item["config"], "output_layers": outputs[0]}}
 

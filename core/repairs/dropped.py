@@ -38,15 +38,18 @@ def _takes_no_groups(class_name: str) -> bool:
 
 _ROWS = {
     "groups": Dropped(
-        "groups", "The field groups", "groups=1 is gone, it means nothing there", _takes_no_groups, (1, None)
+        "groups", "Field groups", "groups was removed, because it has no effect there", _takes_no_groups, (1, None)
     ),
     "time_major": Dropped(
-        "time_major", "The field time_major", "time_major=False is gone, it is the only way now", harmless=(False, None)
+        "time_major",
+        "Field time_major",
+        "time_major was removed, because Keras 3 has no other mode",
+        harmless=(False, None),
     ),
     "spatial_dropout": Dropped(
         "noise_shape",
         "SpatialDropout's noise_shape",
-        "noise_shape is gone, the class decides it",
+        "noise_shape was removed, because the class determines it",
         lambda class_name: class_name.startswith("SpatialDropout"),
     ),
 }

@@ -18,11 +18,11 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         name = (value.get("config") or {}).get("name", "float32")
         if layer["class_name"] == "InputLayer":
             name = str(name).removeprefix("mixed_")
-            return Change(with_config(layer, {**config, "dtype": name}), f"the policy {name} is a dtype now")
-        return Change(with_config(layer, {**config, "dtype": policy(name)}), f"Policy({name}) is a DTypePolicy now")
+            return Change(with_config(layer, {**config, "dtype": name}), f"the policy {name} is now a dtype")
+        return Change(with_config(layer, {**config, "dtype": policy(name)}), f"Policy({name}) is now a DTypePolicy")
     if isinstance(value, str) and value.startswith("<dtype:"):
         plain = value.split("'")[1] if "'" in value else "float32"
-        return Change(with_config(layer, {**config, "dtype": plain}), f"dtype {value} is {plain} now")
+        return Change(with_config(layer, {**config, "dtype": plain}), f"dtype {value} is now {plain}")
     return None
 
 

@@ -38,4 +38,4 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:3])} and {len(names) - 3} more" if len(names) > 4 else ", ".join(names)
 
 
-REPAIR = Repair("ends", "Inputs or outputs that the file does not name", _apply, severity="warning")
+REPAIR = Repair("ends", "Inputs or outputs not named in the file", _apply, severity="warning")

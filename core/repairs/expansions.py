@@ -24,19 +24,19 @@ def _expanded(layer: Config) -> Expanded | None:
     if kind == "SeparableConv1D" and config.get("padding") == "causal":
         size, rate = _number(config.get("kernel_size", 1)), _number(config.get("dilation_rate", 1))
         helper = _layer("ZeroPadding1D", f"{name}_padding", padding=[(size - 1) * rate, 0])
-        text = "padding=causal is a ZeroPadding1D before it now"
+        text = "padding=causal is now a ZeroPadding1D before it"
         return Expanded(with_config(layer, {**config, "padding": "valid"}), text, (helper,))
     inner = config.get("layer") if kind in _SEE_THROUGH else layer
     if _is_hard_sigmoid(inner):
         # clip(0.2 x + 0.5) is Keras 3's clip(x / 6 + 0.5) of 1.2 x
         helper = _layer("Rescaling", f"{name}_slope", scale=1.2, offset=0.0)
         return Expanded(
-            layer, "x is scaled by 1.2 before it, because Keras 3's hard_sigmoid has another slope", (helper,)
+            layer, "its input is scaled by 1.2, because hard_sigmoid has a different slope in Keras 3", (helper,)
         )
     if config.get("time_major") is True:
         swap = _operation("Transpose", f"{name}_batch_major", {"axes": [1, 0, 2]})
         back = _operation("Transpose", f"{name}_time_major", {"axes": [1, 0, 2]})
-        text = "time_major=True is a transposition before and after it now"
+        text = "time_major=True is now a transpose before and after it"
         fields = without(config, "time_major")
         return Expanded(with_config(layer, fields), text, (swap,), (back,) if config.get("return_sequences") else ())
     return None
@@ -140,4 +140,4 @@ def _with_first(node: Config, first: Any) -> Config:
     return {**node, "args": [[first, *old[1:]] if isinstance(old, list) else first, *node["args"][1:]]}
 
 
-REPAIR = Repair("helpers", "Layers that Keras 3 computes otherwise", _apply)
+REPAIR = Repair("helpers", "Layers that Keras 3 computes differently", _apply)

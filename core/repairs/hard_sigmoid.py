@@ -44,7 +44,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         step = {"do": "hard_sigmoid", "count": 1, "blocks": [0]}
     if step is None:
         return None
-    said = "weights scaled by 1.2, because Keras 3's hard_sigmoid has another slope"
+    said = "weights were scaled by 1.2, because hard_sigmoid has a different slope in Keras 3"
     return Change({**layer, "arrays": [*layer.get("arrays", []), step]}, said)
 
 
@@ -53,7 +53,7 @@ def _apply_twice(layer: Config, dialect: Dialect) -> Change | None:
     lstm = layer["class_name"].endswith(("LSTM", "LSTMCell")) or layer["class_name"].startswith("ConvLSTM")
     if dialect.major > 2 or not lstm or layer["config"].get("activation") != "hard_sigmoid":
         return None
-    return Change(layer, "activation=hard_sigmoid has another slope in Keras 3, so its outputs will differ a little")
+    return Change(layer, "activation=hard_sigmoid has a different slope in Keras 3, so its outputs differ slightly")
 
 
 REPAIR = Repair("hard_sigmoid", "hard_sigmoid of Keras 1 and 2", _apply)

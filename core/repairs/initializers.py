@@ -34,7 +34,9 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
             said.append(field)
     if not changed:
         return None
-    return Change(with_config(layer, {**layer["config"], **changed}), f"{', '.join(said)} in Keras 3's form")
+    return Change(
+        with_config(layer, {**layer["config"], **changed}), f"{', '.join(said)} converted to the Keras 3 format"
+    )
 
 
 def modern(value: Any) -> Any:

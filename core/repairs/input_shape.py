@@ -12,7 +12,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         shape = config.get(old, config.get("batch_shape"))
         dtype = config.get("dtype") or config.get("input_dtype") or "float32"
         fields = {**without(config, old, "input_dtype"), "batch_shape": shape, "dtype": dtype}
-        return Change(with_config(layer, fields), f"{old} is batch_shape now")
+        return Change(with_config(layer, fields), f"{old} is now batch_shape")
     dropped = [name for name in (old, "input_dtype") if name in config]
     if not dropped:
         return None

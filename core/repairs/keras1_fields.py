@@ -93,7 +93,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     config = layer["config"]
     if not _is_old(layer, dialect):
         return (
-            Change({**layer, "class_name": name}, f"{layer['class_name']} is {name} now")
+            Change({**layer, "class_name": name}, f"{layer['class_name']} is now {name}")
             if name != layer["class_name"]
             else None
         )

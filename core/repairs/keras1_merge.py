@@ -12,11 +12,11 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     mode = config.get("mode", "sum")
     base = {key: config[key] for key in ("name", "trainable") if key in config}
     if mode in _MODES:
-        return Change({**layer, "class_name": _MODES[mode], "config": base}, f"Merge({mode}) is {_MODES[mode]} now")
+        return Change({**layer, "class_name": _MODES[mode], "config": base}, f"Merge({mode}) is now {_MODES[mode]}")
     if mode == "concat":
         axis = config.get("concat_axis", -1)
         return Change(
-            {**layer, "class_name": "Concatenate", "config": {**base, "axis": axis}}, "Merge(concat) is Concatenate now"
+            {**layer, "class_name": "Concatenate", "config": {**base, "axis": axis}}, "Merge(concat) is now Concatenate"
         )
     if mode in ("dot", "cos"):
         axes = config.get("dot_axes", -1)
@@ -25,7 +25,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         if axes == -1:
             axes = 1
         fields = {**base, "axes": axes, "normalize": mode == "cos"}
-        return Change({**layer, "class_name": "Dot", "config": fields}, f"Merge({mode}) is Dot now")
+        return Change({**layer, "class_name": "Dot", "config": fields}, f"Merge({mode}) is now Dot")
     return None
 
 

@@ -35,7 +35,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         fresh["inbound_nodes"] = [_without_mask(node) for node in fresh["inbound_nodes"]]
     if entry["class_name"] != "Functional":
         fresh["config"] = {**entry["config"], **{key: config[key] for key in _KEPT if key in config}}
-    said = f"{found.text} is {described(entry)} now"
+    said = f"{found.text} is now {described(entry)}"
     return Change(fresh, said, (_finding(stored, found, described(entry)),))
 
 
@@ -45,7 +45,7 @@ def _finding(stored: Stored, found: Formula, instead: str) -> Finding:
         "code.lambda",
         "",
         f"{{layer}} was a Lambda layer with {stored.size} bytes of stored Python code, which computes {found.text}. "
-        f"It is replaced by {instead}; the code is not needed.",
+        f"It was replaced by {instead}; the code is no longer needed.",
         detail=stored.listing(),
     )
 
@@ -100,4 +100,4 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
 
 
-REPAIR = Repair("known lambda", "Lambda layers with code that Keras has a layer for", _apply)
+REPAIR = Repair("known lambda", "Lambda layers replaced by Keras layers", _apply)

@@ -19,7 +19,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     fields = {**without(config, *_DROPPED), "function": function}
     if isinstance(shape, list) and shape and isinstance(shape[0], str):
         fields["output_shape"] = _function(shape)
-    return Change(with_config(layer, fields), "its stored code is kept in Keras 3's form")
+    return Change(with_config(layer, fields), "its stored code was converted to the Keras 3 format")
 
 
 def _function(value: Any) -> Any:

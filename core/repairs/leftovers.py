@@ -79,7 +79,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     if not fields:
         return None
     said = ", ".join(f"{field}={_short(layer['config'][field])}" for field in fields)
-    return Change(with_config(layer, without(layer["config"], *fields)), f"{said} dropped, it changes nothing")
+    return Change(with_config(layer, without(layer["config"], *fields)), f"{said} removed, because it has no effect")
 
 
 def _apply_unknown(layer: Config, dialect: Dialect) -> Change | None:
@@ -87,7 +87,7 @@ def _apply_unknown(layer: Config, dialect: Dialect) -> Change | None:
     if not fields or "own" in layer:  # what a class of the person's does with its settings is its own affair
         return None
     said = ", ".join(f"{field}={_short(layer['config'][field])}" for field in fields)
-    return Change(with_config(layer, without(layer["config"], *fields)), f"{said} is unknown to Keras 3 and dropped")
+    return Change(with_config(layer, without(layer["config"], *fields)), f"{said} removed as unknown to Keras 3")
 
 
 def _short(value: Any) -> str:

@@ -36,10 +36,10 @@ def _apply(model: Config, dialect: Dialect) -> Change | None:
         return None
     listed = [_renamed(item, table) for item in config["layers"]]
     ends = {key: renamed(config[key], table) for key in ("input_layers", "output_layers") if key in config}
-    said = [f"{name} is {new} now, because Keras 3 names the joined mask so" for name, new in table.items()]
+    said = [f"{name} is now {new}, because Keras 3 uses its name for the combined mask" for name, new in table.items()]
     said += [
-        f"{table.get(name, name)} joins unlike masks; Keras 3 keeps a step that any input has, Keras 2 one that all "
-        "have, so outputs can differ where masks do"
+        f"{table.get(name, name)} combines different masks; Keras 3 keeps a step that any input keeps, Keras 2 "
+        "only one that all inputs keep, so outputs can differ where the masks differ"
         for name in unlike
     ]
     return Change({**model, "config": {**config, **ends, "layers": listed}}, "; ".join(said))

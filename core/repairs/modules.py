@@ -85,7 +85,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     old = layer.get("module")
     said = ""
     if isinstance(old, str) and ("engine" in old or not old.startswith("keras")) and old != changed.get("module"):
-        said = f"{old} is {changed['module']} now"
+        said = f"{old} is now {changed['module']}"
     return Change(changed, said)
 
 

@@ -15,7 +15,7 @@ def _apply(model: Config, dialect: Dialect) -> Change | None:
         return None
     layers = [_renamed(layer, table) for layer in config["layers"]]
     ends = {key: _follow(config[key], table) for key in ("input_layers", "output_layers") if key in config}
-    said = ", ".join(f"{old} is {new} now" for old, new in table.items())
+    said = ", ".join(f"{old} is now {new}" for old, new in table.items())
     return Change({**model, "config": {**config, **ends, "layers": layers}}, said)
 
 

@@ -45,22 +45,22 @@ def _prune(layer: Config, dialect: Dialect) -> Change | None:
     inside = _unwrapped(layer) if layer["class_name"] in _PRUNING else None
     if inside is None:
         return None
-    said = f"{inside['class_name']} as pruned; mask, threshold and step, which only training needs, are left behind"
+    said = f"{inside['class_name']} keeps its pruned weights; mask, threshold and step (used only in training) are not"
     return Change(inside, said)
 
 
 def _quantize(layer: Config, dialect: Dialect) -> Change | None:
     if layer["class_name"] == "QuantizeLayer":
         base = {key: layer["config"][key] for key in ("name", "trainable", "dtype") if key in layer["config"]}
-        said = "QuantizeLayer, which rounds what goes into the model, is Identity now; its ranges are left behind"
+        said = "QuantizeLayer, which rounds the model's input, is now Identity; its ranges are not kept"
         fresh = {"class_name": "Identity", "module": "keras.layers", "registered_name": None, "config": base}
         return Change({**layer, **fresh}, said)
     inside = _unwrapped(layer) if layer["class_name"] in _QUANTIZING else None
     if inside is None:
         return None
     said = (
-        f"{inside['class_name']} with the floats it rounded; nothing is rounded now, so answers differ slightly, "
-        "and the ranges (min, max) are left behind"
+        f"{inside['class_name']} keeps its float weights; nothing is rounded now, so outputs differ slightly, "
+        "and the ranges (min, max) are not kept"
     )
     return Change(inside, said)
 
@@ -72,6 +72,6 @@ def _unmark(layer: Config, dialect: Dialect) -> Change | None:
     return Change(inside, f"{inside['class_name']} is kept; the annotation that it should be quantized is removed")
 
 
-MARKING = Repair("marked", "Quantization annotations of tfmot are removed", _unmark)
-PRUNING = Repair("pruned", "Pruning wrappers of tfmot are taken off", _prune)
-QUANTIZING = Repair("rounded", "Quantizing wrappers of tfmot are taken off", _quantize, severity="warning")
+MARKING = Repair("marked", "Quantization annotations of tfmot removed", _unmark)
+PRUNING = Repair("pruned", "Pruning wrappers of tfmot removed", _prune)
+QUANTIZING = Repair("rounded", "Quantization wrappers of tfmot removed", _quantize, severity="warning")

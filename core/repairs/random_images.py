@@ -9,7 +9,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     name, config = layer["class_name"], layer["config"]
     base = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
     if name in _GONE:
-        said = f"{name} is gone and Identity stands in its place, so training no longer changes sizes at random"
+        said = f"{name} is not in Keras 3; Identity replaces it, so training no longer changes sizes at random"
         return Change(_standard(layer, "Identity", base), said)
     if name == "RandomCrop" and dialect.major < 3:
         # Outside training Keras 2 crops to the aspect ratio and resizes; Keras 3.15's RandomCrop does nothing.
@@ -21,7 +21,9 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
             "crop_to_aspect_ratio": True,
             "data_format": config.get("data_format") or "channels_last",
         }
-        said = "RandomCrop is the Resizing that it was outside training, so training no longer crops at random"
+        said = (
+            "RandomCrop was replaced by the Resizing that it does at inference, so training no longer crops at random"
+        )
         return Change(_standard(layer, "Resizing", fields), said)
     return None
 

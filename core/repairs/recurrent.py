@@ -26,11 +26,14 @@ def _layers(layer: Config, dialect: Dialect) -> Change | None:
         }
         return Change(
             {**made, "arrays": [*layer.get("arrays", []), {"do": "cudnn", "class": name}]},
-            f"{name} is {_CUDNN[name]} now",
+            f"{name} is now {_CUDNN[name]}",
         )
     if name in ("GRU", "GRUCell") and "reset_after" not in config and dialect.major < 3:
         # Written since Keras 2.1.5; before, there was only the form that resets before the product.
-        return Change(with_config(layer, {**config, "reset_after": False}), "reset_after=False, the only form then")
+        return Change(
+            with_config(layer, {**config, "reset_after": False}),
+            "reset_after was set to False, the only form in that version of Keras",
+        )
     if "implementation" in config and name in ("LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell"):
         return Change(with_config(layer, without(config, "implementation")), "")
     return None
@@ -47,7 +50,7 @@ def _gates(layer: Config, dialect: Dialect) -> Change | None:
     if any(step["do"] == "keras1_gates" for step in steps):
         return None
     made = {**layer, "arrays": [*steps, {"do": "keras1_gates", "class": name}]}
-    return Change(made, "its gates' arrays are joined" if name in _GATES else "")
+    return Change(made, "the arrays of its gates were joined" if name in _GATES else "")
 
 
 _CLASSES = frozenset(
@@ -73,7 +76,7 @@ def _states(layer: Config, dialect: Dialect) -> Change | None:
     nodes = [_named(node, int(constants or 0)) for node in layer["inbound_nodes"]]
     if nodes == layer["inbound_nodes"]:
         return None
-    return Change({**layer, "inbound_nodes": nodes}, "its initial state is given by name now")
+    return Change({**layer, "inbound_nodes": nodes}, "its initial state is now passed by name")
 
 
 def _named(node: Any, constants: int) -> Any:

@@ -214,7 +214,10 @@ def _findings(log: _Log) -> list[Finding]:
     found = []
     for name, entries in log.items():
         count = len({layer for layer, _ in entries})
-        where = f"in {entries[0][0]}" if count == 1 else f"in {count} layers"
+        alike = len({text for _, text in entries}) == 1
+        where = (
+            f"in {entries[0][0]}" if count == 1 else f"in {count} layers{'' if alike else f' (first: {entries[0][0]})'}"
+        )
         detail = "\n".join(f"{layer}: {text}" for layer, text in entries)
         found.append(
             Finding(

@@ -24,7 +24,9 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
             changed[field] = new
     if not changed:
         return None
-    return Change(with_config(layer, {**layer["config"], **changed}), f"{', '.join(changed)} in Keras 3's form")
+    return Change(
+        with_config(layer, {**layer["config"], **changed}), f"{', '.join(changed)} converted to the Keras 3 format"
+    )
 
 
 def modern_regularizer(value: Any) -> Any:

@@ -10,13 +10,13 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
     if name == "LeakyReLU" and "alpha" in config:
         slope = number(config["alpha"])
         return Change(
-            with_config(layer, {**without(config, "alpha"), "negative_slope": slope}), "alpha is negative_slope now"
+            with_config(layer, {**without(config, "alpha"), "negative_slope": slope}), "alpha is now negative_slope"
         )
     if name == "ThresholdedReLU":
         theta = number(config.get("theta", 1.0))
         fields = {**without(config, "theta"), "max_value": None, "negative_slope": 0.0, "threshold": theta}
         return Change(
-            {**with_config(layer, fields), "class_name": "ReLU"}, f"ThresholdedReLU is ReLU(threshold={theta}) now"
+            {**with_config(layer, fields), "class_name": "ReLU"}, f"ThresholdedReLU is now ReLU(threshold={theta})"
         )
     arrays = {
         key: number(value)
@@ -24,7 +24,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         if isinstance(value, dict) and value.get("type") == "ndarray"
     }
     if name in ("ELU", "ReLU", "LeakyReLU") and arrays:
-        return Change(with_config(layer, {**config, **arrays}), f"{', '.join(arrays)} written as a number")
+        return Change(with_config(layer, {**config, **arrays}), f"{', '.join(arrays)} converted to a number")
     return None
 
 
@@ -37,4 +37,4 @@ def number(value: Any) -> float:
     return float(value or 0.0)
 
 
-REPAIR = Repair("relus", "Old forms of ReLU layers", _apply)
+REPAIR = Repair("relus", "Old formats of ReLU layers", _apply)

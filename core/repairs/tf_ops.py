@@ -24,7 +24,7 @@ def _apply(model: Config, dialect: Dialect) -> Change | None:
             layers.append(layer)
             continue
         layers.extend(made)
-        done.append(f"{_said(layer['config'])} is {made[-1]['class_name']} now")
+        done.append(f"{_said(layer['config'])} is now {made[-1]['class_name']}")
     if not done:
         return None
     kept = _without_dead(layers, config.get("output_layers"))

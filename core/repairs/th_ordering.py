@@ -29,8 +29,8 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         "size": _size(layer["config"].get("kernel_size"), rank),
     }
     said = [
-        "its kernel's axes are turned from (filters, channels, rows, columns)" if first and rank > 1 else "",
-        "its kernel is turned round, because Theano convolves" if flipped else "",
+        "its kernel was transposed from (filters, channels, rows, columns)" if first and rank > 1 else "",
+        "its kernel was flipped, because Theano computes a true convolution" if flipped else "",
     ]
     text = " and ".join(part for part in said if part)
     return Change({**layer, "arrays": [*layer.get("arrays", []), step]}, text)
@@ -40,4 +40,4 @@ def _size(value: object, rank: int) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else [value] * rank
 
 
-REPAIR = Repair("th ordering", "Old orders of kernels", _apply)
+REPAIR = Repair("th ordering", "Old kernel layouts", _apply)

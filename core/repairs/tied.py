@@ -25,9 +25,9 @@ def tied_findings(model: Config) -> list[Finding]:
         if twins:
             others = " and ".join(twins)
             text = (
-                f"{path} and {others} were one layer when the file was saved. Keras's files cannot keep a layer that a "
-                f"model shares with a model inside it, so the result has {len(twins) + 1} layers with the same values, "
-                "which will diverge in training; to train them as one, rebuild the model in code."
+                f"{path} and {others} were one layer when the file was saved. Keras files cannot store a layer that a "
+                f"model shares with an inner model, so the result has {len(twins) + 1} layers with the same values, "
+                "which will diverge in training. To train them as one layer, rebuild the model in code."
             )
             found.append(Finding("warning", "weight.tied", path, text, detail="\n".join((path, *twins))))
     return found

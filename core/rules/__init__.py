@@ -59,12 +59,12 @@ def parse_rule(given: str | dict[str, Any] | Rule) -> AnyRule:
     fields = {"rule": given} if isinstance(given, str) else given
     name = fields.get("rule")
     if name not in RULES:
-        hint = did_you_mean(name, RULES, f"; known are {', '.join(sorted(RULES))}.")
+        hint = did_you_mean(name, RULES, f"; the rules are {', '.join(sorted(RULES))}.")
         raise RuleError(f"There is no rule {name!r}{hint}")
     try:
         rule: AnyRule = msgspec.convert(fields, AnyRule)
     except msgspec.ValidationError as error:
-        raise RuleError(f"The rule {name!r} is refused: {error}.") from None
+        raise RuleError(f"The rule {name!r} is not valid: {error}.") from None
     return rule
 
 

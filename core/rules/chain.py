@@ -48,25 +48,25 @@ def refusal(shape: Shape | None, target: Shape, axes: Axes, rules: Sequence[Rule
     """
     if shape is None:
         if not rules or not rules[0].makes:
-            return "the source has no array for it and no rule makes one."
+            return "the source has no array for it, and no rule creates one."
         shape = target
     if not rules:
         return (
             None
             if shape == target
-            else f"the source has {shape_words(shape)}, {shape_words(target)} is needed and no rule is chosen."
+            else f"the source has {shape_words(shape)}, but {shape_words(target)} is needed and no rule is chosen."
         )
     before = shape
     for rule, after in zip(rules, _steps(shape, target, axes, rules), strict=True):
         if len(before) != len(after) and rule.owns != "all":
-            return f"{rule.name} keeps the number of axes; {before} has {len(before)}, {after} has {len(after)}."
+            return f"{rule.name} cannot change the number of axes from {len(before)} to {len(after)}."
         reason = rule.refusal(before, after, axes)
         if reason:
             return reason
         before = after
     if before != target:
         names = " + ".join(rule.name for rule in rules)
-        return f"{names} makes {shape_words(before)} of {shape_words(shape)}; {shape_words(target)} is needed."
+        return f"{names} turns {shape_words(shape)} into {shape_words(before)}, but {shape_words(target)} is needed."
     return None
 
 
@@ -90,7 +90,7 @@ def adapt(
         result = rule.apply(result, shape, axes, siblings or {})
     if result.shape != target:
         raise RuleError(
-            f"{' + '.join(rule.name for rule in rules)} made {shape_words(result.shape)} where "
+            f"{' + '.join(rule.name for rule in rules)} produced {shape_words(result.shape)}, but "
             f"{shape_words(target)} is needed."
         )
     return np.asarray(result, order="C")

@@ -67,7 +67,9 @@ class ChannelRule(Rule, frozen=True, kw_only=True):
         outer, rest = divmod(here, max(1, old * self.inner))
         new, more = divmod(there, max(1, outer * self.inner))
         if old < 1 or outer < 1 or rest or more or new < 1:
-            raise RuleError(f"{self.name} cannot split an axis of {shape[axis]} into channels for {target[axis]}.")
+            raise RuleError(
+                f"{self.name} cannot split an axis of size {shape[axis]} into channels for size {target[axis]}."
+            )
         return old, new
 
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
@@ -145,7 +147,7 @@ class SumChannels(ChannelRule, frozen=True, kw_only=True, tag="sum"):
     def matrix(self, new: int, old: int) -> Array:
         """All ones, for one new channel only."""
         if new != 1:
-            raise RuleError(f"sum makes one channel, not {new}; repeat keeps the gain for any number.")
+            raise RuleError(f"sum produces one channel, not {new}; use repeat for any other number.")
         return np.ones((1, old))
 
 
@@ -180,7 +182,7 @@ class ZeroExtraChannels(ChannelRule, frozen=True, kw_only=True, tag="zero_extra"
     def matrix(self, new: int, old: int) -> Array:
         """The identity with zero rows below."""
         if new < old:
-            raise RuleError(f"zero_extra adds channels; {new} are fewer than {old}.")
+            raise RuleError(f"zero_extra cannot reduce the number of channels from {old} to {new}.")
         return np.eye(new, old)
 
 
@@ -239,7 +241,7 @@ class MapChannels(ChannelRule, frozen=True, kw_only=True, tag="map"):
             return np.array(self.matrix_rows, dtype=np.float64)
         assert self.take is not None
         if len(self.take) != new:
-            raise RuleError(f"map names {len(self.take)} channels for an input of {new}.")
+            raise RuleError(f"map lists {len(self.take)} channels, but the input has {new}.")
         chosen = [self._source(entry, old) for entry in self.take]
         result = np.zeros((new, old))
         for row, source in enumerate(chosen):
@@ -253,10 +255,10 @@ class MapChannels(ChannelRule, frozen=True, kw_only=True, tag="map"):
             lowered = [name.lower() for name in self.names]
             if wanted.lower() not in lowered:
                 known = ", ".join(self.names) or "none are given"
-                raise RuleError(f"map takes from a channel {wanted!r} that is not among the names ({known}).")
+                raise RuleError(f"map uses a channel {wanted!r} that is not among the names ({known}).")
             entry = lowered.index(wanted.lower())
         if entry is not None and not 0 <= entry < old:
-            raise RuleError(f"map takes from channel {entry}; the source has channels 0 to {old - 1}.")
+            raise RuleError(f"map uses channel {entry}, but the source has channels 0 to {old - 1}.")
         return entry
 
 
@@ -266,7 +268,7 @@ class RegroupChannels(Rule, frozen=True, kw_only=True, tag="regroup"):
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
         if prod(shape) != prod(target):
-            return f"regroup keeps every number; {shape_words(shape)} and {shape_words(target)} hold different amounts."
+            return f"regroup keeps all values, but {shape_words(shape)} and {shape_words(target)} differ in size."
         return None
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:

@@ -59,7 +59,7 @@ class ComposedChannels(ChannelRule, frozen=True, kw_only=True, tag="composed"):
             return (
                 None
                 if shape == target
-                else f"{self.name} keeps the shape of a bias; {shape_words(shape)} is not {shape_words(target)}."
+                else f"{self.name} cannot change a bias from {shape_words(shape)} to {shape_words(target)}."
             )
         return super().refusal(shape, target, axes)
 
@@ -103,7 +103,7 @@ class ComposedChannels(ChannelRule, frozen=True, kw_only=True, tag="composed"):
     def _bias(self, array: Array, siblings: Mapping[str, Array]) -> Array:
         kernel = kernel_of(siblings)
         if kernel is None:
-            raise RuleError(f"{self.name} cannot shift the bias: the kernel of its layer is not at hand.")
+            raise RuleError(f"{self.name} cannot shift the bias: the kernel of its layer is not available.")
         taps = replace(self, source=self.through[0]).channel_sums(kernel)
         shift = np.zeros(kernel.shape[-1])
         for offsets, mixing, fresh in self._mixings(siblings):

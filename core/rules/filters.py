@@ -85,7 +85,7 @@ class WidenFilters(FilterRule, frozen=True, kw_only=True, tag="widen"):
 
     def reason(self, old: int, new: int) -> str | None:
         """Widening only grows."""
-        return f"widen makes layers wider; {new} filters are fewer than {old}." if new < old else None
+        return f"widen cannot reduce the number of filters from {old} to {new}." if new < old else None
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
         """Filter `j` is source filter `j % old`, inside each group."""
@@ -117,10 +117,10 @@ class SliceFilters(FilterRule, frozen=True, kw_only=True, tag="slice"):
     def reason(self, old: int, new: int) -> str | None:
         """Indices must exist and fit."""
         if self.keep is None:
-            return f"slice keeps the first filters; {new} are more than {old}." if new > old else None
+            return f"slice cannot increase the number of filters from {old} to {new}." if new > old else None
         if any(index is not None and not 0 <= index < old for index in self.keep):
-            return f"slice keeps numbers 0 to {old - 1}; {list(self.keep)} has others."
-        return f"slice keeps {len(self.keep)} for {new} places." if len(self.keep) > new else None
+            return f"slice can keep indices 0 to {old - 1}, but {list(self.keep)} contains others."
+        return f"slice keeps {len(self.keep)} filters, but {new} are needed." if len(self.keep) > new else None
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
         """The chosen filters copied to the last bit."""

@@ -115,14 +115,14 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
     def refusal(self, shape: tuple[int, ...], target: tuple[int, ...], axes: Axes) -> str | None:
         """Why not, or `None`."""
         if not self.steps:
-            return "fold needs a known mean and standard deviation before the layer; there are none."
+            return "fold needs a known mean and standard deviation before the layer, and there are none."
         if axes.kind == "bias":
             if self.new is None or self.source is None:
                 return "fold needs the numbers of channels to shift a bias."
             return (
                 None
                 if shape == target
-                else f"fold keeps the shape of a bias; {shape_words(shape)} is not {shape_words(target)}."
+                else f"fold cannot change a bias from {shape_words(shape)} to {shape_words(target)}."
             )
         return super().refusal(shape, target, axes)
 
@@ -146,7 +146,7 @@ class FoldChannels(ChannelRule, frozen=True, kw_only=True, tag="fold"):
     def _bias(self, array: Array, siblings: Mapping[str, Array]) -> Array:
         kernel = kernel_of(siblings)
         if kernel is None or self.source is None or self.new is None:
-            raise RuleError("fold cannot shift the bias: the kernel of its layer is not at hand.")
+            raise RuleError("fold cannot shift the bias: the kernel of its layer is not available.")
         taps = self.channel_sums(kernel)  # Keras convolution and Dense kernels end in (channels, filters)
         mixing, offsets, fresh = self._mixing(self.new, self.source, siblings)
         shift = folded_bias(taps, offsets, mixing @ taps, fresh)

@@ -49,9 +49,9 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
         short = canonical(self.initializer)
         if short not in INITIALIZERS:
             known = ", ".join(sorted({*INITIALIZERS, LAYER}))
-            return f"There is no initializer {self.initializer!r}; known are {known}."
+            return f"There is no initializer {self.initializer!r}; the initializers are {known}."
         if short in ("orthogonal", "identity") and len(target) < 2:
-            return f"{short} needs a weight of at least two axes."
+            return f"{short} needs a weight with at least two axes."
         if self.mode not in (None, "fan_in", "fan_out", "fan_avg"):
             return f"mode must be fan_in, fan_out or fan_avg, not {self.mode!r}."
         if short == "identity" and self.groups is not None and not _divides(self.groups, target):
@@ -66,7 +66,7 @@ class Initialize(Rule, frozen=True, kw_only=True, tag="initialize"):
         if reason:
             raise RuleError(reason)
         if self.initializer == LAYER:
-            raise RuleError("The layer's own first values come from the layer, not from an array.")
+            raise RuleError("The layer's own initial values come from the layer, not from an array.")
         if axes.kind in _STARTS and self.initializer == "glorot_uniform":
             return np.full(target, _STARTS[axes.kind], array.dtype)
         fields = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("initializer", "seed")}

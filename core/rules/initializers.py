@@ -51,7 +51,7 @@ def _scaling(mode: str, distribution: str, scale: float) -> Callable[..., Array]
 
 def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 1.0) -> Array:
     if len(shape) < 2:
-        raise RuleError("orthogonal needs a weight of at least two axes.")
+        raise RuleError("orthogonal needs a weight with at least two axes.")
     rows, columns = prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diagonal(r))
@@ -65,7 +65,7 @@ def _identity(rng: np.random.Generator, shape: tuple[int, ...], gain: float = 1.
     With `groups` the leading rows of each run of rows.
     """
     if len(shape) < 2:
-        raise RuleError("identity needs a weight of at least two axes.")
+        raise RuleError("identity needs a weight with at least two axes.")
     result = np.zeros(shape)
     one = np.eye(shape[-2] // groups, shape[-1] // groups)
     result[tuple((size - 1) // 2 for size in shape[:-2])] = np.kron(np.eye(groups), one) * gain
@@ -129,6 +129,6 @@ def initial(name: str, shape: tuple[int, ...], seed: int = 0, fields: dict[str, 
     """Fresh values in float64. Raises `RuleError` for a name that is no initializer."""
     short = canonical(name)
     if short not in INITIALIZERS:
-        raise RuleError(f"There is no initializer {name!r}; known are {', '.join(sorted(INITIALIZERS))}.")
+        raise RuleError(f"There is no initializer {name!r}; the initializers are {', '.join(sorted(INITIALIZERS))}.")
     used = {key: value for key, value in (fields or {}).items() if key in _FIELDS.get(short, ()) and value is not None}
     return INITIALIZERS[short](np.random.default_rng(seed), tuple(shape), **used)

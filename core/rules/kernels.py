@@ -24,7 +24,7 @@ class KernelRule(Rule, frozen=True, kw_only=True):
         if not axes.spatial:
             return f"{self.name} needs a convolution kernel; this weight has no spatial axes."
         if any(target[axis] < 1 or shape[axis] < 1 for axis in axes.spatial):
-            return f"{self.name} cannot make a kernel without taps."
+            return f"{self.name} cannot produce a kernel of size 0."
         return None
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
@@ -56,10 +56,10 @@ class CenterKernel(KernelRule, frozen=True, kw_only=True, tag="center"):
         if reason or self.offsets is None:
             return reason
         if len(self.offsets) != len(axes.spatial):
-            return f"center has {len(self.offsets)} offsets for {len(axes.spatial)} spatial axes."
+            return f"center has {len(self.offsets)} offsets, but the kernel has {len(axes.spatial)} spatial axes."
         for axis, offset in zip(axes.spatial, self.offsets, strict=True):
             if not min(0, target[axis] - shape[axis]) <= offset <= max(0, target[axis] - shape[axis]):
-                return f"center cannot place {shape[axis]} taps at offset {offset} in a kernel of {target[axis]}."
+                return f"center cannot place {shape[axis]} taps at offset {offset} in a kernel of size {target[axis]}."
         return None
 
     def axis_matrix(self, old: int, new: int) -> Array:

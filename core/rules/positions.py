@@ -30,7 +30,7 @@ class ResamplePositions(Rule, frozen=True, kw_only=True, tag="resample"):
         """Why not, or `None`."""
         axis = axes.positions
         if axis is None:
-            return "resample needs a table of positions; this weight is none."
+            return "resample needs a table of positions, and this weight is not one."
         if len(self.old_grid) != len(self.new_grid) or not self.old_grid or self.prefix < 0:
             return f"resample needs two grids of the same number of axes, not {self.old_grid} and {self.new_grid}."
         if self.prefix + prod(self.old_grid) != shape[axis] or self.prefix + prod(self.new_grid) != target[axis]:

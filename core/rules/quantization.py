@@ -114,7 +114,9 @@ class Dequantize(Rule, frozen=True, kw_only=True, tag="dequantize"):
         if self.layout.packed is not None:
             numbers = unpacked(array, stored[self.layout.packed], self.layout.packed, signed=not self.layout.turned)
         if numbers.shape != stored:
-            raise RuleError(f"dequantize expects {shape_words(stored)}, the source has {shape_words(numbers.shape)}.")
+            raise RuleError(
+                f"dequantize expects {shape_words(stored)}, but the source has {shape_words(numbers.shape)}."
+            )
         scale = siblings[sibling_name(self.scale)].astype(np.float32)
         if self.zero is None or self.groups is None:
             values: Array = numbers.astype(np.float32) / self.layout.spread(scale, len(table))

@@ -29,7 +29,7 @@ class KeepRows(Rule, frozen=True, kw_only=True, tag="rows"):
             return "rows needs a table, such as the weights of an Embedding; this weight is not one."
         old, new = shape[axis], target[axis]
         if self.keep is not None and any(row is not None and not 0 <= row < old for row in self.keep):
-            return f"rows can keep rows 0 to {old - 1}, but keep names others."
+            return f"rows can keep rows 0 to {old - 1}, but keep lists others."
         if self.keep is not None and len(self.keep) > new:
             return f"rows was given {len(self.keep)} rows for a table of {new}."
         return None

@@ -199,13 +199,13 @@ def death(kind: Kind, body: Any, code: int | None) -> SutureError:
     """What to say of a request whose process died under it."""
     if isinstance(body, OpenModel):
         return FileError(
-            f"{body.path} could not be read: the reading process ended (code {code}); "
-            "the file is probably damaged, or larger than this machine's memory.",
+            f"{body.path} could not be read: the reader process ended (code {code}); "
+            "the file is probably damaged or too large for this machine's memory.",
             code="file.damaged",
             path=body.path,
         )
     return OwnFault(
-        f"The {kind} process ended unexpectedly (code {code}); nothing was written. Try again; "
-        f"its last words are in {kind}.log in Suture's state folder.",
+        f"The {kind} process ended unexpectedly (code {code}). Nothing was written; try again. "
+        f"Details are in {kind}.log in Suture's state folder.",
         report=f"{kind}.log",
     )

@@ -60,11 +60,11 @@ def _unchanged(body: messages.TrustFile) -> str:
     try:
         status = os.stat(body.path)
     except OSError as error:
-        raise FileError(f"{body.path} is no longer there ({error.strerror}).", path=body.path) from error
+        raise FileError(f"{body.path} can no longer be read ({error.strerror}).", path=body.path) from error
     if (status.st_size, status.st_mtime_ns) != (body.size, body.mtime_ns):
         raise FileError(
-            f"{os.path.basename(body.path)} has changed on disk since it was opened; reload it and look again before "
-            "you trust it.",
+            f"{os.path.basename(body.path)} has changed on disk since it was opened; reload it and review its code "
+            "again before you trust it.",
             path=body.path,
         )
     return body.path
@@ -86,7 +86,7 @@ class OpenStores:
         try:
             status = os.stat(stored_at(path))
         except OSError as error:
-            raise FileError(f"{path} is no longer there ({error.strerror}).", path=path) from error
+            raise FileError(f"{path} can no longer be read ({error.strerror}).", path=path) from error
         seen = (path, status.st_mtime_ns, status.st_size)
         if self._store is None or seen != self._seen:
             if self._store is not None:

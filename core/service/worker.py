@@ -119,7 +119,7 @@ def as_told(error: BaseException, body: Any) -> SutureError:
     path = getattr(body, "path", "")
     if isinstance(error, (MemoryError, RecursionError)) and path:
         return FileError(
-            f"{path} needs more memory or deeper nesting than a model file should; it is probably damaged.",
+            f"{path} needs too much memory or is nested too deeply; it is probably damaged.",
             code="file.damaged",
             path=path,
         )

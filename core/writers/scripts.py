@@ -20,7 +20,7 @@ _PROGRAM = Template('''\
 """$title
 
 Made by Suture, which it needs: run it where Suture is installed or in its folder. `adapt` writes the new model and
-has Keras check it; nothing is written over the source.
+checks it with Keras; the source file is never overwritten.
 """
 
 from core.engine.api import Engine
@@ -37,7 +37,7 @@ OUT = $out
 RECIPE = r"""
 $recipe"""
 
-# Layers by what became of their weights, and each group's share of the learning rate. Frozen layers are in none.
+# Layers grouped by what happened to their weights, and each group's share of the learning rate; frozen layers excluded.
 RATES = $rates
 GROUPS = $groups
 
@@ -48,7 +48,7 @@ def adapt():
     engine.set_source(read_model(SOURCE, weights=WEIGHTS), CODE, TRUST)
     written = engine.apply(from_json(RECIPE), OUT, check=True)
     if not written.verification.ok:
-        raise SystemExit(f"{OUT} did not pass its check ({written.verification.reason}); kept as {written.written}.")
+        raise SystemExit(f"{OUT} failed verification ({written.verification.reason}); kept as {written.written}.")
     return keras.saving.load_model(OUT)
 
 
@@ -95,7 +95,7 @@ def python_script(
 ) -> str:
     """The program as text. `plan` is that of `recipe` on `source`; `code` and `trust` are what it was made with."""
     active = Recipe(edits=tuple(recipe.active()))
-    steps = "; ".join(edit.summary() for edit in active.edits) or "as it is"
+    steps = "; ".join(edit.summary() for edit in active.edits) or "unchanged"
     title = f"{_name(source.path)} to {_name(out)}: {steps}".replace("\\", "/").replace('"""', "'''")
     return _PROGRAM.substitute(
         title=title,

@@ -34,7 +34,7 @@ def test_that_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ('{"do": "replace_first_conv", "filters": 0}', "filters must be whole numbers from 1, not 0"),
         ('{"do": "attach_head", "classes": 2, "dropout": 2}', "dropout must lie in 0 to 1"),
         ('{"do": "set_rule", "weight": "a/kernel", "rule": "summ"}', "did you mean 'sum'"),
-        ('{"do": "set_rule", "weight": "a/kernel", "rule": "sum", "seed": 1}', "unknown field `seed`"),
+        ('{"do": "set_rule", "weight": "a/kernel", "rule": "sum", "seed": 1}', "unknown field 'seed'"),
         ('{"do": "set_trainable", "layers": []}', "layers names nothing"),
         ('{"do": "insert_adapter", "shape": [8, 8, 3], "fit": "squeeze"}', "fit: invalid enum value 'squeeze'"),
     ],

@@ -23,7 +23,7 @@ def test_that_the_shortest_recipe_is_an_empty_object() -> None:
     [
         ("", "not JSON"),
         ("{", "not JSON"),
-        ("[]", "an object like"),
+        ("[]", "a JSON object"),
         ('{"edits": {}}', "list of edits"),
         ('{"suture": 2}', "version 2"),
         ('{"edit": []}', "unknown field 'edit'"),
@@ -31,7 +31,7 @@ def test_that_the_shortest_recipe_is_an_empty_object() -> None:
         ('{"edits": [{"do": "change_input", "shape": [8, 8, 1]}, {"do": "fly"}]}', "Edit 2: there is no edit 'fly'"),
         (
             '{"edits": [{"do": "change_input", "shape": [8, 8, 1], "colour": 1}]}',
-            "Edit 1 (change_input): object contains unknown field `colour`",
+            "Edit 1 (change_input): unknown field 'colour'",
         ),
         ('{"edits": [{"do": "change_input", "shape": [8, "wide", 1]}]}', "Edit 1 (change_input): shape[1]: expected"),
         ('{"edits": [{"do": "change_input"}]}', "Edit 1 (change_input): object missing required field `shape`"),

@@ -103,10 +103,10 @@ def test_that_a_change_of_the_desktop_is_followed(painter: Painter) -> None:
 
 
 def test_that_a_fault_of_ours_is_shown_and_the_window_goes_on(window: MainWindow) -> None:
-    window.show_crash("Suture made a mistake.", "Traceback\n  here")
+    window.show_crash("Internal error.", "Traceback\n  here")
     assert window._crash is not None
     assert window._crash.isVisible()
-    window.show_crash("Suture made another.", "Traceback\n  there")
+    window.show_crash("Another internal error.", "Traceback\n  there")
     assert window._crash.text.toPlainText() == "Traceback\n  here\nTraceback\n  there"
 
 

@@ -29,7 +29,7 @@ _OLD_ONLY = frozenset(
 
 
 EXPECTED: dict[str, tuple[str, str]] = {
-    "RandomShear": ("cannot", "Keras refuses the settings of random_shear"),
+    "RandomShear": ("cannot", "Keras rejects the settings of random_shear"),
     **{
         f"{name} [h5]": ("unwritten", "")
         for name in (

@@ -305,5 +305,5 @@ def test_that_a_mistake_in_checking_ends_with_code_3_and_a_report(
     code, _, err = cli("apply", samples / "digits_vgg.keras", recipe(GRAY), "-o", tmp_path / "new.keras")
     assert code == 3
     assert err.count("\n") == 1
-    assert "Suture made a mistake while checking new.keras (ZeroDivisionError)" in err
+    assert "Internal error while checking new.keras (ZeroDivisionError)" in err
     assert [item.name for item in tmp_path.iterdir() if "new" in item.name] == ["new.keras.unverified"]

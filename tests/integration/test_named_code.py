@@ -98,7 +98,7 @@ def test_that_trust_in_one_model_is_no_trust_in_the_code_of_another(cli: Run, fo
     code, answer, err = cli("verify", folder / "m.keras", folder / "recipe.json", folder / "other.keras", "--trust")
     assert code == 1
     assert answer["reloaded"] is False
-    assert "stored Python code that the plan does not have" in err
+    assert "stored Python code that is not in the plan" in err
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_that_a_reshape_in_a_nested_model_is_an_error_too_and_its_fix_settles_it
     path = saved(keras.Model(inputs, keras.layers.Flatten()(inside(inputs))), tmp_path)
     found = plan(path, {"do": "change_input", "shape": [16, 12, 4]})
     (wrong,) = (one for one in found.findings if one.code == "baked.constant" and one.severity == "error")
-    assert "samples would be split or mixed" in wrong.message
+    assert "split or mix samples" in wrong.message
     settled = plan(path, *wrong.fixes[0].edits)
     assert settled.ok
 

@@ -285,7 +285,7 @@ def test_that_arrays_without_code_stay_in_the_format_of_their_own_file(files: Fi
     keras.Model(start, Odd(name="odd")(start)).save(tmp_path / "odd.keras")
     keras.saving.get_custom_objects().pop("joined_tests>Odd")
     work = opened(files["encoder"])
-    with pytest.raises(FileError, match="can only be written in the format they came in"):
+    with pytest.raises(FileError, match="can only be written in their original format"):
         work.apply(recipe(join(tmp_path / "odd.keras")), tmp_path / "out.h5")
     assert work.apply(recipe(join(tmp_path / "odd.keras")), tmp_path / "out.keras").bytes
 

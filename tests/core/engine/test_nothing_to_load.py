@@ -29,7 +29,7 @@ def saved_weights(kind: str, folder: Path) -> Path:
 @pytest.mark.parametrize("kind", ["keras3", "hdf5", "checkpoint"])
 def test_that_weights_without_an_architecture_become_no_model(kind: str, ending: str, tmp_path: Path) -> None:
     engine().set_source(read_model(saved_weights(kind, tmp_path)))
-    with pytest.raises(FileError, match="holds weights without an architecture"):
+    with pytest.raises(FileError, match="contains weights without an architecture"):
         engine().apply(recipe(), tmp_path / f"out{ending}", check=False)
     assert not list(tmp_path.glob("out*"))
 
@@ -55,7 +55,7 @@ def paired(kind: str, folder: Path, nested: bool) -> tuple[Path, Path]:
 @pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
 def test_that_arrays_of_unknown_classes_stay_in_the_format_of_their_file(nested: bool, tmp_path: Path) -> None:
     engine().set_source(read_model(*paired("hdf5", tmp_path, nested)))
-    with pytest.raises(FileError, match=r"write an \.h5 file, or name the file that defines it"):
+    with pytest.raises(FileError, match=r"write an \.h5 file, or name the Python file that defines it"):
         engine().apply(recipe(), tmp_path / "out.keras", check=False)
     engine().apply(recipe(), tmp_path / "out.h5", check=False)
     with h5py.File(tmp_path / "w.h5") as old, h5py.File(tmp_path / "out.h5") as new:

@@ -78,7 +78,7 @@ def test_that_a_stale_mask_of_a_keras_2_file_is_dropped_and_the_model_answers(
     source = tmp_path / "old.h5"
     _write(source, model, "inner" if nested else "d", kernel, bias)
     written, new = applied(source, tmp_path / "new.keras")
-    told = [finding for finding in written.plan.findings if "mask is dropped" in finding.message]
+    told = [finding for finding in written.plan.findings if "mask is removed" in finding.message]
     assert [(one.severity, one.code) for one in told] == [("info", "legacy.repaired")]
     x = rng.normal(size=(2, 4, 3)).astype("float32")
     d = 1 / (1 + np.exp(-(x @ kernel + bias)))

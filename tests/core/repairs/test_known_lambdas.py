@@ -140,7 +140,7 @@ def test_that_what_was_recognised_is_said_in_words(tmp_path: Path) -> None:
     keras.Model(image, keras.layers.Lambda(THREE["x / 127.5 - 1.0"], name="scaled")(image)).save(tmp_path / "m.keras")
     source = read_model(tmp_path / "m.keras")
     repaired = next(one for one in source.findings if one.code == "legacy.repaired")
-    assert "x / 127.5 - 1.0 is Rescaling(scale=0.00784314, offset=-1) now" in repaired.message
+    assert "x / 127.5 - 1.0 is now Rescaling(scale=0.00784314, offset=-1)" in repaired.message
     shown = next(one for one in source.findings if one.code == "code.lambda")
     assert shown.layer == "scaled"
     assert "BINARY_OP" in shown.detail or "BINARY_TRUE_DIVIDE" in shown.detail

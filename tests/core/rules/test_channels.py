@@ -83,7 +83,7 @@ def test_that_map_takes_a_matrix_of_its_own() -> None:
     ("rule", "words"),
     [
         (MapChannels(take=(0, 7)), "channels 0 to 2"),
-        (MapChannels(take=(0,)), "names 1 channels for an input of 2"),
+        (MapChannels(take=(0,)), "lists 1 channels, but the input has 2"),
         (MapChannels(), "either take"),
         (MapChannels(take=("X", "Y"), names=("R", "G", "B")), "not among the names (R, G, B)"),
     ],

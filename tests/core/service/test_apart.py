@@ -92,7 +92,7 @@ def test_that_a_file_which_ends_its_reader_is_told_in_a_sentence(tmp_path: Path,
     assert len(found) == len(commands)
     for code, words, keras in found:
         assert code == 2
-        assert "the reading process ended" in words
+        assert "the reader process ended" in words
         assert words.count("\n") == 1
         assert not keras
 

@@ -69,7 +69,7 @@ def test_that_a_file_that_changes_or_goes_is_noticed(reader: Worker, samples: Pa
         answer = ask(reader, PreviewWeight(path=str(path), key=key.key, weight="first"))
         assert answer.shape == first.weights[0].shape
     path.unlink()
-    with pytest.raises(FileError, match="no longer there"):
+    with pytest.raises(FileError, match="can no longer be read"):
         ask(reader, PreviewWeight(path=str(path), key="any", weight="first"))
 
 

@@ -143,7 +143,7 @@ def test_that_a_folder_without_permission_is_said_in_a_sentence(source: Path, tm
     folder.mkdir(mode=0o500)
     with pytest.raises(FileError) as caught:
         opened(source).apply(Recipe(), folder / "out.keras", check=False)
-    assert "may not be written" in sentence(caught.value)
+    assert "do not have permission" in sentence(caught.value)
 
 
 def test_that_an_ending_that_says_no_format_is_refused(source: Path, tmp_path: Path) -> None:
