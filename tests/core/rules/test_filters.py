@@ -45,9 +45,9 @@ def test_that_slice_keeps_the_classes_asked_for_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("rule", "target", "words"),
     [
-        ("widen", (3, 3, 2, 3), "fewer than 4"),
+        ("widen", (3, 3, 2, 3), "from 4 to 3"),
         ({"rule": "slice", "keep": [9]}, (3, 3, 2, 1), "0 to 3"),
-        ("slice", (3, 3, 2, 5), "more than 4"),
+        ("slice", (3, 3, 2, 5), "from 4 to 5"),
     ],
 )
 def test_that_a_filter_rule_says_why_it_cannot(rule: Any, target: Any, words: Any) -> None:
