@@ -4,15 +4,10 @@ A result that is checked gets its name after the check alone: until then it lies
 One that fails is kept under a name that no program takes for a model.
 """
 
-import contextlib
-import errno
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import FileError
-from core.writers.partials import partial_path, remove_partials
 
 
 def check_destination(out: Path, *used: Path) -> None:

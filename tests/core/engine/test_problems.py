@@ -13,6 +13,7 @@ from keras import layers
 
 from core.findings import Finding
 from core.model.plan import Plan
+from core.phrases import shape_words
 from core.recipes.recipe import Recipe
 from core.rules import SpatialMean
 from tests.core.engine.drive import assert_verified, errors, opened, outputs, plan, recipe, saved
@@ -73,7 +74,7 @@ def test_that_the_smallest_size_named_is_the_smallest_that_keras_builds(
     source = saved(model, tmp_path)
     problem = only_error(plan(source, change(least - 1, least - 1, 3)))
     assert problem.code == "shape.too_small"
-    assert f"smallest input that works is {least} x {least} x 3" in problem.message
+    assert f"smallest input that works is {shape_words((least, least, 3))}" in problem.message
     assert plan(source, change(least, least, 3)).ok
 
 
@@ -111,7 +112,7 @@ def test_that_concatenations_that_no_longer_fit_are_found_where_they_are(size: i
     assert problem.layer == ("concatenate" if odd else "concatenate_1")
     meet = (low, half) if odd else (2 * half, size)
     for one in meet:
-        assert f"({one}, {one}, " in problem.message
+        assert shape_words((one, one)) in problem.message
 
 
 def test_that_an_addition_that_no_longer_fits_is_named(tmp_path: Path) -> None:
@@ -123,8 +124,8 @@ def test_that_an_addition_that_no_longer_fits_is_named(tmp_path: Path) -> None:
     assert plan(source, change(20, 20, 3)).ok
     problem = only_error(plan(source, change(19, 19, 3)))
     assert (problem.code, problem.layer) == ("shape.incompatible", "meet")
-    assert "18, 18, 4" in problem.message
-    assert "19, 19, 4" in problem.message
+    assert shape_words((18, 18, 4)) in problem.message
+    assert shape_words((19, 19, 4)) in problem.message
 
 
 def dense_after_flatten(nested: bool, first: bool = False) -> Any:

@@ -90,7 +90,8 @@ def test_that_a_chain_changes_kernel_and_channels() -> None:
 def test_that_a_chain_that_leaves_an_axis_over_is_refused() -> None:
     axes = axes_of(CONV, "kernel", (7, 7, 3, 4))
     reason = refusal((7, 7, 3, 4), (5, 5, 1, 4), axes, (parse_rule("center"),))
-    assert reason == "center turns 7\u00d77\u00d73\u00d74 into 5\u00d75\u00d73\u00d74, but 5\u00d75\u00d71\u00d74 is needed."
+    turned = "center turns 7\u00d77\u00d73\u00d74 into 5\u00d75\u00d73\u00d74"
+    assert reason == f"{turned}, but 5\u00d75\u00d71\u00d74 is needed."
 
 
 def test_that_a_kernel_rule_refuses_a_vector() -> None:

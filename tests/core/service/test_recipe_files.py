@@ -217,9 +217,9 @@ def test_that_a_result_may_go_over_a_file_that_another_recipe_used_and_not_over_
     donor = write_h5(other, False, 2)
     for path in (used, other):
         assert ask(engine, MakePlan(recipe=transfer(path))).ok
-        with pytest.raises(FileError, match="one of the files that the result is made from"):
+        with pytest.raises(FileError, match="is an input file"):
             ask(engine, Apply(recipe=transfer(path), out=str(path)))
-        with pytest.raises(FileError, match="one of the files that the result is made from"):
+        with pytest.raises(FileError, match="is an input file"):
             ask(engine, Apply(recipe=transfer(path), out=str(tmp_path / "source.keras")))
     written = ask(engine, Apply(recipe=transfer(other), out=str(used)))
     assert written.written == str(used)
@@ -236,11 +236,11 @@ def test_that_a_result_never_goes_over_a_file_of_weights_beside_an_architecture(
     model.save_weights(tmp_path / "arrays.weights.h5")
     arrays = str(tmp_path / "arrays.weights.h5")
     ask(engine, SetSource(source=read_model(tmp_path / "model.json", arrays)))
-    with pytest.raises(FileError, match="one of the files that the result is made from"):
+    with pytest.raises(FileError, match="is an input file"):
         ask(engine, Apply(recipe=Recipe(), out=arrays))
     open_source(engine, tmp_path, True)
     edit = {"do": "join_models", "file": str(tmp_path / "model.json"), "weights": arrays, "how": "parallel"}
-    with pytest.raises(FileError, match="one of the files that the result is made from"):
+    with pytest.raises(FileError, match="is an input file"):
         ask(engine, Apply(recipe=recipe(edit), out=arrays))
 
 
