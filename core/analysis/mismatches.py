@@ -109,10 +109,12 @@ def _flat_fixes(move: Move, layer: Layer, axes: Axes, after: Graph, before: Grap
     old = flattened_map(before, layer.origin or move.layer)
     axis = axes.channels
     shape, target = move.fate.source_shape or (), move.fate.shape
-    if new is None or old is None or axis is None or axes.kind != "kernel":
+    if new is None or old is None or axis is None or axes.kind != "kernel" or len(shape) != len(target):
         return []
     if prod(old[1]) != shape[axis] or prod(new[1]) != target[axis] or old[1][-1] != new[1][-1]:
         return []
+    if any(one != two for place, (one, two) in enumerate(zip(shape, target, strict=True)) if place != axis):
+        return []  # it also gives another number of values, which no size of the map settles
     flatten, sizes, layout = new
     maps = token_maps(before, after, old[1], sizes)
     fields: dict[str, Any] = {"old": old[1], "new": sizes, "layout": layout}

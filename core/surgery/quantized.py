@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -267,9 +267,12 @@ def _decoded(layer: Layer, part: Part, name: str, weight: Weight, weights: dict[
 
 
 def encoded(
-    path: str, layer: Layer, needed: Mapping[str, Weight], held: Mapping[str, Weight]
+    first: Callable[[], str], layer: Layer, needed: Mapping[str, Weight], held: Mapping[str, Weight]
 ) -> dict[str, tuple[str, Quantize]]:
-    """For each array that has to be quantized now: the name of the array it is made of, and the rule that makes it."""
+    """For each array that has to be quantized now: the name of the array it is made of, and the rule that makes it.
+
+    `first` answers with the path that the layer came with, which says what a new one starts with.
+    """
     found: dict[str, tuple[str, Quantize]] = {}
     for part in parts(layer):
         if part.mode not in ("int8", "int4"):
@@ -283,7 +286,7 @@ def encoded(
             shape = need.unpacked or need.shape
             rules = layer.rules_for(name)
             if have is None and not any(rule.makes for rule in rules):
-                rules = (_first(path, part, short), *rules)
+                rules = (_first(first(), part, short), *rules)
             decode = () if have is None or have.decode is None else (have.decode,)
             lies = layout(part, short, block_size(part.config))
             axes = axes_of(layer, name, have.shape if have is not None else shape)

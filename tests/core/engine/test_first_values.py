@@ -77,6 +77,19 @@ def test_that_a_new_layer_starts_with_the_values_that_it_would_have_under_its_fi
     assert any(contract.name == "new(x) == old(x)" for contract in written.plan.contracts)
 
 
+@pytest.mark.parametrize("kind", ["flat", "nested", "shared", "keras 2"])
+def test_that_a_new_layer_that_is_quantized_starts_alike_too(
+    kind: str, sources: dict[str, Path], tmp_path: Path
+) -> None:
+    int8 = {"do": "set_dtype", "policy": "int8"}
+    rename = {"do": "rename_layer", "layer": "predictions", "name": "other"}
+    _, plain = applied(sources[kind], tmp_path / "plain.keras", HEAD, int8)
+    written, model = applied(sources[kind], tmp_path / "renamed.keras", HEAD, int8, rename)
+    assert_verified(written.verification)
+    given = random_input(plain)
+    assert drift(outputs(model, given)[0], outputs(plain, given)[0]) == 0.0
+
+
 def test_that_a_layer_put_into_a_nested_model_starts_alike_when_the_model_is_renamed(
     sources: dict[str, Path], tmp_path: Path
 ) -> None:

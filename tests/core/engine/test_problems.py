@@ -251,6 +251,22 @@ def test_that_no_size_is_offered_for_what_another_size_does_not_settle(kind: str
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
+def test_that_no_size_is_offered_for_a_kernel_that_also_gives_another_number_of_values(
+    nested: bool, tmp_path: Path
+) -> None:
+    """Every fix that is offered settles the finding; bringing the image to its old size would not."""
+    source = saved(dense_after_flatten(nested), tmp_path)
+    wider = {"do": "replace_layer", "layer": "after", "config": {"class_name": "Dense", "config": {"units": 5}}}
+    steps = recipe(change(24, 24, 3), wider)
+    (wrong,) = (one for one in opened(source).plan(steps).findings if "after/kernel is" in one.message)
+    assert wrong.fixes
+    for fix in wrong.fixes:
+        settled = opened(source).plan(Recipe(edits=(*steps.edits, *fix.edits)))
+        errors_left = [one.message for one in settled.findings if one.severity == "error"]
+        assert not [one for one in errors_left if one.startswith("after/kernel")], fix.title
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
 @pytest.mark.parametrize("kind", ["Conv2DTranspose", "Conv2D", "Conv1D"])
 def test_that_nothing_is_said_of_the_arrays_of_a_layer_that_is_refused(nested: bool, kind: str, tmp_path: Path) -> None:
     """What the refused layer would need is not known, so no sentence may say that it needs another shape."""
