@@ -10,12 +10,19 @@ DYNAMIC = "any"
 
 def shape_words(shape: Iterable[object] | None, unknown: str = "unknown") -> str:
     """A shape, grid or kernel size as `32x32x3` with times signs; `any` stands for a dynamic size."""
-    return unknown if shape is None else _joined(tuple(shape))
+    return unknown if shape is None else _words(tuple(shape))
 
 
 def sample_words(shape: Iterable[object] | None, unknown: str = "unknown") -> str:
     """The shape of a tensor in words, the batch left out."""
-    return unknown if shape is None else _joined(tuple(shape)[1:])
+    return unknown if shape is None else _words(tuple(shape)[1:])
+
+
+def _words(sizes: tuple[object, ...]) -> str:
+    try:
+        return _joined(sizes)
+    except TypeError:  # the configs of odd files hold lists where a size should be
+        return _joined.__wrapped__(sizes)
 
 
 @lru_cache(4096)

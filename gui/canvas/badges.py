@@ -1,16 +1,16 @@
 """What the canvas marks on each card: a layer's dominant fate, its freezing, its worst finding."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from msgspec import structs
 
-from core.findings import Finding
+from core.findings import Finding, Severity
 from core.model.graph import Graph
 from core.model.plan import FateName, Plan
-from gui.models.digest import frozen_layers, layer_of
+from gui.models.digest import above, frozen_layers, layer_of, worst_findings
 from gui.widgets.theme import FATE_ORDER
 
 Marker = Literal["error", "warning"]
@@ -62,18 +62,9 @@ def source_paths(before: Graph, after: Graph) -> dict[str, str]:
     return found
 
 
-def badges_after(plan: Plan) -> dict[str, Badge]:
-    """Badges by path in the planned graph."""
-    paths = dict(plan.graph.walk())
-    fates: dict[str, set[FateName]] = {}
-    for fate in plan.fates:
-        fates.setdefault(layer_of(fate.weight, paths), set()).add(fate.fate)
-    return _collect(plan.graph, fates, plan.findings)
-
-
 def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
     """Badges by path in the source: what will happen to the weights that each layer has now."""
-    paths = dict(source.walk())
+    paths = above(source)
     origins = source_paths(source, plan.graph)
     fates: dict[str, set[FateName]] = {}
     for fate in plan.fates:
@@ -84,7 +75,18 @@ def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
     for weight in plan.dropped:
         fates.setdefault(layer_of(weight, paths), set()).add("dropped")
     findings = [structs.replace(finding, layer=origins.get(finding.layer, finding.layer)) for finding in plan.findings]
-    return _collect(source, fates, findings)
+    return marks(source, _summed(fates, paths), findings)
+
+
+def _summed(fates: Mapping[str, set[FateName]], around: Mapping[str, str]) -> dict[str, FateName]:
+    """The fate that stands for the weights at or below each path."""
+    gathered: dict[str, set[FateName]] = {}
+    for path, own in fates.items():
+        at = path
+        while at:
+            gathered.setdefault(at, set()).update(own)
+            at = around.get(at, "")
+    return {path: fate for path, found in gathered.items() if (fate := dominant(found)) is not None}
 
 
 @lru_cache(1024)
@@ -93,30 +95,23 @@ def _badge(fate: FateName | None, frozen: bool, severity: Marker | None, message
     return Badge(fate, frozen, severity, messages=messages)
 
 
-def _collect(graph: Graph, fates: Mapping[str, set[FateName]], findings: Iterable[Finding]) -> dict[str, Badge]:
-    """One badge a layer; a nested model sums up its children."""
-    notes: dict[str, list[Finding]] = {}
+def marks(graph: Graph, fates: Mapping[str, FateName], findings: Iterable[Finding]) -> dict[str, Badge]:
+    """One badge a layer. `fates` stand for the weights at or below a path; a nested model shows its layers' worst
+    finding.
+    """
+    notes: dict[str, list[str]] = {}
+    findings = list(findings)
     for finding in findings:
-        notes.setdefault(finding.layer, []).append(finding)
-    made: dict[str, Badge] = {}
-    gathered: dict[str, set[FateName]] = {}
-    order = list(graph.walk())
-    frozen = frozen_layers(graph)
-    nothing: set[FateName] = set()
-    for path, layer in reversed(order):
-        own = fates.get(path, nothing)
-        if path in gathered:
-            own = own | gathered[path]
-        parent = path[: -len(layer.name) - 1]
-        if parent:
-            gathered.setdefault(parent, set()).update(own)
-        here = notes.get(path, ())
-        severities = {finding.severity for finding in here}
-        severity: Marker | None = "error" if "error" in severities else "warning" if "warning" in severities else None
-        made[path] = _badge(dominant(own), path in frozen, severity, tuple(finding.message for finding in here))
-    for path, layer in reversed(order):
-        parent = path[: -len(layer.name) - 1]
-        worst = made[path].severity
-        if parent and worst and made[parent].severity != "error":
-            made[parent] = replace(made[parent], severity=worst)
-    return made
+        notes.setdefault(finding.layer, []).append(finding.message)
+    around = above(graph)
+    worst, frozen = worst_findings(findings, around), frozen_layers(graph)
+    severities: dict[Severity, Marker] = {"error": "error", "warning": "warning"}
+    return {
+        path: _badge(
+            fates.get(path),
+            path in frozen,
+            severities.get(worst[path]) if path in worst else None,
+            tuple(notes.get(path, ())),
+        )
+        for path in around
+    }

@@ -12,13 +12,13 @@ from core.collection import without_collection
 from core.model.graph import Graph, Layer
 from core.model.plan import Plan
 from gui.canvas import flow
-from gui.canvas.badges import Badge, badges_after, badges_before
+from gui.canvas.badges import Badge, badges_before
 from gui.canvas.controls import Controls
-from gui.canvas.difference import difference
 from gui.canvas.flow import Level, Node
 from gui.canvas.layout import layout
 from gui.canvas.look import Look
 from gui.canvas.minimap import Minimap
+from gui.canvas.plan_digest import digest_of
 from gui.canvas.scene import GraphScene
 from gui.canvas.view import CanvasView
 from gui.widgets.theme import LIGHT, Theme
@@ -83,12 +83,11 @@ class GraphView(QWidget):
         if mode == "before":
             self._show(source_graph, badges_before(plan, source_graph), {}, marked=False, keep_view=keep)
         elif mode == "after":
-            self._show(plan.graph, badges_after(plan), {}, marked=False, keep_view=keep)
+            self._show(plan.graph, digest_of(plan, source_graph).marks, {}, marked=False, keep_view=keep)
         else:
-            both = difference(source_graph, plan.graph)
-            self._show(
-                both.graph, both.badges(badges_after(plan), plan), dict(both.ghosts), marked=True, keep_view=keep
-            )
+            digest = digest_of(plan, source_graph)
+            both = digest.difference
+            self._show(both.graph, digest.difference_marks, dict(both.ghosts), marked=True, keep_view=keep)
 
     def _show(
         self, graph: Graph, badges: dict[str, Badge], ghosts: dict[str, str], *, marked: bool, keep_view: bool

@@ -1,12 +1,12 @@
 """A plan as the views show it: one fate for each layer and group, what is frozen, and numbers in words."""
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 
 from msgspec import Struct
 
-from core.findings import Finding
+from core.findings import Finding, Severity
 from core.model.graph import Graph, Layer, Shape
 from core.model.plan import Fate, FateName, Plan
 from gui.widgets.theme import FATE_ORDER
@@ -17,7 +17,7 @@ class Badge(Struct, frozen=True):
     the rules in use.
     """
 
-    fate: str
+    fate: FateName
     counts: tuple[tuple[str, int], ...] = ()
     rules: tuple[str, ...] = ()
 
@@ -38,12 +38,19 @@ def layer_of(weight: str, paths: Container[str]) -> str:
     return head
 
 
-def badges(fates: Iterable[Fate], paths: Container[str]) -> dict[str, Badge]:
-    """The badge of every layer that has weights, and of every group above one."""
-    counts: dict[str, dict[str, int]] = {}
+def above(graph: Graph) -> dict[str, str]:
+    """Every path of a graph with that of the model around it, `""` at the top. A layer's name may hold slashes."""
+    return {path: path[: -len(layer.name) - 1] for path, layer in graph.walk()}
+
+
+def badges(owned: Iterable[tuple[str, Fate]], around: Mapping[str, str]) -> dict[str, Badge]:
+    """The badge of every layer that has weights, and of every group above one.
+
+    `owned` are fates with the paths of their layers, `around` is what `above` says.
+    """
+    counts: dict[str, dict[FateName, int]] = {}
     rules: dict[str, dict[str, None]] = {}
-    for fate in fates:
-        at = layer_of(fate.weight, paths)
+    for at, fate in owned:
         while at:
             counter = counts.get(at)
             if counter is None:
@@ -51,12 +58,12 @@ def badges(fates: Iterable[Fate], paths: Container[str]) -> dict[str, Badge]:
             counter[fate.fate] = counter.get(fate.fate, 0) + 1
             if fate.rule and fate.fate == "adapted":
                 rules.setdefault(at, {})[fate.rule] = None
-            at = at.rpartition("/")[0]
+            at = around.get(at, "")
     return {path: _badge(tuple(counter.items()), tuple(rules.get(path, ()))) for path, counter in counts.items()}
 
 
 @lru_cache(4096)
-def _badge(counts: tuple[tuple[str, int], ...], rules: tuple[str, ...]) -> Badge:
+def _badge(counts: tuple[tuple[FateName, int], ...], rules: tuple[str, ...]) -> Badge:
     counter = dict(counts)
     ordered = tuple((fate, counter[fate]) for fate in FATE_ORDER if fate in counter)
     return Badge(ordered[0][0], ordered, rules)
@@ -162,14 +169,14 @@ def size_words(size: int) -> str:
     return f"{value:.1f} GB"
 
 
-def worst_findings(findings: Iterable[Finding]) -> dict[str, str]:
-    """The gravest severity at each layer that has a finding, and at each group above it."""
+def worst_findings(findings: Iterable[Finding], around: Mapping[str, str]) -> dict[str, Severity]:
+    """The gravest severity at each layer that has a finding, and at each group above it; `around` as `above` says."""
     rank = {"error": 0, "warning": 1, "info": 2}
-    worst: dict[str, str] = {}
+    worst: dict[str, Severity] = {}
     for finding in findings:
         at = finding.layer
         while at:
             if at not in worst or rank[finding.severity] < rank[worst[at]]:
                 worst[at] = finding.severity
-            at = at.rpartition("/")[0]
+            at = around[at] if at in around else layer_of(at, around)
     return worst

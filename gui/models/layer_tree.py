@@ -3,7 +3,7 @@
 Nodes are numbers into lists that the model owns; an index carries the number, never a Python object.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
@@ -56,7 +56,7 @@ class Extras(Struct, frozen=True):
 
     badges: dict[str, Badge] = {}
     frozen: frozenset[str] = frozenset()
-    severities: dict[str, str] = {}
+    severities: Mapping[str, str] = {}
     params: dict[str, int] = {}
     weights: dict[str, tuple[int, ...]] = {}
     before: dict[str, str] = {}

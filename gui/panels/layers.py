@@ -1,7 +1,5 @@
 """The layer tree: every layer with shapes, parameters, a checkbox for freezing and a badge for its weights' fate."""
 
-from math import prod
-
 from msgspec.structs import replace
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
@@ -22,14 +20,14 @@ from core.model.plan import Plan
 from core.phrases import sample_words
 from core.recipes import gestures
 from gui.canvas.difference import difference
+from gui.canvas.plan_digest import digest_of
 from gui.models.digest import (
     Badge,
-    badges,
+    above,
     count_words,
     fate_totals,
     frozen_layers,
     gone_fates,
-    layer_of,
     output_shape,
     worst_findings,
 )
@@ -262,7 +260,7 @@ class LayersPanel(Card):
         self._ghosts = {}
         extras = self._extras(graph, plan if after else None)
         if session.view == "difference" and graph is not None and before is not None:
-            both = difference(before, graph)
+            both = digest_of(plan, before).difference if plan is not None else difference(before, graph)
             self._ghosts = dict(both.ghosts)
             only = {*both.added, *both.changed, *both.ghosts, *extras.before}
             only |= {path for path, badge in extras.badges.items() if badge.fate != "copied"}
@@ -287,17 +285,17 @@ class LayersPanel(Card):
     def _extras(self, graph: Graph | None, plan: Plan | None) -> Extras:
         if graph is None:
             return Extras()
-        frozen = frozenset(frozen_layers(graph))
+        frozen, findings = frozen_layers(graph), self._session.findings
         if plan is None:
-            return Extras(frozen=frozen, severities=worst_findings(self._session.findings))
+            return Extras(frozen=frozen, severities=worst_findings(findings, above(graph)))
         before = self._session.before_graph
-        paths = {path for path, _ in graph.walk()}
+        digest = digest_of(plan, graph if before is None else before)
         return Extras(
-            badges=badges(plan.fates, paths),
+            badges=digest.badges,
             frozen=frozen,
-            severities=worst_findings(self._session.findings),
+            severities=worst_findings(findings, digest.above),
             params={path: cost.params for path, cost in plan.costs.items()},
-            weights=main_shapes(plan, paths),
+            weights=digest.main_shapes,
             before=changed_shapes(before, graph) if before is not None and before is not graph else {},
         )
 
@@ -338,16 +336,6 @@ class LayersPanel(Card):
         self._session.gesture(
             lambda recipe: gestures.toggle_frozen(recipe, path, frozen, is_batch_norm=alone), f"{verb} {path}"
         )
-
-
-def main_shapes(plan: Plan, paths: set[str]) -> dict[str, tuple[int, ...]]:
-    """The planned shape of each layer's largest weight."""
-    found: dict[str, tuple[int, tuple[int, ...]]] = {}
-    for fate in plan.fates:
-        path, size = layer_of(fate.weight, paths), prod(fate.shape)
-        if path not in found or (size, len(fate.shape)) > (found[path][0], len(found[path][1])):
-            found[path] = (size, fate.shape)
-    return {path: shape for path, (_, shape) in found.items()}
 
 
 def changed_shapes(before: Graph, after: Graph) -> dict[str, str]:

@@ -34,7 +34,8 @@ def test_that_drift_is_told_in_words() -> None:
 
 def test_that_a_weight_whose_name_has_a_slash_belongs_to_its_layer() -> None:
     fates = [Fate("body/lstm/cell/kernel", "adapted", (1,), rule="sum"), Fate("body/lstm/cell/bias", "copied", (1,))]
-    found = digest.badges(fates, {"body", "body/lstm"})
+    around = {"body": "", "body/lstm": "body"}
+    found = digest.badges([(digest.layer_of(fate.weight, around), fate) for fate in fates], around)
     assert set(found) == {"body", "body/lstm"}
     assert found["body/lstm"].words() == "1 adapted (sum), 1 copied"
     assert found["body"].fate == "adapted"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -209,6 +210,62 @@ def test_that_a_function_by_name_is_offered_and_never_replaced_unasked(engine: E
     assert plan.ok
     after = engine.plan(Recipe(edits=finding.fixes[0].edits)).graph.find("scaled")
     assert (after.class_name, after.config["scale"], after.opaque) == ("Rescaling", 0.17, False)
+
+
+def scaling(x: Any, scale: float) -> Any:
+    """Keras 3 stores a function that is no lambda by its name; Keras 2 did so for one that is no Python function."""
+    return x * scale
+
+
+def named(config: Any) -> Any:
+    """A serialised model whose Lambdas hold their function's name alone."""
+    if isinstance(config, dict):
+        by_name = {"function": "scaling", "function_type": "function"} if "function_type" in config else {}
+        return {**{key: named(value) for key, value in config.items()}, **by_name}
+    return [named(item) for item in config] if isinstance(config, list) else config
+
+
+def write_named(k: Any, path: Path, nested: bool) -> Any:
+    """A model with a Lambda whose function the file only names, and the model itself."""
+    start = x = k.Input((4,), name="start")
+    x = k.layers.Dense(3, name="first")(x)
+    guess = k.layers.Lambda(scaling, arguments={"scale": 0.17}, output_shape=(3,), name="scaled")
+    if nested:
+        inside = k.Input((3,), name="inside_start")
+        x = k.Model(inside, guess(inside), name="inside")(x)
+    else:
+        x = guess(x)
+    model = k.Model(start, k.layers.Dense(2, name="last")(x))
+    model.save(path)
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = json.dumps(named(json.loads(file.attrs["model_config"])))
+    return model
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
+@pytest.mark.parametrize("kind", ["keras 2.h5", "keras 3.keras", "keras 3.h5"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_that_a_function_by_name_stays_a_lambda_until_the_person_takes_the_guess(
+    kind: str, nested: bool, engine: Engine, tmp_path: Path
+) -> None:
+    path, where = tmp_path / kind, "inside/scaled" if nested else "scaled"
+    model = write_named(tf_keras if "2" in kind else keras, path, nested)
+    source = read_model(path)
+    assert (source.graph.find(where).class_name, source.graph.find(where).opaque) == ("Lambda", True)
+    (finding,) = [one for one in source.findings if one.code == "code.lambda"]
+    assert (finding.severity, finding.layer) == ("warning", where)
+    assert "'scaling' by name" in finding.message
+    assert "not certain" in finding.message
+    engine.set_source(source)
+    kept = engine.plan(Recipe()).graph.find(where)
+    assert (kept.class_name, kept.opaque) == ("Lambda", True)
+    written = engine.apply(Recipe(edits=finding.fixes[0].edits), tmp_path / "out.keras", check=True)
+    assert written.verification is not None
+    assert written.verification.ok
+    numbers = np.random.default_rng(4).normal(size=(3, 4)).astype("float32")
+    found = keras.saving.load_model(tmp_path / "out.keras", compile=False)(numbers)
+    np.testing.assert_allclose(np.asarray(found), np.asarray(model(numbers)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,18 @@ from msgspec.structs import replace
 from core.findings import Finding
 from core.model.graph import Graph, Layer
 from core.model.plan import Fate, FateName, Plan
-from gui.canvas.badges import Badge, badges_after, badges_before, dominant, source_paths
+from gui.canvas.badges import Badge, badges_before, dominant, source_paths
 from gui.canvas.difference import difference
+from gui.canvas.plan_digest import PlanDigest
 from tests.gui.canvas import graphs
 
 
 def fate(weight: str, name: FateName, source: str | None = None) -> Fate:
     return Fate(weight, name, (3, 3), source=source)
+
+
+def badges_after(plan: Plan) -> dict[str, Badge]:
+    return PlanDigest(plan, plan.graph).marks
 
 
 def without(graph: Graph, *names: str) -> Graph:

@@ -11,7 +11,7 @@ from core.findings import Finding
 from core.model.graph import Graph, Layer, TensorSpec
 from core.model.plan import Fate, Plan
 from gui.canvas import GraphView
-from gui.canvas.badges import badges_after
+from gui.canvas.plan_digest import PlanDigest
 from tests.gui.canvas import graphs
 from tests.gui.canvas.driver import Shower
 
@@ -68,7 +68,7 @@ def test_that_new_shapes_and_fates_look_as_on_a_fresh_canvas(
     assert list(kept.scene.items()) == cards
     fresh = show(source)
     fresh.view.set_zoom(zoom)
-    fresh.set_graph(plan.graph, badges_after(plan), keep_view=False)
+    fresh.set_graph(plan.graph, PlanDigest(plan, plan.graph).marks, keep_view=False)
     fresh.view.set_zoom(kept.view.zoom)
     fresh.view.look_at(kept.view.centre())
     kept.view.look_at(kept.view.centre())
@@ -81,7 +81,7 @@ def test_that_only_cards_with_another_mark_are_painted_again(show: Shower) -> No
     view = show(source)
     plan = _plan(source, "copied")
     view.set_plan(plan, source, "after")
-    marks = badges_after(plan)
+    marks = PlanDigest(plan, plan.graph).marks
     assert view.scene.retake(marks, set()) == 0
     marks["l200"] = dataclasses.replace(marks["l200"], severity="error")
     assert view.scene.retake(marks, set()) == 1

@@ -9,7 +9,8 @@ from pytestqt.qtbot import QtBot
 from core.findings import Finding
 from core.recipes.gestures import make_edit, remove_step
 from core.recipes.recipe import Recipe
-from gui.models.digest import badges, frozen_layers
+from gui.canvas.plan_digest import PlanDigest
+from gui.models.digest import frozen_layers
 from gui.models.findings import FindingsModel
 from gui.models.layer_tree import BadgeRole, Column, Extras, LayerTreeModel, PathRole
 from gui.models.recipe import RecipeModel
@@ -85,8 +86,7 @@ def test_that_badges_sum_up_in_groups() -> None:
     recipe = Recipe().plus(make_edit("change_input", shape=[96, 96, 1]))
     plan = plan_for(source(), recipe)
     made = LayerTreeModel()
-    paths = {path for path, _ in plan.graph.walk()}
-    made.set_graph(plan.graph, Extras(badges=badges(plan.fates, paths)))
+    made.set_graph(plan.graph, Extras(badges=PlanDigest(plan, plan.graph).badges))
     assert made.index_of("backbone/stem_conv").data(BadgeRole).fate == "adapted"
     assert made.index_of("backbone").data(BadgeRole).fate == "adapted"
     assert made.index_of("hidden").data(BadgeRole).fate == "copied"
