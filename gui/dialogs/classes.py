@@ -18,7 +18,7 @@ class ClassesSheet(Sheet):
         super().__init__(parent, "classes", "Classes of every head", 400)
         self._session = session
         self.column.addWidget(label("Classes of every head", "heading"))
-        text = "For detectors and models with several heads. Boxes and other outputs stay as they are."
+        text = "For detectors and models with several heads. Boxes and other outputs stay unchanged."
         self.column.addWidget(label(text, wrap=True))
         form = QFormLayout()
         self.now = named(NumberField("Classes now"), "classesNow")

@@ -13,9 +13,9 @@ from gui.widgets.sheet import Sheet
 
 PYTHON = "Python files (*.py);;All files (*)"
 CONSENT = (
-    "Suture runs this file when you click \u201cRun this file\u201d: from beginning to end, with your rights, as if "
-    "you started it yourself, but only in the engine process. Choose only a file whose author you trust. It is "
-    "remembered until Suture is closed, and nothing of it goes into the exported model."
+    "When you click \u201cRun this file\u201d, Suture runs the whole file with your permissions, in the engine process "
+    "only. Choose a file only if you trust its author. Suture remembers it until it is closed and writes nothing of it "
+    "into the exported model."
 )
 
 
@@ -52,8 +52,8 @@ class CodeSheet(Sheet):
         column.addStretch(1)
         buttons = QHBoxLayout()
         buttons.addStretch(1)
-        self.without = QPushButton("Go on without")
-        self.without.setToolTip("The layer is kept and carried through as it is; what comes after it is not checked")
+        self.without = QPushButton("Continue without it")
+        self.without.setToolTip("The layer is kept unchanged; the layers after it are not checked")
         self.without.clicked.connect(self._on_without)
         buttons.addWidget(self.without)
         self.run = named(QPushButton("Run this file"), "primary")
@@ -99,7 +99,7 @@ class CodeSheet(Sheet):
         if not self.run.isEnabled():
             return
         if not Path(self.path).is_file():
-            self.problem.say(f"There is no file {self.path}; choose the one that defines {self._class}.")
+            self.problem.say(f"The file {self.path} does not exist; choose the one that defines {self._class}.")
             return
         self._foreign.run_file(self.path)
 
@@ -112,11 +112,11 @@ class CodeSheet(Sheet):
 
     @Slot(bool)
     def _on_busy(self, busy: bool) -> None:
-        self.state.say("The engine runs the file\u2026" if busy else "")
+        self.state.say("Running the file\u2026" if busy else "")
         self.file.setEnabled(not busy)
         self.browse.setEnabled(not busy)
         self.run.setEnabled(bool(self.path) and not busy)
-        self.without.setText("Stop" if busy else "Go on without")
+        self.without.setText("Stop" if busy else "Continue without it")
 
     @Slot()
     def _on_settled(self) -> None:
@@ -124,8 +124,8 @@ class CodeSheet(Sheet):
             return
         if self._class in self._foreign.still_missing():
             self.problem.say(
-                f"{Path(self.path).name} ran, but {self._class} is still not usable: it must define a Keras layer, "
-                "model or function of that name."
+                f"{Path(self.path).name} ran, but {self._class} is still not available; the file must define a "
+                "Keras layer, model or function with that name."
             )
             return
         self.leave()

@@ -18,7 +18,7 @@ from gui.widgets.sheet import Sheet
 
 SAMPLES = "Images and arrays (*.png *.jpg *.jpeg *.bmp *.gif *.npy *.npz);;All files (*)"
 DATA = (
-    ("random", "Random inputs", "Seeded inputs with large structures, as photographs have"),
+    ("random", "Random inputs", "Random inputs with a fixed seed and large structures, like photographs"),
     ("own", "My files\u2026", "Your own images or .npy files"),
 )
 
@@ -33,7 +33,7 @@ class CompareSheet(Sheet):
         self._dialog: QFileDialog | None = None
         self.inputs: tuple[str, ...] = ()
         self.column.addWidget(label("Compare rules", "heading"))
-        text = "How far the outputs are from the old model\u2019s, measured by running both. Shorter is closer."
+        text = "How far the outputs are from those of the old model, measured by running both. Shorter is better."
         self.column.addWidget(label(text, "small", wrap=True))
         line = QHBoxLayout()
         self.data = Segments(DATA)
@@ -104,7 +104,7 @@ class CompareSheet(Sheet):
         clear_layout(self._rows)
         self.buttons = []
         if not drifts:
-            self.problem.say("No rule fits here.")
+            self.problem.say("No rule fits.")
         for one in drifts:
             self._rows.addLayout(self._row(one))
 

@@ -17,7 +17,7 @@ class CrashSheet(Sheet):
         row = QHBoxLayout()
         row.setSpacing(10)
         row.addWidget(IconLabel(look, "error", "error", 20))
-        row.addWidget(label("Something went wrong on our side", "heading"), 1)
+        row.addWidget(label("Internal error", "heading"), 1)
         column.addLayout(row)
         self.sentence = label("", "muted", wrap=True)
         column.addWidget(self.sentence)

@@ -22,7 +22,7 @@ class DriftByLayer(QWidget):
         grid.setVerticalSpacing(2)
         grid.setColumnStretch(1, 1)
         ranked = sorted(drifts, key=lambda one: -one[1])
-        words = "Layers by drift, the largest first" if len(ranked) <= SHOWN else f"The {SHOWN} layers that drift most"
+        words = "Layers by drift, largest first" if len(ranked) <= SHOWN else f"The {SHOWN} layers that drift most"
         grid.addWidget(label(words, "fieldLabel"), 0, 0, 1, 3)
         self.buttons: list[QPushButton] = []
         for row, (path, drift) in enumerate(ranked[:SHOWN], 1):

@@ -106,9 +106,9 @@ class ExportSheet(Sheet):
         good = verification is None or verification.ok
         self._icon.set_icon("check" if good else "error", "success" if good else "error")
         name = Path(self._path).name
-        title = f"{name} did not pass its check"
+        title = f"{name} failed verification"
         if good:
-            title = f"{name} is written, not verified" if verification is None else f"{name} is written"
+            title = f"{name} was written, not verified" if verification is None else f"{name} was written"
         self.title.setText(title)
         place = f"{size_words(written.bytes)} in {Path(self._path).parent}"
         if verification is not None:
@@ -126,7 +126,7 @@ class ExportSheet(Sheet):
         good = verification.ok
         self._icon.set_icon("check" if good else "error", "success" if good else "error")
         name = Path(self._path).name
-        self.title.setText(f"{name} holds what the plan says" if good else f"{name} did not pass its check")
+        self.title.setText(f"{name} matches the plan" if good else f"{name} failed verification")
         self.subtitle.setText(str(Path(self._path).parent) if good else f"{verification.reason}.")
         self._show_verification(verification)
         self.settle()
@@ -140,7 +140,7 @@ class ExportSheet(Sheet):
         self._show_buttons(running=False, failed=True)
         self._details = details(error)
         self._icon.set_icon("error", "error")
-        self.title.setText("Nothing was written" if self._verb == "Writing" else "The check was not made")
+        self.title.setText("Nothing was written" if self._verb == "Writing" else "The file was not checked")
         self.subtitle.setText(error.message)
         self.settle()
 
@@ -164,7 +164,7 @@ class ExportSheet(Sheet):
             self.drift = DriftByLayer(self._session, self._look, verification.drift_by_layer)
             self._results.addWidget(self.drift)
         if verification.training_gap is not None:
-            words = f"{verification.training_gap:.1%} relative on the same inputs; Freeze keeps the moving ones"
+            words = f"{verification.training_gap:.1%} relative on the same inputs; Freeze keeps the moving statistics"
             title = "In training, BatchNormalization uses each batch\u2019s own statistics"
             self._results.addLayout(self._fact(True, title, words, exact=False))
         if verification.message:
@@ -202,8 +202,8 @@ def facts(verification: Verification) -> Iterator[tuple[bool, str, str]]:
         yes = "A forward pass gives finite outputs of the planned shapes"
         yield verification.forward, yes, "The forward pass failed"
     if verification.arrays or not verification.copied_equal:
-        yes = f"{verification.arrays:,} arrays are bit for bit what was planned"
-        yield verification.copied_equal, yes, "Some arrays are not what was planned"
+        yes = f"{verification.arrays:,} arrays match the plan bit for bit"
+        yield verification.copied_equal, yes, "Some arrays do not match the plan"
 
 
 def drift_words(drift: float, *, exact: bool, mean: float = 0.0, rounding: float | None = None) -> str:

@@ -34,7 +34,7 @@ from gui.widgets.sheet import Sheet
 WEIGHTS = (
     ("none", "None", "Newly initialized, to train from scratch"),
     ("imagenet", "ImageNet", "Trained on ImageNet; Keras downloads them once"),
-    ("file", "From a file", "A weights file that you have"),
+    ("file", "From a file", "Your own weights file"),
 )
 WEIGHT_FILES = "Weights (*.h5 *.weights.h5 *.keras);;All files (*)"
 FIRST = "MobileNetV2"
@@ -111,7 +111,7 @@ class GallerySheet(Sheet):
         self._fill()
         self.tree.currentItemChanged.connect(self._on_current)
         side.addWidget(self.tree, 1)
-        self.nothing = label("No architecture has this in its name.", "small", wrap=True)
+        self.nothing = label("No architecture matches.", "small", wrap=True)
         self.nothing.hide()
         side.addWidget(self.nothing)
         return side
@@ -166,9 +166,9 @@ class GallerySheet(Sheet):
         self.top.setToolTip("Without it, the model ends with its feature maps")
         self.top.toggled.connect(self._on_rules)
         side.addWidget(self.top)
-        self.preprocessing = QCheckBox("Normalizes its inputs itself")
+        self.preprocessing = QCheckBox("With built-in input normalization")
         self.preprocessing.setChecked(True)
-        self.preprocessing.setToolTip("The model then takes pixels from 0 to 255")
+        self.preprocessing.setToolTip("The model then takes pixel values from 0 to 255")
         side.addWidget(self.preprocessing)
         self.hint = Sentence("small")
         side.addWidget(self.hint)
@@ -282,7 +282,7 @@ class GallerySheet(Sheet):
         for field in (self.height_, self.width_):
             field.setEnabled(not (trained and whole))
         self.classes.setEnabled(whole and not trained)
-        hint = "Once it is open, Input and Head adapt it to other sizes, channels and classes." if trained else ""
+        hint = "After opening it, use Input and Head for other sizes, channels and classes." if trained else ""
         self.hint.say(hint)
         self._check()
 
@@ -330,7 +330,7 @@ class GallerySheet(Sheet):
         try:
             request = self.request()
         except OSError as error:
-            self.problem.say(f"The folder for new models cannot be made: {error.strerror}.")
+            self.problem.say(f"The folder for new models cannot be created: {error.strerror}.")
             return
         if request.weights == "imagenet" and Path(request.out).is_file():
             self._on_built(request.out)  # always the same, so the one made before serves

@@ -44,7 +44,7 @@ class LayerForm(Sheet):
         self.column.addWidget(self.text)
         self.name = named(QLineEdit(), "layerName")
         self.name.setAccessibleName("Name")
-        self.name.setPlaceholderText("Name (chosen if empty)")
+        self.name.setPlaceholderText("Name (automatic if empty)")
         self.column.addWidget(self.name)
         self.form = ArgumentForm()
         self.form.changed.connect(self._refresh)
@@ -101,7 +101,7 @@ class LayerForm(Sheet):
         self.kind.blockSignals(False)
         self.kind.setEnabled(bool(classes))
         if not classes:
-            self.text.say("Asking the engine for its layers\u2026")
+            self.text.say("Loading the list of layers\u2026")
         self._on_kind()
 
     @property

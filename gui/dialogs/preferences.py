@@ -10,7 +10,7 @@ from gui.widgets.parts import label, named
 from gui.widgets.sheet import Sheet
 
 THEMES = (
-    ("auto", "Like the desktop", "Follows the desktop\u2019s light or dark mode."),
+    ("auto", "Follow the desktop", "Follows the desktop\u2019s light or dark mode."),
     ("light", "Light", ""),
     ("dark", "Dark", ""),
 )

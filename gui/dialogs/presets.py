@@ -28,7 +28,7 @@ class PresetSheet(Sheet):
         super().__init__(parent, "presets", "Presets", 470)
         self._session, self._look = session, look
         self.column.addWidget(label("Presets", "heading"))
-        text = "Each adds its steps to the recipe, as one step of undo. Sizes and layers are taken from this model."
+        text = "Each preset adds its steps to the recipe; one undo removes them. Sizes and layers come from this model."
         self.column.addWidget(label(text, "small", wrap=True))
         inside = QWidget()
         self._rows = QVBoxLayout(inside)

@@ -47,12 +47,12 @@ class RenameSheet(Sheet):
     def _problem(self) -> str:
         name = self.name.text().strip()
         if not name:
-            return "A layer needs a name."
+            return "Enter a name for the layer."
         if "/" in name:
-            return "A name has no slash; slashes stand between models and their layers."
+            return "A name cannot contain a slash; slashes separate a model from its layers."
         graph = self._session.after_graph
         if name != self._path.rpartition("/")[2] and graph is not None and name in siblings(graph, self._path):
-            return f"There is already a layer {name}."
+            return f"A layer named {name} already exists."
         return ""
 
     @Slot()

@@ -57,12 +57,12 @@ class StepSheet(Sheet):
             edited = msgspec.convert({"edits": [raw]}, Recipe).edits[0]
             edited.check()
         except ValueError as error:
-            return None, f"This is not a step: {str(error).partition(' - at')[0]}."
+            return None, f"This is not a valid step: {str(error).partition(' - at')[0]}."
         except SutureError as error:
             return None, error.message
         steps = list(self._session.recipe.edits)
         if self._row >= len(steps):
-            return None, "The step is gone; close this and choose another."
+            return None, "The step no longer exists; close this and choose another."
         steps[self._row] = edited
         return gestures.with_steps(self._session.recipe, steps), ""
 

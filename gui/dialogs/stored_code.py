@@ -14,9 +14,9 @@ from gui.widgets.parts import Look, Sentence, clear_layout, label, named
 from gui.widgets.sheet import Sheet
 
 CONSENT = (
-    "If you trust this file, the code stored in it runs in the engine process with your rights, now and whenever this "
-    "same file is opened again. It is known by its content, so a changed file is not trusted. Preferences takes the "
-    "trust back."
+    "If you trust this file, the code stored in it runs in the engine process with your permissions, now and whenever "
+    "you open the same file. Suture identifies it by its content, so a changed file is not trusted. You can revoke "
+    "the trust in Preferences."
 )
 
 
@@ -67,7 +67,7 @@ class StoredCodeSheet(Sheet):
         buttons.addWidget(self.sure)
         buttons.addStretch(1)
         self.keep = QPushButton("Keep it as it is")
-        self.keep.setToolTip("The layer is carried through untouched and never run")
+        self.keep.setToolTip("The layer is kept unchanged and never run")
         self.keep.clicked.connect(self._on_keep)
         buttons.addWidget(self.keep)
         self.column.addLayout(buttons)
@@ -100,7 +100,7 @@ class StoredCodeSheet(Sheet):
         self.fixes = []
         for fix in one.fixes:
             button = named(QPushButton(fix.title), "primary")
-            button.setToolTip("A step of the recipe, which undo takes back")
+            button.setToolTip("Adds a step to the recipe, which you can undo")
             button.clicked.connect(lambda _=False, fix=fix: self._on_fix(fix))
             self._fixes.addWidget(button)
             self.fixes.append(button)
@@ -113,7 +113,7 @@ class StoredCodeSheet(Sheet):
         self.trust.setVisible(not trusted)
         self.problem.say("")
         self.state.say(
-            "This file is trusted: its code runs in the engine. Preferences takes that back." if trusted else ""
+            "This file is trusted: its code runs in the engine. You can revoke this in Preferences." if trusted else ""
         )
         self.keep.setText("Close" if trusted else "Keep it as it is")
 
@@ -144,7 +144,7 @@ class StoredCodeSheet(Sheet):
     def _on_busy(self, busy: bool) -> None:
         source = self._session.source
         name = Path(source.path).name if source is not None else "the file"
-        self.state.say(f"The engine rebuilds {name} with its stored code\u2026" if busy else "")
+        self.state.say(f"Rebuilding {name} with its stored code\u2026" if busy else "")
         self.sure.setEnabled(not busy)
         self.keep.setText("Stop" if busy else "Keep it as it is")
 

@@ -32,9 +32,9 @@ from gui.widgets.sheet import Sheet
 
 FILES = "Models and weights (*.keras *.h5 *.hdf5 *.weights.h5 *.npz);;All files (*)"
 WAYS = (
-    ("name", "By name", "Layers of the same path, else of the same last name"),
-    ("order", "By order", "Equal layers in the same order; one layer more on a side does not shift the rest"),
-    ("shape", "By shape", "Layers of equal shapes, where both sides have as many of them"),
+    ("name", "By name", "Layers with the same path, or else the same last name"),
+    ("order", "By order", "Equal layers in the same order; an extra layer on one side does not shift the rest"),
+    ("shape", "By shape", "Layers with equal shapes, if both sides have the same number of them"),
     ("pairs", "By hand", "Only the pairs you set"),
 )
 
@@ -148,7 +148,7 @@ class TransferSheet(Sheet):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.pair = named(QPushButton("Pair"), "pairAdd")
         self.pair.clicked.connect(self._on_pair)
-        self.unpair = named(QPushButton("Forget pairs"), "link")
+        self.unpair = named(QPushButton("Clear pairs"), "link")
         self.unpair.clicked.connect(self._on_unpair)
         row.addWidget(label("Pair by hand", "fieldLabel"))
         row.addWidget(self.theirs, 1)
@@ -219,12 +219,10 @@ class TransferSheet(Sheet):
         parts = [f"{layers} paired, {given} of {len(matching.rows)} weights from the file"]
         left = len(matching.left_over)
         unfit = (
-            "1 does not fit yet: a rule can settle it" if bad == 1 else f"{bad} do not fit yet: rules can settle them"
+            "1 does not fit yet; choose a rule for it" if bad == 1 else f"{bad} do not fit yet; choose rules for them"
         )
         parts += [f"{unfit} afterwards"] if bad else []
-        parts += ["1 layer of the file is left over" if left == 1 else f"{left} layers of the file are left over"][
-            :left
-        ]
+        parts += ["1 layer of the file is unused" if left == 1 else f"{left} layers of the file are unused"][:left]
         self.words.say(" \u00b7 ".join(parts))
         for box, names in ((self.ours, matching.ours), (self.theirs, matching.theirs)):
             if [box.itemText(number) for number in range(box.count())] != list(names):

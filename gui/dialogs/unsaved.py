@@ -39,7 +39,7 @@ class UnsavedSheet(Sheet):
     def begin(self, steps: int, deed: str) -> None:
         """Ask about so many steps; `deed` is what would take them away, such as "Closing the window"."""
         many, them = ("1 step that is", "it") if steps == 1 else (f"{steps} steps that are", "them")
-        self.words.setText(f"The recipe holds {many} neither saved nor exported. {deed} takes {them} away.")
+        self.words.setText(f"The recipe contains {many} neither saved nor exported. {deed} discards {them}.")
         self.open(self.save)
 
     @Slot()

@@ -14,9 +14,9 @@ from gui.widgets.parts import Sentence, label, named
 from gui.widgets.sheet import Sheet
 
 _STARTS = (
-    ("uniform", "Random values", "Small random values, as Keras starts an Embedding"),
-    ("mean", "Mean of the known rows", "The average of all rows of the source"),
-    ("zeros", "Zeros", "Zeros until training moves them"),
+    ("uniform", "Random values", "Small random values, like those of a new Keras Embedding"),
+    ("mean", "Mean of the known rows", "The average of all existing rows"),
+    ("zeros", "Zeros", "Zeros until training changes them"),
 )
 
 
@@ -31,9 +31,7 @@ class WordsSheet(Sheet):
         self._numbers = False
         self.title = label("", "heading", wrap=True)
         self.column.addWidget(self.title)
-        self.column.addWidget(
-            label("One word per line. Each row of the embedding that uses it follows its word.", wrap=True)
-        )
+        self.column.addWidget(label("One word per line. Each row of the embedding moves with its word.", wrap=True))
         self.words = named(QPlainTextEdit(), "vocabularyWords")
         self.words.setAccessibleName("Words, one per line")
         self.words.setTabChangesFocus(True)
@@ -72,7 +70,7 @@ class WordsSheet(Sheet):
     def _problem(self) -> str:
         words = self.given()
         if not words:
-            return "Type at least one word."
+            return "Enter at least one word."
         word, times = Counter(words).most_common(1)[0]
         if times > 1:
             return f"{word} is listed {times} times; each word has one row."

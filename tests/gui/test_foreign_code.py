@@ -165,7 +165,7 @@ def test_that_a_file_that_is_not_there_is_said_at_once(qtbot: QtBot, unknown: Ma
     unknown.desk.show_code("hidden")
     unknown.desk.code.file.setText("/nowhere/magic.py")
     qtbot.mouseClick(unknown.desk.code.run, LEFT)
-    assert unknown.desk.code.problem.text().startswith("There is no file /nowhere/magic.py")
+    assert unknown.desk.code.problem.text().startswith("The file /nowhere/magic.py does not exist")
     assert told(engine) == [((), False)]
 
 

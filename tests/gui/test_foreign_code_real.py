@@ -103,7 +103,7 @@ def test_that_a_file_that_fails_or_defines_something_else_leaves_everything_as_i
     for name, text, words in (
         ("bad.py", "1/0", "bad.py does not run: ZeroDivisionError"),
         ("empty.py", "x = 1", "empty.py defines no Keras layer"),
-        ("other.py", "import keras\nclass Other(keras.layers.Layer):\n    pass\n", "Magic is still not usable"),
+        ("other.py", "import keras\nclass Other(keras.layers.Layer):\n    pass\n", "Magic is still not available"),
     ):
         (tmp_path / name).write_text(text, encoding="utf-8")
         sheet.file.setText(str(tmp_path / name))

@@ -207,7 +207,7 @@ def test_that_an_export_shows_progress_then_what_keras_says(
     with qtbot.waitSignal(opened.export_finished):
         pass
     assert engine.bodies(Apply)[0].out == str(tmp_path / "out.keras")
-    assert sheet.title.text() == "out.keras is written"
+    assert sheet.title.text() == "out.keras was written"
     assert opened.actions_["export"].isEnabled()
     qtbot.keyClick(sheet, Qt.Key.Key_Escape)
     assert not sheet.isVisible()
@@ -221,7 +221,7 @@ def test_that_export_asks_for_a_name_that_is_not_the_source_s(qtbot: QtBot, open
     assert [Path(path).name for path in dialog.selectedFiles()] == ["digits-adapted.keras"]
     with qtbot.waitSignal(opened.export_finished):
         dialog.accept()
-    assert opened.files.sheet.title.text() == "digits-adapted.keras is written"
+    assert opened.files.sheet.title.text() == "digits-adapted.keras was written"
 
 
 def test_that_an_export_that_fails_its_check_says_where_it_is_kept(
@@ -232,7 +232,7 @@ def test_that_an_export_that_fails_its_check_says_where_it_is_kept(
     with qtbot.waitSignal(opened.export_finished):
         opened.export_to(str(tmp_path / "out.keras"))
     sheet = opened.files.sheet
-    assert sheet.title.text() == "out.keras did not pass its check"
+    assert sheet.title.text() == "out.keras failed verification"
     assert "Kept as out.keras.unverified" in sheet.subtitle.text()
     assert "stem/kernel does not hold the planned values (1 arrays differ)." in sheet.subtitle.text()
     assert opened.session.unsaved
@@ -244,7 +244,7 @@ def test_that_an_export_without_a_check_says_so(
     opened.settings.verify_after_export = False
     with qtbot.waitSignal(opened.export_finished):
         opened.export_to(str(tmp_path / "out.keras"))
-    assert opened.files.sheet.title.text() == "out.keras is written, not verified"
+    assert opened.files.sheet.title.text() == "out.keras was written, not verified"
 
 
 def test_that_an_export_can_be_cancelled(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:
@@ -266,5 +266,5 @@ def test_that_a_refused_export_is_one_sentence(qtbot: QtBot, opened: MainWindow,
 
 def test_that_a_written_file_can_be_verified_again(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:
     opened.files.verify_path("out.keras")
-    qtbot.waitUntil(lambda: opened.files.sheet.title.text() == "out.keras holds what the plan says")
+    qtbot.waitUntil(lambda: opened.files.sheet.title.text() == "out.keras matches the plan")
     assert engine.bodies(Verify) == [Verify(recipe=Recipe(), out="out.keras")]

@@ -48,7 +48,7 @@ def test_that_a_vocabulary_is_one_step(qtbot: QtBot, opened: MainWindow, monkeyp
     ("class_name", "typed", "sentence"),
     [
         ("StringLookup", "a\na", "a is listed 2 times; each word has one row."),
-        ("StringLookup", "", "Type at least one word."),
+        ("StringLookup", "", "Enter at least one word."),
         ("IntegerLookup", "1\nx", "x is not a whole number."),
     ],
 )
