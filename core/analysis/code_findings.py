@@ -21,14 +21,14 @@ def lambda_finding(path: str, layer: Layer) -> Finding:
     )
     doing = f" ({stored.name})" if stored.size and stored.name not in ("<lambda>", "function") else ""
     doing += "".join(f", and {one.size} bytes for its {name}" for name, one in others.items())
-    hint = "Replace it by a layer, trust this file, or go on without."
+    hint = "Replace it with a layer, trust this file, or continue without it."
     if fixes:
-        hint = f"It looks like {fixes[0].title.removeprefix('Replace it by ')}, but that is not certain."
+        hint = f"Its code looks like {fixes[0].title.removeprefix('Replace it with ')}, but that is not certain."
     return Finding(
         "warning",
         "code.lambda",
         path,
-        f"{path} is a Lambda layer with {what}{doing}. It is shown and kept, and never run. {hint}",
+        f"{path} is a Lambda layer with {what}{doing}. It is shown and kept, but never run. {hint}",
         actions=(*fixes, TrustCode(path)),
         detail="\n\n".join(filter(None, (stored.listing(), *(one.listing() for one in others.values())))),
     )
@@ -45,8 +45,8 @@ def inner_lambda_finding(path: str, layer: Layer) -> Finding:
         "warning",
         "code.lambda",
         path,
-        f"{path} ({layer.class_name}) holds {size} bytes of stored Python code. It is shown and kept, and never run. "
-        "Replace it by a layer, trust this file, or go on without.",
+        f"{path} ({layer.class_name}) contains {size} bytes of stored Python code. It is shown and kept, but never "
+        "run. Replace it with a layer, trust this file, or continue without it.",
         (TrustCode(path),),
         "\n\n".join(one.listing() for one in found),
     )
@@ -73,7 +73,7 @@ def _fixes(path: str, layer: Layer, stored: Stored) -> tuple[Fix, ...]:
     entry = replacement(found, layer.name)
     config = {key: entry[key] for key in ("class_name", "module", "config", "registered_name")}
     edit = ReplaceLayer(layer=path, config=config)
-    return (Fix(f"Replace it by {described(entry)} for {found.text}", (edit,)),)
+    return (Fix(f"Replace it with {described(entry)} for {found.text}", (edit,)),)
 
 
 def _inputs(layer: Layer) -> int | None:

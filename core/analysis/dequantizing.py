@@ -21,7 +21,7 @@ def dequantizing_fixes(path: str, layer: Layer) -> tuple[Fix, ...]:
     fixes = [Fix(f"Dequantize {layer.name}", (floats,))]
     if part.mode in MODES:
         again = SetDtype(layers=only, policy=policy_name(part.config) if part.mode == "int4" else part.mode)
-        fixes.append(Fix(f"Dequantize {layer.name}, and quantize it to {part.mode} again", (floats, again)))
+        fixes.append(Fix(f"Dequantize {layer.name}, then quantize it to {part.mode} again", (floats, again)))
     return tuple(fixes)
 
 
@@ -30,10 +30,10 @@ def quantized_sentence(weight: str, stored: str, needed: str, layer: Layer) -> s
     mode = next((one.mode for one in parts(layer) if one.mode), "")
     if not mode:
         return (
-            f"{weight} holds quantized numbers, but the settings of {layer.name} say that it is not quantized; Keras "
-            "saves layers inside this one like that and cannot load them itself. Save the model before it is quantized."
+            f"{weight} contains quantized numbers, but the config of {layer.name} says that it is not quantized; Keras "
+            "itself cannot load such a file. Save the model before quantizing it."
         )
     return (
-        f"{weight} is quantized ({mode}) and {stored} in the source, but the model now needs {needed}; quantized "
-        "numbers cannot be adapted, the floats that they stand for can."
+        f"{weight} is quantized ({mode}) and {stored} in the source, but the model now needs {needed}; "
+        "dequantize it first, because quantized numbers cannot be adapted."
     )

@@ -15,7 +15,7 @@ from core.rules.initialize import LAYER
 from core.rules.quantization import Quantize
 from core.surgery.quantized import encoded
 
-QUANTIZED = "quantized numbers stand for others and cannot be adapted."
+QUANTIZED = "quantized numbers cannot be adapted."
 """The note of a fate that dequantizing settles."""
 
 

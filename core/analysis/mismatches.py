@@ -24,6 +24,7 @@ from core.rules import (
 from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
 from core.rules.spatial import PoolFlat
+from core.rules.words import rule_words
 from core.surgery.anatomy import channel_axis
 from core.surgery.grids import grid_pairs, position_grids, window_sizes
 from core.surgery.positions import foreign, kept, looks_like_positions
@@ -40,7 +41,7 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
     fate = move.fate
     shape = fate.source_shape or ()
     chosen = chain_name(layer.rules_for(move.name))
-    ask = f"the rule {chosen} does not fit: {fate.note}" if chosen and fate.note else "choose what to do with it."
+    ask = f"{rule_words(chosen)} does not fit: {fate.note}" if chosen and fate.note else "choose what to do with it."
     message = (
         f"{fate.weight} is {shape_words(shape)} in the source, but the model now needs {shape_words(fate.shape)}; {ask}"
     )
@@ -59,13 +60,13 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
         fixes += _row_fixes(move, axes)
     if foreign(layer) and not layer.opaque:
         # what code computes for its own size (an index, a mask) was never learnt
-        title = "Start it anew" if fate.trainable else "Take what the layer's code starts with"
+        title = "Reinitialize it" if fate.trainable else "Use the initial values of the layer's code"
         own = SetRule(weight=fate.weight, rule=Initialize(initializer=LAYER))
         fixes.append(Fix(title, (own,)))
     elif not layer.opaque or axes.kind == "table":
         # vectors start at ones or zeros: a random variance could be negative
         start = Initialize() if axes.kind in ("kernel", "depthwise", "table") else Initialize(initializer=LAYER)
-        fixes.append(Fix("Start it anew", (SetRule(weight=fate.weight, rule=start),)))
+        fixes.append(Fix("Reinitialize it", (SetRule(weight=fate.weight, rule=start),)))
     return Finding("error", "weight.mismatch", move.layer, message, _comparable(fate.weight, fixes), fate.note)
 
 
@@ -89,9 +90,9 @@ def _fitting(move: Move, shape: tuple[int, ...], axes: Axes, after: Graph, befor
             others = tuple(one for one in chains[0] if one.owns != "channels") if chains else ()
             if refusal(shape, fate.shape, axes, (*others, rule)) is not None:
                 return []
-            title = "Keep each row with its channel and start new rows at zero"
+            title = "Keep each row with its channel, start new rows at zero"
             return [Fix(title, (SetRule(weight=fate.weight, rule=_rule((*others, rule))),))]
-    return [Fix(f"Adapt by {chain_name(chain)}", (SetRule(weight=fate.weight, rule=_rule(chain)),)) for chain in chains]
+    return [Fix(rule_words(chain_name(chain)), (SetRule(weight=fate.weight, rule=_rule(chain)),)) for chain in chains]
 
 
 def _highest(take: Sequence[int | None], rows: int) -> int:
@@ -218,9 +219,9 @@ def moved_table_findings(
         if fixes:
             rule = fixes[0].edits[0].rule
             text = (
-                f"{move.fate.weight} has as many rows as there are places, but they were a grid of "
-                f"{shape_words(rule.old_grid)} and are {shape_words(rule.new_grid)} now; as it is, rows "
-                "stand for other places."
+                f"{move.fate.weight} has one row for each position, but the grid of positions was "
+                f"{shape_words(rule.old_grid)} and is now {shape_words(rule.new_grid)}; unless it is resampled, its "
+                "rows belong to other positions."
             )
             found.append(Finding("warning", "baked.constant", move.layer, text, tuple(fixes)))
     return found
@@ -238,10 +239,9 @@ def _unseen_table(move: Move, layer: Layer, axes: Axes, after: Graph, before: Gr
     old, new, prefix = grids[0]
     weight = move.fate.weight
     text = (
-        f"{weight} is called like a table of positions and has a row for each place of a grid of {shape_words(old)}"
-        f"{f' and {prefix} more' if prefix else ''}; the grid is {shape_words(new)} now. The layer's code "
-        "is not here, so "
-        "nothing but its name and shape is known."
+        f"By its name and shape, {weight} is a table of positions with a row for each cell of a "
+        f"{shape_words(old)} grid{f' and {prefix} more' if prefix else ''}; the grid is now {shape_words(new)}. "
+        "The layer's code is not available, so this is a guess."
     )
     keep = ResamplePositions(old_grid=old, new_grid=old, prefix=prefix)
     move_it = ResamplePositions(old_grid=old, new_grid=new, prefix=prefix)
@@ -251,7 +251,7 @@ def _unseen_table(move: Move, layer: Layer, axes: Axes, after: Graph, before: Gr
             (SetRule(weight=weight, rule=move_it),),
         ),
         *adapter_fix(after, before),
-        Fix("Leave it as it is", (SetRule(weight=weight, rule=keep),)),
+        Fix("Leave it unchanged", (SetRule(weight=weight, rule=keep),)),
     )
     return [Finding("error", "weight.mismatch", move.layer, text, _comparable(weight, fixes))]
 

@@ -12,13 +12,12 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
     """What to say of opaque models, unknown classes, Lambda layers and custom functions."""
     found: list[Finding] = []
     if graph.opaque and not weights_only:
-        what = f"{graph.class_name} is a custom model class whose code is not in the file: its"
+        what = f"{graph.class_name} is a custom model class: even its code does not say how its layers are connected."
         if graph.class_name in MODELS:
-            what = "The file does not say how the model's layers are connected: its"
+            what = "The file does not say how the model's layers are connected."
         text = (
-            f"{what} layers and weights are shown and kept, but their connections are unknown, even with its code. To "
-            "adapt it, build the same network from layers, save it, open that file and copy the weights of this one "
-            "with transfer_weights."
+            f"{what} Its layers and weights are shown and kept. To adapt it, build the same network from layers, save "
+            "it, open that file and copy the weights of this one with transfer_weights."
         )
         found.append(Finding("warning", "graph.opaque", "", text, (RebuildModel(),)))
     unknown: dict[str, list[str]] = {}
@@ -31,7 +30,7 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
                     "warning",
                     "code.custom",
                     path,
-                    f"{path} is a {layer.class_name}, which runs code from elsewhere: it is carried through untouched.",
+                    f"{path} is a {layer.class_name}, which runs external code. It is kept unchanged and never run.",
                     (NameCode(path),),
                 )
             )
@@ -48,14 +47,14 @@ def _unknown(class_name: str, paths: list[str]) -> Finding:
     article = "an" if class_name[:1] in "AEIOUaeiou" else "a"
     who = f"{paths[0]} is {article} {class_name}"
     if len(paths) > 1:
-        who = f"{len(paths)} layers are of the class {class_name} (the first is {paths[0]})"
-    what = "it is" if len(paths) == 1 else "they are"
+        who = f"{len(paths)} layers are of the class {class_name} (first: {paths[0]})"
+    what = "It is" if len(paths) == 1 else "They are"
     return Finding(
         "warning",
         "layer.unknown",
         paths[0],
-        f"{who}, whose code is not here: {what} carried through untouched; name the file that defines it, or go on "
-        "without.",
+        f"{who}, whose code is not available. {what} kept unchanged; provide the Python file that defines it, or "
+        "continue without it.",
         (NameCode(paths[0]),),
         "\n".join(paths),
     )
@@ -67,8 +66,8 @@ def _model(path: str, class_name: str) -> Finding:
         "warning",
         "layer.unknown",
         path,
-        f"{who} of the class {class_name}, whose code is not here: it is edited by its layers and keeps its class, so "
-        "that Keras needs that code to load it; name the file that defines it, or go on without.",
+        f"{who} of the class {class_name}, whose code is not available. Its layers can be edited, but Keras needs "
+        "the code to load the result; provide the Python file that defines it, or continue without it.",
         (NameCode(path),) if path else (),
     )
 
@@ -81,14 +80,17 @@ def _custom(path: str, layer: Layer) -> list[Finding]:
     for name in names:
         if name in ("__lambda__", "Lambda") and found:
             continue
-        what = "a file by its path, which is not opened" if name == "a file" else f"{name!r}, whose code is not Keras's"
+        if name == "a file":
+            text = f"{path} reads a file by its path, which is not opened. The layer is kept unchanged and never run."
+            found.append(Finding("warning", "code.custom", path, text))
+            continue
         found.append(
             Finding(
                 "warning",
                 "code.custom",
                 path,
-                f"{path} uses {what}: the layer is carried through untouched, and nothing of it is run; name the file "
-                "that defines it, or go on without.",
+                f"{path} uses {name!r}, which is not part of Keras. The layer is kept unchanged and never "
+                "run; provide the Python file that defines it, or continue without it.",
                 (NameCode(path),),
             )
         )

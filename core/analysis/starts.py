@@ -26,10 +26,10 @@ def frozen_start_findings(moves: Iterable[Move], layers: Mapping[str, Layer]) ->
         return []
     paths = tuple(dict.fromkeys(move.layer for move in noise))
     if len(paths) == 1:
-        message = f"{paths[0]} starts at random values but is frozen, so it never learns."
+        message = f"{paths[0]} has weights that start at random values but are frozen, so they are never trained."
     else:
-        message = f"{len(paths)} layers start at random values but are frozen, so they never learn (first: {paths[0]})."
-    fix = Fix("Train what starts at random", (SetTrainable(layers=paths, trainable=True),))
+        message = f"{len(paths)} layers have weights that start at random values but are frozen (first: {paths[0]})."
+    fix = Fix("Train these layers", (SetTrainable(layers=paths, trainable=True),))
     return [Finding("warning", "freeze.fresh", paths[0], message, (fix,), "\n".join(m.fate.weight for m in noise))]
 
 

@@ -121,21 +121,21 @@ def _changed(before: Shape, after: Shape) -> set[int]:
 def _unchecked(paths: list[str]) -> Finding:
     more = f" The same applies to {len(paths) - 1} more." if len(paths) > 1 else ""
     text = (
-        f"{paths[0]} now receives a different shape, and its code is not available, so it cannot be checked whether "
-        f"its weights still fit; name the file with its code to check.{more}"
+        f"{paths[0]} receives a new input shape, and its code is not available; provide its Python file to check "
+        f"whether its weights still fit.{more}"
     )
     return Finding("warning", "graph.opaque", paths[0], text, detail="\n".join(paths))
 
 
 def _held(found: list[_Stale], said: str, inputs: Pairs) -> Finding:
     first, kind, one = found[0], found[0].layer.class_name, len(found) == 1
-    who = f"{first.path} ({kind})" if one else f"{len(found)} layers of the class {kind} (the first is {first.path})"
-    gets = f"{who} now {'receives' if one else 'receive'} a different shape"
+    who = f"{first.path} ({kind})" if one else f"{len(found)} layers of the class {kind} (first: {first.path})"
+    gets = f"{who} {'receives' if one else 'receive'} a new input shape"
     if not first.arrives:
         gets = f"The model's input shape has changed, and {who} may depend on it"
     text = (
         f"{gets}, and {'its config says' if one else 'their configs say'} {said}. Only the layer's code knows what "
-        "that means; where it is the size of the old input, set it to the new one."
+        "this means; if it is the old input size, set it to the new one."
     )
     edits = tuple(edit for stale in found for edit in _settled(stale, inputs))
     fixes: tuple[Fix, ...] = ()

@@ -38,7 +38,7 @@ EXPECTED: dict[str, tuple[str, str]] = {
     "SlicingOpLambda/x[..., 1] [keras]": ("unwritten", ""),
     "SlicingOpLambda/x[..., None] [keras]": ("unwritten", ""),
     "TFOpLambda/tf.keras.applications preprocessing [keras]": ("unwritten", ""),
-    "TFOpLambda/tf.broadcast_to by shape": ("cannot", "of the class TFOpLambda (the first is tf.compat.v1.shape)"),
+    "TFOpLambda/tf.broadcast_to by shape": ("cannot", "of the class TFOpLambda (first: tf.compat.v1.shape)"),
     "TFOpLambda/tf.image.per_image_standardization": ("cannot", _NO_FUNCTION),
     "TFOpLambda/tf.math.lgamma": ("cannot", _NO_FUNCTION),
     "TFOpLambda/tf.math.digamma": ("cannot", _NO_FUNCTION),

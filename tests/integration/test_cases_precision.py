@@ -79,7 +79,7 @@ def test_that_case_28_quantized_layers_are_carried_whole_and_never_half_edited(t
     assert not any(title.startswith("Adapt") or "spread" in title.lower() for title in titles), titles
     assert [title for title in titles if "antize" in title] == [
         "Dequantize fc",
-        "Dequantize fc, and quantize it to int8 again",
+        "Dequantize fc, then quantize it to int8 again",
     ]
     gray, _ = applied(source, tmp_path / "gray.keras", {"do": "change_input", "shape": [8, 8, 1]})
     assert_verified(gray.verification)

@@ -224,7 +224,7 @@ def test_that_case_26_as_many_tokens_in_another_grid_are_resampled(form: str, tm
     found = job.add({"do": "change_input", "shape": shape})
     assert found.ok
     if form != "constant":
-        assert "they were a grid of 14x16 and are 16x14 now" in told(found)
+        assert "the grid of positions was 14x16 and is now 16x14" in told(found)
         assert job.take("Resample the positions from a grid of 14x16 to 16x14").ok
     native = build(64, 56)
     for mine, theirs in zip(native.weights, job.model.weights, strict=True):
@@ -319,7 +319,7 @@ def test_that_case_26_windows_stay_when_only_the_image_grows(tmp_path: Path) -> 
     wrong = [one for one in found.findings if one.severity == "error"]
     assert len(wrong) == 1, told(found)  # the mask of shifted windows, which the class computes
     assert "num_patch 8x8 became 12x16" in told(found)
-    assert job.take("Take what the layer's code starts with").ok
+    assert job.take("Use the initial values of the layer's code").ok
     job.assert_like(forms.native(forms.windowed(48, 64), job.model, (7, 7), (7, 7)))
 
 
@@ -333,7 +333,7 @@ def test_that_case_26_relative_positions_follow_another_window(tmp_path: Path) -
     for _ in sizes:
         job.take("Resample the relative positions from 7x7 to 11x11 (windows of 4 to 6)")
     for _ in range(3):
-        found = job.take("Take what the layer's code starts with")
+        found = job.take("Use the initial values of the layer's code")
     assert found.ok
     job.assert_like(forms.native(forms.windowed(48, 48, 6), job.model, (7, 7), (11, 11)))
 

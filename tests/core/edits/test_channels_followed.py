@@ -241,7 +241,7 @@ def test_that_what_is_not_known_is_told_and_offers_no_click_that_misplaces_rows(
     assert not found.ok
     assert "graph.opaque" in {one.code for one in found.findings}
     titles = [fix.title for one in found.findings if one.code == "weight.mismatch" for fix in one.fixes]
-    assert titles == ["Start it anew"]
+    assert titles == ["Reinitialize it"]
 
 
 def test_that_the_offered_convolution_ahead_of_the_model_keeps_the_old_bands(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_that_a_rule_that_does_not_fit_is_named(tmp_path: Path) -> None:
         {"do": "replace_layer", "layer": "e", "config": {"input_dim": 30}},
         {"do": "set_rule", "weight": "e/embeddings", "rule": {"rule": "rows", "keep": [99]}},
     ]
-    assert any("the rule rows does not fit" in one for one in errors(plan(saved(model, tmp_path), *edits)))
+    assert any("Choose rows (rows) does not fit" in one for one in errors(plan(saved(model, tmp_path), *edits)))
 
 
 def test_that_the_plan_of_a_recipe_of_words_travels_as_json(tmp_path: Path) -> None:

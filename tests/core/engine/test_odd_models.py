@@ -275,7 +275,7 @@ def test_that_statistics_started_anew_are_those_of_a_fresh_normalization(tmp_pat
     source = chain(tmp_path, (9, 9, 3), *body)
     edits: list[Any] = [ReplaceFirstConv(layer="conv", filters=6, filters_rule="slice")]
     for finding in plan(source, *edits).findings:
-        fixes = [fix for fix in finding.fixes if fix.title == "Start it anew"]
+        fixes = [fix for fix in finding.fixes if fix.title == "Reinitialize it"]
         edits += [edit for fix in fixes for edit in fix.edits]
     written, model = applied(source, tmp_path / "out.keras", *edits)
     assert_verified(written.verification)

@@ -20,9 +20,7 @@ def fresh(source: Path, *steps: dict[str, Any]) -> list[Finding]:
 def test_that_a_new_head_that_is_frozen_is_told_and_one_click_trains_it(samples: Path) -> None:
     source = samples / "digits_residual.keras"
     (found,) = fresh(source, NO_HEAD, HEAD, ALL)
-    assert found.message == (
-        "2 layers start at random values but are frozen, so they never learn (first: head_hidden)."
-    )
+    assert found.message == ("2 layers have weights that start at random values but are frozen (first: head_hidden).")
     (fix,) = found.fixes
     (edit,) = fix.edits
     settled = plan(source, NO_HEAD, HEAD, ALL, {"do": "set_trainable", "layers": [*edit.layers], "trainable": True})
@@ -47,6 +45,8 @@ def test_that_nothing_is_said_where_nothing_random_is_frozen(samples: Path, step
 def test_that_a_rule_that_starts_a_frozen_kernel_anew_is_told_by_its_layer(samples: Path) -> None:
     anew = {"do": "set_rule", "weight": "stem_conv/kernel", "rule": "initialize"}
     (found,) = fresh(samples / "digits_residual.keras", anew, ALL)
-    assert found.message == "stem_conv starts at random values but is frozen, so it never learns."
+    assert (
+        found.message == "stem_conv has weights that start at random values but are frozen, so they are never trained."
+    )
     zeros = {"do": "set_rule", "weight": "stem_conv/kernel", "rule": {"rule": "initialize", "initializer": "zeros"}}
     assert fresh(samples / "digits_residual.keras", zeros, ALL) == []

@@ -96,7 +96,7 @@ def test_that_any_edit_that_changes_what_arrives_is_told(tmp_path: Path) -> None
     tf_keras.Model(x, anchors(30, 40, name="anchors")(tf_keras.layers.Activation("relu", name="a")(x))).save(path)
     pooled = {"do": "insert_layer", "layer": "a", "config": {"class_name": "MaxPooling2D", "config": {}}}
     (found,) = _told(path, pooled)
-    assert "anchors (AnchorBoxes) now receives a different shape" in found.message
+    assert "anchors (AnchorBoxes) receives a new input shape" in found.message
     assert _told(path, {"do": "rename_layer", "layer": "a", "name": "b"}) == []
 
 
