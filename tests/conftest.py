@@ -1,6 +1,9 @@
 """What every test may rely on: no display needed, nothing of the person's own settings touched, shared models."""
 
+import functools
+import gc
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +15,9 @@ os.environ["SUTURE_STATE"] = str(Path(_private.name, "state"))
 os.environ["XDG_CONFIG_HOME"] = str(Path(_private.name, "config"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# workers that share the processors: more threads than that only wait for one another
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
@@ -31,6 +37,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-classes", action="store_true", help="write resources/help/classes.md from a run of everything"
     )
+
+
+def pytest_collection_finish() -> None:
+    """Once everything is imported: let what stays be looked through no more, again and again."""
+    if "keras" in sys.modules:
+        from keras.src.saving import saving_lib
+
+        # Keras keeps these sets under one name and looks under another, so it makes a layer for each object it saves
+        saving_lib.get_attr_skipset = functools.cache(saving_lib.get_attr_skipset)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="session")
