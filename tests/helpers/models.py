@@ -19,7 +19,7 @@ SEED = 20
 def application(
     name: str, *, ending: str = ".keras", wrap: str | None = None, calibrate: bool = True, **arguments: Any
 ) -> Path:
-    """The file of `keras.applications.NAME(weights=None, **arguments)` with seeded weights.
+    """The file of `keras.applications.NAME(weights=None, **arguments)`, or of one of `SMALL`, with seeded weights.
 
     `wrap="sequential"` puts it inside `Sequential([model, GlobalAveragePooling2D, Dense(10)])`, which needs
     `include_top=False`. Files are shared between tests and processes: copy one before changing it.
@@ -42,12 +42,33 @@ def build(name: str, *, wrap: str | None = None, calibrate: bool = True, **argum
 
     keras.backend.clear_session()  # so that layer names do not depend on what was built before
     keras.utils.set_random_seed(SEED)
-    model = getattr(keras.applications, name)(weights=None, **arguments)
+    model = SMALL[name](**arguments) if name in SMALL else getattr(keras.applications, name)(weights=None, **arguments)
     if wrap == "sequential":
         layers = [model, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, activation="softmax")]
         model = keras.Sequential([keras.Input(model.input_shape[1:]), *layers])
     seed_weights(model, calibrate=calibrate)
     return model
+
+
+def _small_resnet(**arguments: Any) -> Any:
+    from keras.src.applications import resnet
+
+    def stages(x: Any) -> Any:
+        x = resnet.stack_residual_blocks_v1(x, 16, 1, stride1=1, name="conv2")
+        return resnet.stack_residual_blocks_v1(x, 32, 2, name="conv3")
+
+    return resnet.ResNet(stages, False, True, weights=None, name="small_resnet", **arguments)
+
+
+def _small_efficientnet(**arguments: Any) -> Any:
+    from keras.src.applications import efficientnet
+
+    blocks = efficientnet.DEFAULT_BLOCKS_ARGS[:3]
+    return efficientnet.EfficientNet(1.0, 0.5, 224, blocks_args=blocks, weights=None, name="small", **arguments)
+
+
+SMALL = {"SmallResNet": _small_resnet, "SmallEfficientNet": _small_efficientnet}
+"""By the same code of Keras: ResNet50 and EfficientNetB0 with their own stems and blocks, and few of these."""
 
 
 def seed_weights(model: Any, *, seed: int = SEED, calibrate: bool = True) -> None:

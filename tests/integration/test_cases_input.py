@@ -23,8 +23,8 @@ def run(model: Any, inputs: Any) -> Any:
 
 
 def imagenet_efficientnet() -> Any:
-    """EfficientNetB0 with what only its ImageNet weights bring: statistics, and a Rescaling by a vector."""
-    plain = models.build("EfficientNetB0", include_top=False, pooling="avg", input_shape=(128, 128, 3))
+    """An EfficientNet with what only its ImageNet weights bring: statistics, and a Rescaling by a vector."""
+    plain = models.build("SmallEfficientNet", include_top=False, pooling="avg", input_shape=(128, 128, 3))
     config = plain.get_config()
     names = [entry["name"] for entry in config["layers"]]
     at = names.index("normalization") + 1
@@ -81,7 +81,7 @@ def test_that_case_01_efficientnet_takes_gray_with_every_part_that_depends_on_ch
 
 
 def test_that_case_02_bands_are_mapped_by_name_and_new_ones_start_at_nothing(tmp_path: Path) -> None:
-    source = models.application("ResNet50", include_top=False, pooling="avg", input_shape=(64, 64, 3))
+    source = models.application("SmallResNet", include_top=False, pooling="avg", input_shape=(64, 64, 3))
     edit = {"do": "change_input", "shape": [64, 64, 4], "channels": "zero_extra"}
     written, new = applied(source, tmp_path / "four.keras", edit)
     assert_verified(written.verification)
@@ -92,7 +92,7 @@ def test_that_case_02_bands_are_mapped_by_name_and_new_ones_start_at_nothing(tmp
     assert drift(run(new, silent), run(loaded(source), x)) < 1e-5
 
     bands = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"]
-    wide = models.application("ResNet50", include_top=False, pooling="avg", input_shape=(64, 64, 3))
+    wide = models.application("SmallResNet", include_top=False, pooling="avg", input_shape=(64, 64, 3))
     thirteen = {"do": "change_input", "shape": [64, 64, 13], "channels": "repeat"}
     applied(wide, tmp_path / "thirteen.keras", thirteen)
     wanted = {"rule": "map", "take": ["R <- B4", "G <- B3", "B <- B2"], "names": bands}
@@ -104,7 +104,7 @@ def test_that_case_02_bands_are_mapped_by_name_and_new_ones_start_at_nothing(tmp
 
 
 def test_that_case_03_the_sum_keeps_the_scale_and_the_mean_does_not(tmp_path: Path) -> None:
-    source = models.application("MobileNetV2", alpha=0.35, input_shape=(64, 64, 3), include_top=False, pooling="avg")
+    source = models.application("SmallResNet", include_top=False, pooling="avg", input_shape=(64, 64, 3))
     edit = {"do": "change_input", "shape": [64, 64, 1]}
     ranking = opened(source).compare(recipe(edit), number=1)
     order = [one.title for one in ranking]
@@ -256,12 +256,12 @@ def test_that_case_08_padding_baked_by_parity_is_recomputed(tmp_path: Path) -> N
 
 
 def test_that_case_09_sizes_become_dynamic_and_what_forbids_it_is_named(tmp_path: Path) -> None:
-    source = models.application("ResNet50", include_top=False, pooling="avg", input_shape=(64, 64, 3))
+    source = models.application("SmallResNet", include_top=False, pooling="avg", input_shape=(64, 64, 3))
     edit = {"do": "change_input", "shape": [None, None, 3]}
     written, new = applied(source, tmp_path / "out.keras", edit)
     assert_verified(written.verification)
     assert new.input_shape == (None, None, None, 3)
-    native = keras.applications.ResNet50(weights=None, include_top=False, pooling="avg", input_shape=(None, None, 3))
+    native = models.SMALL["SmallResNet"](include_top=False, pooling="avg", input_shape=(None, None, 3))
     native.set_weights(loaded(source).get_weights())
     for height, width in ((64, 64), (97, 50)):
         x = np.random.default_rng(0).random((1, height, width, 3), dtype=np.float32)

@@ -63,7 +63,7 @@ def test_that_an_architecture_takes_another_input(name: str, tmp_path: Path) -> 
 
 
 def test_that_another_first_convolution_was_told_weight_by_weight(tmp_path: Path) -> None:
-    source = models.application("ResNet50", include_top=False, pooling="avg", input_shape=(64, 64, 3))
+    source = models.application("SmallResNet", include_top=False, pooling="avg", input_shape=(64, 64, 3))
     edit = {
         "do": "replace_first_conv",
         "filters": 128,
@@ -98,14 +98,14 @@ def test_that_another_first_convolution_was_told_weight_by_weight(tmp_path: Path
 
 def test_that_a_backbone_in_a_sequential_goes_gray_and_small_as_if_built_by_hand(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"alpha": 0.35, "include_top": False}
-    source = models.application("MobileNetV2", wrap="sequential", input_shape=(224, 224, 3), **arguments)
-    written, new = applied(source, tmp_path / "out.keras", {"do": "change_input", "shape": [160, 160, 1]})
+    source = models.application("MobileNetV2", wrap="sequential", input_shape=(96, 96, 3), **arguments)
+    written, new = applied(source, tmp_path / "out.keras", {"do": "change_input", "shape": [64, 64, 1]})
     assert_verified(written.verification)
     old = keras.saving.load_model(source, compile=False)
-    native = keras.applications.MobileNetV2(weights=None, input_shape=(160, 160, 1), **arguments)
+    native = keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 1), **arguments)
     weights = old.layers[0].get_weights()
     weights[0] = weights[0].sum(axis=2, keepdims=True)
     native.set_weights(weights)
-    reference = keras.Sequential([keras.Input((160, 160, 1)), native, *old.layers[1:]])
-    x = np.random.default_rng(0).random((2, 160, 160, 1), dtype=np.float32)
+    reference = keras.Sequential([keras.Input((64, 64, 1)), native, *old.layers[1:]])
+    x = np.random.default_rng(0).random((2, 64, 64, 1), dtype=np.float32)
     assert drift(outputs(new, x)[0], outputs(reference, x)[0]) < 1e-5

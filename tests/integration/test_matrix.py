@@ -14,10 +14,12 @@ from tests.integration.matrix import ARCHITECTURES, CELLS, Outcome, Subject, sub
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "resources" / "help" / "matrix.md"
+SIBLINGS = ("size 299", "channels 4", "kernel 7", "head max", "adapter resize")
+"""Cells that go the way of another quick one; at its full size the same architecture is asked for each."""
 QUICK: list[tuple[str, dict[str, Any], list[str]]] = [
-    ("MobileNetV2", {"alpha": 0.35, "input_shape": (96, 96, 3)}, CELLS),
-    ("VGG16", {"input_shape": (32, 32, 3), "classes": 10}, ["size 161", "channels 13", "kernel 7", "head max"]),
-    ("EfficientNetB0", {"input_shape": (64, 64, 3)}, ["size 161", "channels 1", "kernel 5"]),
+    ("MobileNetV2", {"alpha": 0.35, "input_shape": (96, 96, 3)}, [one for one in CELLS if one not in SIBLINGS]),
+    ("VGG16", {"input_shape": (32, 32, 3), "classes": 10}, ["size 65", "channels 13", "kernel 7", "head max"]),
+    ("EfficientNetB0", {"input_shape": (64, 64, 3)}, ["size 97", "channels 1", "kernel 5"]),
 ]
 
 
