@@ -9,8 +9,11 @@ TOUR := build/tour
 ARGS ?=
 # each worker holds a TensorFlow of its own, about 1 GB
 WORKERS ?= 2
-# by scope, so that what a module shares is made once; a worker that dies ends the run, which would wait for it otherwise
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --max-worker-restart 0
+# by scope, so that what a module shares is made once, and in the order of tests/conftest.py, the long ones first;
+# a worker that dies ends the run, which would wait for it otherwise
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --max-worker-restart 0
+# all of pyproject.toml that says what is installed: what comes before the settings of tools
+WANTED = sed '/^\[tool\.pytest/,$$d' pyproject.toml; cat constraints.txt
 
 # library:package pairs that Qt loads, then those of its X11 plugin
 QT_LIBS := libEGL.so.1:libegl1 libGL.so.1:libgl1 libxkbcommon.so.0:libxkbcommon0 libfontconfig.so.1:libfontconfig1 \
@@ -57,18 +60,19 @@ libs:
 		fi; \
 	fi
 
-# a virtual environment with everything pinned; made anew when the pins change
+# a virtual environment with everything pinned; made anew when what is to be installed changes, not with every setting
 $(READY): pyproject.toml constraints.txt
-	@python=""; \
+	@if [ -x $(BIN)/python ] && ($(WANTED)) | cmp -s - $(READY); then touch $(READY); exit 0; fi; \
+	rm -f $(READY); python=""; \
 	for candidate in "$(PYTHON)" python3.13 python3.12 python3.11 python3 python; do \
 		if [ -n "$$candidate" ] && "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1; \
 		then python="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then echo "No Python from 3.11 to 3.13 with venv was found (Debian and Ubuntu: apt-get install python3-venv); name one with 'make PYTHON=/path/to/python ...'." >&2; exit 1; fi; \
 	echo "Setting up $(VENV) with $$("$$python" --version) and the versions in constraints.txt"; \
-	"$$python" -m venv --clear $(VENV)
-	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
-	@touch $(READY)
+	"$$python" -m venv --clear $(VENV) && \
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" && \
+	($(WANTED)) > $(READY)
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -15,6 +15,7 @@ os.environ["SUTURE_STATE"] = str(Path(_private.name, "state"))
 os.environ["XDG_CONFIG_HOME"] = str(Path(_private.name, "config"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+gc.set_threshold(50_000, 10, 10)
 # workers that share the processors: more threads than that only wait for one another
 _workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))
@@ -29,7 +30,8 @@ from tests.helpers import models  # noqa: E402
 hypothesis.settings.register_profile("suture", deadline=None)
 hypothesis.settings.load_profile("suture")
 
-SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
+TESTS = Path(__file__).parent
+SAMPLES = TESTS.parent / "resources" / "samples"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-classes", action="store_true", help="write resources/help/classes.md from a run of everything"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files whose tests take longest first, so that no worker is left alone with one at the end."""
+    rooms = [TESTS / "integration", TESTS / "gui"]
+    items.sort(key=lambda item: next((at for at, room in enumerate(rooms) if room in item.path.parents), len(rooms)))
 
 
 def pytest_collection_finish() -> None:
@@ -48,7 +56,6 @@ def pytest_collection_finish() -> None:
         saving_lib.get_attr_skipset = functools.cache(saving_lib.get_attr_skipset)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="session")

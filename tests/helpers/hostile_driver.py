@@ -5,6 +5,7 @@ TensorFlow hundreds of times.
 """
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -26,6 +27,8 @@ def main() -> None:
     # everything a command needs is loaded before the memory is bounded
     import core.engine.api  # noqa: F401
 
+    gc.collect()
+    gc.freeze()
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, resource.RLIM_INFINITY))
     for name, arguments in json.loads(Path(sys.argv[1]).read_text()):
