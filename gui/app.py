@@ -10,11 +10,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from core.environment import open_log, state_folder
-from gui.controllers.service import Service, WorkerLike
 from gui.crash import CrashWatch
+from gui.document.service import Service, WorkerLike
+from gui.document.settings import Settings
+from gui.document.work import Work
 from gui.main_window import MainWindow
-from gui.session import Session
-from gui.settings import Settings
 from gui.widgets import theme as themes
 from gui.widgets.parts import Look
 
@@ -81,11 +81,11 @@ def build(settings: Settings, look: Look) -> MainWindow:
     calm_collector()
     reader = Service("reader", make_worker("reader"))
     engine = Service("engine", make_worker("engine"))
-    session = Session(reader, engine)
-    window = MainWindow(session, settings, look)
+    work = Work(reader, engine)
+    window = MainWindow(work, settings, look)
     for each in (reader, engine):
-        each.setParent(session)
-    session.setParent(window)
+        each.setParent(work)
+    work.setParent(window)
     return window
 
 
@@ -100,16 +100,16 @@ def run_window(path: str | None = None) -> int:
     window = build(settings, painter.look)
     window.theme_chosen.connect(painter.choose)
     with contextlib.suppress(OSError):
-        window.unsaved.keep_safe(state_folder())
+        window.recovery.keep_safe(state_folder())
     watch = CrashWatch(app)
     watch.crashed.connect(window.show_crash)
     watch.install()
     if path is not None:
         window.first_painted.connect(lambda: window.open_path(path))
-    window.first_painted.connect(window.session.start_processes)
+    window.first_painted.connect(window.work.start)
     window.show()
     try:
         return app.exec()
     finally:
         watch.remove()
-        window.session.stop_processes()
+        window.work.stop()

@@ -9,22 +9,27 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from gui.actions import Actions
-from gui.controllers.desk import Desk
-from gui.controllers.file_commands import FileCommands
-from gui.controllers.surgery import Surgery
+from core.findings import CompareFixes, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
+from gui.controllers.code import CodeCommands
+from gui.controllers.exporting import ExportCommands
+from gui.controllers.file_watch import FileWatch
+from gui.controllers.layer_menu import LayerMenu
+from gui.controllers.opening import OpenCommands
+from gui.controllers.rebuilding import Rebuilding
+from gui.controllers.recipe_files import RecipeFiles
+from gui.controllers.recovery import Recovery
+from gui.controllers.sheets import Sheets
 from gui.controllers.unsaved import Unsaved
-from gui.dialogs.compare import CompareSheet
 from gui.dialogs.crash import CrashSheet
 from gui.dialogs.gallery import made_here
-from gui.dialogs.preferences import Preferences
-from gui.dialogs.step import StepSheet
+from gui.document.settings import Settings
+from gui.document.work import Work
+from gui.models.opened import Reload
 from gui.panels.banner import Banner
 from gui.panels.status_bar import StatusBar
 from gui.panels.top_bar import TopBar
 from gui.panels.welcome import Welcome, sample_title, samples
-from gui.session import Session
-from gui.settings import Settings
+from gui.widgets.actions import Actions
 from gui.widgets.parts import Look
 
 if TYPE_CHECKING:
@@ -42,30 +47,31 @@ class MainWindow(QMainWindow):
     export_finished = Signal(object)
     theme_chosen = Signal(str)
 
-    def __init__(self, session: Session, settings: Settings, look: Look) -> None:
+    def __init__(self, work: Work, settings: Settings, look: Look) -> None:
         super().__init__()
         self.setObjectName("mainWindow")
         self.setWindowTitle("Suture")
         self.setAcceptDrops(True)
         self.setMinimumSize(*SMALLEST)
-        self.session, self.settings, self.look = session, settings, look
+        self.work, self.settings, self.look = work, settings, look
+        self.session = session = work.session
         self._painted = False
         self._refused = False
         self._workspace: Workspace | None = None
         self._crash: CrashSheet | None = None
-        self._preferences: Preferences | None = None
-        self._step: StepSheet | None = None
-        self._compare: CompareSheet | None = None
         self.actions_ = Actions(self)
         self._adopt_undo()
-        self.files = FileCommands(self, session, settings, look)
         self.banner = Banner(look)
-        self.desk = Desk(self, session, settings, look, self.files, self.banner)
-        self.unsaved = Unsaved(self, session, self.files, self.desk, self.banner)
-        self.surgery = Surgery(self, session, look, self.files)
-        self.surgery.layers.filled.connect(self.desk.extend_menu)
-        self.desk.rebuild_wanted.connect(self.surgery.take_over)
-        self.desk.compare_wanted.connect(lambda weight: self._comparison().begin(weight=weight))
+        watch = FileWatch(session, self)
+        self.unsaved = Unsaved(self, session)
+        self.opening = OpenCommands(self, work, settings, self.unsaved, watch, self.banner)
+        self.exporting = ExportCommands(self, work, settings, look, watch)
+        self.recipes = RecipeFiles(self, work, settings)
+        self.code = CodeCommands(self, work, settings, look, self.banner)
+        self.sheets = Sheets(self, work, settings, look)
+        self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
+        self.recovery = Recovery(self, session, self.opening, self.unsaved, self.banner)
+        self.layers = LayerMenu(work, self)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -74,8 +80,8 @@ class MainWindow(QMainWindow):
         self.top.verify.setMenu(verify_menu)
         self.top.verify.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self.welcome = Welcome(settings, look)
-        self.status = StatusBar(session, look)
-        self.status.cancel.clicked.connect(session.cancel_opening)
+        self.status = StatusBar(work, look)
+        self.status.cancel.clicked.connect(work.opening.cancel)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
         self._lay_out()
@@ -95,24 +101,30 @@ class MainWindow(QMainWindow):
         # not at the top: with the canvas it is a third of all imports, and the first page needs none of it
         from gui.workspace import Workspace
 
-        made = self._workspace = Workspace(self.session, self.settings, self.look)
+        made = self._workspace = Workspace(self.work, self.settings, self.look)
         self.pages.addWidget(made)
         made.arrange(self.width() - 24, self.height() - 100)
-        made.recipe.save_wanted.connect(self.files.save_recipe)
-        made.recipe.load_wanted.connect(self.files.load_recipe)
-        made.recipe.edit_wanted.connect(self._edit_step)
-        made.input.compare_wanted.connect(lambda number: self._comparison().begin(number=number))
-        self.desk.attach(made)
-        self.surgery.attach(made)
+        made.recipe.save_wanted.connect(self.recipes.save_recipe)
+        made.recipe.load_wanted.connect(self.recipes.load_recipe)
+        made.recipe.edit_wanted.connect(self.sheets.edit_step)
+        made.recipe.presets_wanted.connect(self.sheets.show_presets)
+        made.input.compare_wanted.connect(self.sheets.compare_step)
+        made.input.layer_wanted.connect(self.layers.ask_front_layer)
+        made.head.classes_wanted.connect(self.sheets.show_classes)
+        made.tidy.formats.join_wanted.connect(self.sheets.show_join)
+        made.findings.wanted.connect(self.act)
+        made.inspector.code_wanted.connect(self.code.show_code)
+        made.canvas.context_requested.connect(self.layers.popup)
+        made.layers.context_requested.connect(self.layers.popup)
         return made
 
     def open_path(self, path: str) -> None:
         """Open a file; `plan_changed` follows, or a banner says why not."""
-        self.files.open_path(path)
+        self.opening.open_path(path)
 
     def export_to(self, path: str) -> None:
         """Write the result to a file; `export_finished` follows, or the sheet says why not."""
-        self.files.export_to(path)
+        self.exporting.export_to(path)
 
     # making
 
@@ -169,7 +181,7 @@ class MainWindow(QMainWindow):
             ("Go", "go_layers go_graph go_edit go_findings go_recipe - next_finding previous_finding"),
         ):
             self.actions_.fill(menu.addMenu(title), names)
-        menu.addMenu(self.surgery.menu)
+        menu.addMenu(self.layers.menu)
         self.actions_.fill(menu, "rename_layer - help")
         return menu
 
@@ -182,46 +194,52 @@ class MainWindow(QMainWindow):
             self._recent_menu.addAction("None yet").setEnabled(False)
 
     def _connect(self) -> None:
-        session, actions, files = self.session, self.actions_, self.files
+        session, actions, opening = self.session, self.actions_, self.opening
+        self.unsaved.save_wanted.connect(self.recipes.save_recipe_again)
+        self.recipes.saved.connect(self.unsaved.go_on)
+        self.sheets.built.connect(opening.open_path)
+        self.sheets.theme_chosen.connect(self.theme_chosen)
+        self.layers.filled.connect(self.code.extend_menu)
+        self.banner.wanted.connect(self.act)
         session.source_changed.connect(self._on_source)
         session.plan_changed.connect(self._on_plan)
         session.plan_changed.connect(self.plan_changed)
         session.view_changed.connect(self.top.views.set_current)
-        session.engine_changed.connect(self._refresh_actions)
+        self.work.processes.engine_changed.connect(self._refresh_actions)
         session.problem.connect(self._on_problem)
-        session.opening_changed.connect(self._on_opening)
-        session.export_finished.connect(self.export_finished)
-        session.work_changed.connect(self._refresh_actions)
+        self.work.opening.started.connect(self._on_opening)
+        self.work.exporting.finished.connect(self.export_finished)
+        self.work.changed.connect(self._refresh_actions)
         session.recipe_changed.connect(self._on_recipe)
         self.top.views.set_current(session.view)
         self.top.view_chosen.connect(session.set_view)
         self.top.layer_wanted.connect(self._on_layer_wanted)
-        self.welcome.open_wanted.connect(files.open)
-        self.welcome.new_wanted.connect(self.desk.show_gallery)
+        self.welcome.open_wanted.connect(opening.open)
+        self.welcome.new_wanted.connect(self.sheets.show_gallery)
         self.welcome.chosen.connect(self.open_path)
         commands = {
-            "open": files.open,
-            "open_folder": files.open_folder,
-            "open_weights": files.open_weights,
-            "open_architecture": files.open_architecture,
-            "new_application": self.desk.show_gallery,
-            "reload": self.desk.reload,
-            "define_class": self.desk.show_missing,
-            "stored_code": self.desk.show_stored,
-            "help": self.desk.show_help,
-            "close": files.close,
-            "export": files.export,
-            "verify": files.verify,
-            "verify_mine": self.surgery.verify_mine,
-            "presets": self.surgery.show_presets,
-            "transfer": self.surgery.show_transfer,
-            "join": self.surgery.show_join,
-            "rename_layer": self.surgery.rename_selected,
-            "load_recipe": files.load_recipe,
-            "save_recipe": files.save_recipe,
-            "save_script": files.save_script,
+            "open": opening.open,
+            "open_folder": opening.open_folder,
+            "open_weights": opening.open_weights,
+            "open_architecture": opening.open_architecture,
+            "new_application": self.sheets.show_gallery,
+            "reload": opening.reload,
+            "define_class": self.code.show_missing,
+            "stored_code": self.code.show_stored,
+            "help": self.sheets.show_help,
+            "close": opening.close,
+            "export": self.exporting.export,
+            "verify": self.exporting.verify,
+            "verify_mine": self.exporting.verify_mine,
+            "presets": self.sheets.show_presets,
+            "transfer": self.sheets.show_transfer,
+            "join": self.sheets.show_join,
+            "rename_layer": self.layers.rename_selected,
+            "load_recipe": self.recipes.load_recipe,
+            "save_recipe": self.recipes.save_recipe,
+            "save_script": self.recipes.save_script,
             "clear_recipe": session.clear_recipe,
-            "preferences": self._show_preferences,
+            "preferences": self.sheets.show_preferences,
             "quit": self.close,
             "find": self._go_find,
             "before": lambda: session.set_view("before"),
@@ -245,11 +263,10 @@ class MainWindow(QMainWindow):
 
     # reacting
 
-    @Slot(str)
-    def _on_opening(self, path: str) -> None:
-        if path:
-            # the panels are made while the other process reads
-            QTimer.singleShot(0, self, self._prepare)
+    @Slot()
+    def _on_opening(self) -> None:
+        # the panels are made while the other process reads
+        QTimer.singleShot(0, self, self._prepare)
 
     @Slot()
     def _prepare(self) -> None:
@@ -298,7 +315,7 @@ class MainWindow(QMainWindow):
     def _refresh_actions(self) -> None:
         session, actions = self.session, self.actions_
         opened = session.source is not None
-        free = opened and not session.exporting and not session.verifying and session.plan is not None
+        free = opened and not self.work.busy and session.plan is not None
         model = session.source is not None and session.source.kind != "weights"
         names = (
             "close before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find "
@@ -311,8 +328,8 @@ class MainWindow(QMainWindow):
         actions["open_weights"].setEnabled(opened and model)
         actions["open_architecture"].setEnabled(opened and not model)
         actions["reload"].setEnabled(opened)
-        actions["define_class"].setEnabled(bool(self.desk.foreign.missing()))
-        actions["stored_code"].setEnabled(bool(self.desk.foreign.stored()))
+        actions["define_class"].setEnabled(bool(self.work.trust.missing()))
+        actions["stored_code"].setEnabled(bool(self.work.trust.stored()))
         actions["save_recipe"].setEnabled(bool(session.recipe.edits))
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
@@ -331,25 +348,26 @@ class MainWindow(QMainWindow):
         self.top.finder.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.top.finder.selectAll()
 
-    @Slot(int)
-    def _edit_step(self, row: int) -> None:
-        if self._step is None:
-            self._step = StepSheet(self.session, self)
-        self._step.edit(row)
-
-    def _comparison(self) -> CompareSheet:
-        if self._compare is None:
-            self._compare = CompareSheet(self.session, self.look, self)
-        return self._compare
-
-    @Slot()
-    def _show_preferences(self) -> None:
-        if self._preferences is None:
-            self._preferences = Preferences(self.settings, self)
-            self._preferences.theme_chosen.connect(self.theme_chosen)
-            self._preferences.trusted.revoke_wanted.connect(self.desk.foreign.revoke)
-        self._preferences.refresh()
-        self._preferences.open(self._preferences.theme)
+    @Slot(object)
+    def act(self, action: object) -> None:
+        """A button of a finding or a link of the banner was clicked."""
+        match action:
+            case CompareFixes(weight=weight):
+                self.sheets.comparison.begin(weight=weight)
+            case NameCode(layer=""):
+                self.code.show_missing()
+            case NameCode(layer=path):
+                self.code.show_code(path)
+            case TrustCode(layer=path):
+                self.code.stored.show_layer(path)
+            case RebuildModel():
+                self.rebuilding.take_over()
+            case OpenWeights():
+                self.opening.open_weights()
+            case OpenArchitecture():
+                self.opening.open_architecture()
+            case Reload():
+                self.opening.reload()
 
     @Slot(str, str)
     def show_crash(self, sentence: str, details: str) -> None:
@@ -389,8 +407,8 @@ class MainWindow(QMainWindow):
             self._workspace.save()
             self._workspace.canvas.close()
         self.settings.sync()
-        self.unsaved.close()
-        self.session.stop_processes()
+        self.recovery.close()
+        self.work.stop()
         super().closeEvent(event)
 
 

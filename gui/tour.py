@@ -21,9 +21,9 @@ from core.errors import FileError, SutureError
 from core.recipes import gestures
 from core.recipes.recipe import Recipe, to_json
 from gui.app import Painter, build
+from gui.document.settings import Settings
 from gui.main_window import SIZE, MainWindow
 from gui.panels.welcome import samples
-from gui.settings import Settings
 from gui.widgets import theme as themes
 from gui.widgets.fields import Choice
 
@@ -111,17 +111,17 @@ class Tour:
         yield from self.look("gray", "one input channel instead of three: the kernel is summed, the rest is copied")
         yield from self.export("gray.keras")
         yield from self.look("verified", "written, and checked by Keras")
-        self.click(self.window.files.sheet.done_button)
+        self.click(self.window.exporting.sheet.done_button)
         (self.folder / "recipe.json").write_text(to_json(self.session.recipe), encoding="utf-8")
 
     def stem(self) -> Steps:
         """Another first convolution, and freezing."""
         self.tab("Stem")
         panel = self.window.workspace.stem
-        yield from self.type(panel.filters, "24")
-        for field in panel.kernel[:2]:
+        yield from self.type(panel.form.number("filters"), "24")
+        for field in panel.form.numbers("kernel_size")[:2]:
             yield from self.type(field, "5")
-        self.click(panel.batch_norm)
+        self.click(panel.form.box("batch_norm"))
         yield from self.look("stem", "24 filters of 5x5 and BatchNormalization, with a way back to the old width")
         self.tab("Freeze")
         self.click(self.button("All but the head"))
@@ -131,7 +131,7 @@ class Tour:
         yield from self.look("difference", "what the recipe changes")
         self.window.actions_["after"].trigger()
         yield from self.export("adapted.keras")
-        self.click(self.window.files.sheet.done_button)
+        self.click(self.window.exporting.sheet.done_button)
 
     def again(self) -> Steps:
         """The same first step with a first convolution that starts anew, to see what surgery is worth."""
@@ -145,7 +145,7 @@ class Tour:
         self.session.gesture(lambda recipe: recipe.plus(*edits), "First convolution anew")
         yield self.planned
         yield from self.export("reinitialized.keras")
-        self.click(self.window.files.sheet.done_button)
+        self.click(self.window.exporting.sheet.done_button)
 
     def mismatch(self) -> Steps:
         """A Dense that knows the image's size: seen before anything is built, settled with one click."""
@@ -166,7 +166,7 @@ class Tour:
             raise SutureError("The tour took the first fix and the mismatch stayed.")
         yield from self.look("fixed", f"one click: {panel_words(self.session.recipe)}")
         yield from self.export("larger.keras")
-        self.click(self.window.files.sheet.done_button)
+        self.click(self.window.exporting.sheet.done_button)
 
     def nested(self) -> Steps:
         """A backbone inside a Sequential: the edit goes through."""
@@ -228,12 +228,12 @@ class Tour:
     def export(self, name: str) -> Steps:
         """Write and verify a result; wait for the verdict."""
         answers: list[Any] = []
-        self.session.export_finished.connect(answers.append)
-        self.session.export_failed.connect(answers.append)
+        self.window.work.exporting.finished.connect(answers.append)
+        self.window.work.exporting.failed.connect(answers.append)
         self.window.export_to(str(self.folder / name))
         yield lambda: bool(answers)
-        self.session.export_finished.disconnect(answers.append)
-        self.session.export_failed.disconnect(answers.append)
+        self.window.work.exporting.finished.disconnect(answers.append)
+        self.window.work.exporting.failed.disconnect(answers.append)
         answer = answers[0]
         if isinstance(answer, SutureError):
             raise answer
@@ -319,13 +319,13 @@ def take_tour(folder: str, say: Say) -> None:
         window = build(settings, painter.look)
         window.resize(*SIZE)
         window.session.problem.connect(say)
-        window.first_painted.connect(window.session.start_processes)
+        window.first_painted.connect(window.work.start)
         window.show()
         runner = Runner(app, Tour(out, say, window, painter).steps())
         try:
             app.exec()
         finally:
-            window.session.stop_processes()
+            window.work.stop()
             window.unsaved.forget()
             window.close()
     if runner.error is not None:

@@ -4,8 +4,9 @@ from PySide6.QtCore import QByteArray, Qt, Slot
 from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from core.model.plan import Plan
-from core.recipes import gestures
 from gui.canvas import GraphView
+from gui.document.settings import Settings
+from gui.document.work import Work
 from gui.panels.findings import FindingsPanel
 from gui.panels.freeze import FreezePanel
 from gui.panels.head import HeadPanel
@@ -16,8 +17,6 @@ from gui.panels.log import LogPanel
 from gui.panels.recipe import RecipePanel
 from gui.panels.stem import StemPanel
 from gui.panels.tidy import TidyPanel
-from gui.session import Session
-from gui.settings import Settings
 from gui.widgets.parts import Card, Look, named, scrolling
 
 GAP = 8
@@ -26,16 +25,18 @@ GAP = 8
 class Workspace(QWidget):
     """Three columns over a row of lists, every border movable and remembered."""
 
-    def __init__(self, session: Session, settings: Settings, look: Look, parent: QWidget | None = None) -> None:
+    def __init__(self, work: Work, settings: Settings, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("workspace")
-        self._session, self._settings, self._look = session, settings, look
+        session = work.session
+        self._work, self._session, self._settings, self._look = work, session, settings, look
         self._laid_out: object = None
         self.layers = LayersPanel(session, look)
         self.canvas = GraphView()
         self.inspector = Inspector()
-        self.input = InputPanel(session, look)
+        self.input = InputPanel(work, look)
         self.stem = StemPanel(session, look)
+        self.head = HeadPanel(session, look)
         self.freeze = FreezePanel(session, look)
         self.tidy = TidyPanel(session, look)
         self.findings = FindingsPanel(session, look)
@@ -56,11 +57,9 @@ class Workspace(QWidget):
         panels: list[tuple[QWidget, str, str]] = [
             (self.input, "Input", "Size and channels of the model\u2019s inputs"),
             (self.stem, "Stem", "The first convolution"),
+            (self.head, "Head", "Keep, remove or replace the end of the model"),
+            (self.freeze, "Freeze", "What training leaves as it is"),
         ]
-        if {"remove_head", "attach_head"} <= gestures.known_edits():
-            self.head = HeadPanel(self._session, self._look)
-            panels.append((self.head, "Head", "Keep, remove or replace the end of the model"))
-        panels.append((self.freeze, "Freeze", "What training leaves as it is"))
         panels.append(
             (
                 self.tidy,
@@ -109,9 +108,9 @@ class Workspace(QWidget):
         self.canvas.layer_selected.connect(session.select)
         self.canvas.layer_activated.connect(session.select)
         self.inspector.layer_selected.connect(session.select)
-        self.inspector.preview_requested.connect(session.preview)
-        session.preview_ready.connect(self.inspector.show_preview)
-        session.preview_failed.connect(self.inspector.show_preview_failure)
+        self.inspector.preview_requested.connect(self._work.previewing.begin)
+        self._work.previewing.ready.connect(self.inspector.show_preview)
+        self._work.previewing.failed.connect(self.inspector.show_preview_failure)
 
     def default_sizes(self, width: int, height: int) -> dict[str, list[int]]:
         """Sizes for a window that nobody has arranged yet."""

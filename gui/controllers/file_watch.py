@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 from typing_extensions import override
 
-from gui.session import Session
+from gui.document.session import Session
 
 State = tuple[int, int] | None
 """Size and time of the last change, `None` for a file that is not there."""

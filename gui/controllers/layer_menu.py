@@ -1,9 +1,9 @@
 """What can be done with one layer: the entries of a menu for the tree, the canvas and the menu bar alike."""
 
 from glob import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtCore import QObject, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -17,8 +17,11 @@ from core.surgery.words import LOOKUPS
 from gui.dialogs.layer_form import LayerForm
 from gui.dialogs.rename import RenameSheet
 from gui.dialogs.words import WordsSheet
+from gui.document.work import Work
 from gui.models.digest import can_freeze, frozen_layers
-from gui.session import Session
+
+if TYPE_CHECKING:
+    from gui.panels.front import FrontForm
 
 FOLD = "Fold into a neighbouring layer"
 PLAIN = "Convert to a plain kernel"
@@ -33,9 +36,12 @@ class LayerMenu(QObject):
 
     filled = Signal(object, str)
 
-    def __init__(self, session: Session, window: QWidget) -> None:
+    def __init__(self, work: Work, window: QWidget) -> None:
         super().__init__(window)
-        self._session, self._window = session, window
+        self._work, self._session, self._window = work, work.session, window
+        self.menu = QMenu("Layer", window)
+        """The menu of the selected layer, for the menu bar."""
+        self.menu.aboutToShow.connect(self._fill_menu)
         self._form: LayerForm | None = None
         self._rename: RenameSheet | None = None
         self._words: WordsSheet | None = None
@@ -44,7 +50,7 @@ class LayerMenu(QObject):
     def form(self) -> LayerForm:
         """The sheet that makes a layer, made when first needed."""
         if self._form is None:
-            self._form = LayerForm(self._session, self._window)
+            self._form = LayerForm(self._work, self._window)
         return self._form
 
     @property
@@ -72,6 +78,11 @@ class LayerMenu(QObject):
         self.fill(menu, path)
         menu.popup(place)
         return menu
+
+    @Slot()
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        self.fill(self.menu, self._session.selection)
 
     def fill(self, menu: QMenu, path: str) -> None:
         """Put everything that can be done with a layer into a menu."""
@@ -170,6 +181,24 @@ class LayerMenu(QObject):
     def rename(self, path: str) -> None:
         """Ask for another name."""
         self.rename_sheet.begin(path)
+
+    @Slot()
+    def rename_selected(self) -> None:
+        """Ask for another name of the selected layer."""
+        if self._session.selection and self._session.after_graph is not None:
+            self.rename(self._session.selection)
+
+    @Slot(object, int)
+    def ask_front_layer(self, front: "FrontForm", number: int) -> None:
+        """The form for one layer of a new front, `-1` for one more."""
+        entry: dict[str, Any] = front.entries[number] if number >= 0 else {}
+        self.form.begin(
+            "Edit a layer of the front" if entry else "Add a layer to the front",
+            "Change" if entry else "Add",
+            lambda made: front.put(number, made),
+            class_name=str(entry.get("class_name", "")),
+            config=entry.get("config"),
+        )
 
     def words(self, path: str) -> None:
         """Ask for another vocabulary of a lookup."""

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
-from gui.controllers.foreign import ForeignCode
-from gui.settings import Settings
+from gui.document.settings import Settings
+from gui.document.trust import Trust
+from gui.widgets.file_dialog import ask_file
 from gui.widgets.parts import IconLabel, Look, Sentence, label, named
 from gui.widgets.sheet import Sheet
 
@@ -22,7 +23,7 @@ CONSENT = (
 class CodeSheet(Sheet):
     """Asks for one class at a time; `live` is whether the last file made it live."""
 
-    def __init__(self, foreign: ForeignCode, settings: Settings, look: Look, parent: QWidget) -> None:
+    def __init__(self, foreign: Trust, settings: Settings, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "code", "Where is this class defined?", 500)
         self._foreign, self._settings = foreign, settings
         self._class = ""
@@ -88,11 +89,7 @@ class CodeSheet(Sheet):
 
     @Slot()
     def _on_browse(self) -> None:
-        dialog = QFileDialog(self.window(), "Where is this class defined?", self._settings.folder, PYTHON)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(self.file.setText)
-        dialog.open()
+        ask_file(self, "Where is this class defined?", PYTHON, self.file.setText, start=self._settings.folder)
 
     @Slot()
     def _on_run(self) -> None:

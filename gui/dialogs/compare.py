@@ -5,14 +5,15 @@ from math import isfinite
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
 from core.model.plan import RuleDrift
 from core.recipes import gestures
 from gui.dialogs.export import EXACT, drift_words
 from gui.dialogs.ranking import Bar
-from gui.session import Session
+from gui.document.work import Work
+from gui.widgets.file_dialog import ask_file
 from gui.widgets.parts import Look, Segments, Sentence, clear_layout, label, named
 from gui.widgets.sheet import Sheet
 
@@ -24,13 +25,12 @@ DATA = (
 
 
 class CompareSheet(Sheet):
-    """Listens to the session's comparison."""
+    """Shows a comparison as it comes."""
 
-    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+    def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "compare", "Compare rules", 460)
-        self._session, self._look = session, look
+        self._comparing, self._session, self._look = work.comparing, work.session, look
         self._asked: tuple[int | None, str | None] = (None, None)
-        self._dialog: QFileDialog | None = None
         self.inputs: tuple[str, ...] = ()
         self.column.addWidget(label("Compare rules", "heading"))
         text = "How far the outputs are from those of the old model, measured by running both. Shorter is better."
@@ -53,14 +53,9 @@ class CompareSheet(Sheet):
         self._rows.setSpacing(12)
         self.column.addLayout(self._rows)
         self.buttons: list[QPushButton] = []
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        self.close_button = QPushButton("Close")
-        self.close_button.clicked.connect(self.leave)
-        buttons.addWidget(self.close_button)
-        self.column.addLayout(buttons)
-        session.rules_compared.connect(self.on_compared)
-        session.compare_failed.connect(self.on_failed)
+        self.close_button, _ = self.add_buttons(leave="Close")
+        work.comparing.finished.connect(self.on_compared)
+        work.comparing.failed.connect(self.on_failed)
 
     def begin(self, *, number: int | None = None, weight: str | None = None) -> None:
         """Measure the rules for a step (counted from 1) or for a weight that does not fit."""
@@ -83,7 +78,7 @@ class CompareSheet(Sheet):
         self.files.say(names + more)
         self.bar.show()
         number, weight = self._asked
-        self._session.compare_rules(number=number, weight=weight, inputs=self.inputs)
+        self._comparing.begin(number=number, weight=weight, inputs=self.inputs)
 
     @Slot(str)
     def _on_data(self, key: str) -> None:
@@ -91,11 +86,7 @@ class CompareSheet(Sheet):
             self.use(())
             return
         self.data.set_current("own" if self.inputs else "random")
-        self._dialog = QFileDialog(self.window(), "Compare on your own inputs", "", SAMPLES)
-        self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        self._dialog.filesSelected.connect(self.use)
-        self._dialog.open()
+        ask_file(self, "Compare on your own inputs", SAMPLES, self.use, mode="many")
 
     @Slot(object)
     def on_compared(self, drifts: Sequence[RuleDrift]) -> None:

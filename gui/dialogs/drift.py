@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from gui.dialogs.ranking import Bar, drift_number
-from gui.session import Session
+from gui.document.session import Session
 from gui.widgets.parts import Look, label, named
 
 SHOWN = 8

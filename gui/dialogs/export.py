@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButto
 
 from core.errors import Cancelled, SutureError
 from core.model.plan import Verification
-from gui.controllers.helpers import details
 from gui.dialogs.drift import DriftByLayer
+from gui.document.processes import details
+from gui.document.work import Work
 from gui.models.digest import size_words
-from gui.session import Session
 from gui.widgets.parts import IconLabel, Look, clear_layout, divider, label, named
 from gui.widgets.sheet import Sheet
 
@@ -21,11 +21,11 @@ EXACT = 1e-5
 
 
 class ExportSheet(Sheet):
-    """Non-modal: the window stays alive behind it. It listens to the session's export and verification."""
+    """Non-modal: the window stays alive behind it. It listens to both jobs."""
 
-    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+    def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "export", "Export", 440)
-        self._session, self._look = session, look
+        self._work, self._session, self._look = work, work.session, look
         self._path = ""
         self._verb = "Writing"
         self._details = ""
@@ -63,11 +63,10 @@ class ExportSheet(Sheet):
         for button in (self.folder, self.copy, self.cancel, self.done_button):
             buttons.addWidget(button)
         column.addLayout(buttons)
-        session.export_progress.connect(self.on_progress)
-        session.export_finished.connect(self.on_finished)
-        session.export_failed.connect(self.on_failed)
-        session.verify_finished.connect(self.on_verified)
-        session.verify_failed.connect(self.on_failed)
+        for job, done in ((work.exporting, self.on_finished), (work.verifying, self.on_verified)):
+            job.progress.connect(self.on_progress)
+            job.finished.connect(done)
+            job.failed.connect(self.on_failed)
 
     def begin(self, path: str, verb: str, inputs: tuple[str, ...] = ()) -> None:
         """Show work on a file as begun; `verb` is `Writing` or `Verifying`, `inputs` the person's own data."""
@@ -184,7 +183,8 @@ class ExportSheet(Sheet):
 
     @Slot()
     def _on_cancel(self) -> None:
-        self._session.cancel_work()
+        self._work.exporting.cancel()
+        self._work.verifying.cancel()
 
     @Slot()
     def _on_folder(self) -> None:

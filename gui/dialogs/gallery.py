@@ -25,8 +25,8 @@ from core.errors import Cancelled, SutureError
 from core.layers.applications import ARCHITECTURES, CLASSES, Architecture, architecture
 from core.phrases import shape_words
 from core.service.messages import BuildApplication
+from gui.document.work import Work
 from gui.models.digest import count_words
-from gui.session import Session
 from gui.widgets.fields import NumberField, first_problem
 from gui.widgets.parts import Look, Segments, Sentence, label, named
 from gui.widgets.sheet import Sheet
@@ -54,9 +54,9 @@ class GallerySheet(Sheet):
 
     built = Signal(str)
 
-    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+    def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "gallery", "New from Keras Applications", 720)
-        self._session, self._look = session, look
+        self._processes, self._look = work.processes, look
         self._weights = "none"
         self.busy = False
         self.column.addWidget(label("New from Keras Applications", "heading"))
@@ -337,7 +337,9 @@ class GallerySheet(Sheet):
             return
         self._set_busy(True)
         self._say("Waiting for the engine\u2026")
-        self._session.engine.ask(request, self._on_built, self._on_failed, lambda stage, _: self._say(f"{stage}\u2026"))
+        self._processes.engine.ask(
+            request, self._on_built, self._on_failed, lambda stage, _: self._say(f"{stage}\u2026")
+        )
 
     def _on_built(self, path: str) -> None:
         self._set_busy(False)
@@ -363,7 +365,7 @@ class GallerySheet(Sheet):
     @Slot()
     def _on_cancel(self) -> None:
         if self.busy:
-            self._session.cancel_work()
+            self._processes.cancel_engine()
         else:
             self.leave()
 

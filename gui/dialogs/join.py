@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from core.errors import SutureError
 from core.model.graph import Graph
 from core.recipes import gestures
-from gui.session import Session
-from gui.widgets.fields import Choice
-from gui.widgets.parts import ElidedLabel, Segments, Sentence, label, named
+from gui.document.session import Session
+from gui.widgets.file_dialog import ask_file
+from gui.widgets.form import Field, Form, Values
+from gui.widgets.parts import ElidedLabel, Segments, label, named
 from gui.widgets.sheet import Sheet
 
 FILES = "Models (*.keras *.h5 *.hdf5 *.json);;All files (*)"
@@ -20,12 +21,34 @@ WAYS = (
     ("series", "After this one", "It takes this model's output"),
     ("parallel", "In parallel", "Both give outputs, separately or merged"),
 )
-MERGES = (
-    ("", "keep both outputs", "Outputs of this model first"),
-    ("concatenate", "concatenate them", "Joined along the last axis"),
-    ("average", "average them", "As in an ensemble"),
-    ("add", "add them", ""),
-)
+
+
+def in_series(said: Values) -> bool:
+    """Whether the other model takes what this one gives."""
+    return bool(said.get("how") == "series")
+
+
+def in_parallel(said: Values) -> bool:
+    """Whether both give outputs."""
+    return bool(said.get("how") == "parallel")
+
+
+FIELDS = (
+    Field("output", "Continue from", "choice",
+          spoken="Output of this model to continue from", key="joinOutput", shown=in_series),
+    Field("input", "into its input", "text", spoken="Input of the other model", hint="its only one",
+          read=lambda text: text or None, key="joinInput", shown=in_series),
+    Field("shared", "Both take the same input", "flag", default=False, key="joinShared", above=True, shown=in_parallel),
+    Field("merge", "Outputs", "choice", spoken="What to do with the outputs", key="joinMerge", shown=in_parallel,
+          options=(("", "keep both outputs", "Outputs of this model first"),
+                   ("concatenate", "concatenate them", "Joined along the last axis"),
+                   ("average", "average them", "As in an ensemble"),
+                   ("add", "add them", ""))),
+    Field("nested", "Keep it as one layer", "flag", default=False, key="joinNested", above=True,
+          help="As a nested model; otherwise its layers are added to this model\u2019s layers"),
+    Field("prefix", "Put before its names", "text", spoken="Prefix of its layers' names",
+          hint="only where a name is taken", read=lambda text: text or None, key="joinPrefix"),
+)  # fmt: skip
 
 
 class JoinSheet(Sheet):
@@ -34,8 +57,7 @@ class JoinSheet(Sheet):
     def __init__(self, session: Session, parent: QWidget) -> None:
         super().__init__(parent, "join", "Join another model", 460)
         self._session = session
-        self._dialog: QFileDialog | None = None
-        self.path, self.weights, self._way = "", "", "series"
+        self.path, self.weights = "", ""
         self.column.addWidget(label("Join another model", "heading"))
         grid = QGridLayout()
         grid.setVerticalSpacing(8)
@@ -48,53 +70,14 @@ class JoinSheet(Sheet):
         self.ways.set_current("series")
         self.ways.chosen.connect(self.set_way)
         self.column.addWidget(self.ways)
-        self.series, self.parallel = QWidget(), QWidget()
-        form = QGridLayout(self.series)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setColumnStretch(1, 1)
-        self.output = named(Choice("Output of this model to continue from", ()), "joinOutput")
-        form.addWidget(label("Continue from", "fieldLabel"), 0, 0)
-        form.addWidget(self.output, 0, 1)
-        self.input = named(QLineEdit(), "joinInput")
-        self.input.setAccessibleName("Input of the other model")
-        self.input.setPlaceholderText("its only one")
-        form.addWidget(label("into its input", "fieldLabel"), 1, 0)
-        form.addWidget(self.input, 1, 1)
-        self.column.addWidget(self.series)
-        side = QGridLayout(self.parallel)
-        side.setContentsMargins(0, 0, 0, 0)
-        side.setColumnStretch(1, 1)
-        self.shared = named(QCheckBox("Both take the same input"), "joinShared")
-        side.addWidget(self.shared, 0, 0, 1, 2)
-        self.merge = named(Choice("What to do with the outputs", MERGES), "joinMerge")
-        side.addWidget(label("Outputs", "fieldLabel"), 1, 0)
-        side.addWidget(self.merge, 1, 1)
-        self.column.addWidget(self.parallel)
-        self.nested = named(QCheckBox("Keep it as one layer"), "joinNested")
-        self.nested.setToolTip(
-            "As a nested model; otherwise its layers are added to this model\N{RIGHT SINGLE QUOTATION MARK}s layers"
-        )
-        self.column.addWidget(self.nested)
-        names = QHBoxLayout()
-        names.addWidget(label("Put before its names", "fieldLabel"))
-        self.prefix = named(QLineEdit(), "joinPrefix")
-        self.prefix.setAccessibleName("Prefix of its layers' names")
-        self.prefix.setPlaceholderText("only where a name is taken")
-        names.addWidget(self.prefix, 1)
-        self.column.addLayout(names)
-        self.problem = Sentence()
-        self.column.addWidget(self.problem)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        cancel = QPushButton("Cancel")
-        cancel.clicked.connect(self.leave)
-        buttons.addWidget(cancel)
-        self.apply = named(QPushButton("Join"), "primary")
-        self.apply.clicked.connect(self._on_apply)
-        buttons.addWidget(self.apply)
-        self.column.addLayout(buttons)
-        for field in (self.input, self.prefix):
-            field.returnPressed.connect(self._on_apply)
+        self.form = Form(FIELDS)
+        self.output, self.merge = self.form.choice("output"), self.form.choice("merge")
+        self.input, self.prefix = self.form.line("input"), self.form.line("prefix")
+        self.shared, self.nested = self.form.box("shared"), self.form.box("nested")
+        self.form.entered.connect(self._on_apply)
+        self.column.addWidget(self.form)
+        self.problem = self.form.problem
+        _, self.apply = self.add_buttons("Join", self._on_apply)
         self.take_weights("")
         self.set_way("series")
 
@@ -133,18 +116,12 @@ class JoinSheet(Sheet):
     @Slot()
     def ask(self) -> None:
         """Choose the file."""
-        self._ask("Model to join", FILES, self.take)
+        ask_file(self, "Model to join", FILES, self.take)
 
     @Slot()
     def ask_weights(self) -> None:
         """Choose the file of its weights."""
-        self._ask("Weights of the model to join", WEIGHTS, self.take_weights)
-
-    def _ask(self, title: str, kinds: str, taken: Any) -> None:
-        self._dialog = QFileDialog(self.window(), title, "", kinds)
-        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        self._dialog.fileSelected.connect(taken)
-        self._dialog.open()
+        ask_file(self, "Weights of the model to join", WEIGHTS, self.take_weights)
 
     @Slot(str)
     def take(self, path: str) -> None:
@@ -165,19 +142,13 @@ class JoinSheet(Sheet):
     def set_way(self, way: str) -> None:
         """Behind or beside."""
         self.ways.set_current(way)
-        self.series.setVisible(way == "series")
-        self.parallel.setVisible(way == "parallel")
-        self._way = way
+        self.form.set_context(how=way)
         self.settle()
 
     def fields(self) -> dict[str, Any]:
         """The step's fields as the sheet says them."""
-        found: dict[str, Any] = {"file": self.path, "how": self._way, "weights": self.weights or None}
-        if self._way == "series":
-            found |= {"output": self.output.key or None, "input": self.input.text().strip() or None}
-        else:
-            found |= {"shared": self.shared.isChecked(), "merge": self.merge.key or None}
-        return {**found, "nested": self.nested.isChecked(), "prefix": self.prefix.text().strip() or None}
+        found = {"file": self.path, "how": self.form.says()["how"], "weights": self.weights or None}
+        return {**found, **self.form.values()}
 
     @Slot()
     def _on_apply(self) -> None:

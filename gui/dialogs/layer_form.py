@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QWidget
 
 from core.layers.descriptions import LayerClass
-from gui.session import Session
+from gui.document.work import Work
 from gui.widgets.arguments import ArgumentForm
 from gui.widgets.parts import Sentence, label, named, scrolling
 from gui.widgets.sheet import Sheet
@@ -21,9 +21,9 @@ Take = Callable[[dict[str, Any]], None]
 class LayerForm(Sheet):
     """Hands `{"class_name", "config"}` to whoever opened it."""
 
-    def __init__(self, session: Session, parent: QWidget) -> None:
+    def __init__(self, work: Work, parent: QWidget) -> None:
         super().__init__(parent, "layerForm", "Layer", 400)
-        self._session = session
+        self._inquiries, self._session = work.inquiries, work.session
         self._take: Take | None = None
         self._wanted = ""
         self._config: dict[str, Any] = {}
@@ -51,16 +51,8 @@ class LayerForm(Sheet):
         self._scroll = scrolling(self.form)
         self._scroll.setMinimumHeight(230)
         self.column.addWidget(self._scroll, 1)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        cancel = QPushButton("Cancel")
-        cancel.clicked.connect(self.leave)
-        buttons.addWidget(cancel)
-        self.apply = named(QPushButton("Insert"), "primary")
-        self.apply.clicked.connect(self._on_apply)
-        buttons.addWidget(self.apply)
-        self.column.addLayout(buttons)
-        session.inquiries.classes_known.connect(self._fill)
+        _, self.apply = self.add_buttons("Insert", self._on_apply)
+        self._inquiries.classes_known.connect(self._fill)
 
     def begin(
         self,
@@ -81,13 +73,13 @@ class LayerForm(Sheet):
         self.name.setVisible(name)
         self.name.setText(str(self._config.get("name", "")) if name else "")
         self.form.more.setChecked(False)
-        self._session.inquiries.want_classes()
+        self._inquiries.want_classes()
         self._fill()
         self.open(self.kind)
 
     @Slot()
     def _fill(self) -> None:
-        classes = self._session.inquiries.classes
+        classes = self._inquiries.classes
         self.kind.blockSignals(True)
         self.kind.clear()
         names = [name for name, one in classes.items() if one.family not in ONE_INPUT_LEFT_OUT]
@@ -107,7 +99,7 @@ class LayerForm(Sheet):
     @property
     def layer_class(self) -> LayerClass | None:
         """The class that is chosen."""
-        return self._session.inquiries.classes.get(self.kind.currentText())
+        return self._inquiries.classes.get(self.kind.currentText())
 
     @Slot()
     def _on_kind(self) -> None:

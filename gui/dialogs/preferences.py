@@ -3,8 +3,8 @@
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
 
+from gui.document.settings import Settings
 from gui.panels.trusted import TrustedFiles
-from gui.settings import Settings
 from gui.widgets.fields import Choice
 from gui.widgets.parts import label, named
 from gui.widgets.sheet import Sheet
@@ -56,12 +56,13 @@ class Preferences(Sheet):
         column.addStretch(1)
         column.addLayout(row)
 
-    def refresh(self) -> None:
+    def begin(self) -> None:
         """Show the preferences as they are now."""
         self.trusted.refresh()
         self.theme.show_key(self._settings.theme)
         self.verify.setChecked(self._settings.verify_after_export)
         self.forget.setEnabled(bool(self._settings.recent))
+        self.open(self.theme)
 
     @Slot(str)
     def _on_theme(self, key: str) -> None:

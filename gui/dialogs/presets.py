@@ -5,15 +5,15 @@ from typing import Any
 
 from msgspec.structs import replace
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import ChangeInput, CutAt, TransferWeights
 from core.layers.descriptions import RecipeCheck
 from core.model.graph import Graph
 from core.recipes import gestures
 from core.recipes.presets import Preset, presets
+from gui.document.work import Work
 from gui.panels.input import axis_of, input_shapes
-from gui.session import Session
 from gui.widgets.parts import IconLabel, Look, Sentence, clear_layout, label, named, scrolling
 from gui.widgets.sheet import Sheet
 
@@ -24,9 +24,9 @@ class PresetSheet(Sheet):
     transfer_wanted = Signal()
     applied = Signal(str)
 
-    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+    def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "presets", "Presets", 470)
-        self._session, self._look = session, look
+        self._inquiries, self._session, self._look = work.inquiries, work.session, look
         self.column.addWidget(label("Presets", "heading"))
         text = "Each preset adds its steps to the recipe; one undo removes them. Sizes and layers come from this model."
         self.column.addWidget(label(text, "small", wrap=True))
@@ -39,18 +39,13 @@ class PresetSheet(Sheet):
         self.column.addWidget(area, 1)
         self.problem = Sentence()
         self.column.addWidget(self.problem)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        self.close_button = QPushButton("Close")
-        self.close_button.clicked.connect(self.leave)
-        buttons.addWidget(self.close_button)
-        self.column.addLayout(buttons)
+        self.close_button, _ = self.add_buttons(leave="Close")
         self.presets = presets()
         self.steps: list[tuple[Any, ...]] = []
         self.buttons: list[QPushButton] = []
         self.reasons: list[Sentence] = []
         self._marks: list[IconLabel] = []
-        session.inquiries.checks_known.connect(self.on_checks)
+        self._inquiries.checks_known.connect(self.on_checks)
 
     @Slot()
     def begin(self) -> None:
@@ -64,7 +59,7 @@ class PresetSheet(Sheet):
             self._rows.addLayout(self._row(preset, steps))
         self._rows.addStretch(1)
         self.open(self.close_button)
-        session.inquiries.check([gestures.apply_fix(session.recipe, steps) for steps in self.steps])
+        self._inquiries.check([gestures.apply_fix(session.recipe, steps) for steps in self.steps])
 
     def _row(self, preset: Preset, steps: tuple[Any, ...]) -> QGridLayout:
         row = QGridLayout()

@@ -1,40 +1,25 @@
 """The sheet that asks for a layer's new name."""
 
-from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QWidget
+from typing_extensions import override
 
 from core.model.graph import Graph
 from core.recipes import gestures
-from gui.session import Session
-from gui.widgets.parts import Sentence, label, named
-from gui.widgets.sheet import Sheet
+from gui.document.session import Session
+from gui.widgets.form import Field
+from gui.widgets.sheet import FormSheet
 
 
-class RenameSheet(Sheet):
+class RenameSheet(FormSheet):
     """A name that is empty, holds a slash or is taken is answered by a sentence."""
 
     def __init__(self, session: Session, parent: QWidget) -> None:
-        super().__init__(parent, "rename", "Rename layer", 360)
+        fields = [Field("name", "", "text", spoken="New name", key="renameName")]
+        super().__init__(parent, "rename", "Rename layer", 360, "Rename", fields)
         self._session = session
         self._path = ""
-        self.title = label("", "heading", wrap=True)
-        self.column.addWidget(self.title)
-        self.name = named(QLineEdit(), "renameName")
-        self.name.setAccessibleName("New name")
-        self.name.textChanged.connect(self._check)
-        self.name.returnPressed.connect(self._on_apply)
-        self.column.addWidget(self.name)
-        self.problem = Sentence()
-        self.column.addWidget(self.problem)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        cancel = QPushButton("Cancel")
-        cancel.clicked.connect(self.leave)
-        buttons.addWidget(cancel)
-        self.apply = named(QPushButton("Rename"), "primary")
-        self.apply.clicked.connect(self._on_apply)
-        buttons.addWidget(self.apply)
-        self.column.addLayout(buttons)
+        self.name = self.form.line("name")
+        self.name.textChanged.connect(self.check)
 
     def begin(self, path: str) -> None:
         """Ask for the new name of the layer at `path`."""
@@ -44,31 +29,27 @@ class RenameSheet(Sheet):
         self.open(self.name)
         self.name.selectAll()
 
-    def _problem(self) -> str:
-        name = self.name.text().strip()
+    @override
+    def trouble(self) -> str:
+        name = self.form.says()["name"]
         if not name:
             return "Enter a name for the layer."
         if "/" in name:
             return "A name cannot contain a slash; slashes separate a model from its layers."
         graph = self._session.after_graph
-        if name != self._path.rpartition("/")[2] and graph is not None and name in siblings(graph, self._path):
+        if self.ready() and graph is not None and name in siblings(graph, self._path):
             return f"A layer named {name} already exists."
         return ""
 
-    @Slot()
-    def _check(self) -> None:
-        problem = self._problem()
-        self.problem.say(problem)
-        self.apply.setEnabled(not problem and self.name.text().strip() != self._path.rpartition("/")[2])
+    @override
+    def ready(self) -> bool:
+        return bool(self.form.says()["name"] != self._path.rpartition("/")[2])
 
-    @Slot()
-    def _on_apply(self) -> None:
-        name = self.name.text().strip()
-        if not self.apply.isEnabled() or self._problem():
-            return
-        edit = gestures.make_edit("rename_layer", layer=self._path, name=name)
-        self._session.gesture(lambda recipe: recipe.plus(edit), f"Rename {self._path} to {name}")
-        self.leave()
+    @override
+    def finish(self) -> bool:
+        edit = gestures.make_edit("rename_layer", layer=self._path, **self.form.values())
+        self._session.gesture(lambda recipe: recipe.plus(edit), f"Rename {self._path} to {edit.name}")
+        return True
 
 
 def siblings(graph: Graph, path: str) -> set[str]:

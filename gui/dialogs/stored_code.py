@@ -6,9 +6,9 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Cancelled, SutureError
-from gui.controllers.foreign import ForeignCode, Stored
 from gui.dialogs.code import notice
-from gui.session import Session
+from gui.document.session import Session
+from gui.document.trust import Stored, Trust
 from gui.widgets.fields import Choice
 from gui.widgets.parts import Look, Sentence, clear_layout, label, named
 from gui.widgets.sheet import Sheet
@@ -23,7 +23,7 @@ CONSENT = (
 class StoredCodeSheet(Sheet):
     """One layer at a time: replace it, keep it as it is, or trust the file."""
 
-    def __init__(self, foreign: ForeignCode, session: Session, look: Look, parent: QWidget) -> None:
+    def __init__(self, foreign: Trust, session: Session, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "stored", "Code stored in the file", 560)
         self._foreign, self._session, self._look = foreign, session, look
         self._shown: tuple[Stored, ...] = ()

@@ -7,7 +7,6 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QProgressBar,
@@ -24,9 +23,10 @@ from core.errors import Cancelled, SutureError
 from core.layers.descriptions import Matching
 from core.recipes import gestures
 from gui.dialogs.presets import plain
+from gui.document.work import Work
 from gui.models.matching import MatchingModel, MatchRole
-from gui.session import Session
 from gui.widgets import theme as themes
+from gui.widgets.file_dialog import ask_file
 from gui.widgets.parts import ElidedLabel, Look, Segments, Sentence, label, named
 from gui.widgets.sheet import Sheet
 
@@ -70,10 +70,9 @@ class FateDelegate(QStyledItemDelegate):
 class TransferSheet(Sheet):
     """Adds `transfer_weights` when the person has seen what it does."""
 
-    def __init__(self, session: Session, look: Look, parent: QWidget) -> None:
+    def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "transfer", "Transfer weights", 780)
-        self._session = session
-        self._dialog: QFileDialog | None = None
+        self._inquiries, self._session = work.inquiries, work.session
         self.path = ""
         self.way = "name"
         self.pairs: dict[str, str] = {}
@@ -106,17 +105,9 @@ class TransferSheet(Sheet):
         self._set_up_table(look)
         self.column.addWidget(self.table, 1)
         self.column.addLayout(self._pair_row())
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        cancel = QPushButton("Cancel")
-        cancel.clicked.connect(self.leave)
-        buttons.addWidget(cancel)
-        self.apply = named(QPushButton("Transfer"), "primary")
-        self.apply.clicked.connect(self._on_apply)
-        buttons.addWidget(self.apply)
-        self.column.addLayout(buttons)
-        session.inquiries.matching_known.connect(self.on_matching)
-        session.inquiries.matching_failed.connect(self.on_failed)
+        _, self.apply = self.add_buttons("Transfer", self._on_apply)
+        self._inquiries.matching_known.connect(self.on_matching)
+        self._inquiries.matching_failed.connect(self.on_failed)
 
     def _set_up_table(self, look: Look) -> None:
         table = self.table
@@ -175,11 +166,7 @@ class TransferSheet(Sheet):
     @Slot()
     def ask(self) -> None:
         """Choose another file."""
-        self._dialog = QFileDialog(self.window(), "Weights from another file", "", FILES)
-        self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        self._dialog.fileSelected.connect(self.look_at)
-        self._dialog.open()
+        ask_file(self, "Weights from another file", FILES, self.look_at)
 
     @Slot(str)
     def look_at(self, path: str) -> None:
@@ -202,7 +189,7 @@ class TransferSheet(Sheet):
         self.problem.say("")
         self.bar.show()
         self.apply.setEnabled(False)
-        self._session.inquiries.match(self.path, self.way, tuple(self.pairs.items()))
+        self._inquiries.match(self.path, self.way, tuple(self.pairs.items()))
 
     @Slot(object)
     def on_matching(self, matching: Matching) -> None:

@@ -1,9 +1,9 @@
 """Save, discard or stay: asked before something takes the recipe away."""
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
-from gui.widgets.parts import label, named
+from gui.widgets.parts import label
 from gui.widgets.sheet import Sheet
 
 
@@ -19,22 +19,12 @@ class UnsavedSheet(Sheet):
         self.column.addWidget(self.title)
         self.words = label("", "muted", wrap=True)
         self.column.addWidget(self.words)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
         self.discard = QPushButton("Discard")
         self.discard.clicked.connect(self.discard_wanted)
-        buttons.addWidget(self.discard)
-        buttons.addStretch(1)
-        self.cancel = QPushButton("Cancel")
-        self.cancel.clicked.connect(self.leave)
-        buttons.addWidget(self.cancel)
-        self.save = named(QPushButton("Save\u2026"), "primary")
+        self.cancel, self.save = self.add_buttons("Save\u2026", self._on_save, left=self.discard)
         self.save.setAccessibleName("Save the recipe")
-        self.save.clicked.connect(self._on_save)
-        buttons.addWidget(self.save)
         for button in (self.discard, self.cancel, self.save):
             button.setAutoDefault(True)
-        self.column.addLayout(buttons)
 
     def begin(self, steps: int, deed: str) -> None:
         """Ask about so many steps; `deed` is what would take them away, such as "Closing the window"."""

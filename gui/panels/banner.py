@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from gui.controllers.opened import Group, Link
+from gui.models.opened import Group, Link
 from gui.widgets.parts import IconButton, IconLabel, Look, clear_layout, label, named, restyle, scrolling
 from gui.widgets.theme import SEVERITY_ICONS
 

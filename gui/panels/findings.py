@@ -19,8 +19,8 @@ from typing_extensions import override
 
 from core.findings import Action, Finding, Fix
 from core.recipes import gestures
+from gui.document.session import Session
 from gui.models.findings import FindingRole, FindingsModel
-from gui.session import Session
 from gui.widgets import theme as themes
 from gui.widgets.parts import Card, Look, label, named
 

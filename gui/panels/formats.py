@@ -3,20 +3,30 @@
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.model.graph import Graph, Layer
+from core.phrases import DYNAMIC
 from core.recipes import gestures
 from core.surgery.anatomy import channel_axis
 from core.surgery.layout_walk import format_of
-from gui.session import Session
-from gui.widgets.fields import Choice, NumberField, first_problem
+from gui.document.session import Session
+from gui.widgets.form import Field, Form
 from gui.widgets.parts import Sentence, divider, label, named
 
 HOWS = (
     ("centre", "in the middle", "Kernels are centred on the new axis: each frame is processed separately, exactly"),
     ("mean", "averaged", "Kernels are repeated along the new axis and divided: frames are averaged from the start"),
 )
+FIELDS = (
+    Field("frames", "Frames", "whole", hint=DYNAMIC, help="Frames: a whole number, or empty for any size",
+          key="inflateFrames"),
+    Field("depth", "Taps", "whole", hint="as others", key="inflateDepth",
+          help="Kernel size along the new axis; leave empty to use the same as along the others"),
+    Field("how", "Kernels", "choice", spoken="How kernels get the new axis", options=HOWS, key="inflateHow"),
+    Field("along", "apply strides and pooling along it too", "flag", key="inflateAlong", above=True,
+          help="Otherwise all frames are kept through the whole model"),
+)  # fmt: skip
 _FORMATS = {"channels_last": "last", "channels_first": "first"}
 
 
@@ -44,36 +54,15 @@ class FormatsForm(QWidget):
         column.addWidget(label("One more axis", "fieldLabel"))
         self.grown = Sentence("small")
         column.addWidget(self.grown)
-        row = QHBoxLayout()
-        row.addWidget(label("Frames", "fieldLabel"))
-        self.frames = named(NumberField("Frames", nullable=True), "inflateFrames")
-        row.addWidget(self.frames)
-        row.addWidget(label("taps", "fieldLabel"))
-        self.taps = named(NumberField("Taps", nullable=True), "inflateDepth")
-        self.taps.setPlaceholderText("as others")
-        self.taps.setToolTip("Kernel size along the new axis; leave empty to use the same as along the others")
-        self.taps.setMinimumWidth(72)
-        row.addWidget(self.taps)
-        row.addStretch(1)
-        column.addLayout(row)
-        line = QHBoxLayout()
-        line.addWidget(label("Kernels", "fieldLabel"))
-        self.how = named(Choice("How kernels get the new axis", HOWS), "inflateHow")
-        line.addWidget(self.how, 1)
-        column.addLayout(line)
-        self.along = named(QCheckBox("apply strides and pooling along it too"), "inflateAlong")
-        self.along.setToolTip("Otherwise all frames are kept through the whole model")
-        column.addWidget(self.along)
-        self.problem = Sentence()
-        column.addWidget(self.problem)
+        self.form = Form(FIELDS)
+        self.form.entered.connect(self.inflate_model)
+        column.addWidget(self.form)
         foot = QHBoxLayout()
         self.inflate = named(QPushButton("Inflate"), "inflate")
         self.inflate.clicked.connect(self.inflate_model)
         foot.addWidget(self.inflate)
         foot.addStretch(1)
         column.addLayout(foot)
-        for field in (self.frames, self.taps):
-            field.returnPressed.connect(self.inflate_model)
         self.offer(None)
 
     def _section(
@@ -107,7 +96,7 @@ class FormatsForm(QWidget):
         found = [one for one in inputs if len(one.config.get("batch_shape") or ()) in (3, 4)]
         self._input = found[0] if found else None
         self._axis = channel_axis(graph, found[0].name) if found and graph is not None else None
-        for widget in (self.frames, self.taps, self.how, self.along, self.inflate):
+        for widget in (self.form, self.inflate):
             widget.setEnabled(self._input is not None)
         if self._input is None:
             self.grown.say("This model has no input for signals or images.")
@@ -128,16 +117,15 @@ class FormatsForm(QWidget):
     @Slot()
     def inflate_model(self) -> None:
         """One more axis, of as many frames as are typed."""
-        problem = first_problem([self.frames, self.taps])
-        self.problem.say(problem)
-        if problem or self._input is None:
+        if self._input is None or not self.form.check():
             return
+        said = self.form.says()
         shape = list(self._input.config["batch_shape"][1:])
-        shape.insert(1 if self._axis == 1 else 0, self.frames.value)
-        fields: dict[str, Any] = {"shape": shape, "how": self.how.key, "input": self._input.name}
-        if not self.taps.blank:
-            fields["depth"] = self.taps.value
-        if self.along.isChecked():
+        shape.insert(1 if self._axis == 1 else 0, said["frames"])
+        fields: dict[str, Any] = {"shape": shape, "how": said["how"], "input": self._input.name}
+        if said["depth"] is not None:
+            fields["depth"] = said["depth"]
+        if said["along"]:
             fields |= {"stride": "same", "pool": "same"}
         self._add("Inflate", "inflate", **fields)
 

@@ -19,11 +19,11 @@ from core.errors import EditError
 from core.model.graph import Graph
 from core.recipes import gestures
 from core.recipes.recipe import Recipe
+from gui.document.session import Session
 from gui.models.digest import can_freeze, count_words
-from gui.session import Session
-from gui.widgets.fields import Choice
+from gui.panels.three_states import ThreeStates
+from gui.widgets.form import Field, Form
 from gui.widgets.parts import Look, Sentence, divider, label, named
-from gui.widgets.three_states import ThreeStates
 
 MODES = (
     ("with_layer", "goes with its layer", "BatchNormalization is frozen or trained like any other layer named."),
@@ -34,6 +34,12 @@ MODES = (
     ),
     ("trainable", "always trained", "BatchNormalization learns even in frozen parts."),
 )
+
+
+FIELDS = (
+    Field("batch_norm", "BatchNormalization", "choice", options=MODES, key="batchNormMode", above=True,
+          usable=lambda said: bool(said.get("frozen")), explained=lambda said: bool(said.get("frozen"))),
+)  # fmt: skip
 
 
 class FreezePanel(QWidget):
@@ -80,12 +86,10 @@ class FreezePanel(QWidget):
         column.addWidget(label("Presets", "fieldLabel"))
         column.addLayout(self._presets())
         column.addWidget(divider())
-        column.addWidget(label("BatchNormalization", "fieldLabel"))
-        self.mode = named(Choice("BatchNormalization", MODES), "batchNormMode")
+        self.form = Form(FIELDS)
+        self.mode = self.form.choice("batch_norm")
         self.mode.picked.connect(self._on_mode)
-        column.addWidget(self.mode)
-        self.explanation = Sentence("small")
-        column.addWidget(self.explanation)
+        column.addWidget(self.form)
         column.addStretch(1)
         session.plan_changed.connect(self.refresh)
         session.recipe_changed.connect(self.refresh)
@@ -134,9 +138,10 @@ class FreezePanel(QWidget):
         for widget in (self.freeze, self.unfreeze, self.pattern, self.count, *self.buttons):
             widget.setEnabled(graph is not None)
         steps = gestures.steps_of(session.recipe, "set_trainable")
-        self.mode.setEnabled(bool(steps))
-        self.mode.show_key(steps[-1].batch_norm if steps else "with_layer")
-        self.explanation.say(self.mode.tip if steps else "Takes effect once something is frozen or unfrozen.")
+        self.form.set_context(frozen=bool(steps))
+        self.form.show_values({"batch_norm": steps[-1].batch_norm if steps else "with_layer"})
+        if not steps:
+            self.form.explanation.say("Takes effect once something is frozen or unfrozen.")
         if graph is not None:
             names = [path for path, _ in graph.walk()]
             if names != self._names.stringList():

@@ -3,16 +3,16 @@
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QListWidget, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QVBoxLayout, QWidget
 
 from core.edits import InsertFront
 from core.model.graph import Shape
 from core.phrases import shape_words
 from core.recipes import steps
-from gui.panels.adapt import ShapeFields
-from gui.session import Session
-from gui.widgets.fields import first_problem
-from gui.widgets.parts import IconButton, Look, Sentence, label, named
+from gui.document.session import Session
+from gui.panels.adapt import PutOrTake
+from gui.widgets.form import Field, Form
+from gui.widgets.parts import IconButton, Look, label, named
 
 Entry = dict[str, Any]
 
@@ -28,7 +28,6 @@ class FrontForm(QWidget):
     ) -> None:  # fmt: skip
         super().__init__()
         self._session, self._name, self._address = session, name, address
-        self._original, self._channel = original, channel
         self._seen: InsertFront | None = None
         rank = max(1, min(3, len(original) - 1))
         channels = original[channel] if channel is not None else 3
@@ -42,12 +41,11 @@ class FrontForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addWidget(label("Your data arrives as", "fieldLabel"))
-        self.shape = ShapeFields(names, f"front_{name}")
-        self.shape.show_shape(
-            tuple(size if place == channel or size is None else 2 * size for place, size in enumerate(original))
-        )
-        column.addWidget(self.shape)
+        arriving = Field("shape", "Your data arrives as", "shape", parts=tuple(names), key=f"front_{name}", above=True)
+        self.form = Form([arriving])
+        larger = [size if place == channel or size is None else 2 * size for place, size in enumerate(original)]
+        self.form.show_values({"shape": larger})
+        column.addWidget(self.form)
         column.addWidget(label("It goes through", "fieldLabel"))
         self.list = named(QListWidget(), "frontLayers")
         self.list.setAccessibleName("Layers of the front")
@@ -71,17 +69,11 @@ class FrontForm(QWidget):
             tools.addWidget(button)
         tools.addStretch(1)
         column.addLayout(tools)
-        self.problem = Sentence()
-        column.addWidget(self.problem)
-        row = QHBoxLayout()
-        self.apply = named(QPushButton("Put it in front"), "frontApply")
+        self.buttons = PutOrTake()
+        self.apply, self.remove = self.buttons.put, self.buttons.take
         self.apply.clicked.connect(self.on_apply)
-        self.remove = named(QPushButton("Take it out"), "link")
         self.remove.clicked.connect(self._on_remove)
-        row.addWidget(self.apply)
-        row.addWidget(self.remove)
-        row.addStretch(1)
-        column.addLayout(row)
+        column.addLayout(self.buttons)
         self._fill()
         self.show_recipe()
 
@@ -93,12 +85,10 @@ class FrontForm(QWidget):
     def show_recipe(self) -> None:
         """Show the recipe's front, or a beginning for one."""
         step = steps.front(self._session.recipe, self._name)
-        self.remove.setVisible(step is not None)
-        self.apply.setText("Change it" if step is not None else "Put it in front")
+        self.buttons.show_used(step is not None)
         if step is not None and step != self._seen:
             self.entries = [dict(entry) for entry in step.layers]
-            if len(step.shape) == len(self._original):
-                self.shape.show_shape(step.shape)
+            self.form.show_values({"shape": step.shape})
             self._fill()
         self._seen = step
 
@@ -146,12 +136,9 @@ class FrontForm(QWidget):
     @Slot()
     def on_apply(self) -> None:
         """Put the front before the input."""
-        problem = first_problem(self.shape.fields)
-        self.problem.say(problem)
-        shape = self.shape.shape
-        if problem or shape is None or not self.entries:
+        if not self.form.check() or not self.entries:
             return
-        edit = InsertFront(shape=shape, layers=tuple(self.entries), input=self._address)
+        edit = InsertFront(layers=tuple(self.entries), input=self._address, **self.form.values())
         self._session.gesture(lambda recipe: steps.put_front(recipe, self._name, edit), "New front")
 
     @Slot()

@@ -3,25 +3,15 @@
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QGridLayout,
-    QLineEdit,
-    QPushButton,
-    QRadioButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QButtonGroup, QPushButton, QRadioButton, QVBoxLayout, QWidget
 
 from core.recipes import gestures
-from gui.dialogs.classes import ClassesSheet
+from gui.document.session import Session
 from gui.panels.keep import KeepForm
 from gui.panels.outputs import OutputsForm
-from gui.session import Session
-from gui.widgets.fields import Choice, Debounce, NumberField
-from gui.widgets.parts import Look, Sentence, divider, label, named, restyle
+from gui.widgets.form import Field, Form, Values
+from gui.widgets.parts import Look, divider, named
 
 POOLING = (
     ("avg", "Average pooling", "One number per channel: the mean over the map."),
@@ -35,15 +25,69 @@ ACTIVATIONS = (
 )
 
 
+def units(text: str) -> list[int]:
+    """Units of hidden layers. Raises `ValueError` with a sentence."""
+    words = text.replace(",", " ").split()
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise ValueError("Hidden layers are whole numbers from 1, such as 256, 128; empty for none.")
+    return [int(word) for word in words]
+
+
+def fraction(text: str) -> float:
+    """A dropout. Raises `ValueError` with a sentence."""
+    try:
+        found = float(text or 0)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1:
+        raise ValueError("Dropout is a number from 0 up to, not including, 1.")
+    return found
+
+
+def new_head(said: Values) -> bool:
+    """Whether the model gets another head."""
+    return bool(said.get("way") == "attach")
+
+
+def pooled(said: Values) -> bool:
+    """Whether the old head goes, so that what it saw is pooled."""
+    return said.get("way") == "remove" or (new_head(said) and not said.get("keeping"))
+
+
+def hidden_too(said: Values) -> bool:
+    """Whether there may be layers before the last one: not where old classes stay."""
+    return new_head(said) and not said.get("keeping")
+
+
+FIELDS = (
+    Field("output", "Output", "choice", key="headOutput", above=True,
+          help="The output whose head changes; the others stay as they are",
+          shown=lambda said: said.get("outputs", 0) > 1 and said.get("way") != "keep"),
+    Field("pooling", "Pooling", "choice", options=POOLING, key="headPooling", shown=pooled, explained=pooled,
+          usable=lambda said: not (hidden_too(said) and said["dense"])),
+    Field("classes", "Classes", "whole", key="headClasses", shown=new_head),
+    Field("hidden", "Hidden", "text", spoken="Hidden layers", key="headHidden", shown=hidden_too, read=units,
+          write=lambda value: ", ".join(map(str, value)),
+          help="Units of each hidden Dense layer, such as 256, 128; empty for none"),
+    Field("dropout", "Dropout", "text", key="headDropout", shown=hidden_too, read=fraction,
+          write=lambda value: f"{value:g}"),
+    Field("activation", "Activation", "choice", options=ACTIVATIONS, key="headActivation", shown=new_head),
+    Field("dense", "Output for each position of the map", "flag", default=False, key="headDense", above=True,
+          help="For segmentation: 1\N{MULTIPLICATION SIGN}1 convolutions instead of pooling and Dense layers",
+          shown=hidden_too),
+)  # fmt: skip
+
+
 class HeadPanel(QWidget):
-    """`remove_head` and `attach_head`."""
+    """`remove_head` and `attach_head`. `classes_wanted` asks for the sheet that changes every head at once."""
+
+    classes_wanted = Signal()
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("headPanel")
         self._session = session
         self._attached: Any = None
-        self._classes: ClassesSheet | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
@@ -55,75 +99,30 @@ class HeadPanel(QWidget):
             self._group.addButton(button)
             button.clicked.connect(self._on_choice)
             column.addWidget(button)
-        self.output = named(Choice("Output", ()), "headOutput")
-        self.output.setToolTip("The output whose head changes; the others stay as they are")
-        self.output.picked.connect(self._on_choice)
-        self.output.hide()
-        column.addWidget(self.output)
-        self.form = QWidget()
-        grid = QGridLayout(self.form)
-        grid.setContentsMargins(0, 6, 0, 0)
-        grid.setColumnStretch(1, 1)
-        grid.setVerticalSpacing(7)
-        self.pooling = named(Choice("Pooling", POOLING), "headPooling")
-        self.classes = named(NumberField("Classes"), "headClasses")
-        self.classes.setAlignment(Qt.AlignmentFlag.AlignLeft)
-        self.hidden = named(QLineEdit(), "headHidden")
-        self.hidden.setAccessibleName("Hidden layers")
-        self.hidden.setToolTip("Units of each hidden Dense layer, such as 256, 128; empty for none")
-        self.dropout = named(QLineEdit(), "headDropout")
-        self.dropout.setAccessibleName("Dropout")
-        self.activation = named(Choice("Activation", ACTIVATIONS), "headActivation")
-        self._only_new: list[QWidget] = []
-        self._not_kept: list[QWidget] = []
-        rows: tuple[tuple[str, QWidget], ...] = (
-            ("Pooling", self.pooling),
-            ("Classes", self.classes),
-            ("Hidden", self.hidden),
-            ("Dropout", self.dropout),
-            ("Activation", self.activation),
-        )
-        for number, (text, widget) in enumerate(rows):
-            caption = label(text, "fieldLabel")
-            grid.addWidget(caption, number, 0)
-            grid.addWidget(widget, number, 1)
-            if widget is not self.pooling:
-                self._only_new += [caption, widget]
-            if widget in (self.pooling, self.hidden, self.dropout):
-                self._not_kept += [caption, widget]
+        self.form = Form(FIELDS)
+        self.form.number("classes").setAlignment(Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.form)
-        self.dense = named(QCheckBox("Output for each position of the map"), "headDense")
-        self.dense.setToolTip(
-            "For segmentation: 1\N{MULTIPLICATION SIGN}1 convolutions instead of pooling and Dense layers"
-        )
-        self.dense.clicked.connect(self._on_choice)
-        column.addWidget(self.dense)
         self.kept = KeepForm()
         self.kept.changed.connect(self._on_choice)
         column.addWidget(self.kept)
-        self.problem = Sentence()
-        column.addWidget(self.problem)
-        self.explanation = Sentence("small")
-        column.addWidget(self.explanation)
         self.every = named(QPushButton("Classes of every head\u2026"), "headEvery")
         self.every.setToolTip("Change the number of classes of a detector, or of several heads at once")
-        self.every.clicked.connect(self._on_every)
+        self.every.clicked.connect(self.classes_wanted)
         column.addWidget(self.every, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(divider())
         self.outputs = OutputsForm(session, look)
         column.addWidget(self.outputs)
         column.addStretch(1)
-        self._debounce = Debounce(self)
-        self._debounce.fired.connect(self.apply)
-        for field in (self.classes, self.hidden, self.dropout):
-            field.textEdited.connect(self._debounce.poke)
-            field.editingFinished.connect(self._debounce.flush)
-            field.editingFinished.connect(session.end_burst)
-        for choice in (self.pooling, self.activation):
-            choice.picked.connect(self._on_choice)
+        self.form.changed.connect(self.apply)
+        self.form.step.connect(session.end_burst)
         session.source_changed.connect(self.refresh)
         session.recipe_changed.connect(self.refresh)
         self.refresh()
+
+    @property
+    def way(self) -> str:
+        """What becomes of the head: `keep`, `remove` or `attach`."""
+        return "attach" if self.attach.isChecked() else "remove" if self.remove.isChecked() else "keep"
 
     @Slot()
     def refresh(self) -> None:
@@ -132,125 +131,72 @@ class HeadPanel(QWidget):
         opened = self._session.source is not None
         for button in (self.keep, self.remove, self.attach, self.every):
             button.setEnabled(opened)
-        self._show_outputs()
+        graph = self._session.before_graph
+        names = [ref.layer for ref in graph.output_refs()] if graph is not None else []
+        self.form.choice("output").set_options((str(at), f"Output {name}", "") for at, name in enumerate(names))
         attached = next((edit for edit in steps if gestures.tag(edit) == "attach_head"), None)
         removed = next((edit for edit in steps if gestures.tag(edit) == "remove_head"), None)
         self._attached = attached
+        (self.attach if attached else self.remove if removed else self.keep).setChecked(True)
+        dense = attached is not None and attached.dense
+        values: dict[str, Any] = {"dense": dense}
         chosen = next((edit.output for edit in steps if isinstance(edit.output, int)), None)
         if chosen is not None:
-            self.output.show_key(str(chosen))
-        self.dense.setChecked(attached is not None and attached.dense)
-        (self.attach if attached else self.remove if removed else self.keep).setChecked(True)
-        if removed is not None and not (attached is not None and attached.dense):
-            self.pooling.show_key(removed.pooling)
-        if not self.problem.text():
-            self.classes.show_value(attached.classes if attached else self.classes.value or 10)
-            self._show(self.hidden, ", ".join(map(str, attached.hidden if attached else (128,))))
-            self._show(self.dropout, f"{attached.dropout if attached else 0.5:g}")
+            values["output"] = str(chosen)
+        if removed is not None and not dense:
+            values["pooling"] = removed.pooling
         if attached is not None:
-            self.activation.show_key(attached.activation)
+            values |= {name: getattr(attached, name) for name in ("classes", "hidden", "dropout", "activation")}
+        elif not self.form.problem.text():
+            classes = self.form.number("classes").value or 10
+            values |= {"classes": classes, "hidden": (128,), "dropout": 0.5}
+        if attached is not None:
             self.kept.show_step(attached.keep, attached.labels)
         elif not self.kept.problem.text():
             self.kept.show_step(None, ())
-        self._show_form()
+        self._show_way()
+        self.form.show_values(values)
 
-    def _show_outputs(self) -> None:
-        graph = self._session.before_graph
-        names = [ref.layer for ref in graph.output_refs()] if graph is not None else []
-        self.output.set_options((str(at), f"Output {name}", "") for at, name in enumerate(names))
-        self.output.setVisible(len(names) > 1 and not self.keep.isChecked())
-
-    def _output(self) -> int | None:
-        """The number of the chosen output; `None` where there is only one."""
-        return int(self.output.key) if self.output.count() > 1 else None
-
-    @Slot()
-    def _on_every(self) -> None:
-        if self._classes is None:
-            self._classes = ClassesSheet(self._session, self.window())
-        self._classes.begin()
-
-    @staticmethod
-    def _show(field: QLineEdit, text: str) -> None:
-        if not field.hasFocus():
-            field.setText(text)
-
-    def _show_form(self) -> None:
-        self.form.setVisible(not self.keep.isChecked())
-        self.output.setVisible(self.output.count() > 1 and not self.keep.isChecked())
-        keeping = self.kept.on.isChecked()
-        for widget in self._not_kept:
-            widget.show()
-        for widget in self._only_new:
-            widget.setVisible(self.attach.isChecked())
-        for widget in self._not_kept if self.attach.isChecked() and keeping else ():
-            widget.hide()
-        self.kept.setVisible(self.attach.isChecked())
-        self.dense.setVisible(self.attach.isChecked() and not keeping)
-        self.pooling.setEnabled(not (self.dense.isVisibleTo(self) and self.dense.isChecked()))
-        quiet = self.keep.isChecked() or (self.attach.isChecked() and keeping)
-        self.explanation.say("" if quiet else self.pooling.tip)
+    def _show_way(self) -> None:
+        count = self.form.choice("output").count()
+        self.form.set_context(way=self.way, keeping=self.kept.on.isChecked(), outputs=count)
+        self.form.setVisible(self.way != "keep")
+        self.kept.setVisible(self.way == "attach")
 
     @Slot()
     def _on_choice(self) -> None:
         self._session.end_burst()
-        self._show_form()
+        self._show_way()
         self.apply()
         self._session.end_burst()
 
     @Slot()
     def apply(self) -> None:
         """Make the recipe say what the form says."""
-        problem, hidden, dropout = self._check()
-        self.problem.say(problem if self.attach.isChecked() else "")
-        if self._session.source is None or (problem and self.attach.isChecked()):
+        if self._session.source is None or not self.form.check():
             return
-        edits: list[Any] = []
-        text = "Keep the head"
-        kept_classes: dict[str, Any] = {}
-        if self.attach.isChecked():
+        said, way = self.form.says(), self.way
+        if way == "attach" and said["classes"] is None:
+            self.form.problem.say("Say how many classes the new head has.")
+            return
+        kept: dict[str, Any] = {"keep": None, "labels": []}
+        if way == "attach":
             try:
-                kept_classes = self.kept.fields()
+                kept = self.kept.fields()
             except ValueError:
                 return
-            if kept_classes["keep"] is not None:
-                hidden = []
-        if not self.keep.isChecked() and kept_classes.get("keep") is None:
-            dense = self.attach.isChecked() and self.dense.isChecked()
-            pooling = "none" if dense else self.pooling.key
-            edits.append(gestures.make_edit("remove_head", pooling=pooling, output=self._output()))
-            text = "Remove the head"
-        if self.attach.isChecked():
-            kept = {} if self._attached is None else msgspec.to_builtins(self._attached)
-            kept.pop("do", None)
-            new = {"classes": self.classes.value, "hidden": hidden, "dropout": dropout, "output": self._output()}
-            new["dense"] = self.dense.isChecked() and kept_classes["keep"] is None
-            edits.append(
-                gestures.make_edit("attach_head", **{**kept, **new, **kept_classes, "activation": self.activation.key})
-            )
-            text = f"New head, {self.classes.value} classes"
-        self._session.gesture(lambda recipe: gestures.set_head(recipe, edits), text, burst="head")
-
-    def _check(self) -> tuple[str, list[int], float]:
-        """What is wrong with the form (`""`: nothing), the hidden units and the dropout."""
-        problem = self.classes.problem or ("Say how many classes the new head has." if self.classes.blank else "")
-        hidden: list[int] = []
-        dropout = 0.0
-        wrong: set[QLineEdit] = set()
-        words = self.hidden.text().replace(",", " ").split()
-        if all(word.isdecimal() and int(word) > 0 for word in words):
-            hidden = [int(word) for word in words]
-        else:
-            wrong.add(self.hidden)
-            problem = problem or "Hidden layers are whole numbers from 1, such as 256, 128; empty for none."
-        try:
-            dropout = float(self.dropout.text().strip() or 0)
-        except ValueError:
-            dropout = -1.0
-        if not 0 <= dropout < 1:
-            wrong.add(self.dropout)
-            problem = problem or "Dropout is a number from 0 up to, not including, 1."
-        for field in (self.hidden, self.dropout):
-            field.setProperty("bad", field in wrong)
-            restyle(field)
-        return problem, hidden, dropout
+        whole = kept["keep"] is None
+        output = int(said["output"]) if self.form.choice("output").count() > 1 else None
+        dense = way == "attach" and said["dense"]
+        edits: list[Any] = []
+        if way != "keep" and whole:
+            pooling = "none" if dense else said["pooling"]
+            edits.append(gestures.make_edit("remove_head", pooling=pooling, output=output))
+        if way == "attach":
+            fields = {} if self._attached is None else msgspec.to_builtins(self._attached)
+            fields.pop("do", None)
+            fields |= {name: said[name] for name in ("classes", "dropout", "activation")}
+            fields |= {"hidden": said["hidden"] if whole else [], "dense": dense and whole, "output": output}
+            edits.append(gestures.make_edit("attach_head", **{**fields, **kept}))
+        texts = {"keep": "Keep the head", "remove": "Remove the head", "attach": f"New head, {said['classes']} classes"}
+        self._session.gesture(lambda recipe: gestures.set_head(recipe, edits), texts[way], burst="head")

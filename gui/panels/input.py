@@ -1,22 +1,22 @@
 """Edit the model's inputs: sizes, channels, and how channels are adapted. One row of fields per input."""
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import ChangeInput
 from core.errors import EditError
 from core.model.graph import Graph, Layer, Shape
-from core.phrases import TIMES, shape_words
+from core.phrases import shape_words
 from core.recipes import gestures
 from core.surgery.anatomy import channel_axis
+from gui.document.work import Work
 from gui.models.digest import output_shape
 from gui.panels.adapt import AdaptForm
 from gui.panels.channels import ChannelsForm
 from gui.panels.front import FrontForm
 from gui.panels.legal import LegalLine
 from gui.panels.outputs import StartsForm
-from gui.session import Session
-from gui.widgets.fields import Debounce, NumberField, first_problem
+from gui.widgets.fields import Debounce, ShapeRow
 from gui.widgets.parts import IconButton, Look, Segments, Sentence, clear_layout, divider, label, named
 
 WAYS = (
@@ -34,15 +34,16 @@ class InputRow(QWidget):
     compare_wanted = Signal(int)
     layer_wanted = Signal(object, int)
 
-    def __init__(self, session: Session, look: Look, layer: Layer, shape: Shape, axis: int | None, many: bool) -> None:
+    def __init__(self, work: Work, look: Look, layer: Layer, shape: Shape, axis: int | None, many: bool) -> None:
         super().__init__()
-        self._session = session
+        self._session = session = work.session
         self.layer_name = layer.name
         self.original = shape[1:]
         self._channel = None if axis is None else axis - 1
         self._address = layer.name if many else None
         names = dim_names(len(self.original), self._channel)
-        self.fields = [NumberField(name, nullable=True) for name in names]
+        self.shape = ShapeRow(names, f"input_{layer.name}")
+        self.fields = self.shape.fields
         self._used: dict[str, bool] = {}
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -64,13 +65,13 @@ class InputRow(QWidget):
         column = QVBoxLayout(changing)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addLayout(self._dims(names))
+        column.addWidget(self.shape)
         self.problem = Sentence()
         column.addWidget(self.problem)
         self.chips: dict[QPushButton, dict[int, int]] = {}
         for chips in self._suggestions():
             column.addLayout(self._chip_row(chips))
-        self.legal = LegalLine(session, layer.name, self.original, self._channel, self._address)
+        self.legal = LegalLine(work, layer.name, self.original, self._channel, self._address)
         column.addWidget(self.legal)
         self.channels = ChannelsForm(layer.name, self._old_channels())
         self.channels.setVisible(self._channel is not None)
@@ -116,21 +117,6 @@ class InputRow(QWidget):
         row.addWidget(self.reset)
         return row
 
-    def _dims(self, names: list[str]) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(3)
-        for number, (name, field) in enumerate(zip(names, self.fields, strict=True)):
-            field.setObjectName(f"input_{self.layer_name}_{number}")
-            grid.addWidget(label(name, "fieldLabel"), 0, 2 * number)
-            grid.addWidget(field, 1, 2 * number)
-            grid.setColumnStretch(2 * number, 1)
-            if number < len(names) - 1:
-                times = label(TIMES, "faint")
-                times.setAlignment(Qt.AlignmentFlag.AlignCenter)
-                grid.addWidget(times, 1, 2 * number + 1)
-        return grid
-
     def _suggestions(self) -> list[dict[str, dict[int, int]]]:
         """Common sizes and channel counts, by the text of their button: which fields get which number."""
         spatial = [number for number in range(len(self.original)) if number != self._channel]
@@ -158,7 +144,7 @@ class InputRow(QWidget):
     @property
     def typed(self) -> tuple[int | None, ...] | None:
         """The shape that the fields say; `None` while one of them makes no sense."""
-        return None if first_problem(self.fields) else tuple(field.value for field in self.fields)
+        return self.shape.shape
 
     def show_recipe(self) -> None:
         """Show what the recipe says of this input; text being typed that makes no sense stays."""
@@ -173,16 +159,14 @@ class InputRow(QWidget):
         shape = tuple(step.shape) if step is not None else self.original
         if len(shape) != len(self.fields):
             shape = self.original
-        for field, value, was in zip(self.fields, shape, self.original, strict=True):
-            if not (field.problem and field.hasFocus()):
-                field.show_value(value)
-            field.mark_changed(value != was)
+        self.shape.show_shape(shape)
+        self.shape.mark_changed(self.original)
         if self._channel is not None:
             self.channels.show_rule(step.channels if step is not None else "auto", shape[self._channel])
         self.reset.setEnabled(step is not None)
         for button, values in self.chips.items():
             button.setChecked(all(shape[number] == value for number, value in values.items()))
-        self.problem.say(first_problem(self.fields))
+        self.problem.say(self.shape.problem)
         self.legal.show_wanted(shape)
         self.adapt.show_recipe()
         self.front.show_recipe()
@@ -197,14 +181,14 @@ class InputRow(QWidget):
         if self.sender() is not self._typed_in:
             self._typed_in = self.sender()
             self._session.end_burst()
-        self.problem.say(first_problem(self.fields))
+        self.problem.say(self.shape.problem)
         self._debounce.poke()
 
     @Slot()
     def apply(self) -> None:
         """Make the recipe say what the fields say."""
         shape = self.typed
-        self.problem.say(first_problem(self.fields))
+        self.problem.say(self.shape.problem)
         if shape is None:
             return
         channels = "auto" if self._channel is None else self.channels.channels(shape[self._channel])
@@ -256,10 +240,11 @@ class InputPanel(QWidget):
     compare_wanted = Signal(int)
     layer_wanted = Signal(object, int)
 
-    def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
+    def __init__(self, work: Work, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("inputPanel")
-        self._session, self._look = session, look
+        self._work, self._look = work, look
+        self._session = session = work.session
         self.rows: list[InputRow] = []
         self.starts: StartsForm | None = None
         self._shown: object = None
@@ -289,7 +274,7 @@ class InputPanel(QWidget):
             if self.rows:
                 self._column.addWidget(divider())
             assert graph is not None
-            row = InputRow(self._session, self._look, layer, shape, axis_of(graph, layer.name, shape), len(inputs) > 1)
+            row = InputRow(self._work, self._look, layer, shape, axis_of(graph, layer.name, shape), len(inputs) > 1)
             row.compare_wanted.connect(self.compare_wanted)
             row.layer_wanted.connect(self.layer_wanted)
             self.rows.append(row)

@@ -1,13 +1,16 @@
 """Which classes of the old head stay: by number, or by name out of a list of labels."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from gui.widgets.parts import Sentence, named, restyle
+from gui.widgets.fields import TextField
+from gui.widgets.file_dialog import ask_file
+from gui.widgets.parts import Sentence, named
 
 LABELS = "Labels (*.txt *.csv *.json);;All files (*)"
 LARGEST = 10_000_000
@@ -21,7 +24,6 @@ class KeepForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.labels: tuple[str, ...] = ()
-        self._dialog: QFileDialog | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -32,8 +34,10 @@ class KeepForm(QWidget):
         inside = QVBoxLayout(self._inside)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(6)
-        self.classes = named(QLineEdit(), "headKeptClasses")
-        self.classes.setAccessibleName("Old classes to keep")
+        reading = TextField(
+            "Old classes to keep", lambda text: parsed(text, self.labels), lambda keep: ", ".join(map(str, keep))
+        )
+        self.classes = named(reading, "headKeptClasses")
         self.classes.setPlaceholderText("0, 3, 7-9")
         self.classes.setToolTip(
             "Numbers of old classes, counted from 0, or their names; they come first, in this order"
@@ -54,6 +58,9 @@ class KeepForm(QWidget):
         column.addWidget(self._inside)
         self._inside.hide()
 
+    def _parsed(self, text: str) -> list[int | str]:
+        return parsed(text, self.labels)
+
     @Slot(bool)
     def _on_toggled(self, on: bool) -> None:
         self._inside.setVisible(on)
@@ -61,11 +68,7 @@ class KeepForm(QWidget):
 
     @Slot()
     def _on_file(self) -> None:
-        self._dialog = QFileDialog(self.window(), "Labels of the old classes", "", LABELS)
-        self._dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        self._dialog.fileSelected.connect(self.read)
-        self._dialog.open()
+        ask_file(self, "Labels of the old classes", LABELS, self.read)
 
     @Slot(str)
     def read(self, path: str) -> None:
@@ -92,26 +95,23 @@ class KeepForm(QWidget):
         if keep is not None:
             self.labels = tuple(labels)
             if not self.classes.hasFocus():
-                self.classes.setText(", ".join(map(str, keep)))
+                self.classes.show_value(list(keep))
         self._say()
 
     def fields(self) -> dict[str, Any]:
         """`keep` and `labels` for the step. Raises `ValueError` with a sentence."""
         if not self.on.isChecked():
             return {"keep": None, "labels": []}
-        try:
-            kept = parsed(self.classes.text(), self.labels)
-        except ValueError as error:
-            self._mark(str(error))
-            raise
-        self._mark("")
+        self.classes.mark()
+        self.problem.say(self.classes.problem)
+        kept = self._parsed(self.classes.text())
         named_ones = any(isinstance(one, str) for one in kept)
         return {"keep": kept, "labels": list(self.labels) if named_ones else []}
 
-    def _mark(self, problem: str) -> None:
-        self.problem.say(problem)
-        self.classes.setProperty("bad", bool(problem))
-        restyle(self.classes)
+
+def written(classes: Iterable[int | str]) -> str:
+    """Classes as they are typed."""
+    return ", ".join(map(str, classes))
 
 
 def parsed(text: str, labels: tuple[str, ...]) -> list[int | str]:

@@ -1,7 +1,18 @@
 """The layer tree: every layer with shapes, parameters, a checkbox for freezing and a badge for its weights' fate."""
 
 from msgspec.structs import replace
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Slot
+from PySide6.QtCore import (
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+    Slot,
+)
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -21,6 +32,7 @@ from core.phrases import sample_words
 from core.recipes import gestures
 from gui.canvas.difference import difference
 from gui.canvas.plan_digest import digest_of
+from gui.document.session import Session
 from gui.models.digest import (
     Badge,
     above,
@@ -41,7 +53,6 @@ from gui.models.layer_tree import (
     RemovedRole,
     SeverityRole,
 )
-from gui.session import Session
 from gui.widgets import theme as themes
 from gui.widgets.parts import Card, IconButton, Look, clear_layout, label, named
 from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, Theme
@@ -181,6 +192,8 @@ class LayerTree(QTreeView):
 class LayersPanel(Card):
     """The left side of the window: the tree of the shown graph, in step with the session's selection."""
 
+    context_requested = Signal(str, QPoint)
+
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__("Layers", parent)
         self._session = session
@@ -201,6 +214,8 @@ class LayersPanel(Card):
         fold.clicked.connect(self.tree.collapseAll)
         unfold = IconButton(look, "unfold", "Unfold all groups")
         unfold.clicked.connect(self.tree.expandAll)
+        self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.tree.customContextMenuRequested.connect(self._on_context)
         self.header.addWidget(unfold)
         self.header.addWidget(fold)
         session.source_changed.connect(self._on_source)
@@ -211,6 +226,10 @@ class LayersPanel(Card):
         look.changed.connect(self._tint)
         self._tint()
         self._on_source()
+
+    @Slot(QPoint)
+    def _on_context(self, place: QPoint) -> None:
+        self.context_requested.emit(self._session.selection, self.tree.viewport().mapToGlobal(place))
 
     def _set_up_tree(self) -> None:
         tree = self.tree

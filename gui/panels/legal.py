@@ -13,7 +13,7 @@ from core.phrases import shape_words
 from core.recipes import steps
 from core.recipes.gestures import with_steps
 from core.recipes.recipe import Recipe
-from gui.session import Session
+from gui.document.work import Work
 from gui.widgets.parts import Sentence, clear_layout, named
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ LARGEST = 4096
 class LegalLine(QWidget):
     """One line below an input's fields; buttons when the wanted size is none of the legal ones."""
 
-    def __init__(self, session: Session, name: str, original: Shape, channel: int | None, address: str | None) -> None:
+    def __init__(self, work: Work, name: str, original: Shape, channel: int | None, address: str | None) -> None:
         super().__init__()
-        self._session, self._name, self._address = session, name, address
+        self._session, self._inquiries = work.session, work.inquiries
+        self._name, self._address = name, address
         self._original, self._channel = original, channel
         self._spatial = tuple(place for place in range(len(original)) if place != channel)
         self._wanted: Shape = original
@@ -45,9 +46,9 @@ class LegalLine(QWidget):
         column.addLayout(self._fixes)
         self.buttons: list[QPushButton] = []
         self._shown: object = None
-        session.inquiries.sizes_known.connect(self.refresh)
-        session.engine_changed.connect(self.refresh)
-        session.plan_changed.connect(self.refresh)
+        self._inquiries.sizes_known.connect(self.refresh)
+        work.processes.engine_changed.connect(self.refresh)
+        work.session.plan_changed.connect(self.refresh)
 
     def show_wanted(self, shape: Shape) -> None:
         """The shape that the fields say."""
@@ -63,11 +64,11 @@ class LegalLine(QWidget):
             return
         axes = tuple(place + 1 for place in self._spatial)
         recipe = without_input_steps(session.recipe, self._name)
-        general = session.inquiries.sizes(recipe, self._name, axes, None)
+        general = self._inquiries.sizes(recipe, self._name, axes, None)
         size = self._forbidden_size(general)
         answer = general
         if size is not None:
-            answer = session.inquiries.sizes(recipe, self._name, axes, size)
+            answer = self._inquiries.sizes(recipe, self._name, axes, size)
             if answer is None or not answer.forbids:
                 # not asked yet, or it works after all: some sizes are rounded down to the same map
                 answer, size = general, None

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from gui.session import Session
+from gui.document.session import Session
 from gui.widgets.parts import Card, IconButton, Look, named
 
 MAX_LINES = 2000

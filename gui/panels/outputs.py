@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QListWidget, Q
 
 from core.model.graph import Graph
 from core.recipes import steps
-from gui.session import Session
+from gui.document.session import Session
 from gui.widgets.parts import IconButton, Look, Sentence, label, named
 
 

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from core.recipes import gestures
+from gui.document.session import Session
 from gui.models.recipe import RecipeModel, step_words
-from gui.session import Session
 from gui.widgets.parts import Card, IconButton, Look, label, named
 
 

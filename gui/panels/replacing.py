@@ -3,15 +3,15 @@
 from collections import Counter
 from typing import Any
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from core.layers.alike import activation_name, as_activation
 from core.layers.instances import instance_kind
 from core.model.graph import Graph
 from core.surgery.quantized import CARRIERS
-from gui.widgets.fields import Choice
-from gui.widgets.parts import label, named
+from gui.widgets.form import Field, Form
+from gui.widgets.parts import named
 
 Match = dict[str, Any]
 ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "hard_silu", "mish", "tanh", "sigmoid", "linear")
@@ -69,8 +69,19 @@ def _entries(class_name: str, config: dict[str, Any]) -> list[tuple[str, dict[st
     return found
 
 
+FIELDS = (
+    Field("what", "", "choice", spoken="Replace every", key="replaceWhat"),
+    Field("activation", "by", "choice", spoken="With the activation", key="replaceActivation",
+          options=tuple((one, one, "") for one in ACTIVATIONS), shown=lambda said: said.get("control") == "activation"),
+    Field("rate", "by", "spin", spoken="With the rate", key="replaceRate", low=0, high=0.99, decimals=2, default=-1,
+          shown=lambda said: said.get("control") == "rate"),
+    Field("class_name", "by", "choice", spoken="With the class",
+          shown=lambda said: said.get("control") == "class"),
+)  # fmt: skip
+
+
 class ReplaceForm(QWidget):
-    """Two rows: every ... becomes ...; `wanted` carries what to match and what to put there."""
+    """Every ... becomes ...; `wanted` carries what to match and what to put there."""
 
     wanted = Signal(object, object, str)
 
@@ -80,75 +91,51 @@ class ReplaceForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        self.what = named(Choice("Replace every", ()), "replaceWhat")
-        self.what.activated.connect(self._on_what)
-        column.addWidget(self.what)
-        row = QHBoxLayout()
-        row.addWidget(label("by", "small"))
-        self.by = QStackedWidget()
-        self.activation = named(
-            Choice("With the activation", [(one, one, "") for one in ACTIVATIONS]), "replaceActivation"
-        )
-        self.rate = named(QDoubleSpinBox(), "replaceRate")
-        self.rate.setAccessibleName("With the rate")
-        self.rate.lineEdit().setAccessibleName("With the rate")
-        self.rate.setRange(0.0, 0.99)
-        self.rate.setSingleStep(0.05)
-        self.rate.setDecimals(2)
-        self.fixed = label("", "small")
-        for control in (self.activation, self.rate, self.fixed):
-            self.by.addWidget(control)
-        row.addWidget(self.by, 1)
+        self.form = Form(FIELDS)
+        self.form.edited.connect(self._on_edited)
+        column.addWidget(self.form)
         self.button = named(QPushButton("Replace"), "replaceAll")
         self.button.setAccessibleName("Replace every one")
         self.button.setToolTip("Nested models included; findings say how many changed and whether outputs change")
         self.button.clicked.connect(self.replace)
-        row.addWidget(self.button)
-        column.addLayout(row)
+        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignRight)
 
     def offer(self, graph: Graph | None) -> None:
         """Offer what this model has."""
-        key = self.what.key
+        what = self.form.choice("what")
+        key = what.key
         self._targets = targets(graph) if graph is not None else []
-        self.what.set_options([(str(at), one.text, "") for at, one in enumerate(self._targets)])
-        if not self._targets:
-            self.what.set_options([("", _NOTHING, "")])
-        self.what.setEnabled(bool(self._targets))
-        self.button.setEnabled(bool(self._targets))
-        self.by.setEnabled(bool(self._targets))
-        if key.isdecimal() and int(key) < len(self._targets):
-            self.what.show_key(key)
-        elif self._targets:
-            self.what.show_key("0")
-        self._on_what()
+        what.set_options([(str(at), one.text, "") for at, one in enumerate(self._targets)] or [("", _NOTHING, "")])
+        for widget in (self.form, self.button):
+            widget.setEnabled(bool(self._targets))
+        what.show_key(key if key.isdecimal() and int(key) < len(self._targets) else "0" if self._targets else "")
+        self._on_edited()
 
     def target(self) -> Target | None:
         """What is chosen."""
-        key = self.what.key
+        key = self.form.choice("what").key
         return self._targets[int(key)] if key.isdecimal() and int(key) < len(self._targets) else None
 
     @Slot()
-    def _on_what(self) -> None:
+    def _on_edited(self) -> None:
         target = self.target()
+        self.form.set_context(control=target.control if target is not None else "")
         if target is None:
             return
-        shown: dict[str, QWidget] = {"activation": self.activation, "rate": self.rate, "class": self.fixed}
-        self.by.setCurrentWidget(shown[target.control])
         if target.control == "class":
-            self.fixed.setText(str(target.fixed["class_name"]))
-        if target.control == "activation" and self.activation.key == target.match["activation"]:
-            self.activation.show_key(next(one for one in ACTIVATIONS if one != target.match["activation"]))
+            name = str(target.fixed["class_name"])
+            classes = self.form.choice("class_name")
+            classes.clear()
+            classes.set_options([(name, name, "")])
+        if target.control == "activation" and self.form.choice("activation").key == target.match["activation"]:
+            other = next(one for one in ACTIVATIONS if one != target.match["activation"])
+            self.form.show_values({"activation": other})
 
     @Slot()
     def replace(self) -> None:
         """Say what is wanted."""
         target = self.target()
-        if target is None:
-            return
-        given: dict[str, Match] = {
-            "activation": {"activation": self.activation.key},
-            "rate": {"rate": round(self.rate.value(), 2)},
-            "class": target.fixed,
-        }
-        by = given[target.control]
-        self.wanted.emit(target.match, by, f"Replace every {target.text.rpartition(' (')[0]}")
+        if target is not None:
+            by = self.form.values()
+            del by["what"]
+            self.wanted.emit(target.match, by, f"Replace every {target.text.rpartition(' (')[0]}")

@@ -7,8 +7,9 @@ from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from typing_extensions import override
 
+from gui.document.session import Session
+from gui.document.work import Work
 from gui.models.digest import count_words, size_words
-from gui.session import Session
 from gui.widgets.parts import ElidedLabel, Look, label, named
 
 ARROW = "\u2192"
@@ -47,10 +48,11 @@ class Lamp(QWidget):
 class StatusBar(QWidget):
     """Reads the session; while a file is read, it can be cancelled here."""
 
-    def __init__(self, session: Session, look: Look) -> None:
+    def __init__(self, work: Work, look: Look) -> None:
         super().__init__()
         self.setObjectName("status")
-        self._session = session
+        self._work, self._session = work, work.session
+        session = work.session
         row = QHBoxLayout(self)
         row.setContentsMargins(6, 0, 6, 0)
         row.setSpacing(6)
@@ -69,26 +71,28 @@ class StatusBar(QWidget):
         self.cancel.setAccessibleName("Cancel reading")
         self.cancel.hide()
         row.addWidget(self.cancel)
-        session.engine_changed.connect(self.refresh)
+        work.processes.engine_changed.connect(self.refresh)
         session.plan_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)
         session.planning_changed.connect(self.refresh)
-        session.opening_changed.connect(self.refresh)
+        for signal in (work.opening.started, work.opening.finished, work.opening.failed):
+            signal.connect(self.refresh)
         self.refresh()
 
     @Slot()
     def refresh(self) -> None:
         """Say how things are."""
         session = self._session
-        self.lamp.state = session.engine_state
+        engine, opening = self._work.processes.engine_state, self._work.opening.path
+        self.lamp.state = engine
         self.lamp.update()
-        self.engine.setText(ENGINE_WORDS[session.engine_state])
-        busy = session.planning and session.engine_state == "ready"
+        self.engine.setText(ENGINE_WORDS[engine])
+        busy = session.planning and engine == "ready"
         self.planning.setText("\u00b7  planning\u2026" if busy else "")
         self.numbers.setText(numbers(session))
-        self.cancel.setVisible(bool(session.opening))
-        if session.opening:
-            self.file.setText(f"Reading {Path(session.opening).name}\u2026")
+        self.cancel.setVisible(bool(opening))
+        if opening:
+            self.file.setText(f"Reading {Path(opening).name}\u2026")
         else:
             self.file.setText(Path(session.source.path).name if session.source else "")
             self.file.setToolTip(session.source.path if session.source else "")

@@ -3,29 +3,29 @@
 from typing import Any
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import EditError
 from core.layers.leaves import leaf
-from core.model.graph import Graph, Layer
+from core.model.graph import Graph
 from core.phrases import shape_words
 from core.recipes import gestures
 from core.surgery.anatomy import first_convs
-from gui.session import Session
-from gui.widgets.fields import Choice, Debounce, NumberField, first_problem
-from gui.widgets.parts import IconButton, Look, Sentence, label, named
+from gui.document.session import Session
+from gui.widgets.form import Field, Form, Values
+from gui.widgets.parts import IconButton, Look, label, named
 
 ACTIVATIONS = ("linear", "relu", "relu6", "elu", "selu", "gelu", "silu", "hard_silu", "leaky_relu", "tanh", "sigmoid")
 AS_IT_WAS = ("", "As it was", "Keeps what the source has.")
 KERNEL_RULES = (
-    ("auto", "Automatic", "Pads with zeros around the kernel where that is exact, and crops to shrink."),
+    ("", "Automatic", "Pads with zeros around the kernel where that is exact, and crops to shrink."),
     ("center", "Center", "Zero-pads or crops around the middle. Growing is exact under \u201csame\u201d padding."),
     ("resize", "Resize", "Resamples the kernel like a picture, keeping its total."),
     ("initialize", "Initialize", "Starts with new random numbers."),
 )
 FILTER_RULES = (
     (
-        "auto",
+        "",
         "Automatic",
         "Adds a 1\u00d71 convolution back to the old width, so that later layers keep their weights.",
     ),
@@ -39,6 +39,37 @@ FILTER_RULES = (
 )
 
 
+def other_kernel(said: Values) -> bool:
+    """Whether the kernel changes, so that a rule makes it."""
+    return said["kernel_size"] is not None
+
+
+def other_filters(said: Values) -> bool:
+    """Whether the number of filters changes, so that a rule makes them."""
+    return said["filters"] is not None
+
+
+FIELDS = (
+    Field("filters", "Filters", "whole", high=65536, hint="\u2013", key="stemFilters",
+          usable=lambda said: said.get("has_filters", True)),
+    Field("kernel_size", "Kernel", "wholes", parts=("Kernel height", "Kernel width", "Kernel depth"), high=255,
+          hint="\u2013", key="stemKernel"),
+    Field("strides", "Strides", "wholes", parts=("Stride down", "Stride across", "Stride deep"), high=255,
+          hint="\u2013", key="stemStride"),
+    Field("padding", "Padding", "choice",
+          options=(AS_IT_WAS, ("same", "same", "Pads so that the size is kept."), ("valid", "valid", "No padding."))),
+    Field("activation", "Activation", "choice", options=(AS_IT_WAS, *((name, name, "") for name in ACTIVATIONS))),
+    Field("use_bias", "Bias", "choice", options=(AS_IT_WAS, ("yes", "with bias", ""), ("no", "without bias", ""))),
+    Field("batch_norm", "BatchNormalization after it", "flag", default=False, key="stemBatchNorm"),
+    Field("kernel_rule", "Kernel by", "choice", spoken="Kernel rule", options=KERNEL_RULES,
+          usable=other_kernel, explained=other_kernel),
+    Field("filters_rule", "Filters by", "choice", spoken="Filters rule", options=FILTER_RULES,
+          usable=other_filters, explained=other_filters),
+)  # fmt: skip
+CHANGES = ("filters", "kernel_size", "strides", "padding", "activation", "use_bias", "batch_norm")
+"""The fields that are a change by themselves; the rules only say how."""
+
+
 class StemPanel(QWidget):
     """The form for `replace_first_conv`. An empty field keeps what the source has."""
 
@@ -47,7 +78,6 @@ class StemPanel(QWidget):
         self.setObjectName("stemPanel")
         self._session = session
         self._path = ""
-        self._rank = 2
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
@@ -62,80 +92,15 @@ class StemPanel(QWidget):
         column.addLayout(heading)
         self.shape_line = label("", "small", wrap=True)
         column.addWidget(self.shape_line)
-        self.filters = NumberField("Filters", high=65536)
-        self.kernel = [NumberField(name, high=255) for name in ("Kernel height", "Kernel width", "Kernel depth")]
-        self.strides = [NumberField(name, high=255) for name in ("Stride down", "Stride across", "Stride deep")]
-        self.padding = Choice(
-            "Padding",
-            (AS_IT_WAS, ("same", "same", "Pads so that the size is kept."), ("valid", "valid", "No padding.")),
-        )
-        self.activation = Choice("Activation", (AS_IT_WAS, *((name, name, "") for name in ACTIVATIONS)))
-        self.bias = Choice("Bias", (AS_IT_WAS, ("yes", "with bias", ""), ("no", "without bias", "")))
-        self.batch_norm = QCheckBox("BatchNormalization after it")
-        self.kernel_rule = Choice("Kernel rule", KERNEL_RULES)
-        self.filters_rule = Choice("Filters rule", FILTER_RULES)
-        self.form = QWidget()
-        self._lay_out(column)
+        self.form = Form(FIELDS)
         column.addWidget(self.form)
-        self.problem = Sentence()
-        column.addWidget(self.problem)
-        self.explanation = Sentence("small")
-        column.addWidget(self.explanation)
         column.addStretch(1)
-        self._debounce = Debounce(self)
-        self._debounce.fired.connect(self.apply)
-        for field in self.numbers:
-            field.setPlaceholderText("\u2013")
-            field.textEdited.connect(self._on_typed)
-            field.editingFinished.connect(self._debounce.flush)
-            field.left.connect(session.end_burst)
-        for choice in self.choices:
-            choice.picked.connect(self._on_picked)
-        self.batch_norm.clicked.connect(self._on_picked)
+        self.form.changed.connect(self.apply)
+        self.form.step.connect(session.end_burst)
         session.source_changed.connect(self.refresh)
         session.plan_changed.connect(self._refresh_found)
         session.recipe_changed.connect(self.refresh)
         self.refresh()
-
-    @property
-    def numbers(self) -> list[NumberField]:
-        """All fields for numbers."""
-        return [self.filters, *self.kernel, *self.strides]
-
-    @property
-    def choices(self) -> list[Choice]:
-        """All combo boxes."""
-        return [self.padding, self.activation, self.bias, self.kernel_rule, self.filters_rule]
-
-    def _lay_out(self, column: QVBoxLayout) -> None:
-        grid = QGridLayout(self.form)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(7)
-        grid.setColumnStretch(1, 1)
-        rows: list[tuple[str, list[QWidget]]] = [
-            ("Filters", [self.filters]),
-            ("Kernel", list(self.kernel)),
-            ("Strides", list(self.strides)),
-            ("Padding", [self.padding]),
-            ("Activation", [self.activation]),
-            ("Bias", [self.bias]),
-            ("", [self.batch_norm]),
-            ("Kernel by", [self.kernel_rule]),
-            ("Filters by", [self.filters_rule]),
-        ]
-        for number, (text, widgets) in enumerate(rows):
-            grid.addWidget(label(text, "fieldLabel"), number, 0)
-            holder = QHBoxLayout()
-            holder.setSpacing(5)
-            for widget in widgets:
-                holder.addWidget(widget, 1)
-            grid.addLayout(holder, number, 1)
-        self.filters.setObjectName("stemFilters")
-        for prefix, fields in (("Kernel", self.kernel), ("Stride", self.strides)):
-            for number, field in enumerate(fields):
-                field.setObjectName(f"stem{prefix}{number}")
-        self.batch_norm.setObjectName("stemBatchNorm")
 
     @Slot()
     def refresh(self) -> None:
@@ -143,28 +108,13 @@ class StemPanel(QWidget):
         self._refresh_found()
         steps = gestures.steps_of(self._session.recipe, "replace_first_conv")
         step = steps[-1] if steps else None
-        self._show(self.filters, getattr(step, "filters", None))
-        for fields, name in ((self.kernel, "kernel_size"), (self.strides, "strides")):
-            values = getattr(step, name, None)
-            sizes = (values,) * len(fields) if isinstance(values, int) else tuple(values or ())
-            for number, field in enumerate(fields):
-                self._show(field, sizes[number] if number < len(sizes) else None)
-        self.padding.show_key(getattr(step, "padding", None) or "")
-        self.activation.show_key(getattr(step, "activation", None) or "")
-        bias = getattr(step, "use_bias", None)
-        self.bias.show_key("" if bias is None else "yes" if bias else "no")
-        self.batch_norm.setChecked(bool(getattr(step, "batch_norm", False)))
-        for choice, name in ((self.kernel_rule, "kernel_rule"), (self.filters_rule, "filters_rule")):
-            rule = getattr(step, name, None)
-            choice.show_key(rule if isinstance(rule, str) else "auto")
+        values = {field.name: getattr(step, field.name, field.default) for field in FIELDS}
+        bias = values["use_bias"]
+        values["use_bias"] = None if bias is None else "yes" if bias else "no"
+        for rule in ("kernel_rule", "filters_rule"):
+            values[rule] = values[rule] if isinstance(values[rule], str) and values[rule] != "auto" else None
+        self.form.show_values(values)
         self.reset.setEnabled(step is not None)
-        self.problem.say(first_problem(self.numbers))
-        self._explain()
-
-    @staticmethod
-    def _show(field: NumberField, value: int | None) -> None:
-        if not (field.problem and field.hasFocus()):
-            field.show_value(value)
 
     @Slot()
     def _refresh_found(self) -> None:
@@ -183,44 +133,24 @@ class StemPanel(QWidget):
         words = f" \u00b7 kernel {shape_words(kernel)}" if kernel else ""
         self.shape_line.setText(f"{layer.class_name}{words}")
         self.shape_line.show()
-        self._show_originals(layer)
-
-    def _show_originals(self, layer: Layer) -> None:
         config = layer.config
-        sizes = as_sizes(config.get("kernel_size"))
-        self._rank = len(sizes) or 2
-        depthwise = layer.class_name.startswith("Depthwise")
-        self.filters.setEnabled(not depthwise)
-        self.filters.setPlaceholderText(str(config.get("filters", "\u2013")))
-        strides = as_sizes(config.get("strides"))
-        for fields, values in ((self.kernel, sizes), (self.strides, strides)):
-            for number, field in enumerate(fields):
-                field.setVisible(number < self._rank)
-                field.setPlaceholderText(str(values[number]) if number < len(values) else "\u2013")
         activation = config.get("activation")
-        words = {
-            self.padding: str(config.get("padding", "")),
-            self.activation: activation if isinstance(activation, str) else "",
-            self.bias: "with bias" if config.get("use_bias", True) else "without bias",
-        }
-        for choice, word in words.items():
-            choice.setItemText(0, f"{word} (as it was)" if word else "as it was")
-
-    @Slot()
-    def _on_typed(self) -> None:
-        self.problem.say(first_problem(self.numbers))
-        self._debounce.poke()
-
-    @Slot()
-    def _on_picked(self) -> None:
-        self._session.end_burst()
-        self.apply()
-        self._session.end_burst()
+        self.form.set_context(has_filters=not layer.class_name.startswith("Depthwise"))
+        self.form.show_originals(
+            {
+                "filters": config.get("filters"),
+                "kernel_size": as_sizes(config.get("kernel_size")),
+                "strides": as_sizes(config.get("strides")),
+                "padding": str(config.get("padding", "")),
+                "activation": activation if isinstance(activation, str) else "",
+                "use_bias": "with bias" if config.get("use_bias", True) else "without bias",
+            }
+        )
 
     @Slot()
     def apply(self) -> None:
         """Make the recipe say what the form says."""
-        if first_problem(self.numbers) or not self._path:
+        if not self.form.check() or not self._path:
             return
         fields = self.fields()
         self._session.gesture(
@@ -228,50 +158,20 @@ class StemPanel(QWidget):
             f"First convolution {self._path}",
             burst="stem",
         )
-        self._explain()
 
     def fields(self) -> dict[str, Any]:
         """The fields of `replace_first_conv` that differ from the source."""
-        found: dict[str, Any] = {}
-        if not self.filters.blank:
-            found["filters"] = self.filters.value
-        for name, fields in (("kernel_size", self.kernel), ("strides", self.strides)):
-            shown = fields[: self._rank]
-            if not all(field.blank for field in shown):
-                found[name] = [
-                    field.value if field.value is not None else int(field.placeholderText()) for field in shown
-                ]
-        if self.padding.key:
-            found["padding"] = self.padding.key
-        if self.activation.key:
-            found["activation"] = self.activation.key
-        if self.bias.key:
-            found["use_bias"] = self.bias.key == "yes"
-        if self.batch_norm.isChecked():
-            found["batch_norm"] = True
-        if found:
-            if self.kernel_rule.key != "auto":
-                found["kernel_rule"] = self.kernel_rule.key
-            if self.filters_rule.key != "auto":
-                found["filters_rule"] = self.filters_rule.key
-        return found
-
-    def _explain(self) -> None:
-        fields = self.fields() if not first_problem(self.numbers) else {}
-        self.kernel_rule.setEnabled("kernel_size" in fields)
-        self.filters_rule.setEnabled("filters" in fields)
-        lines = [self.kernel_rule.tip] if "kernel_size" in fields else []
-        lines += [self.filters_rule.tip] if "filters" in fields else []
-        self.explanation.say("\n".join(lines))
+        found = self.form.values()
+        if "use_bias" in found:
+            found["use_bias"] = found["use_bias"] == "yes"
+        return found if any(name in found for name in CHANGES) else {}
 
     @Slot()
     def _on_reset(self) -> None:
-        self._debounce.cancel()
+        self.form.reset()
         self._session.gesture(
             lambda recipe: gestures.take_all(recipe, "replace_first_conv"), "First convolution as it was"
         )
-        for field in self.numbers:
-            field.setText("")
         self.refresh()
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from typing_extensions import override
@@ -11,15 +11,20 @@ from typing_extensions import override
 from core.edits.drop_training_only import DEFAULT, KINDS
 from core.edits.fold_weights import foldable
 from core.model.graph import Graph, Layer
+from core.phrases import DYNAMIC, shape_words
 from core.recipes import gestures
 from core.surgery.folding import norms
 from core.surgery.linear import view
+from gui.document.session import Session
 from gui.panels.formats import FormatsForm
 from gui.panels.replacing import ReplaceForm
-from gui.session import Session
-from gui.widgets.fields import NumberField
+from gui.widgets.form import Field, Form
 from gui.widgets.parts import Look, Sentence, divider, label, named
 
+FIELDS = (
+    Field("batch", "Batch size", "whole", hint=DYNAMIC, key="batchSize",
+          help="Samples in a batch; leave empty for any. Stateful layers need a fixed one."),
+)  # fmt: skip
 _WORDS = {
     "losses": "added losses",
     "metrics": "added metrics",
@@ -54,20 +59,16 @@ class TidyPanel(QWidget):
             box.toggled.connect(self._mark_drop)
             column.insertWidget(column.count() - 1, box)
             self.kinds[kind] = box
-        column.addWidget(label("Batch size", "fieldLabel"))
+        self.form = Form(FIELDS)
+        self.batch = self.form.number("batch")
+        self.form.entered.connect(self.set_batch)
         row = QHBoxLayout()
-        self.batch = named(NumberField("Batch size", nullable=True), "batchSize")
-        self.batch.setToolTip("Samples in a batch; leave empty for any. Stateful layers need a fixed one.")
-        self.batch.returnPressed.connect(self.set_batch)
-        row.addWidget(self.batch)
+        row.addWidget(self.form, 1)
         self.set = named(QPushButton("Set"), "setBatch")
         self.set.setAccessibleName("Set the batch size")
         self.set.clicked.connect(self.set_batch)
-        row.addWidget(self.set)
-        row.addStretch(1)
+        row.addWidget(self.set, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
-        self.problem = Sentence()
-        column.addWidget(self.problem)
         column.addWidget(divider())
         column.addWidget(label("Replace every", "fieldLabel"))
         self.replacing = ReplaceForm()
@@ -159,10 +160,9 @@ class TidyPanel(QWidget):
     @Slot()
     def set_batch(self) -> None:
         """The typed batch size."""
-        self.problem.say(self.batch.problem)
-        if not self.batch.problem:
+        if self.form.check():
             size = self.batch.value
-            self._add(f"Batch size {'any' if size is None else size}", "set_batch", batch=size)
+            self._add(f"Batch size {shape_words([size])}", "set_batch", batch=size)
 
     @Slot(object, object, str)
     def _on_replace(self, match: dict[str, Any], by: dict[str, Any], text: str) -> None:

@@ -3,8 +3,8 @@
 from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
 
-from gui.actions import Actions
 from gui.widgets import theme as themes
+from gui.widgets.actions import Actions
 from gui.widgets.parts import IconButton, IconLabel, Look, Segments, named
 from gui.widgets.theme import Theme
 

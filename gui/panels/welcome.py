@@ -7,7 +7,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from gui.settings import Settings
+from gui.document.settings import Settings
 from gui.widgets import theme as themes
 from gui.widgets.parts import IconLabel, Look, clear_layout, label, named, restyle
 

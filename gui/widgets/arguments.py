@@ -1,79 +1,63 @@
 """A form for the arguments of any built-in layer: one field per argument, the main ones first, the rest on demand."""
 
 import json
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from core.layers.descriptions import Argument, LayerClass
-from gui.widgets.fields import Choice
-from gui.widgets.parts import Sentence, clear_layout, label, named, restyle
+from gui.widgets.form import Field, Form
+from gui.widgets.parts import clear_layout, named
 
 NONE = "none"
 
 
-class Field:
-    """One argument: its widget, its value, what is wrong with it."""
+HINTS = {
+    "whole": "a whole number",
+    "number": "a number",
+    "sizes": "whole numbers, such as 3 or 3, 3",
+    "text": "text",
+    "json": "a value as in JSON",
+}
 
-    def __init__(self, argument: Argument, value: Any) -> None:
-        self.argument = argument
-        self.widget: QWidget = self._make()
-        self.widget.setAccessibleName(words(argument.name))
-        self.widget.setObjectName(f"argument_{argument.name}")
-        self.show(value)
 
-    def _make(self) -> QWidget:
-        argument = self.argument
-        if argument.kind == "flag":
-            return QCheckBox()
-        if argument.kind == "choice":
-            options = [(one, one, "") for one in argument.options]
-            return Choice(argument.name, [(NONE, "none", ""), *options] if argument.optional else options)
-        line = QLineEdit()
-        hints = {
-            "whole": "a whole number",
-            "number": "a number",
-            "sizes": "whole numbers, such as 3 or 3, 3",
-            "text": "text",
-            "json": "a value as in JSON",
-        }
-        line.setPlaceholderText("needed" if argument.required else "none" if argument.optional else "")
-        line.setToolTip(f"{words(argument.name)}: {hints[argument.kind]}")
-        return line
+def field_of(argument: Argument) -> Field:
+    """The field for an argument of a layer's class. Those that are not its main ones are shown on demand."""
+    name = words(argument.name)
+    shown = None if argument.main else (lambda said: bool(said.get("more")))
+    key = f"argument_{argument.name}"
+    if argument.kind == "flag":
+        return Field(argument.name, name, "flag", key=key, shown=shown, beside=True)
+    if argument.kind == "choice":
+        none = [("", NONE, "")] if argument.optional else []
+        options = (*none, *((one, one, "") for one in argument.options))
+        return Field(argument.name, name, "choice", options=options, key=key, shown=shown)
+    return Field(
+        argument.name,
+        name,
+        "text",
+        help=f"{name}: {HINTS[argument.kind]}",
+        hint="needed" if argument.required else NONE if argument.optional else "",
+        read=partial(read, argument),
+        write=partial(text_of, argument=argument),
+        key=key,
+        shown=shown,
+    )
 
-    def show(self, value: Any) -> None:
-        """Show a value."""
-        if isinstance(self.widget, QCheckBox):
-            self.widget.setChecked(bool(value))
-        elif isinstance(self.widget, Choice):
-            self.widget.show_key(NONE if value is None else named_object(value))
-        elif isinstance(self.widget, QLineEdit):
-            self.widget.setText(text_of(value, self.argument))
 
-    @property
-    def problem(self) -> str:
-        """One sentence, or nothing."""
-        try:
-            self.value()
-        except ValueError as error:
-            return f"{words(self.argument.name)} {error}."
-        return ""
-
-    def value(self) -> Any:
-        """What the field says. Raises `ValueError` with the rest of a sentence."""
-        argument = self.argument
-        if isinstance(self.widget, QCheckBox):
-            return self.widget.isChecked()
-        if isinstance(self.widget, Choice):
-            return None if self.widget.key == NONE else self.widget.key
-        assert isinstance(self.widget, QLineEdit)
-        text = self.widget.text().strip()
-        if not text or text == NONE:
-            if argument.required:
-                raise ValueError("is needed")
-            return None if argument.optional else argument.default
+def read(argument: Argument, text: str) -> Any:
+    """A text as an argument. Raises `ValueError` with a sentence."""
+    name = words(argument.name)
+    if not text or text == NONE:
+        if argument.required:
+            raise ValueError(f"{name} is needed.")
+        return None if argument.optional else argument.default
+    try:
         return parsed(text, argument)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}.") from None
 
 
 def parsed(text: str, argument: Argument) -> Any:
@@ -151,81 +135,55 @@ class ArgumentForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        self._grid = QGridLayout()
-        self._grid.setVerticalSpacing(6)
-        self._grid.setHorizontalSpacing(10)
-        self._grid.setColumnStretch(1, 1)
-        column.addLayout(self._grid)
-        self.problem = Sentence()
-        column.addWidget(self.problem)
+        self._place = QVBoxLayout()
+        column.addLayout(self._place)
+        self.form = Form(())
+        self._place.addWidget(self.form)
         self.more = named(QPushButton("More arguments"), "link")
         self.more.setCheckable(True)
         self.more.toggled.connect(self._on_more)
         column.addWidget(self.more)
-        self.fields: dict[str, Field] = {}
-        self._extra: list[QWidget] = []
+        self._arguments: dict[str, Argument] = {}
         self._given: dict[str, Any] = {}
 
     def show_class(self, kind: LayerClass, config: dict[str, Any] | None = None) -> None:
         """Fields of a class, filled from a config where it has them, else with Keras's defaults."""
-        clear_layout(self._grid)
-        self.fields, self._extra = {}, []
+        clear_layout(self._place)
         self._given = dict(config or {})
-        for argument in sorted(kind.arguments, key=lambda one: not one.main):
-            field = Field(argument, self._given.get(argument.name, argument.default))
-            row = self._grid.rowCount()
-            caption = label(words(argument.name), "fieldLabel")
-            caption.setBuddy(field.widget)
-            self._grid.addWidget(caption, row, 0)
-            self._grid.addWidget(field.widget, row, 1)
-            self.fields[argument.name] = field
-            if not argument.main:
-                self._extra += [caption, field.widget]
-            if isinstance(field.widget, QLineEdit):
-                field.widget.textEdited.connect(self._on_changed)
-            elif isinstance(field.widget, Choice):
-                field.widget.picked.connect(self._on_changed)
-            elif isinstance(field.widget, QCheckBox):
-                field.widget.toggled.connect(self._on_changed)
-        self.more.setVisible(bool(self._extra) and len(self._extra) < 2 * len(self.fields))
-        self._on_more(self.more.isChecked() or not any(one.main for one in kind.arguments))
-        self.check()
+        self._arguments = {one.name: one for one in sorted(kind.arguments, key=lambda one: not one.main)}
+        self.form = Form([field_of(one) for one in self._arguments.values()])
+        self._place.addWidget(self.form)
+        self.form.edited.connect(self.changed)
+        self.form.show_values(
+            {
+                name: named_object(value) if one.kind == "choice" and value is not None else value
+                for name, one in self._arguments.items()
+                for value in [self._given.get(name, one.default)]
+            }
+        )
+        main = [one for one in self._arguments.values() if one.main]
+        self.more.setVisible(bool(main) and len(main) < len(self._arguments))
+        self._on_more(self.more.isChecked() or not main)
 
     @Slot(bool)
     def _on_more(self, shown: bool) -> None:
-        for widget in self._extra:
-            widget.setVisible(shown)
+        self.form.set_context(more=shown)
         self.more.setText("Fewer arguments" if shown else "More arguments")
-
-    @Slot()
-    def _on_changed(self) -> None:
-        self.check()
-        self.changed.emit()
+        self.form.check()
 
     def check(self) -> bool:
         """Whether every field makes sense; the first that does not says why."""
-        first = ""
-        for field in self.fields.values():
-            problem = field.problem
-            needed = isinstance(field.widget, QLineEdit) and not field.widget.text().strip()
-            if isinstance(field.widget, QLineEdit) and field.widget.property("bad") is not (
-                bool(problem) and not needed
-            ):
-                field.widget.setProperty("bad", bool(problem) and not needed)
-                restyle(field.widget)
-            first = first or problem
-        self.problem.say(first)
-        return not first
+        return self.form.check()
 
     def config(self) -> dict[str, Any]:
         """The arguments that differ from Keras's defaults, and those that were given before."""
         found: dict[str, Any] = {}
-        for name, field in self.fields.items():
-            value = field.value()
-            given = self._given.get(name)
+        said = self.form.says()
+        for name, argument in self._arguments.items():
+            value, given = said[name], self._given.get(name)
             if name in self._given and (value == given or value == named_object(given)):
                 found[name] = given
-            elif field.argument.required or name in self._given or not same(value, field.argument.default):
+            elif argument.required or name in self._given or not same(value, argument.default):
                 found[name] = value
         return found
 

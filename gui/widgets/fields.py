@@ -1,13 +1,16 @@
 """Fields that keep what was typed, know whether it makes sense, and say one sentence when it does not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
+from PySide6.QtGui import QFocusEvent, QValidator, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QGridLayout, QLineEdit, QWidget
 from typing_extensions import override
 
-from gui.widgets.parts import restyle
+from core.phrases import DYNAMIC, TIMES
+from gui.widgets.parts import label, restyle
 
 DEBOUNCE_MS = 60
 MAX_SIZE = 1_000_000
@@ -42,76 +45,166 @@ class Debounce(QObject):
         self._timer.stop()
 
 
-class NumberField(QLineEdit):
-    """A whole number; `nullable` fields read blank and `any` as `None`.
+class Reads(QValidator):
+    """Lets everything be typed, and calls acceptable what a function can read."""
 
-    `problem` is the sentence that says what is wrong with the text, `""` when nothing is.
-    """
+    def __init__(self, field: "TextField") -> None:
+        super().__init__(field)
+        self._field = field
+
+    @override
+    def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
+        fine = not self._field.problem_of(text)
+        return QValidator.State.Acceptable if fine else QValidator.State.Intermediate, text, place
+
+
+class TextField(QLineEdit):
+    """A line that `read` makes a value of; the sentence of the `ValueError` that it raises is the field's `problem`."""
 
     left = Signal()
 
     def __init__(
-        self, name: str, *, low: int = 1, high: int = MAX_SIZE, nullable: bool = False, parent: QWidget | None = None
+        self,
+        name: str,
+        read: Callable[[str], Any] = str.strip,
+        write: Callable[[Any], str] = str,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.name, self.low, self.high, self.nullable = name, low, high, nullable
+        self.name = name
+        self._read, self._write = read, write
         self.setAccessibleName(name)
-        self.setMinimumWidth(44)
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        if nullable:
-            self.setPlaceholderText("any")
-            self.setToolTip(f"{name}: a whole number, or empty for any size")
+        self.setValidator(Reads(self))
         self.textEdited.connect(self.mark)
+
+    def problem_of(self, text: str) -> str:
+        """What is wrong with a text, in a sentence."""
+        try:
+            self._read(text.strip())
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in a sentence; `""` when nothing is."""
+        return self.problem_of(self.text())
 
     @property
     def blank(self) -> bool:
         """Whether nothing is typed."""
-        return self.text().strip().lower() in ("", "any")
+        return not self.text().strip()
 
     @property
-    def problem(self) -> str:
-        """What is wrong, in a sentence."""
-        text = self.text().strip()
-        if self.blank:
-            return ""
-        expected = f"{self.name} must be a whole number from {self.low} to {self.high:,}"
-        if self.nullable:
-            expected += ", or empty for any size"
-        try:
-            value = int(text)
-        except ValueError:
-            return f"{expected}, not \u201c{text[:20]}\u201d."
-        return "" if self.low <= value <= self.high else f"{expected}, not {text[:20]}."
+    def value(self) -> Any:
+        """What the text means; `None` for one that means nothing."""
+        return None if self.problem else self._read(self.text().strip())
 
-    @property
-    def value(self) -> int | None:
-        """The number; `None` for blank or wrong text."""
-        return None if self.blank or self.problem else int(self.text())
-
-    def show_value(self, value: int | None) -> None:
-        """Show a number that came from elsewhere, unless the text already means it."""
-        if self.problem or self.value != value or (value is None and not self.blank):
-            self.setText("" if value is None else str(value))
+    def show_value(self, value: Any) -> None:
+        """Show a value that came from elsewhere, unless the text already means it."""
+        text = "" if value is None else self._write(value)
+        said = self.value
+        if self.problem or text != ("" if said is None else self._write(said)) or (value is None and not self.blank):
+            self.setText(text)
         self.mark()
 
     @Slot()
     def mark(self) -> None:
         """Draw a wrong text as wrong."""
-        bad = bool(self.problem)
-        if self.property("bad") is not bad:
-            self.setProperty("bad", bad)
-            restyle(self)
-
-    def mark_changed(self, changed: bool) -> None:
-        """Draw the field as differing from the source."""
-        if self.property("changed") is not changed:
-            self.setProperty("changed", changed)
-            restyle(self)
+        flag(self, "bad", bool(self.problem) and not self.blank)
 
     @override
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.left.emit()
+
+
+class NumberField(TextField):
+    """A whole number; nothing typed is `None`, which `nullable` fields call `any`."""
+
+    def __init__(
+        self, name: str, *, low: int = 1, high: int = MAX_SIZE, nullable: bool = False, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(name, partial(whole, name, low, high, nullable), parent=parent)
+        self.setMinimumWidth(44)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        if nullable:
+            self.setPlaceholderText(DYNAMIC)
+            self.setToolTip(f"{name}: a whole number, or empty for any size")
+
+    @property
+    @override
+    def blank(self) -> bool:
+        return self.text().strip().lower() in ("", DYNAMIC)
+
+    def mark_changed(self, changed: bool) -> None:
+        """Draw the field as differing from the source."""
+        flag(self, "changed", changed)
+
+
+def whole(name: str, low: int, high: int, nullable: bool, text: str) -> int | None:
+    """A whole number within limits. Raises `ValueError` with a sentence."""
+    if text.lower() in ("", DYNAMIC):
+        return None
+    expected = f"{name} must be a whole number from {low} to {high:,}"
+    if nullable:
+        expected += ", or empty for any size"
+    try:
+        value = int(text)
+    except ValueError:
+        raise ValueError(f"{expected}, not \u201c{text[:20]}\u201d.") from None
+    if not low <= value <= high:
+        raise ValueError(f"{expected}, not {text[:20]}.")
+    return value
+
+
+def flag(widget: QWidget, name: str, on: bool) -> None:
+    """Set a property that the style sheet knows, `bad` or `changed`."""
+    if widget.property(name) is not on:
+        widget.setProperty(name, on)
+        restyle(widget)
+
+
+class ShapeRow(QWidget):
+    """A field for each dimension, in a row under its name, with times signs between. `fields` are in their order."""
+
+    def __init__(self, names: Sequence[str], prefix: str) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(3)
+        self.fields = [NumberField(name, nullable=True) for name in names]
+        for number, (name, field) in enumerate(zip(names, self.fields, strict=True)):
+            field.setObjectName(f"{prefix}_{number}")
+            grid.addWidget(label(name, "fieldLabel"), 0, 2 * number)
+            grid.addWidget(field, 1, 2 * number)
+            grid.setColumnStretch(2 * number, 1)
+            if number < len(names) - 1:
+                times = label(TIMES, "faint")
+                times.setAlignment(Qt.AlignmentFlag.AlignCenter)
+                grid.addWidget(times, 1, 2 * number + 1)
+
+    @property
+    def problem(self) -> str:
+        """The first sentence that some field has to say."""
+        return first_problem(self.fields)
+
+    @property
+    def shape(self) -> tuple[int | None, ...] | None:
+        """What the fields say; `None` while one makes no sense."""
+        return None if self.problem else tuple(field.value for field in self.fields)
+
+    def show_shape(self, shape: Sequence[int | None]) -> None:
+        """Show a shape; text being typed that makes no sense stays."""
+        for field, value in zip(self.fields, shape, strict=True):
+            if not (field.problem and field.hasFocus()):
+                field.show_value(value)
+
+    def mark_changed(self, original: Sequence[int | None]) -> None:
+        """Draw what differs from the source."""
+        for field, was in zip(self.fields, original, strict=True):
+            field.mark_changed(not field.problem and field.value != was)
 
 
 class Choice(QComboBox):
@@ -164,6 +257,6 @@ class Choice(QComboBox):
         self.setCurrentIndex(max(at, 0))
 
 
-def first_problem(fields: Sequence[NumberField]) -> str:
+def first_problem(fields: Sequence[TextField]) -> str:
     """The first sentence that some field has to say."""
     return next((field.problem for field in fields if field.problem), "")

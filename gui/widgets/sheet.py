@@ -1,9 +1,14 @@
 """A card that floats over the window: what other programs put into a dialog, without covering or blocking the work."""
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from typing_extensions import override
+
+from gui.widgets.form import Field, Form
+from gui.widgets.parts import label
 
 MARGIN = 14
 TOP = 54
@@ -28,6 +33,30 @@ class Sheet(QFrame):
         self.column.setSpacing(10)
         parent.installEventFilter(self)
         self.hide()
+
+    def add_buttons(
+        self,
+        verb: str = "",
+        action: Callable[[], object] | None = None,
+        *,
+        leave: str = "Cancel",
+        left: QWidget | None = None,
+    ) -> tuple[QPushButton, QPushButton]:
+        """The last row: what leaves the sheet, then what it is for. Without a `verb` there is only the first."""
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        if left is not None:
+            row.addWidget(left)
+        row.addStretch(1)
+        leaving, doing = QPushButton(leave), QPushButton(verb)
+        leaving.clicked.connect(self.leave)
+        row.addWidget(leaving)
+        if action is not None:
+            doing.setObjectName("primary")
+            doing.clicked.connect(action)
+            row.addWidget(doing)
+        self.column.addLayout(row)
+        return leaving, doing
 
     def open(self, focus: QWidget | None = None) -> None:
         """Show the sheet above everything; `focus` gets the keyboard."""
@@ -81,3 +110,55 @@ class Sheet(QFrame):
         if event.type() == QEvent.Type.Resize and self.isVisible():
             self.settle()
         return False
+
+
+class FormSheet(Sheet):
+    """A sheet that asks for the fields of one step. What makes no sense is one sentence, and then it cannot be done."""
+
+    def __init__(
+        self,
+        parent: QWidget,
+        name: str,
+        title: str,
+        width: int,
+        verb: str,
+        fields: Sequence[Field],
+        text: str = "",
+    ) -> None:
+        super().__init__(parent, name, title, width)
+        self.title = label(title, "heading", wrap=True)
+        self.column.addWidget(self.title)
+        if text:
+            self.column.addWidget(label(text, wrap=True))
+        self.form = Form(fields)
+        self.column.addWidget(self.form)
+        self.problem = self.form.problem
+        self.cancel, self.apply = self.add_buttons(verb, self.take)
+        self.form.edited.connect(self.check)
+        self.form.entered.connect(self.take)
+
+    def trouble(self) -> str:
+        """What is wrong with fields that make sense alone."""
+        return ""
+
+    def ready(self) -> bool:
+        """Whether what is said is something to do."""
+        return True
+
+    def finish(self) -> bool:
+        """Do it; `False` leaves the sheet open."""
+        raise NotImplementedError
+
+    @Slot()
+    def check(self) -> None:
+        """Say what is wrong; offer to do what is not."""
+        problem = self.form.wrong() or self.trouble()
+        self.problem.say(problem)
+        self.apply.setEnabled(not problem and self.ready())
+
+    @Slot()
+    def take(self) -> None:
+        """Do what is said and close."""
+        self.check()
+        if self.apply.isEnabled() and self.finish():
+            self.leave()

@@ -40,7 +40,7 @@ def window(path: str, edits: int) -> dict[str, Any]:
 
     from core.recipes import gestures
     from gui.app import Painter, build
-    from gui.settings import Settings
+    from gui.document.settings import Settings
 
     app = QApplication(["suture"])
     settings = Settings(Path(tempfile.mkdtemp(), "settings.ini"))
@@ -56,8 +56,9 @@ def window(path: str, edits: int) -> dict[str, Any]:
                 loop.exec()
             signal.disconnect(loop.quit)
 
-    session.start_processes()
-    until(session.engine_changed, lambda: session.engine_state == "ready")
+    work = shown.work
+    work.start()
+    until(work.processes.engine_changed, lambda: work.processes.engine_state == "ready")
     app.processEvents()
     began = time.monotonic()
     shown.open_path(path)
@@ -80,7 +81,7 @@ def window(path: str, edits: int) -> dict[str, Any]:
         shown.repaint()
         seconds.append(time.monotonic() - began)
     answer = {"drawn": drawn, "edits": seconds, "memory": memory, "memory_after": resident()}
-    session.stop_processes()
+    work.stop()
     return answer
 
 

@@ -16,10 +16,11 @@ from core.readers.source import Source
 from core.service.client import Worker
 from gui import app
 from gui.app import Painter
-from gui.controllers.service import Service
+from gui.document.service import Service
+from gui.document.session import Session
+from gui.document.settings import Settings
+from gui.document.work import Work
 from gui.main_window import MainWindow
-from gui.session import Session
-from gui.settings import Settings
 from gui.widgets.parts import Look
 from tests.gui.hand_made import FakeWorker, source
 
@@ -43,16 +44,22 @@ def engine() -> FakeWorker:
 
 
 @pytest.fixture
-def session(qapp: QApplication, reader: FakeWorker, engine: FakeWorker) -> Iterator[Session]:
-    """A session over both stand-ins; afterwards nothing may be polled any more."""
+def work(qapp: QApplication, reader: FakeWorker, engine: FakeWorker) -> Iterator[Work]:
+    """A document and its jobs over both stand-ins; afterwards nothing may be polled any more."""
     services = Service("reader", reader), Service("engine", engine)
-    made = Session(*services)
+    made = Work(*services)
     yield made
-    made.stop_processes()
+    made.stop()
     for service in services:
         assert not [timer for timer in service.findChildren(QTimer) if timer.isActive()]
     assert not reader.alive
     assert not engine.alive
+
+
+@pytest.fixture
+def session(work: Work) -> Session:
+    """The document of `work`."""
+    return work.session
 
 
 @pytest.fixture
@@ -70,15 +77,15 @@ def look(painter: Painter) -> Look:
 
 
 @pytest.fixture
-def window(qtbot: QtBot, session: Session, settings: Settings, painter: Painter) -> MainWindow:
+def window(qtbot: QtBot, work: Work, settings: Settings, painter: Painter) -> MainWindow:
     """A window with nothing open, shown, its stand-ins started."""
-    made = MainWindow(session, settings, painter.look)
+    made = MainWindow(work, settings, painter.look)
     made.theme_chosen.connect(painter.choose)
     qtbot.addWidget(made, before_close_func=lambda _: made.unsaved.forget())
     made.resize(1440, 900)
     made.show()
-    session.start_processes()
-    qtbot.waitUntil(lambda: session.engine_state == "ready")
+    work.start()
+    qtbot.waitUntil(lambda: work.processes.engine_state == "ready")
     return made
 
 
@@ -139,8 +146,8 @@ def fresh_window(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator
     for window in _shown(qtbot, settings, painter):
         yield window
     assert window is not None
-    assert not window.session.reader.alive
-    assert not window.session.engine.alive
+    assert not window.work.processes.reader.alive
+    assert not window.work.processes.engine.alive
 
 
 def _shown(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainWindow]:
@@ -148,7 +155,7 @@ def _shown(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainW
     qtbot.addWidget(window)
     window.resize(1440, 900)
     window.show()
-    window.session.start_processes()
+    window.work.start()
     yield window
     window.unsaved.forget()
     window.close()

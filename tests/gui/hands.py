@@ -14,7 +14,7 @@ PATIENCE = 120_000
 def menu_of(window: MainWindow, path: str) -> QMenu:
     """The menu of a layer."""
     menu = QMenu(window)
-    window.surgery.layers.fill(menu, path)
+    window.layers.fill(menu, path)
     return menu
 
 

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from gui.app import Painter
+from gui.document.settings import Settings
 from gui.main_window import SMALLEST, MainWindow
 from gui.panels.welcome import Welcome
-from gui.settings import Settings
 from gui.widgets import theme as themes
 
 LEFT = Qt.MouseButton.LeftButton
@@ -70,7 +70,7 @@ def test_that_commands_about_a_model_wait_for_one(window: MainWindow) -> None:
 
 def test_that_the_theme_can_be_chosen_and_is_remembered(window: MainWindow, settings: Settings) -> None:
     window.actions_["preferences"].trigger()
-    sheet = window._preferences
+    sheet = window.sheets.preferences
     assert sheet is not None
     sheet.theme.show_key("dark")
     sheet.theme.activated.emit(sheet.theme.currentIndex())
@@ -116,7 +116,7 @@ def test_that_sizes_are_remembered(qtbot: QtBot, opened: MainWindow, settings: S
     opened.unsaved.forget()
     opened.close()
     assert not settings.bytes_of("splitter_top").isEmpty()
-    again = MainWindow(opened.session, settings, opened.look)
+    again = MainWindow(opened.work, settings, opened.look)
     qtbot.addWidget(again)
     again.resize(opened.size())
     again.show()

@@ -15,9 +15,9 @@ from core.errors import FileError
 from core.findings import Finding, Fix, NameCode, TrustCode
 from core.readers.source import Source
 from core.service.messages import AskTrust, SetSource, TrustFile
-from gui.controllers.opened import SHOWN
-from gui.controllers.opened import opened as summary
 from gui.main_window import MainWindow
+from gui.models.opened import SHOWN
+from gui.models.opened import opened as summary
 from tests.gui.hand_made import FakeWorker, layer, rule_edit, source, steps
 
 LEFT = Qt.MouseButton.LeftButton
@@ -83,20 +83,20 @@ def test_that_the_question_is_asked_from_everywhere(qtbot: QtBot, unknown: MainW
         unknown.banner.wanted.emit(NameCode(""))
     elif door == "menu":
         menu = QMenu(unknown)
-        unknown.desk.extend_menu(menu, "hidden")
+        unknown.code.extend_menu(menu, "hidden")
         menu.actions()[-1].trigger()
     else:
         unknown.actions_["define_class"].trigger()
-    assert unknown.desk.code.isVisible()
-    assert unknown.desk.code.title.text() == "Where is Magic defined?"
-    assert "hidden" in unknown.desk.code.users.text()
+    assert unknown.code.code.isVisible()
+    assert unknown.code.code.title.text() == "Where is Magic defined?"
+    assert "hidden" in unknown.code.code.users.text()
 
 
 def test_that_nothing_runs_until_the_person_says_so(
     qtbot: QtBot, unknown: MainWindow, engine: FakeWorker, tmp_path: Path
 ) -> None:
-    sheet = unknown.desk.code
-    unknown.desk.show_code("hidden")
+    sheet = unknown.code.code
+    unknown.code.show_code("hidden")
     assert not sheet.run.isEnabled()
     (tmp_path / "magic.py").write_text("x = 1", encoding="utf-8")
     sheet.file.setText(str(tmp_path / "magic.py"))
@@ -114,10 +114,10 @@ def test_that_a_named_file_goes_to_the_engine_and_the_recipe_stays(
     resize(qtbot, unknown, 64)
     before = unknown.session.recipe
     (tmp_path / "magic.py").write_text("x = 1", encoding="utf-8")
-    unknown.desk.show_code("hidden")
-    unknown.desk.code.file.setText(str(tmp_path / "magic.py"))
-    qtbot.mouseClick(unknown.desk.code.run, LEFT)
-    qtbot.waitUntil(lambda: not unknown.desk.code.isVisible())
+    unknown.code.show_code("hidden")
+    unknown.code.code.file.setText(str(tmp_path / "magic.py"))
+    qtbot.mouseClick(unknown.code.code.run, LEFT)
+    qtbot.waitUntil(lambda: not unknown.code.code.isVisible())
     qtbot.waitUntil(lambda: not unknown.session.planning)
     assert told(engine)[-1] == (("magic.py",), False)
     assert unknown.session.recipe == before
@@ -132,16 +132,16 @@ def test_that_a_named_file_is_remembered_while_the_window_lives(
     qtbot: QtBot, unknown: MainWindow, engine: FakeWorker, tmp_path: Path
 ) -> None:
     (tmp_path / "magic.py").write_text("x = 1", encoding="utf-8")
-    unknown.desk.foreign.run_file(str(tmp_path / "magic.py"))
-    qtbot.waitUntil(lambda: unknown.desk.foreign.code != ())
+    unknown.work.trust.run_file(str(tmp_path / "magic.py"))
+    qtbot.waitUntil(lambda: unknown.work.trust.code != ())
     opened = unknown.session.source
     assert opened is not None
     unknown.session.close_source()
     unknown.session.set_source(opened)
-    qtbot.waitUntil(lambda: unknown.desk.foreign.code != ())
+    qtbot.waitUntil(lambda: unknown.work.trust.code != ())
     assert told(engine)[-1] == (("magic.py",), False)
     unknown.session.set_source(source("other.keras"))
-    assert unknown.desk.foreign.code == ()
+    assert unknown.work.trust.code == ()
 
 
 def test_that_a_file_that_does_not_run_is_one_sentence_and_what_held_holds(
@@ -149,8 +149,8 @@ def test_that_a_file_that_does_not_run_is_one_sentence_and_what_held_holds(
 ) -> None:
     (tmp_path / "bad.py").write_text("1/0", encoding="utf-8")
     engine.refuse_code = FileError("bad.py does not run: ZeroDivisionError: division by zero")
-    sheet = unknown.desk.code
-    unknown.desk.show_code("hidden")
+    sheet = unknown.code.code
+    unknown.code.show_code("hidden")
     sheet.file.setText(str(tmp_path / "bad.py"))
     qtbot.mouseClick(sheet.run, LEFT)
     qtbot.waitUntil(lambda: bool(sheet.problem.text()))
@@ -162,10 +162,10 @@ def test_that_a_file_that_does_not_run_is_one_sentence_and_what_held_holds(
 
 
 def test_that_a_file_that_is_not_there_is_said_at_once(qtbot: QtBot, unknown: MainWindow, engine: FakeWorker) -> None:
-    unknown.desk.show_code("hidden")
-    unknown.desk.code.file.setText("/nowhere/magic.py")
-    qtbot.mouseClick(unknown.desk.code.run, LEFT)
-    assert unknown.desk.code.problem.text().startswith("The file /nowhere/magic.py does not exist")
+    unknown.code.show_code("hidden")
+    unknown.code.code.file.setText("/nowhere/magic.py")
+    qtbot.mouseClick(unknown.code.code.run, LEFT)
+    assert unknown.code.code.problem.text().startswith("The file /nowhere/magic.py does not exist")
     assert told(engine) == [((), False)]
 
 
@@ -173,8 +173,8 @@ def test_that_a_file_that_runs_for_ever_can_be_stopped(
     qtbot: QtBot, unknown: MainWindow, engine: FakeWorker, tmp_path: Path
 ) -> None:
     (tmp_path / "loop.py").write_text("while True: pass", encoding="utf-8")
-    sheet = unknown.desk.code
-    unknown.desk.show_code("hidden")
+    sheet = unknown.code.code
+    unknown.code.show_code("hidden")
     sheet.file.setText(str(tmp_path / "loop.py"))
     engine.hold = True
     qtbot.mouseClick(sheet.run, LEFT)
@@ -194,7 +194,7 @@ def test_that_a_file_that_runs_for_ever_can_be_stopped(
 def test_that_stored_code_is_shown_as_text_and_replaced_by_one_click(
     qtbot: QtBot, stored: MainWindow, engine: FakeWorker
 ) -> None:
-    sheet = stored.desk.stored
+    sheet = stored.code.stored
     stored.actions_["stored_code"].trigger()
     assert sheet.listing.toPlainText() == "LOAD_FAST x"
     assert sheet.title.text() == "Code stored in dropout"
@@ -205,15 +205,15 @@ def test_that_stored_code_is_shown_as_text_and_replaced_by_one_click(
 
 
 def test_that_keeping_the_code_changes_nothing(qtbot: QtBot, stored: MainWindow, engine: FakeWorker) -> None:
-    stored.desk.show_code("dropout")
-    qtbot.mouseClick(stored.desk.stored.keep, LEFT)
-    assert not stored.desk.stored.isVisible()
+    stored.code.show_code("dropout")
+    qtbot.mouseClick(stored.code.stored.keep, LEFT)
+    assert not stored.code.stored.isVisible()
     assert told(engine) == [((), False)]
 
 
 def trust_it(qtbot: QtBot, window: MainWindow) -> None:
-    window.desk.show_code("dropout")
-    sheet = window.desk.stored
+    window.code.show_code("dropout")
+    sheet = window.code.stored
     assert not sheet.sure.isVisible()
     qtbot.mouseClick(sheet.trust, LEFT)
     assert sheet.consent.isVisible()
@@ -224,7 +224,7 @@ def test_that_trust_takes_two_clicks_and_lets_the_engine_run_the_code(
     qtbot: QtBot, stored: MainWindow, reader: FakeWorker, engine: FakeWorker
 ) -> None:
     trust_it(qtbot, stored)
-    qtbot.waitUntil(lambda: stored.desk.foreign.trusted)
+    qtbot.waitUntil(lambda: stored.work.trust.trusted)
     opened = stored.session.source
     assert opened is not None
     assert reader.bodies(TrustFile) == [TrustFile(path=opened.path, size=opened.size, mtime_ns=opened.mtime_ns)]
@@ -239,16 +239,16 @@ def test_that_a_trusted_file_is_live_as_soon_as_it_is_opened_again_until_it_is_r
     assert opened is not None
     trust_store.trust(opened.path)
     stored.session.set_source(opened)
-    qtbot.waitUntil(lambda: stored.desk.foreign.trusted)
+    qtbot.waitUntil(lambda: stored.work.trust.trusted)
     assert reader.bodies(AskTrust) == [AskTrust(path=opened.path)]
     assert told(engine)[-1] == ((), True)
     stored.actions_["preferences"].trigger()
-    assert stored._preferences is not None
-    (button,) = stored._preferences.trusted.buttons
+    assert stored.sheets.preferences is not None
+    (button,) = stored.sheets.preferences.trusted.buttons
     qtbot.mouseClick(button, LEFT)
-    qtbot.waitUntil(lambda: not stored.desk.foreign.trusted)
+    qtbot.waitUntil(lambda: not stored.work.trust.trusted)
     assert trust_store.entries() == ()
-    assert stored._preferences.trusted.buttons == []
+    assert stored.sheets.preferences.trusted.buttons == []
     assert told(engine)[-1] == ((), False)
     assert [one.code for one in stored.session.findings] == ["code.lambda"]
 
@@ -260,7 +260,7 @@ def test_that_a_file_that_changed_since_it_was_looked_at_is_not_trusted(
     assert opened is not None
     Path(opened.path).write_bytes(b"something else")
     trust_it(qtbot, stored)
-    sheet = stored.desk.stored
+    sheet = stored.code.stored
     qtbot.waitUntil(lambda: "has changed on disk" in sheet.problem.text())
     assert trust_store.entries() == ()
     assert told(engine) == [((), False)]
@@ -275,14 +275,14 @@ def test_that_a_file_trusted_before_whose_code_fails_now_is_told_in_the_banner(
     engine.refuse_code = FileError("The stored code does not run with this Python.")
     stored.session.set_source(opened)
     qtbot.waitUntil(lambda: stored.banner.text.text() == "The stored code does not run with this Python.")
-    assert not stored.desk.foreign.trusted
+    assert not stored.work.trust.trusted
     assert told(engine)[-1] == ((), False)
 
 
 def test_that_a_trust_that_comes_to_nothing_is_not_kept(qtbot: QtBot, stored: MainWindow, engine: FakeWorker) -> None:
     engine.refuse_code = FileError("The stored code does not run with this Python.")
     trust_it(qtbot, stored)
-    qtbot.waitUntil(lambda: bool(stored.desk.stored.problem.text()))
+    qtbot.waitUntil(lambda: bool(stored.code.stored.problem.text()))
     assert trust_store.entries() == ()
 
 
@@ -314,15 +314,15 @@ def test_that_a_model_class_of_its_own_is_told_and_not_asked_for(
     finding = Finding("warning", "graph.opaque", "", "Mine is a custom model class.")
     window = open_source(source(findings=(finding,)))
     assert "its connections are unknown" in window.banner.text.text()
-    assert window.desk.foreign.missing() == []
+    assert window.work.trust.missing() == []
     assert not window.actions_["define_class"].isEnabled()
 
 
 def test_that_layers_of_keras_have_no_button_for_code(opened: MainWindow) -> None:
     opened.session.select("hidden")
     assert not opened.workspace.inspector.code.isVisible()
-    assert opened.desk.foreign.kind_of("hidden") == ""
+    assert opened.work.trust.kind_of("hidden") == ""
     menu: Any = QMenu(opened)
-    opened.desk.extend_menu(menu, "hidden")
+    opened.code.extend_menu(menu, "hidden")
     assert menu.isEmpty()
     assert layer("x", "Dense", (1,)).opaque is False

@@ -76,9 +76,9 @@ def test_that_a_named_file_runs_once_asked_and_its_layer_is_checked_like_others(
     model, code, marker = magic
     open_file(qtbot, fresh_window, model)
     assert not marker.exists()
-    assert fresh_window.desk.foreign.missing() == [("magic", "Magic")]
-    fresh_window.desk.show_code("magic")
-    sheet = fresh_window.desk.code
+    assert fresh_window.work.trust.missing() == [("magic", "Magic")]
+    fresh_window.code.show_code("magic")
+    sheet = fresh_window.code.code
     sheet.file.setText(str(code))
     assert not marker.exists()
     qtbot.mouseClick(sheet.run, LEFT)
@@ -90,7 +90,7 @@ def test_that_a_named_file_runs_once_asked_and_its_layer_is_checked_like_others(
     assert not layer.opaque
     assert layer.calls[0].outputs is not None
     assert layer.calls[0].outputs[0].shape == (None, 6, 6, 8)
-    assert fresh_window.desk.foreign.still_missing() == []
+    assert fresh_window.work.trust.still_missing() == []
 
 
 def test_that_a_file_that_fails_or_defines_something_else_leaves_everything_as_it_was(
@@ -98,8 +98,8 @@ def test_that_a_file_that_fails_or_defines_something_else_leaves_everything_as_i
 ) -> None:
     model, _, _ = magic
     open_file(qtbot, fresh_window, model)
-    fresh_window.desk.show_code("magic")
-    sheet = fresh_window.desk.code
+    fresh_window.code.show_code("magic")
+    sheet = fresh_window.code.code
     for name, text, words in (
         ("bad.py", "1/0", "bad.py does not run: ZeroDivisionError"),
         ("empty.py", "x = 1", "empty.py defines no Keras layer"),
@@ -124,18 +124,18 @@ def test_that_stored_code_runs_only_after_trust_and_not_after_revoking(
     model = lambda_model(tmp_path / "stored.keras", eval(f"lambda x: (open({place!r}, 'w').close(), x)[1]"))
     marker.unlink(missing_ok=True)
     open_file(qtbot, fresh_window, model)
-    fresh_window.desk.show_code("stored")
-    assert "open" in fresh_window.desk.stored.listing.toPlainText()
+    fresh_window.code.show_code("stored")
+    assert "open" in fresh_window.code.stored.listing.toPlainText()
     assert not marker.exists()
-    qtbot.mouseClick(fresh_window.desk.stored.trust, LEFT)
-    qtbot.mouseClick(fresh_window.desk.stored.sure, LEFT)
-    qtbot.waitUntil(lambda: fresh_window.desk.foreign.trusted, timeout=PATIENCE)
+    qtbot.mouseClick(fresh_window.code.stored.trust, LEFT)
+    qtbot.mouseClick(fresh_window.code.stored.sure, LEFT)
+    qtbot.waitUntil(lambda: fresh_window.work.trust.trusted, timeout=PATIENCE)
     planned(qtbot, fresh_window)
     assert marker.exists()
     marker.unlink()
     (entry,) = trust_store.entries()
-    fresh_window.desk.foreign.revoke(entry.digest)
-    qtbot.waitUntil(lambda: not fresh_window.desk.foreign.trusted, timeout=PATIENCE)
+    fresh_window.work.trust.revoke(entry.digest)
+    qtbot.waitUntil(lambda: not fresh_window.work.trust.trusted, timeout=PATIENCE)
     planned(qtbot, fresh_window)
     layer = fresh_window.session.layer("stored")
     assert layer is not None
@@ -152,20 +152,20 @@ def test_that_stored_code_that_kills_the_engine_is_one_sentence_and_is_not_run_a
         patch.delenv("SUTURE_STATE")
         model = lambda_model(tmp_path / "killer.keras", eval(kill))
     open_file(qtbot, fresh_window, model)
-    fresh_window.desk.show_code("stored")
-    sheet = fresh_window.desk.stored
+    fresh_window.code.show_code("stored")
+    sheet = fresh_window.code.stored
     qtbot.mouseClick(sheet.trust, LEFT)
     qtbot.mouseClick(sheet.sure, LEFT)
     qtbot.waitUntil(lambda: bool(sheet.problem.text()), timeout=PATIENCE)
     assert sheet.problem.text().startswith("The engine process ended unexpectedly (code 3)")
-    assert not fresh_window.desk.foreign.trusted
+    assert not fresh_window.work.trust.trusted
     assert trust_store.entries() == ()
-    qtbot.waitUntil(lambda: fresh_window.session.engine_state == "ready", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: fresh_window.work.processes.engine_state == "ready", timeout=PATIENCE)
     before = fresh_window.session.source
     fresh_window.actions_["reload"].trigger()
     qtbot.waitUntil(lambda: fresh_window.session.source is not before, timeout=PATIENCE)
     planned(qtbot, fresh_window)
-    assert fresh_window.session.engine_state == "ready"
+    assert fresh_window.work.processes.engine_state == "ready"
     layer = fresh_window.session.layer("stored")
     assert layer is not None
     assert layer.opaque
@@ -173,7 +173,7 @@ def test_that_stored_code_that_kills_the_engine_is_one_sentence_and_is_not_run_a
 
 def test_that_a_model_is_built_and_opened_from_the_gallery(qtbot: QtBot, fresh_window: MainWindow) -> None:
     fresh_window.actions_["new_application"].trigger()
-    gallery = fresh_window.desk.gallery
+    gallery = fresh_window.sheets.gallery
     gallery.choose("MobileNet")
     for field, text in zip(gallery.fields, ("32", "48", "1", "5"), strict=True):
         field.setText(text)

@@ -25,8 +25,8 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def gallery(qtbot: QtBot, window: MainWindow) -> GallerySheet:
     qtbot.mouseClick(window.welcome.target.new, LEFT)
-    assert window.desk.gallery.isVisible()
-    return window.desk.gallery
+    assert window.sheets.gallery.isVisible()
+    return window.sheets.gallery
 
 
 def shown(gallery: GallerySheet) -> list[str]:
@@ -141,7 +141,7 @@ def test_that_imagenet_weights_made_before_need_neither_engine_nor_network(
 
 def test_that_the_gallery_opens_and_closes_by_keyboard(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
-    gallery = window.desk.gallery
+    gallery = window.sheets.gallery
     assert gallery.isVisible()
     assert gallery.search.hasFocus()
     assert [button for button in gallery.findChildren(QPushButton) if not button.text()] == []

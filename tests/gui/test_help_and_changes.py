@@ -12,11 +12,11 @@ from pytestqt.qtbot import QtBot
 from core.readers.source import Source
 from core.rules import RULES
 from core.service.messages import Apply, OpenModel
-from gui.actions import COMMANDS
 from gui.app import Painter
 from gui.dialogs.help import PAGES, pages
 from gui.main_window import MainWindow
 from gui.widgets import theme as themes
+from gui.widgets.actions import COMMANDS
 from tests.gui.conftest import show
 from tests.gui.hand_made import FakeWorker, source
 from tests.gui.test_window import resize
@@ -29,7 +29,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 def test_that_help_opens_by_its_key_and_shows_every_page(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.keyClick(window, Qt.Key.Key_F1)
-    sheet = window.desk.help
+    sheet = window.sheets.help
     assert sheet.isVisible()
     for stem, title in pages().items():
         assert sheet.show_page(stem)
@@ -39,8 +39,8 @@ def test_that_help_opens_by_its_key_and_shows_every_page(qtbot: QtBot, window: M
 
 def test_that_links_between_pages_stay_in_the_window(qtbot: QtBot, window: MainWindow) -> None:
     window.actions_["help"].trigger()
-    window.desk.help.text.anchorClicked.emit(QUrl("trust.md"))
-    assert window.desk.help.text.toPlainText().startswith("What is never run")
+    window.sheets.help.text.anchorClicked.emit(QUrl("trust.md"))
+    assert window.sheets.help.text.toPlainText().startswith("What is never run")
 
 
 def test_that_every_rule_has_its_line_in_the_help() -> None:
@@ -60,7 +60,7 @@ def test_that_the_keys_in_the_help_are_the_window_s() -> None:
 def test_that_a_page_is_in_the_window_s_colours(window: MainWindow, painter: Painter, theme: themes.Theme) -> None:
     window.actions_["help"].trigger()
     painter.use(theme)
-    document = window.desk.help.text.document()
+    document = window.sheets.help.text.document()
     inks = set()
     block = document.begin()
     while block.isValid():
@@ -154,7 +154,7 @@ def test_that_an_architecture_offers_to_open_its_weights_and_weights_their_archi
     show(qtbot, window, replace(source("net.h5"), kind="weights"))
     assert [link.text() for link in window.banner.links] == ["Open its architecture\u2026"]
     assert window.actions_["open_architecture"].isEnabled()
-    window.files.open_architecture_path("net.json")
+    window.opening.open_architecture_path("net.json")
     qtbot.waitUntil(lambda: bool(window.session.source and window.session.source.weights_path))
     assert reader.bodies(OpenModel)[-1] == OpenModel(path="net.json", weights_path="net.h5")
     assert "weights from net.h5" in window.banner.text.text()

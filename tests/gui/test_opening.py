@@ -14,11 +14,11 @@ from pytestqt.qtbot import QtBot
 from core.errors import FileError
 from core.findings import Finding, NameCode
 from core.service.messages import OpenModel
-from gui.controllers.opened import opened as summary
+from gui.document.settings import Settings
 from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
+from gui.models.opened import opened as summary
 from gui.panels.welcome import samples
-from gui.settings import Settings
 from tests.gui.hand_made import FakeWorker, source
 
 LEFT = Qt.MouseButton.LeftButton
@@ -77,7 +77,7 @@ def test_that_reading_can_be_cancelled(qtbot: QtBot, window: MainWindow, reader:
     window.open_path(str(file))
     assert window.status.cancel.isVisible()
     qtbot.mouseClick(window.status.cancel, LEFT)
-    qtbot.waitUntil(lambda: not window.session.opening)
+    qtbot.waitUntil(lambda: not window.work.opening.path)
     assert reader.restarts == 1
     assert window.pages.currentWidget() is window.welcome
     assert not window.status.cancel.isVisible()
@@ -107,7 +107,7 @@ def test_that_opened_files_are_remembered(qtbot: QtBot, window: MainWindow, sett
     window.open_path(str(file))
     qtbot.waitUntil(lambda: window.session.source is not None)
     assert settings.recent == [str(file)]
-    window.files.close()
+    window.opening.close()
     assert window.pages.currentWidget() is window.welcome
     assert str(file) in [button.toolTip() for button in window.welcome.findChildren(QAbstractButton, "listItem")]
 
@@ -115,7 +115,7 @@ def test_that_opened_files_are_remembered(qtbot: QtBot, window: MainWindow, sett
 def test_that_an_architecture_takes_weights_from_another_file(
     qtbot: QtBot, opened: MainWindow, reader: FakeWorker
 ) -> None:
-    opened.files.open_weights_path("weights.h5")
+    opened.opening.open_weights_path("weights.h5")
     qtbot.waitUntil(lambda: bool(opened.session.source and opened.session.source.weights_path))
     assert reader.bodies(OpenModel)[-1].weights_path == "weights.h5"
     assert "weights from weights.h5" in opened.banner.text.text()

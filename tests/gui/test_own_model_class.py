@@ -73,7 +73,7 @@ def test_that_its_weights_are_laid_beside_the_rebuilt_model(
     rebuilt = tmp_path / "rebuilt.keras"
     rebuilt.touch()
     window = open_source(subclassed(str(tmp_path / "net.keras")))
-    sheet = window.surgery.transfer
+    sheet = window.sheets.transfer
     sheet.way, sheet.pairs = "order", {"hidden": "other"}
     qtbot.mouseClick(start(window), LEFT)
     (dialog,) = window.findChildren(QFileDialog)
@@ -97,17 +97,17 @@ def test_that_a_rebuilt_model_that_cannot_be_opened_leaves_everything_and_is_for
     rebuilt.touch()
     window = open_source(subclassed())
     reader.files[str(rebuilt)] = FileError("rebuilt.keras is damaged.")
-    window.surgery.take_over_into(str(rebuilt))
+    window.rebuilding.take_over_into(str(rebuilt))
     qtbot.waitUntil(lambda: window.banner.text.text() == "rebuilt.keras is damaged.")
     assert window.session.source is not None
     assert window.session.source.graph.opaque
-    qtbot.waitUntil(lambda: window.surgery._taken is None)
+    qtbot.waitUntil(lambda: window.rebuilding._taken is None)
     del reader.files[str(rebuilt)]
     shown: list[str] = []
     window.session.plan_changed.connect(lambda: shown.append(window.session.source.path if window.session.plan else ""))
     window.open_path(str(rebuilt))
     qtbot.waitUntil(lambda: str(rebuilt) in shown)
-    assert not window.surgery.transfer.isVisible()
+    assert not window.sheets.transfer.isVisible()
 
 
 def test_that_a_recipe_that_would_be_lost_is_asked_about_and_staying_forgets_the_other_model(
@@ -117,15 +117,15 @@ def test_that_a_recipe_that_would_be_lost_is_asked_about_and_staying_forgets_the
     rebuilt.touch()
     window = open_source(subclassed())
     window.session.change_recipe(Recipe().plus(make_edit("rename_layer", layer="conv", name="a")), "Rename")
-    window.surgery.take_over_into(str(rebuilt))
+    window.rebuilding.take_over_into(str(rebuilt))
     assert window.unsaved.sheet.isVisible()
     qtbot.keyClick(window.unsaved.sheet, Qt.Key.Key_Escape)
-    assert window.surgery._taken is None
+    assert window.rebuilding._taken is None
     assert window.session.source is not None
     assert window.session.source.graph.opaque
-    window.surgery.take_over_into(str(rebuilt))
+    window.rebuilding.take_over_into(str(rebuilt))
     window.unsaved.sheet.discard_wanted.emit()
-    qtbot.waitUntil(lambda: window.surgery.transfer.isVisible())
+    qtbot.waitUntil(lambda: window.sheets.transfer.isVisible())
     assert window.session.source.path == str(rebuilt)
 
 
@@ -167,13 +167,13 @@ def test_that_a_subclassed_model_gives_its_weights_to_a_rebuilt_one(
     qtbot.waitUntil(lambda: real_window.banner.tone == "error", timeout=PATIENCE)
     assert "connected is not known" in real_window.banner.text.text()
     real_window.session.undo_stack.undo()
-    real_window.surgery.take_over_into(str(tmp_path / "rebuilt.keras"))
-    sheet = real_window.surgery.transfer
+    real_window.rebuilding.take_over_into(str(tmp_path / "rebuilt.keras"))
+    sheet = real_window.sheets.transfer
     qtbot.waitUntil(lambda: sheet.isVisible() and sheet.apply.isEnabled(), timeout=PATIENCE)
     assert [row.source for row in sheet.model.rows if not row.source] == []
     qtbot.mouseClick(sheet.apply, LEFT)
     planned(qtbot, real_window)
-    with qtbot.waitSignal(real_window.session.export_finished, timeout=PATIENCE):
+    with qtbot.waitSignal(real_window.work.exporting.finished, timeout=PATIENCE):
         real_window.export_to(str(tmp_path / "taken.keras"))
     taken = keras.saving.load_model(tmp_path / "taken.keras")
     np.testing.assert_allclose(taken(given), net(given), rtol=1e-5, atol=1e-6)

@@ -2,7 +2,7 @@
 
 from pytestqt.qtbot import QtBot
 
-from gui.controllers.service import Service
+from gui.document.service import Service
 from tests.gui.hand_made import FakeWorker
 
 

@@ -7,7 +7,8 @@ from core.errors import Cancelled, FileError, OwnFault, RecipeError
 from core.recipes import gestures
 from core.recipes.recipe import Recipe
 from core.service.messages import Apply, MakePlan, OpenModel, SetSource, Warm
-from gui.session import Session
+from gui.document.session import Session
+from gui.document.work import Work
 from tests.gui.hand_made import FakeWorker, source, steps
 
 ORIGINAL = (96, 96, 3)
@@ -20,8 +21,8 @@ def resize(session: Session, size: int, burst: str = "") -> None:
 
 
 @pytest.fixture
-def ready(qtbot: QtBot, session: Session) -> Session:
-    session.start_processes()
+def ready(work: Work, qtbot: QtBot, session: Session) -> Session:
+    work.start()
     session.set_source(source())
     qtbot.waitUntil(lambda: session.plan is not None)
     return session
@@ -35,34 +36,34 @@ def test_that_a_source_is_shown_before_the_engine_has_answered(session: Session,
 
 
 def test_that_opening_asks_the_reader_and_then_the_engine(
-    qtbot: QtBot, session: Session, reader: FakeWorker, engine: FakeWorker
+    work: Work, qtbot: QtBot, session: Session, reader: FakeWorker, engine: FakeWorker
 ) -> None:
-    session.start_processes()
+    work.start()
     with qtbot.waitSignal(session.source_changed):
-        session.open_path("some.keras")
+        work.opening.begin("some.keras")
     assert reader.bodies(OpenModel) == [OpenModel(path="some.keras")]
     qtbot.waitUntil(lambda: session.plan is not None)
     assert [body.source.path for body in engine.bodies(SetSource)] == ["some.keras"]
 
 
 def test_that_the_engine_waits_until_the_first_file_is_read(
-    qtbot: QtBot, session: Session, reader: FakeWorker, engine: FakeWorker
+    work: Work, qtbot: QtBot, session: Session, reader: FakeWorker, engine: FakeWorker
 ) -> None:
     reader.hold = True
-    session.open_path("some.keras")
-    session.start_processes()
+    work.opening.begin("some.keras")
+    work.start()
     assert not engine.alive
     reader.hold = False
-    qtbot.waitUntil(lambda: session.engine_state == "ready")
+    qtbot.waitUntil(lambda: work.processes.engine_state == "ready")
     assert isinstance(engine.sent[0], Warm)
 
 
 def test_that_a_file_that_cannot_be_read_is_one_sentence_and_the_old_one_stays(
-    qtbot: QtBot, ready: Session, reader: FakeWorker
+    work: Work, qtbot: QtBot, ready: Session, reader: FakeWorker
 ) -> None:
     reader.files["bad.keras"] = FileError("bad.keras is not a model.", code="file.damaged")
     with qtbot.waitSignal(ready.problem) as said:
-        ready.open_path("bad.keras")
+        work.opening.begin("bad.keras")
     assert said.args is not None
     assert said.args[0] == "bad.keras is not a model."
     assert ready.source == source()
@@ -147,7 +148,7 @@ def test_that_a_refused_recipe_is_kept_and_its_sentence_known(qtbot: QtBot, read
 
 
 def test_that_an_engine_that_dies_is_started_again_and_says_so(
-    qtbot: QtBot, ready: Session, engine: FakeWorker
+    work: Work, qtbot: QtBot, ready: Session, engine: FakeWorker
 ) -> None:
     engine.hold = True
     resize(ready, 64)
@@ -156,52 +157,56 @@ def test_that_an_engine_that_dies_is_started_again_and_says_so(
     qtbot.waitUntil(lambda: ready.refusal is not None)
     assert engine.alive
     assert steps(ready.recipe)
-    qtbot.waitUntil(lambda: ready.engine_state == "ready")
+    qtbot.waitUntil(lambda: work.processes.engine_state == "ready")
 
 
 def test_that_an_engine_that_dies_again_and_again_is_left_alone(
-    qtbot: QtBot, session: Session, engine: FakeWorker
+    work: Work, qtbot: QtBot, session: Session, engine: FakeWorker
 ) -> None:
     engine.hold = True
-    session.start_processes()
+    work.start()
     for _ in range(5):
         engine.die(OwnFault("The engine process ended unexpectedly."))
-        session.engine.poll()
-    assert session.engine_state == "failed"
+        work.processes.engine.poll()
+    assert work.processes.engine_state == "failed"
     assert len(engine.bodies(Warm)) == 3
 
 
 def test_that_a_cancelled_export_ends_the_engine_and_a_new_one_warms_up(
-    qtbot: QtBot, ready: Session, engine: FakeWorker
+    work: Work, qtbot: QtBot, ready: Session, engine: FakeWorker
 ) -> None:
     engine.hold = True
-    ready.export("out.keras", verify=True)
-    with qtbot.waitSignal(ready.export_failed) as failed:
-        ready.cancel_work()
+    work.exporting.begin("out.keras", verify=True)
+    with qtbot.waitSignal(work.exporting.failed) as failed:
+        work.exporting.cancel()
     assert failed.args is not None
     assert isinstance(failed.args[0], Cancelled)
     assert engine.restarts == 1
     engine.hold = False
-    qtbot.waitUntil(lambda: ready.engine_state == "ready")
-    assert not ready.exporting
+    qtbot.waitUntil(lambda: work.processes.engine_state == "ready")
+    assert not work.exporting.path
 
 
-def test_that_an_export_reports_progress_and_its_end(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:
+def test_that_an_export_reports_progress_and_its_end(
+    work: Work, qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
     engine.hold = True
     heard: list[tuple[str, float]] = []
-    ready.export_progress.connect(lambda stage, fraction: heard.append((stage, fraction)))
-    ready.export("out.keras", verify=False)
+    work.exporting.progress.connect(lambda stage, fraction: heard.append((stage, fraction)))
+    work.exporting.begin("out.keras", verify=False)
     engine.progress("writing", 0.5)
     qtbot.waitUntil(lambda: heard == [("writing", 0.5)])
     engine.hold = False
-    with qtbot.waitSignal(ready.export_finished):
+    with qtbot.waitSignal(work.exporting.finished):
         pass
     assert engine.bodies(Apply) == [Apply(recipe=Recipe(), out="out.keras", verify=False)]
 
 
-def test_that_a_change_during_an_export_is_planned_afterwards(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:
+def test_that_a_change_during_an_export_is_planned_afterwards(
+    work: Work, qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
     engine.hold = True
-    ready.export("out.keras", verify=False)
+    work.exporting.begin("out.keras", verify=False)
     resize(ready, 64)
     assert engine.bodies(MakePlan) == []
     engine.hold = False
@@ -219,15 +224,15 @@ def test_that_closing_forgets_the_model_and_its_recipe(ready: Session) -> None:
     assert ready.undo_stack.count() == 0
 
 
-def test_that_an_idle_session_polls_nothing(qtbot: QtBot, ready: Session) -> None:
-    qtbot.waitUntil(lambda: not ready.planning and not ready.engine.busy)
-    qtbot.waitUntil(lambda: not ready.engine._timer.isActive())
+def test_that_an_idle_session_polls_nothing(work: Work, qtbot: QtBot, ready: Session) -> None:
+    qtbot.waitUntil(lambda: not ready.planning and not work.processes.engine.busy)
+    qtbot.waitUntil(lambda: not work.processes.engine._timer.isActive())
 
 
-def test_that_a_session_that_ends_keeps_no_undo_commands(ready: Session) -> None:
+def test_that_a_session_that_ends_keeps_no_undo_commands(work: Work, ready: Session) -> None:
     """Garbage collection of a stack that still holds Python's commands ends the process (found with PySide6 6.11)."""
     resize(ready, 64)
     resize(ready, 128)
-    ready.stop_processes()
+    work.stop()
     assert ready.undo_stack.count() == 0
     assert ready.recipe.edits

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from gui.settings import Settings
+from gui.document.settings import Settings
 
 
 def test_that_settings_come_back_with_their_types(tmp_path: Path) -> None:

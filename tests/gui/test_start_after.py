@@ -170,7 +170,7 @@ def test_that_the_tail_is_planned_written_and_equal_to_the_whole_behind_its_star
     assert any("stem also leads past the cut" in one.message for one in real_window.session.findings)
     assert not real_window.banner.isVisible()
     out = tmp_path / "tail.keras"
-    with qtbot.waitSignal(real_window.session.export_finished, timeout=PATIENCE):
+    with qtbot.waitSignal(real_window.work.exporting.finished, timeout=PATIENCE):
         real_window.export_to(str(out))
     inner = keras.Model(image, [deep, stem])
     given = np.random.default_rng(7).normal(size=(2, 12, 12, 3)).astype("float32")

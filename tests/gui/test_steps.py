@@ -18,7 +18,7 @@ LEFT = Qt.MouseButton.LeftButton
 def use(qtbot: QtBot, window: MainWindow, file: str) -> Preset:
     """Take a preset from the sheet by its button, with the words that it shows there."""
     window.actions_["presets"].trigger()
-    sheet = window.surgery.presets
+    sheet = window.sheets.presets
     (preset,) = [one for one in sheet.presets if one.file == file]
     button = sheet.buttons[sheet.presets.index(preset)]
     qtbot.waitUntil(button.isEnabled)

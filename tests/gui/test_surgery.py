@@ -19,9 +19,9 @@ from gui.panels.input import InputRow
 from gui.panels.keep import parsed as classes_of
 from gui.panels.keep import read_labels
 from gui.panels.legal import size_words
+from gui.panels.three_states import states
 from gui.widgets.arguments import parsed
 from gui.widgets.fields import Choice
-from gui.widgets.three_states import states
 from tests.gui.hand_made import FakeWorker, model, steps
 
 LEFT = Qt.MouseButton.LeftButton
@@ -47,11 +47,11 @@ def pick(choice: Choice, key: str) -> None:
 
 def test_that_an_adapter_is_one_step_and_changing_it_stays_one(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
     way(qtbot, row, "adapt")
-    for field, text in zip(row.adapt.shape.fields, ("200", "180", "3"), strict=True):
+    for field, text in zip(row.adapt.form.numbers("shape"), ("200", "180", "3"), strict=True):
         field.setText(text)
     qtbot.mouseClick(row.adapt.apply, LEFT)
-    pick(row.adapt.fit, "letterbox")
-    pick(row.adapt.interpolation, "bicubic")
+    pick(row.adapt.form.choice("fit"), "letterbox")
+    pick(row.adapt.form.choice("interpolation"), "bicubic")
     qtbot.mouseClick(row.adapt.apply, LEFT)
     (edit,) = steps(opened.session.recipe)
     assert (tag(edit), edit.fit, edit.shape, edit.interpolation) == (
@@ -63,9 +63,9 @@ def test_that_an_adapter_is_one_step_and_changing_it_stays_one(qtbot: QtBot, ope
 
 def test_that_padding_to_a_multiple_says_so_and_crops_back(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
     way(qtbot, row, "adapt")
-    pick(row.adapt.fit, "pad")
-    row.adapt.padded.setChecked(True)
-    row.adapt.multiple.setText("64")
+    pick(row.adapt.form.choice("fit"), "pad")
+    row.adapt.form.box("multiple").setChecked(True)
+    row.adapt.form.show_values({"multiple": 64})
     qtbot.mouseClick(row.adapt.apply, LEFT)
     (edit,) = steps(opened.session.recipe)
     assert (edit.fit, edit.multiple, edit.crop_back) == ("pad", 64, True)
@@ -74,7 +74,7 @@ def test_that_padding_to_a_multiple_says_so_and_crops_back(qtbot: QtBot, opened:
 def test_that_channels_and_sizes_have_an_adapter_each(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
     way(qtbot, row, "adapt")
     qtbot.mouseClick(row.adapt.apply, LEFT)
-    pick(row.adapt.fit, "repeat")
+    pick(row.adapt.form.choice("fit"), "repeat")
     qtbot.mouseClick(row.adapt.apply, LEFT)
     assert [(edit.fit, edit.shape[-1]) for edit in steps(opened.session.recipe)] == [("resize", 3), ("repeat", 1)]
 
@@ -82,11 +82,11 @@ def test_that_channels_and_sizes_have_an_adapter_each(qtbot: QtBot, opened: Main
 def test_that_a_front_holds_the_layers_of_its_list(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
     way(qtbot, row, "front")
     qtbot.mouseClick(row.front.add, LEFT)
-    form = opened.surgery.layers.form
+    form = opened.layers.form
     qtbot.waitUntil(lambda: form.layer_class is not None)
     form.kind.setCurrentIndex(form.kind.findText("Dropout"))
     assert not form.apply.isEnabled()
-    rate = form.form.fields["rate"].widget
+    rate = form.form.form.widget("rate")
     assert isinstance(rate, QLineEdit)
     qtbot.keyClicks(rate, "0.2")
     qtbot.mouseClick(form.apply, LEFT)
@@ -106,7 +106,7 @@ def test_that_a_front_holds_the_layers_of_its_list(qtbot: QtBot, opened: MainWin
     [
         (LegalSizes("a", 32, 1, None, ""), "Smallest 32, any size from there"),
         (LegalSizes("a", 64, 32, None, ""), "Multiples of 32, from 64"),
-        (LegalSizes("a", 224, None, 224, "fc1: one size"), "Only 224 \u00d7 224 \u2013 fc1: one size"),
+        (LegalSizes("a", 224, None, 224, "fc1: one size"), "Only 224\u00d7224 \u2013 fc1: one size"),
         (LegalSizes("a", None, None, None, ""), ""),
     ],
 )
@@ -200,7 +200,7 @@ def entry(menu: QMenu, text: str) -> None:
 
 def menu_of(window: MainWindow, path: str) -> QMenu:
     menu = QMenu(window)
-    window.surgery.layers.fill(menu, path)
+    window.layers.fill(menu, path)
     return menu
 
 
@@ -226,13 +226,13 @@ def test_that_layers_with_two_inputs_and_inputs_cannot_be_removed(opened: MainWi
 
 def test_that_inserting_before_goes_behind_the_feeder(qtbot: QtBot, opened: MainWindow) -> None:
     entry(menu_of(opened, "backbone/block1_relu"), "Insert before\u2026")
-    form = opened.surgery.layers.form
+    form = opened.layers.form
     qtbot.waitUntil(lambda: form.layer_class is not None)
     for name, text in (("filters", "8"), ("kernel_size", "3, 5")):
-        widget = form.form.fields[name].widget
+        widget = form.form.form.widget(name)
         assert isinstance(widget, QLineEdit)
         qtbot.keyClicks(widget, text)
-    bias = form.form.fields["use_bias"].widget
+    bias = form.form.form.widget("use_bias")
     assert isinstance(bias, QCheckBox)
     bias.setChecked(False)
     form.name.setText("fresh")
@@ -247,9 +247,9 @@ def test_that_inserting_before_goes_behind_the_feeder(qtbot: QtBot, opened: Main
 
 def test_that_replacing_by_the_same_class_names_what_changed_only(qtbot: QtBot, opened: MainWindow) -> None:
     entry(menu_of(opened, "backbone/block1_conv1"), "Replace\u2026")
-    form = opened.surgery.layers.form
+    form = opened.layers.form
     qtbot.waitUntil(lambda: form.layer_class is not None)
-    activation = form.form.fields["activation"].widget
+    activation = form.form.form.widget("activation")
     assert isinstance(activation, Choice)
     pick(activation, "relu")
     qtbot.mouseClick(form.apply, LEFT)
@@ -260,7 +260,7 @@ def test_that_replacing_by_the_same_class_names_what_changed_only(qtbot: QtBot, 
 def test_that_a_name_that_is_taken_is_refused_before_it_is_a_step(qtbot: QtBot, opened: MainWindow) -> None:
     opened.session.select("hidden")
     opened.actions_["rename_layer"].trigger()
-    sheet = opened.surgery.layers.rename_sheet
+    sheet = opened.layers.rename_sheet
     sheet.name.setText("predictions")
     assert "already" in sheet.problem.text()
     assert not sheet.apply.isEnabled()
@@ -308,7 +308,7 @@ def test_that_presets_show_which_fit_and_one_is_one_step_of_undo(
     qtbot: QtBot, opened: MainWindow, engine: FakeWorker
 ) -> None:
     opened.actions_["presets"].trigger()
-    sheet = opened.surgery.presets
+    sheet = opened.sheets.presets
     titles = [preset.title for preset in sheet.presets]
     gray, cut = titles.index("Gray input"), titles.index("Features at a named layer")
     qtbot.waitUntil(lambda: sheet.buttons[gray].isEnabled())
@@ -331,7 +331,7 @@ def test_that_a_preset_takes_the_selected_layer_for_one_that_is_not_there() -> N
 def test_that_both_sides_are_seen_before_weights_are_transferred(
     qtbot: QtBot, opened: MainWindow, engine: FakeWorker
 ) -> None:
-    sheet = opened.surgery.transfer
+    sheet = opened.sheets.transfer
     sheet.look_at("other.keras")
     sheet.open(sheet.choose)
     qtbot.waitUntil(lambda: sheet.model.rowCount() == 4)
@@ -353,7 +353,7 @@ def test_that_both_sides_are_seen_before_weights_are_transferred(
 def test_that_the_matching_model_keeps_the_rules_of_models(
     qtmodeltester: object, opened: MainWindow, qtbot: QtBot
 ) -> None:
-    sheet = opened.surgery.transfer
+    sheet = opened.sheets.transfer
     sheet.look_at("other.keras")
     qtbot.waitUntil(lambda: sheet.model.rowCount() == 4)
     qtmodeltester.check(sheet.model)  # type: ignore[attr-defined]
@@ -361,7 +361,7 @@ def test_that_the_matching_model_keeps_the_rules_of_models(
 
 def test_that_rules_are_compared_on_ones_own_files(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:
     opened.session.change_recipe(Recipe().plus(make_edit("change_input", shape=[96, 96, 1])), "Gray")
-    sheet = opened._comparison()
+    sheet = opened.sheets.comparison
     sheet.begin(number=1)
     sheet.use(["a.npy", "b.png"])
     qtbot.waitUntil(lambda: len(sheet.buttons) == 2)
@@ -376,15 +376,15 @@ def test_that_verification_on_ones_own_files_ranks_layers_by_drift(
 
     out = tmp_path / "out.keras"
     out.write_bytes(b"x")
-    opened.files._last_out = str(out)
-    opened.surgery.verify_on(["mine.npy"])
-    qtbot.waitUntil(lambda: not opened.session.verifying)
+    opened.exporting._last_out = str(out)
+    opened.exporting.verify_on(["mine.npy"])
+    qtbot.waitUntil(lambda: not opened.work.verifying.path)
     assert engine.bodies(Verify)[-1].inputs == ("mine.npy",)
     drifts = (("hidden", 0.01), ("backbone/stem_conv", 0.3))
-    opened.files.sheet.on_verified(
+    opened.exporting.sheet.on_verified(
         Verification(True, True, True, (ContractResult("new == old", 0.3, exact=False),), drift_by_layer=drifts)
     )
-    drift = opened.files.sheet.drift
+    drift = opened.exporting.sheet.drift
     assert drift is not None
     assert [button.toolTip() for button in drift.buttons] == ["backbone/stem_conv", "hidden"]
     qtbot.mouseClick(drift.buttons[0], LEFT)

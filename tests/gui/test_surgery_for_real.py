@@ -47,7 +47,7 @@ def test_that_a_forbidden_size_is_settled_transferred_and_verified_on_own_inputs
     assert plan.inputs[0].shape == (None, 48, 48, 3)
     assert {fate.fate for fate in plan.fates} == {"copied"}
     # the same weights again, out of the file itself
-    sheet = window.surgery.transfer
+    sheet = window.sheets.transfer
     sheet.look_at(str(samples / "digits_vgg.keras"))
     qtbot.waitUntil(lambda: sheet.apply.isEnabled(), timeout=PATIENCE)
     assert {row.fate for row in sheet.model.rows} == {"copied"}
@@ -59,8 +59,8 @@ def test_that_a_forbidden_size_is_settled_transferred_and_verified_on_own_inputs
     with qtbot.waitSignal(window.export_finished, timeout=PATIENCE):
         window.export_to(str(out))
     np.save(tmp_path / "mine.npy", np.random.default_rng(0).uniform(0, 255, (2, 48, 48, 3)).astype("float32"))
-    with qtbot.waitSignal(window.session.verify_finished, timeout=PATIENCE) as verified:
-        window.surgery.verify_on([str(tmp_path / "mine.npy")])
+    with qtbot.waitSignal(window.work.verifying.finished, timeout=PATIENCE) as verified:
+        window.exporting.verify_on([str(tmp_path / "mine.npy")])
     assert verified.args is not None
     assert verified.args[0].ok
 
@@ -70,11 +70,11 @@ def test_that_the_engine_names_its_layers_and_says_which_presets_fit(
 ) -> None:
     window = real_window
     open_and_plan(qtbot, window, samples / "digits_residual.keras")
-    window.surgery.layers.insert("stem_relu")
-    form = window.surgery.layers.form
+    window.layers.insert("stem_relu")
+    form = window.layers.form
     qtbot.waitUntil(lambda: form.layer_class is not None, timeout=PATIENCE)
     form.kind.setCurrentIndex(form.kind.findText("SpatialDropout2D"))
-    form.form.fields["rate"].show(0.25)
+    form.form.form.show_values({"rate": 0.25})
     form._refresh()
     qtbot.mouseClick(form.apply, LEFT)
     planned(qtbot, window)
@@ -84,7 +84,7 @@ def test_that_the_engine_names_its_layers_and_says_which_presets_fit(
     (fresh,) = [layer for _, layer in plan.graph.walk() if layer.class_name == "SpatialDropout2D"]
     assert fresh.config["rate"] == 0.25
     window.actions_["presets"].trigger()
-    sheet = window.surgery.presets
+    sheet = window.sheets.presets
     fits = dict(zip([preset.title for preset in sheet.presets], sheet.buttons, strict=True))
     qtbot.waitUntil(lambda: fits["Gray input"].isEnabled(), timeout=PATIENCE)
     assert not fits["Pad the input"].isEnabled()
@@ -107,7 +107,7 @@ def test_that_a_step_reads_its_file_anew_after_reload_and_a_damaged_one_is_only_
     edit = make_edit("transfer_weights", file=str(donor))
     session.gesture(lambda recipe: recipe.plus(edit), edit.summary())
     planned(qtbot, window)
-    worker: Any = session.engine._worker
+    worker: Any = window.work.processes.engine._worker
     pid = worker.pid
 
     def refusal() -> str:
@@ -117,8 +117,8 @@ def test_that_a_step_reads_its_file_anew_after_reload_and_a_damaged_one_is_only_
     for content, refused in ((without_text_types(good), True), (good, False)):
         donor.write_bytes(content)
         with qtbot.waitSignal(session.source_changed, timeout=PATIENCE):
-            window.desk.reload()
+            window.opening.reload()
         qtbot.waitUntil(lambda: session.recipe.edits == (edit,) and not session.planning, timeout=PATIENCE)
         assert ("the reading process ended" in refusal()) == bool(refusal()) == refused
         assert worker.pid == pid
-        assert session.engine_state == "ready"
+        assert window.work.processes.engine_state == "ready"

@@ -10,9 +10,9 @@ from pytestqt.qtbot import QtBot
 from core.recipes.gestures import make_edit
 from core.recipes.recipe import Recipe, from_json, to_json
 from core.service.messages import OpenModel
-from gui.controllers.unsaved import Keeper
+from gui.controllers.recovery import Keeper
+from gui.document.session import Session
 from gui.main_window import MainWindow
-from gui.session import Session
 from tests.gui.hand_made import FakeWorker, source
 
 LEFT = Qt.MouseButton.LeftButton
@@ -57,7 +57,7 @@ def test_that_closing_with_an_unsaved_recipe_asks_and_cancel_stays(qtbot: QtBot,
     qtbot.keyClick(edited.unsaved.sheet, Qt.Key.Key_Escape)
     assert not asks(edited)
     assert edited.session.recipe.edits == (EDIT,)
-    assert edited.session.reader.alive
+    assert edited.work.processes.reader.alive
 
 
 def test_that_discarding_closes_the_window(qtbot: QtBot, edited: MainWindow) -> None:
@@ -68,7 +68,7 @@ def test_that_discarding_closes_the_window(qtbot: QtBot, edited: MainWindow) -> 
     assert edited.focusWidget() is sheet.discard
     qtbot.keyClick(sheet.discard, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: not edited.isVisible())
-    assert not edited.session.reader.alive
+    assert not edited.work.processes.reader.alive
 
 
 def test_that_opening_another_file_asks_first_and_goes_on_when_discarded(
@@ -101,7 +101,7 @@ def test_that_saving_again_takes_the_same_file_and_asks_nothing(
     qtbot: QtBot, edited: MainWindow, other: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "recipe.json"
-    edited.files.save_recipe_to(str(file))
+    edited.recipes.save_recipe_to(str(file))
     edited.session.gesture(lambda recipe: recipe.plus(EDIT, EDIT), "Twice")
     edited.open_path(other)
     qtbot.mouseClick(edited.unsaved.sheet.save, LEFT)
@@ -119,13 +119,13 @@ def test_that_the_title_says_whether_something_is_unsaved(opened: MainWindow, tm
     assert not opened.isWindowModified()
     opened.session.undo_stack.redo()
     assert opened.isWindowModified()
-    opened.files.save_recipe_to(str(tmp_path / "recipe.json"))
+    opened.recipes.save_recipe_to(str(tmp_path / "recipe.json"))
     assert not opened.isWindowModified()
 
 
 def test_that_a_save_that_fails_loses_nothing(qtbot: QtBot, edited: MainWindow, other: str, tmp_path: Path) -> None:
     edited.open_path(other)
-    edited.files.save_recipe_to(str(tmp_path / "missing" / "kept.json"))
+    edited.recipes.save_recipe_to(str(tmp_path / "missing" / "kept.json"))
     assert asks(edited)
     assert edited.session.recipe.edits == (EDIT,)
     assert edited.banner.tone == "error"
@@ -136,29 +136,29 @@ def test_that_a_recipe_that_is_elsewhere_too_or_gone_is_not_asked_about(
     qtbot: QtBot, edited: MainWindow, tmp_path: Path, how: str
 ) -> None:
     if how == "saved":
-        edited.files.save_recipe_to(str(tmp_path / "recipe.json"))
+        edited.recipes.save_recipe_to(str(tmp_path / "recipe.json"))
     elif how == "exported":
         with qtbot.waitSignal(edited.export_finished):
             edited.export_to(str(tmp_path / "out.keras"))
     else:
         edited.actions_["undo"].trigger()
-    edited.files.close()
+    edited.opening.close()
     assert not asks(edited)
     assert edited.session.source is None
 
 
 def test_that_an_edit_after_saving_is_asked_about(edited: MainWindow, tmp_path: Path) -> None:
-    edited.files.save_recipe_to(str(tmp_path / "recipe.json"))
+    edited.recipes.save_recipe_to(str(tmp_path / "recipe.json"))
     edited.session.clear_recipe()
     edited.session.gesture(lambda recipe: recipe.plus(EDIT, EDIT), "Twice")
-    edited.files.close()
+    edited.opening.close()
     assert asks(edited)
     assert edited.session.source is not None
 
 
 def test_that_reloading_keeps_what_was_saved_as_saved(qtbot: QtBot, edited: MainWindow, tmp_path: Path) -> None:
-    edited.files.save_recipe_to(str(tmp_path / "recipe.json"))
-    edited.desk.reload()
+    edited.recipes.save_recipe_to(str(tmp_path / "recipe.json"))
+    edited.opening.reload()
     qtbot.waitUntil(lambda: edited.session.recipe.edits == (EDIT,) and not edited.session.planning)
     assert not edited.session.unsaved
 
@@ -178,12 +178,12 @@ def test_that_an_unsaved_recipe_lies_in_a_file_until_it_is_saved(
     qtbot: QtBot, edited: MainWindow, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    edited.unsaved.keep_safe(state)
+    edited.recovery.keep_safe(state)
     edited.session.gesture(lambda recipe: recipe.plus(EDIT), "Again")
     qtbot.waitUntil(lambda: bool(list(state.glob("*.json"))))
     (file,) = state.glob("*.json")
     assert EDIT.layers[0] in file.read_text(encoding="utf-8")
-    edited.files.save_recipe_to(str(tmp_path / "recipe.json"))
+    edited.recipes.save_recipe_to(str(tmp_path / "recipe.json"))
     qtbot.waitUntil(lambda: not file.exists())
 
 
@@ -191,7 +191,7 @@ def test_that_a_recipe_left_behind_is_offered_and_restored(qtbot: QtBot, window:
     model = tmp_path / "digits.keras"
     model.touch()
     left_behind(tmp_path, model)
-    window.unsaved.keep_safe(tmp_path)
+    window.recovery.keep_safe(tmp_path)
     assert window.banner.text.text() == "Suture ended before 1 step for digits.keras could be saved."
     (restore, _) = window.banner.links
     assert isinstance(restore, QPushButton)
@@ -206,7 +206,7 @@ def test_that_a_recipe_left_behind_is_forgotten_when_discarded(
     model = tmp_path / "digits.keras"
     model.touch()
     file = left_behind(tmp_path, model)
-    window.unsaved.keep_safe(tmp_path)
+    window.recovery.keep_safe(tmp_path)
     qtbot.mouseClick(window.banner.links[1], LEFT)
     assert not file.exists()
     assert not window.banner.isVisible()

@@ -156,25 +156,25 @@ def test_that_steps_are_switched_removed_and_moved_by_undoable_gestures(qtbot: Q
 def test_that_a_recipe_is_saved_and_loaded(qtbot: QtBot, opened: MainWindow, tmp_path: Path) -> None:
     resize(qtbot, opened, 64)
     file = tmp_path / "recipe.json"
-    opened.files.save_recipe_to(str(file))
+    opened.recipes.save_recipe_to(str(file))
     assert file.read_text(encoding="utf-8") == to_json(opened.session.recipe)
     saved = opened.session.recipe
     opened.session.clear_recipe()
-    opened.files.load_recipe_from(str(file))
+    opened.recipes.load_recipe_from(str(file))
     assert opened.session.recipe == saved
 
 
 def test_that_a_loaded_recipe_may_say_a_rules_fields_beside_it(opened: MainWindow, tmp_path: Path) -> None:
     file = tmp_path / "recipe.json"
     file.write_text('{"edits": [{"do": "set_rule", "weight": "a/kernel", "rule": "initialize", "seed": 3}]}')
-    opened.files.load_recipe_from(str(file))
+    opened.recipes.load_recipe_from(str(file))
     assert opened.session.recipe == load_recipe(file)
 
 
 def test_that_a_recipe_is_saved_as_a_program(qtbot: QtBot, opened: MainWindow, tmp_path: Path) -> None:
     resize(qtbot, opened, 64)
     assert opened.actions_["save_script"].isEnabled()
-    opened.files.save_script_to(str(tmp_path / "adapt"))
+    opened.recipes.save_script_to(str(tmp_path / "adapt"))
     text = (tmp_path / "adapt.py").read_text(encoding="utf-8")
     compile(text, "adapt.py", "exec")
     assert to_json(opened.session.recipe) in text
@@ -184,7 +184,7 @@ def test_that_a_recipe_is_saved_as_a_program(qtbot: QtBot, opened: MainWindow, t
 def test_that_a_file_that_is_no_recipe_is_one_sentence(opened: MainWindow, tmp_path: Path, text: str) -> None:
     file = tmp_path / "recipe.json"
     file.write_text(text, encoding="utf-8")
-    opened.files.load_recipe_from(str(file))
+    opened.recipes.load_recipe_from(str(file))
     assert opened.banner.tone == "error"
     assert opened.banner.text.text().startswith("recipe.json is not a recipe")
     assert opened.session.recipe == Recipe()
@@ -198,7 +198,7 @@ def test_that_an_export_shows_progress_then_what_keras_says(
 ) -> None:
     engine.hold = True
     opened.export_to(str(tmp_path / "out"))
-    sheet = opened.files.sheet
+    sheet = opened.exporting.sheet
     assert sheet.isVisible()
     assert not opened.actions_["export"].isEnabled()
     engine.progress("writing kernel", 0.25)
@@ -221,7 +221,7 @@ def test_that_export_asks_for_a_name_that_is_not_the_source_s(qtbot: QtBot, open
     assert [Path(path).name for path in dialog.selectedFiles()] == ["digits-adapted.keras"]
     with qtbot.waitSignal(opened.export_finished):
         dialog.accept()
-    assert opened.files.sheet.title.text() == "digits-adapted.keras was written"
+    assert opened.exporting.sheet.title.text() == "digits-adapted.keras was written"
 
 
 def test_that_an_export_that_fails_its_check_says_where_it_is_kept(
@@ -231,7 +231,7 @@ def test_that_an_export_that_fails_its_check_says_where_it_is_kept(
     engine.fails = "stem/kernel does not hold the planned values (1 arrays differ)."
     with qtbot.waitSignal(opened.export_finished):
         opened.export_to(str(tmp_path / "out.keras"))
-    sheet = opened.files.sheet
+    sheet = opened.exporting.sheet
     assert sheet.title.text() == "out.keras failed verification"
     assert "Kept as out.keras.unverified" in sheet.subtitle.text()
     assert "stem/kernel does not hold the planned values (1 arrays differ)." in sheet.subtitle.text()
@@ -244,27 +244,27 @@ def test_that_an_export_without_a_check_says_so(
     opened.settings.verify_after_export = False
     with qtbot.waitSignal(opened.export_finished):
         opened.export_to(str(tmp_path / "out.keras"))
-    assert opened.files.sheet.title.text() == "out.keras was written, not verified"
+    assert opened.exporting.sheet.title.text() == "out.keras was written, not verified"
 
 
 def test_that_an_export_can_be_cancelled(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:
     engine.hold = True
     opened.export_to("out.h5")
-    qtbot.mouseClick(opened.files.sheet.cancel, LEFT)
-    qtbot.waitUntil(lambda: not opened.session.exporting)
-    assert not opened.files.sheet.isVisible()
+    qtbot.mouseClick(opened.exporting.sheet.cancel, LEFT)
+    qtbot.waitUntil(lambda: not opened.work.exporting.path)
+    assert not opened.exporting.sheet.isVisible()
     engine.hold = False
-    qtbot.waitUntil(lambda: opened.session.engine_state == "ready")
+    qtbot.waitUntil(lambda: opened.work.processes.engine_state == "ready")
 
 
 def test_that_a_refused_export_is_one_sentence(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:
     engine.refuse = PlanRefused("The plan has 1 error, so nothing was written.")
     opened.export_to("out.keras")
-    qtbot.waitUntil(lambda: opened.files.sheet.title.text() == "Nothing was written")
-    assert opened.files.sheet.subtitle.text() == "The plan has 1 error, so nothing was written."
+    qtbot.waitUntil(lambda: opened.exporting.sheet.title.text() == "Nothing was written")
+    assert opened.exporting.sheet.subtitle.text() == "The plan has 1 error, so nothing was written."
 
 
 def test_that_a_written_file_can_be_verified_again(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:
-    opened.files.verify_path("out.keras")
-    qtbot.waitUntil(lambda: opened.files.sheet.title.text() == "out.keras matches the plan")
+    opened.exporting.verify_path("out.keras")
+    qtbot.waitUntil(lambda: opened.exporting.sheet.title.text() == "out.keras matches the plan")
     assert engine.bodies(Verify) == [Verify(recipe=Recipe(), out="out.keras")]

@@ -7,8 +7,8 @@ from pytestqt.qtbot import QtBot
 
 from core.model.graph import Call, Graph, Layer, TensorRef
 from gui.dialogs.words import WordsSheet
+from gui.document.session import Session
 from gui.main_window import MainWindow
-from gui.session import Session
 from tests.gui.hand_made import steps
 
 
@@ -24,9 +24,9 @@ def asked(window: MainWindow, graph: Graph, monkeypatch: pytest.MonkeyPatch) -> 
     """The sheet, asked for in the menu of the lookup in a graph as it was planned."""
     monkeypatch.setattr(Session, "after_graph", property(lambda _: graph))
     menu = QMenu()
-    window.surgery.layers.fill(menu, "words")
+    window.layers.fill(menu, "words")
     next(action for action in menu.actions() if action.text().startswith("Vocabulary")).trigger()
-    return window.surgery.layers.words_sheet
+    return window.layers.words_sheet
 
 
 def test_that_a_vocabulary_is_one_step(qtbot: QtBot, opened: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,5 +64,5 @@ def test_that_words_that_cannot_be_are_told_at_once(
 
 def test_that_layers_without_words_offer_no_vocabulary(opened: MainWindow) -> None:
     menu = QMenu()
-    opened.surgery.layers.fill(menu, "hidden")
+    opened.layers.fill(menu, "hidden")
     assert not [action for action in menu.actions() if action.text().startswith("Vocabulary")]

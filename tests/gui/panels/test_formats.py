@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from core.model.graph import Graph, TensorRef
@@ -62,11 +63,11 @@ def test_that_the_format_is_named_and_turned(qtbot: QtBot, open_source: Any, mon
 
 def test_that_one_more_axis_is_typed(qtbot: QtBot, opened: MainWindow, form: FormatsForm) -> None:
     assert form.grown.text().startswith("Images become clips or volumes: 2-D layers 3-D")
-    form.frames.setText("16")
-    form.taps.setText("3")
-    form.along.setChecked(True)
-    form.how.show_key("mean")
-    qtbot.keyClick(form.frames, Qt.Key.Key_Return)
+    form.form.line("frames").setText("16")
+    form.form.line("depth").setText("3")
+    form.form.box("along").setChecked(True)
+    form.form.choice("how").show_key("mean")
+    qtbot.keyClick(form.form.line("frames"), Qt.Key.Key_Return)
     graph = opened.session.source
     assert graph is not None
     shape = list(graph.graph.input_layers()[0].config["batch_shape"][1:])
@@ -75,9 +76,9 @@ def test_that_one_more_axis_is_typed(qtbot: QtBot, opened: MainWindow, form: For
         "do": "inflate", "shape": [16, *shape], "how": "mean", "input": step["input"], "depth": 3, "stride": "same",
         "pool": "same",
     }  # fmt: skip
-    form.frames.setText("few")
+    form.form.line("frames").setText("few")
     qtbot.mouseClick(form.inflate, Qt.MouseButton.LeftButton)
-    assert "whole number" in form.problem.text()
+    assert "whole number" in form.form.problem.text()
     assert len(edits(opened)) == 1
 
 
@@ -99,8 +100,8 @@ def test_that_vectors_have_no_format_and_get_no_axis(open_source: Any, monkeypat
 
 @pytest.fixture
 def sheet(opened: MainWindow, tmp_path: Path) -> JoinSheet:
-    opened.surgery.join.begin(str(tmp_path / "second.keras"))
-    return opened.surgery.join
+    opened.sheets.join.begin(str(tmp_path / "second.keras"))
+    return opened.sheets.join
 
 
 def test_that_another_model_goes_behind_a_layer(qtbot: QtBot, opened: MainWindow, sheet: JoinSheet) -> None:
@@ -119,8 +120,8 @@ def test_that_another_model_goes_behind_a_layer(qtbot: QtBot, opened: MainWindow
 
 def test_that_another_model_stands_beside(qtbot: QtBot, opened: MainWindow, sheet: JoinSheet) -> None:
     qtbot.mouseClick(sheet.ways.button("parallel"), Qt.MouseButton.LeftButton)
-    assert sheet.parallel.isVisible()
-    assert not sheet.series.isVisible()
+    assert sheet.merge.isVisible()
+    assert not sheet.output.isVisible()
     sheet.shared.setChecked(True)
     sheet.merge.show_key("average")
     sheet.prefix.setText("b")
@@ -144,9 +145,10 @@ def test_that_what_makes_no_sense_is_said_in_the_sheet(qtbot: QtBot, opened: Mai
 
 def test_that_the_sheet_opens_by_its_command_and_asks_for_a_file(qtbot: QtBot, opened: MainWindow) -> None:
     opened.actions_["join"].trigger()
-    sheet = opened.surgery.join
-    assert sheet._dialog is not None
+    sheet = opened.sheets.join
+    (dialog,) = opened.findChildren(QFileDialog)
+    assert dialog.isVisible()
     assert not sheet.apply.isEnabled()
-    sheet._dialog.close()
+    dialog.close()
     sheet.take("second.keras")
     assert sheet.apply.isEnabled()

@@ -10,9 +10,9 @@ from core.model.graph import TensorRef
 from core.recipes.gestures import make_edit, tag
 from core.recipes.recipe import Recipe
 from gui.dialogs.classes import ClassesSheet
+from gui.document.session import Session
 from gui.main_window import MainWindow
 from gui.panels.head import HeadPanel
-from gui.session import Session
 from tests.gui.hand_made import source, steps
 
 
@@ -35,16 +35,16 @@ def test_that_removing_the_head_is_one_step_with_its_pooling(
     qtbot: QtBot, opened: MainWindow, panel: HeadPanel
 ) -> None:
     choose(qtbot, panel.remove)
-    panel.pooling.show_key("max")
-    panel.pooling.activated.emit(panel.pooling.currentIndex())
+    panel.form.choice("pooling").show_key("max")
+    panel.form.choice("pooling").activated.emit(panel.form.choice("pooling").currentIndex())
     assert [(tag(edit), edit.pooling) for edit in steps(opened.session.recipe)] == [("remove_head", "max")]
 
 
 def test_that_a_new_head_has_what_the_form_says(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
     choose(qtbot, panel.attach)
-    panel.classes.setText("7")
-    panel.hidden.setText("256, 64")
-    panel.dropout.setText("0.25")
+    panel.form.number("classes").setText("7")
+    panel.form.line("hidden").setText("256, 64")
+    panel.form.line("dropout").setText("0.25")
     panel.apply()
     edit = steps(opened.session.recipe)[-1]
     assert (edit.classes, edit.hidden, edit.dropout, edit.activation) == (7, (256, 64), 0.25, "softmax")
@@ -72,17 +72,17 @@ def test_that_a_bad_value_is_one_sentence_and_stays_in_its_field(
 ) -> None:
     choose(qtbot, panel.attach)
     before = opened.session.recipe
-    getattr(panel, field).setText(text)
+    panel.form.line(field).setText(text)
     panel.apply()
-    assert panel.problem.text().startswith(sentence)
-    assert getattr(panel, field).text() == text
+    assert panel.form.problem.text().startswith(sentence)
+    assert panel.form.line(field).text() == text
     assert opened.session.recipe == before
 
 
 def test_that_what_the_form_has_no_field_for_is_kept(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
     step = make_edit("attach_head", classes=3, seed=9)
     opened.session.change_recipe(Recipe().plus(make_edit("remove_head"), step), "Load")
-    panel.dropout.setText("0.1")
+    panel.form.line("dropout").setText("0.1")
     panel.apply()
     edit = steps(opened.session.recipe)[-1]
     assert (edit.classes, edit.seed, edit.dropout) == (3, 9, 0.1)
@@ -96,11 +96,15 @@ def test_that_undo_brings_the_choice_back(qtbot: QtBot, opened: MainWindow, pane
 
 def test_that_a_head_for_each_place_keeps_the_map(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:
     choose(qtbot, panel.attach)
-    qtbot.mouseClick(panel.dense, Qt.MouseButton.LeftButton, pos=QPoint(8, panel.dense.height() // 2))
+    qtbot.mouseClick(
+        panel.form.box("dense"), Qt.MouseButton.LeftButton, pos=QPoint(8, panel.form.box("dense").height() // 2)
+    )
     removed, attached = steps(opened.session.recipe)
     assert (removed.pooling, attached.dense) == ("none", True)
-    assert not panel.pooling.isEnabled()
-    qtbot.mouseClick(panel.dense, Qt.MouseButton.LeftButton, pos=QPoint(8, panel.dense.height() // 2))
+    assert not panel.form.choice("pooling").isEnabled()
+    qtbot.mouseClick(
+        panel.form.box("dense"), Qt.MouseButton.LeftButton, pos=QPoint(8, panel.form.box("dense").height() // 2)
+    )
     removed, attached = steps(opened.session.recipe)
     assert (removed.pooling, attached.dense) == ("avg", False)
 
@@ -111,14 +115,14 @@ def test_that_one_of_several_outputs_can_be_chosen(
     graph = replace(source().graph, outputs=[TensorRef("predictions"), TensorRef("hidden")])
     monkeypatch.setattr(Session, "before_graph", property(lambda _: graph))
     panel.refresh()
-    assert not panel.output.isVisible()
+    assert not panel.form.choice("output").isVisible()
     choose(qtbot, panel.remove)
-    assert panel.output.isVisible()
-    panel.output.show_key("1")
-    panel.output.activated.emit(1)
+    assert panel.form.choice("output").isVisible()
+    panel.form.choice("output").show_key("1")
+    panel.form.choice("output").activated.emit(1)
     (edit,) = steps(opened.session.recipe)
     assert (tag(edit), edit.output) == ("remove_head", 1)
-    assert panel.output.key == "1"
+    assert panel.form.choice("output").key == "1"
 
 
 def test_that_the_classes_of_every_head_are_one_step(qtbot: QtBot, opened: MainWindow, panel: HeadPanel) -> None:

@@ -117,7 +117,7 @@ def test_that_rules_are_compared_and_one_is_taken(qtbot: QtBot, opened: MainWind
     retype(qtbot, row, 2, "1")
     planned(qtbot, opened, (96, 96, 1))
     qtbot.mouseClick(row.channels.compare, Qt.MouseButton.LeftButton)
-    sheet = opened._compare
+    sheet = opened.sheets.comparison
     assert sheet is not None
     qtbot.waitUntil(lambda: len(sheet.buttons) == 2)
     assert [button.accessibleName() for button in sheet.buttons] == ["Use sum", "Use mean"]

@@ -19,7 +19,9 @@ def panel(opened: MainWindow) -> StemPanel:
 def test_that_the_first_convolution_inside_a_nested_model_is_found(opened: MainWindow, panel: StemPanel) -> None:
     assert panel.found.text() == "backbone/stem_conv"
     assert "7\u00d77\u00d73\u00d732" in panel.shape_line.text()
-    assert [field.placeholderText() for field in (panel.filters, *panel.kernel[:2])] == ["32", "7", "7"]
+    assert [
+        field.placeholderText() for field in (panel.form.number("filters"), *panel.form.numbers("kernel_size")[:2])
+    ] == ["32", "7", "7"]
 
 
 def test_that_its_name_leads_to_the_layer(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
@@ -28,12 +30,13 @@ def test_that_its_name_leads_to_the_layer(qtbot: QtBot, opened: MainWindow, pane
 
 
 def test_that_only_what_was_changed_is_in_the_step(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
-    panel.filters.setFocus()
-    qtbot.keyClicks(panel.filters, "128")
-    qtbot.keyClicks(panel.kernel[0], "5")
+    panel.form.number("filters").setFocus()
+    qtbot.keyClicks(panel.form.number("filters"), "128")
+    qtbot.keyClicks(panel.form.numbers("kernel_size")[0], "5")
     qtbot.waitUntil(lambda: len(steps(opened.session.recipe)) == 1)
-    qtbot.mouseClick(panel.batch_norm, Qt.MouseButton.LeftButton, pos=panel.batch_norm.rect().center() / 8)
-    panel._debounce.flush()
+    box = panel.form.box("batch_norm")
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=box.rect().center() / 8)
+    panel.form.settle()
     (edit,) = steps(opened.session.recipe)
     assert (edit.filters, edit.kernel_size, edit.batch_norm, edit.strides, edit.activation) == (
         128,
@@ -45,33 +48,33 @@ def test_that_only_what_was_changed_is_in_the_step(qtbot: QtBot, opened: MainWin
 
 
 def test_that_rules_count_only_where_something_changes(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
-    assert not panel.kernel_rule.isEnabled()
-    qtbot.keyClicks(panel.kernel[0], "5")
-    panel._debounce.flush()
-    assert panel.kernel_rule.isEnabled()
-    assert not panel.filters_rule.isEnabled()
+    assert not panel.form.choice("kernel_rule").isEnabled()
+    qtbot.keyClicks(panel.form.numbers("kernel_size")[0], "5")
+    panel.form.settle()
+    assert panel.form.choice("kernel_rule").isEnabled()
+    assert not panel.form.choice("filters_rule").isEnabled()
 
 
 def test_that_a_bad_number_is_one_sentence(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
-    panel.filters.setFocus()
-    qtbot.keyClicks(panel.filters, "many")
-    qtbot.waitUntil(panel.problem.isVisible)
-    assert panel.problem.text().startswith("Filters must be a whole number from 1")
-    assert panel.filters.text() == "many"
+    panel.form.number("filters").setFocus()
+    qtbot.keyClicks(panel.form.number("filters"), "many")
+    qtbot.waitUntil(panel.form.problem.isVisible)
+    assert panel.form.problem.text().startswith("Filters must be a whole number from 1")
+    assert panel.form.number("filters").text() == "many"
     assert opened.session.recipe == Recipe()
 
 
 def test_that_undo_empties_the_form(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
-    qtbot.keyClicks(panel.filters, "64")
-    panel._debounce.flush()
+    qtbot.keyClicks(panel.form.number("filters"), "64")
+    panel.form.settle()
     opened.session.undo_stack.undo()
-    assert panel.filters.text() == ""
+    assert panel.form.number("filters").text() == ""
     assert not panel.reset.isEnabled()
 
 
 def test_that_reset_takes_the_step_out(qtbot: QtBot, opened: MainWindow, panel: StemPanel) -> None:
-    qtbot.keyClicks(panel.filters, "64")
-    panel._debounce.flush()
+    qtbot.keyClicks(panel.form.number("filters"), "64")
+    panel.form.settle()
     qtbot.mouseClick(panel.reset, Qt.MouseButton.LeftButton)
     assert opened.session.recipe == Recipe()
-    assert panel.filters.text() == ""
+    assert panel.form.number("filters").text() == ""

@@ -73,7 +73,7 @@ def test_that_the_batch_size_is_typed_and_replaces_an_earlier_one(
     assert edits(opened) == [{"do": "set_batch", "batch": 16}]
     panel.batch.setText("many")
     qtbot.mouseClick(panel.set, Qt.MouseButton.LeftButton)
-    assert "whole number" in panel.problem.text()
+    assert "whole number" in panel.form.problem.text()
     assert len(edits(opened)) == 1
 
 
@@ -102,15 +102,15 @@ def test_that_the_model_says_what_can_be_replaced(qtbot: QtBot, noisy_panel: Tid
     window = noisy_panel.window()
     assert isinstance(window, MainWindow)
     for number in range(len(texts)):
-        form.what.setCurrentIndex(number)
-        form.what.activated.emit(number)
+        form.form.choice("what").setCurrentIndex(number)
+        form.form.choice("what").activated.emit(number)
         if number == 2:
-            form.activation.show_key("relu")
+            form.form.choice("activation").show_key("relu")
         if number == 4:
-            form.rate.setValue(0.2)
+            form.form.spin("rate").setValue(0.2)
         qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: not window.session.planning)
-        form.what.show_key(str(number))
+        form.form.choice("what").show_key(str(number))
     found = [(one["match"], one["with"]) for one in edits(window)]
     assert found[:3] == [
         ({"class_name": "FixedDropout"}, {"class_name": "Dropout"}),
@@ -122,12 +122,12 @@ def test_that_the_model_says_what_can_be_replaced(qtbot: QtBot, noisy_panel: Tid
 
 def test_that_the_menu_of_a_layer_folds_it(opened: MainWindow) -> None:
     menu = QMenu(opened)
-    opened.surgery.layers.fill(menu, "backbone/stem_bn")
+    opened.layers.fill(menu, "backbone/stem_bn")
     (entry,) = [action for action in menu.actions() if action.text() == FOLD]
     entry.trigger()
     assert edits(opened) == [{"do": "fold_batch_norm", "layers": ["backbone/stem_bn"]}]
     other = QMenu(opened)
-    opened.surgery.layers.fill(other, "backbone/stem_conv")
+    opened.layers.fill(other, "backbone/stem_conv")
     assert not {FOLD, PLAIN} & {action.text() for action in other.actions()}
 
 
@@ -135,7 +135,7 @@ def test_that_the_menu_of_a_layer_makes_its_kernel_plain(noisy_panel: TidyPanel)
     window = noisy_panel.window()
     assert isinstance(window, MainWindow)
     menu = QMenu(window)
-    window.surgery.layers.fill(menu, "d")
+    window.layers.fill(menu, "d")
     (entry,) = [action for action in menu.actions() if action.text() == PLAIN]
     entry.trigger()
     assert edits(window) == [{"do": "fold_weights", "layers": ["d"]}]

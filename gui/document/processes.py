@@ -1,4 +1,4 @@
-"""The two helper processes through the session's eyes: started, warmed up, mourned and started again."""
+"""The two helper processes: started, warmed up, mourned and started again."""
 
 from typing import Any, Literal
 
@@ -6,14 +6,14 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import Cancelled, SutureError
 from core.service.messages import Warm
-from gui.controllers.service import Service
+from gui.document.service import Service
 
 EngineState = Literal["off", "warming", "ready", "failed"]
 
 MOST_DEATHS = 3
 
 
-class Helpers(QObject):
+class Processes(QObject):
     """Reader and engine. `problem` carries a sentence for the person and its details, `note` a line for the log."""
 
     engine_changed = Signal(str)
@@ -29,32 +29,34 @@ class Helpers(QObject):
         self._want_engine = False
         engine.died.connect(self._on_engine_died)
 
-    def _reading(self) -> bool:
-        """Whether a file is being read."""
-        return self.reader.busy
-
-    def _survived(self) -> None:
+    def survived(self) -> None:
         """The engine has answered, so whatever killed it before is over."""
         self._deaths = 0
 
-    def start_processes(self) -> None:
+    def start(self) -> None:
         """Start both helpers; the engine begins to import Keras."""
         self.reader.start()
         self._want_engine = True
-        if not self._reading():
-            self._start_engine()
+        if not self.reader.busy:
+            self.start_engine()
 
-    def _start_engine(self) -> None:
+    def start_engine(self) -> None:
         """Only after the first file is read: importing Keras keeps every core busy, and reading should not wait."""
         if self._want_engine:
             self._want_engine = False
             self.engine.start()
             self._warm()
 
-    def stop_processes(self) -> None:
+    def stop(self) -> None:
         """End both helpers for good."""
         self.reader.stop()
         self.engine.stop()
+
+    def cancel_engine(self) -> None:
+        """End what the engine is at: its process ends, and a new one warms up with the same source."""
+        self.engine.cancel()
+        self._set_engine("off")
+        self._warm()
 
     def _warm(self) -> None:
         self._set_engine("warming")

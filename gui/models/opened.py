@@ -142,3 +142,11 @@ def _lines(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def _number(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
+
+
+def suggested_name(source: Source) -> str:
+    """A name beside the source's that is not the source's."""
+    stem = Path(source.path).name
+    for ending in (".keras", ".hdf5", ".h5", ".json"):
+        stem = stem.removesuffix(ending)
+    return f"{stem}-adapted.keras"

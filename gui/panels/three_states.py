@@ -5,8 +5,8 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from core.model.graph import Graph, Layer
+from gui.document.session import Session
 from gui.models.digest import can_freeze, frozen_layers
-from gui.session import Session
 from gui.widgets.parts import IconLabel, Look, label
 
 ROWS = (

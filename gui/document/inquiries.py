@@ -4,7 +4,7 @@ They wait until the engine is free and nobody types, since a plan must never que
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
@@ -13,9 +13,8 @@ from core.layers.descriptions import LayerClass, RecipeCheck
 from core.model.plan import LegalSizes
 from core.recipes.recipe import Recipe, to_json
 from core.service.messages import AskSizes, CheckRecipes, DescribeLayers, MatchWeights
-
-if TYPE_CHECKING:
-    from gui.session import Session
+from gui.document.processes import Processes
+from gui.document.session import Session
 
 IDLE_MS = 350
 
@@ -23,7 +22,7 @@ SizesKey = tuple[str, str, tuple[int, ...], int | None]
 
 
 class Inquiries(QObject):
-    """Owned by the session. Answers are remembered until another file is opened."""
+    """Answers are remembered until another file is opened."""
 
     sizes_known = Signal()
     classes_known = Signal()
@@ -31,9 +30,10 @@ class Inquiries(QObject):
     matching_known = Signal(object)
     matching_failed = Signal(object)
 
-    def __init__(self, session: "Session") -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, session: Session, processes: Processes, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._processes = session, processes
+        self._engine = processes.engine
         self.classes: dict[str, LayerClass] = {}
         self._sizes: dict[SizesKey, LegalSizes | None] = {}
         self._waiting: dict[str, tuple[SizesKey, Recipe]] = {}
@@ -53,7 +53,7 @@ class Inquiries(QObject):
         self._waiting.clear()
         for number in (self._match_id, self._check_id):
             if number is not None:
-                self._session.engine.drop(number)
+                self._engine.drop(number)
         self._match_id = self._check_id = None
 
     # sizes
@@ -71,9 +71,9 @@ class Inquiries(QObject):
     @Slot()
     def _ask_sizes(self) -> None:
         session = self._session
-        if not self._waiting or session.source is None or not session.engine.alive:
+        if not self._waiting or session.source is None or not self._engine.alive:
             return
-        if session.planning or session.engine.busy or session.engine_state != "ready":
+        if session.planning or self._engine.busy or self._processes.engine_state != "ready":
             self._timer.start()
             return
         name, (key, recipe) = next(iter(self._waiting.items()))
@@ -94,7 +94,7 @@ class Inquiries(QObject):
             self._own(error)
             known(None)
 
-        session.engine.ask(body, known, failed)
+        self._engine.ask(body, known, failed)
 
     def _own(self, error: SutureError) -> None:
         """Nobody waits for these answers, but a mistake of our own is not passed over in silence."""
@@ -108,7 +108,7 @@ class Inquiries(QObject):
         if self.classes or self._classes_asked:
             return
         self._classes_asked = True
-        self._session.engine.ask(DescribeLayers(), self._on_classes, self._on_no_classes)
+        self._engine.ask(DescribeLayers(), self._on_classes, self._on_no_classes)
 
     @Slot(object)
     def _on_classes(self, classes: Sequence[LayerClass]) -> None:
@@ -125,9 +125,9 @@ class Inquiries(QObject):
     def check(self, recipes: Sequence[Recipe]) -> None:
         """`checks_known` follows with a `RecipeCheck` for each recipe."""
         if self._check_id is not None:
-            self._session.engine.drop(self._check_id)
+            self._engine.drop(self._check_id)
         body = CheckRecipes(recipes=tuple(recipes))
-        self._check_id = self._session.engine.ask(body, self._on_checks, self._on_no_checks)
+        self._check_id = self._engine.ask(body, self._on_checks, self._on_no_checks)
 
     @Slot(object)
     def _on_checks(self, checks: Sequence[RecipeCheck]) -> None:
@@ -144,10 +144,10 @@ class Inquiries(QObject):
     def match(self, file: str, match: Any, pairs: tuple[tuple[str, str], ...]) -> None:
         """`matching_known` or `matching_failed` follows; only the latest question is answered."""
         if self._match_id is not None:
-            self._session.engine.drop(self._match_id)
+            self._engine.drop(self._match_id)
         body = MatchWeights(recipe=self._session.recipe, file=file, match=match, pairs=pairs)
         known, failed = self._settle(self.matching_known), self._settle(self.matching_failed)
-        self._match_id = self._session.engine.ask(body, known, failed)
+        self._match_id = self._engine.ask(body, known, failed)
 
     def _settle(self, signal: Any) -> Callable[[Any], None]:
         def arrived(value: Any) -> None:

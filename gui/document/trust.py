@@ -16,8 +16,9 @@ from core.readers.source import Source
 from core.recipes import gestures
 from core.service.messages import AskTrust, SetSource, TrustFile
 from core.trust_store import Entry, entries, revoke
-from gui.controllers.opened import CODE
-from gui.session import Session
+from gui.document.processes import Processes
+from gui.document.session import Session
+from gui.models.opened import CODE
 
 
 class Stored(Struct, frozen=True):
@@ -29,16 +30,16 @@ class Stored(Struct, frozen=True):
     fixes: tuple[Fix, ...] = ()
 
 
-class ForeignCode(QObject):
+class Trust(QObject):
     """`settled` when the engine has a plan with the code; `refused` with the error when it has not."""
 
     settled = Signal()
     refused = Signal(object)
     busy_changed = Signal(bool)
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, processes: Processes, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._processes = session, processes
         self.code: tuple[str, ...] = ()
         self.trusted = False
         self.busy = False
@@ -116,7 +117,7 @@ class ForeignCode(QObject):
             return
         self._set_busy(True)
         body = TrustFile(path=source.path, size=source.size, mtime_ns=source.mtime_ns)
-        self._session.reader.ask(body, self._on_remembered, self._on_not_remembered)
+        self._processes.reader.ask(body, self._on_remembered, self._on_not_remembered)
 
     def replace(self, fix: Fix) -> None:
         """The person takes a layer that computes the same instead of the stored code."""
@@ -125,7 +126,7 @@ class ForeignCode(QObject):
     def stop(self) -> None:
         """End what runs by ending the engine process; a new one starts with what held before."""
         if self.busy:
-            self._session.cancel_work()
+            self._processes.cancel_engine()
 
     def withdraw(self) -> None:
         """Nothing stored in the opened file may run any more."""
@@ -137,7 +138,7 @@ class ForeignCode(QObject):
         revoke(digest)
         source = self._session.source
         if self.trusted and source is not None:
-            self._session.reader.ask(AskTrust(path=source.path), self._on_asked_again, lambda _: self.withdraw())
+            self._processes.reader.ask(AskTrust(path=source.path), self._on_asked_again, lambda _: self.withdraw())
 
     # what follows
 
@@ -157,7 +158,7 @@ class ForeignCode(QObject):
             if self._session.source is asked:
                 self._on_refused(error)
 
-        self._session.engine.ask(body, on_plan, on_error)
+        self._processes.engine.ask(body, on_plan, on_error)
 
     def _on_settled(self, plan: Plan, code: tuple[str, ...], trusted: bool) -> None:
         source = self._session.source
@@ -179,7 +180,7 @@ class ForeignCode(QObject):
         if source is not None:
             # whatever the engine was told before holds again, also in a process that had to be started anew
             body = SetSource(source=source, code=self.code, trust=self.trusted)
-            self._session.engine.ask(body, lambda _: None, lambda _: None)
+            self._processes.engine.ask(body, lambda _: None, lambda _: None)
         self._set_busy(False)
         self.refused.emit(error)
         if not isinstance(error, Cancelled):
@@ -215,7 +216,7 @@ class ForeignCode(QObject):
                 if self._session.source is opened and (known or code):
                     self._settle(code, known)
 
-            self._session.reader.ask(AskTrust(path=source.path), answered, lambda _: None)
+            self._processes.reader.ask(AskTrust(path=source.path), answered, lambda _: None)
         elif code:
             # the session tells the engine of the source first
             QTimer.singleShot(0, self, lambda: self._settle_again(source, code))

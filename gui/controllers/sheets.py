@@ -1,0 +1,150 @@
+"""The sheets that a command opens, each made when it is first needed."""
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QWidget
+
+from gui.dialogs.classes import ClassesSheet
+from gui.dialogs.compare import CompareSheet
+from gui.dialogs.gallery import GallerySheet
+from gui.dialogs.help import HelpSheet
+from gui.dialogs.join import JoinSheet
+from gui.dialogs.preferences import Preferences
+from gui.dialogs.presets import PresetSheet
+from gui.dialogs.step import StepSheet
+from gui.dialogs.transfer import TransferSheet
+from gui.document.settings import Settings
+from gui.document.work import Work
+from gui.widgets.parts import Look
+
+
+class Sheets(QObject):
+    """Owned by the window. `built` carries the file of a new model, `theme_chosen` a preference."""
+
+    built = Signal(str)
+    theme_chosen = Signal(str)
+
+    def __init__(self, window: QWidget, work: Work, settings: Settings, look: Look) -> None:
+        super().__init__(window)
+        self._window, self._work, self._settings, self._look = window, work, settings, look
+        self._gallery: GallerySheet | None = None
+        self._help: HelpSheet | None = None
+        self._presets: PresetSheet | None = None
+        self._transfer: TransferSheet | None = None
+        self._join: JoinSheet | None = None
+        self._comparison: CompareSheet | None = None
+        self._classes: ClassesSheet | None = None
+        self._step: StepSheet | None = None
+        self._preferences: Preferences | None = None
+
+    @property
+    def gallery(self) -> GallerySheet:
+        """New from Keras Applications."""
+        if self._gallery is None:
+            self._gallery = GallerySheet(self._work, self._look, self._window)
+            self._gallery.built.connect(self.built)
+        return self._gallery
+
+    @property
+    def help(self) -> HelpSheet:
+        """Help pages."""
+        if self._help is None:
+            self._help = HelpSheet(self._look, self._window)
+        return self._help
+
+    @property
+    def presets(self) -> PresetSheet:
+        """The presets."""
+        if self._presets is None:
+            self._presets = PresetSheet(self._work, self._look, self._window)
+            self._presets.transfer_wanted.connect(self.show_transfer)
+        return self._presets
+
+    @property
+    def transfer(self) -> TransferSheet:
+        """Weights from another file."""
+        if self._transfer is None:
+            self._transfer = TransferSheet(self._work, self._look, self._window)
+        return self._transfer
+
+    @property
+    def join(self) -> JoinSheet:
+        """Another model, joined to this one."""
+        if self._join is None:
+            self._join = JoinSheet(self._work.session, self._window)
+        return self._join
+
+    @property
+    def classes(self) -> ClassesSheet:
+        """The classes of every head."""
+        if self._classes is None:
+            self._classes = ClassesSheet(self._work.session, self._window)
+        return self._classes
+
+    @property
+    def comparison(self) -> CompareSheet:
+        """Rules side by side."""
+        if self._comparison is None:
+            self._comparison = CompareSheet(self._work, self._look, self._window)
+        return self._comparison
+
+    @property
+    def step(self) -> StepSheet:
+        """One step of the recipe as text."""
+        if self._step is None:
+            self._step = StepSheet(self._work.session, self._window)
+        return self._step
+
+    @property
+    def preferences(self) -> Preferences:
+        """The preferences."""
+        if self._preferences is None:
+            self._preferences = Preferences(self._settings, self._window)
+            self._preferences.theme_chosen.connect(self.theme_chosen)
+            self._preferences.trusted.revoke_wanted.connect(self._work.trust.revoke)
+        return self._preferences
+
+    @Slot()
+    def show_gallery(self) -> None:
+        """Choose an architecture of Keras Applications."""
+        self.gallery.begin()
+
+    @Slot()
+    def show_help(self) -> None:
+        """Read the help pages."""
+        self.help.begin()
+
+    @Slot()
+    def show_presets(self) -> None:
+        """Choose a preset."""
+        self.presets.begin()
+
+    @Slot()
+    def show_transfer(self) -> None:
+        """Choose a file and see both sides."""
+        self.transfer.begin()
+
+    @Slot()
+    def show_join(self) -> None:
+        """Choose a file whose model is joined."""
+        if self._work.session.after_graph is not None:
+            self.join.begin()
+
+    @Slot()
+    def show_classes(self) -> None:
+        """Change the number of classes of every head."""
+        self.classes.begin()
+
+    @Slot()
+    def show_preferences(self) -> None:
+        """Change a preference."""
+        self.preferences.begin()
+
+    @Slot(int)
+    def edit_step(self, row: int) -> None:
+        """Edit a step of the recipe, counted from 0, as text."""
+        self.step.edit(row)
+
+    @Slot(int)
+    def compare_step(self, number: int) -> None:
+        """Measure the rules for a step, counted from 1."""
+        self.comparison.begin(number=number)

@@ -1,0 +1,98 @@
+"""The plan keeps up with the recipe: while one is being made only the newest recipe waits, and an answer for an older
+recipe is thrown away.
+"""
+
+from PySide6.QtCore import QObject, Slot
+
+from core.errors import Cancelled, SutureError
+from core.model.plan import Plan
+from core.recipes.recipe import Recipe
+from core.service.messages import MakePlan, SetSource
+from gui.document.processes import Processes, details
+from gui.document.session import Session
+
+
+class Planning(QObject):
+    """Answers the session's wishes for a base and for plans."""
+
+    def __init__(self, session: Session, processes: Processes, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._processes = session, processes
+        self._engine = processes.engine
+        self._asked: int | None = None
+        self._held = False
+        session.base_wanted.connect(self._ask_base)
+        session.plan_wanted.connect(self.ask)
+
+    def hold(self, held: bool) -> None:
+        """Plans wait while the engine is at a long job, and are caught up with afterwards."""
+        self._held = held
+        if not held and self._asked is None and not self._session.planned:
+            self.ask()
+
+    @Slot()
+    def _ask_base(self) -> None:
+        if self._asked is not None:
+            self._engine.drop(self._asked)
+        self._set(None)
+        source = self._session.source
+        if source is None:
+            self._session.planning_changed.emit(False)
+        else:
+            self._set(self._engine.ask(SetSource(source=source), self._on_base, self._on_base_failed))
+
+    def _on_base(self, plan: Plan) -> None:
+        self._set(None)
+        self._session.take_base(plan)
+        self.ask()
+
+    def _on_base_failed(self, error: SutureError) -> None:
+        self._set(None)
+        self._session.take_refusal(error, self._session.recipe)
+        if not isinstance(error, Cancelled):
+            self._session.problem.emit(error.message, details(error))
+
+    @Slot()
+    def ask(self) -> None:
+        """Ask for the plan of the recipe as it is now, unless another has to come first."""
+        session = self._session
+        if session.source is None:
+            return
+        if self._asked is not None or self._held:
+            session.planning_changed.emit(True)
+            return
+        recipe = session.recipe
+        if session.base is not None and recipe.active() == ():
+            self._take(session.base, recipe)
+            return
+        self._set(
+            self._engine.ask(
+                MakePlan(recipe=recipe),
+                lambda plan: self._on_plan(plan, recipe),
+                lambda error: self._on_plan_failed(error, recipe),
+            )
+        )
+
+    def _on_plan(self, plan: Plan, asked: Recipe) -> None:
+        self._set(None)
+        if asked == self._session.recipe:
+            self._take(plan, asked)
+        else:
+            self.ask()
+
+    def _on_plan_failed(self, error: SutureError, asked: Recipe) -> None:
+        self._set(None)
+        if asked != self._session.recipe:
+            self.ask()
+            return
+        self._session.take_refusal(error, asked)
+        if not isinstance(error, Cancelled):
+            self._session.note.emit(error.message)
+
+    def _take(self, plan: Plan, recipe: Recipe) -> None:
+        self._processes.survived()
+        self._session.take_plan(plan, recipe)
+
+    def _set(self, asked: int | None) -> None:
+        self._asked = asked
+        self._session.await_plan(asked is not None)

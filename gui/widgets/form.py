@@ -1,0 +1,588 @@
+"""A form is a list of fields: what each is called, what may be in it, and what it means for the recipe.
+
+A panel or a sheet names its fields and gets the rows, the values for the step, the one sentence about what makes no
+sense, and the signals that say when the recipe should follow.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from msgspec import Struct
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.phrases import DYNAMIC
+from gui.widgets.fields import MAX_SIZE, Choice, Debounce, NumberField, ShapeRow, TextField, first_problem
+from gui.widgets.parts import Sentence, label
+
+Kind = Literal["whole", "wholes", "shape", "text", "lines", "choice", "flag", "multiple", "spin"]
+Values = Mapping[str, Any]
+Condition = Callable[[Values], bool]
+Option = tuple[str, str, str]
+
+
+class Field(Struct, frozen=True):
+    """One field. `name` is what the recipe's step calls it; a value that equals `default` is left out of the step.
+
+    Kinds: `whole` number, a row of `wholes`, a `shape` with a named field per dimension, `text` of one line that `read`
+    makes a value of, `lines`, a `choice` among `options`, a `flag`, `multiple`, a number behind a check box, and
+    `spin`, one with arrows.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    help: str = ""
+    hint: str = ""
+    """What stands in the empty field."""
+    low: float = 1
+    high: float = MAX_SIZE
+    decimals: int = 0
+    unit: str = ""
+    """What a number behind arrows counts, such as ` layers`."""
+    parts: tuple[str, ...] = ()
+    """What each field of `wholes` or of a `shape` is called."""
+    options: tuple[Option, ...] = ()
+    default: Any = None
+    read: Callable[[str], Any] = str.strip
+    """For `text`: a line as a value, or `ValueError` with a sentence."""
+    write: Callable[[Any], str] = str
+    spoken: str = ""
+    """The name for screen readers, where it is not the label."""
+    key: str = ""
+    """The name that the style sheet and tests know the widget by."""
+    beside: bool = False
+    """Whether a flag's label stands beside it in the column of labels."""
+    above: bool = False
+    """Whether the label stands above the field, which then has the whole width."""
+    shown: Condition | None = None
+    """When there is such a field; one that is not shown says nothing."""
+    usable: Condition | None = None
+    """When it can be changed."""
+    explained: Condition | None = None
+    """For a `choice`: when the form's last line says what the chosen option does."""
+
+
+def number_field(field: Field, name: str) -> NumberField:
+    """A whole number within a field's limits; one that hints at any size may be left empty for it."""
+    return NumberField(name, low=int(field.low), high=int(field.high), nullable=field.hint == DYNAMIC)
+
+
+class Cell(QObject):
+    """A field's widget with one way to ask and tell it. `typed` at each key, `picked` when something is chosen."""
+
+    typed = Signal()
+    picked = Signal()
+    left = Signal()
+    done = Signal()
+    entered = Signal()
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(parent)
+        self.field = field
+        self.widget: QWidget = QWidget()
+        self._quiet = False
+
+    def _name(self, widget: QWidget, name: str = "") -> None:
+        widget.setAccessibleName(name or self.field.spoken or self.field.label)
+        if self.field.key:
+            widget.setObjectName(self.field.key)
+        if self.field.help:
+            widget.setToolTip(self.field.help)
+
+    def _follow(self, line: TextField) -> None:
+        line.textEdited.connect(self.typed)
+        line.editingFinished.connect(self.done)
+        line.returnPressed.connect(self.entered)
+        line.left.connect(self.left)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in a sentence; `""` when nothing is."""
+        return ""
+
+    def value(self) -> Any:
+        """What the field says."""
+        raise NotImplementedError
+
+    def show(self, value: Any) -> None:
+        """Show a value."""
+        raise NotImplementedError
+
+    def show_original(self, value: Any) -> None:
+        """Say what holds while the field is empty."""
+
+    @Slot()
+    def _on_toggled(self) -> None:
+        """A box was checked, by the person or by `show`, which is not said."""
+        if not self._quiet:
+            self.picked.emit()
+
+
+class Line(Cell):
+    """`text` and `whole`."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        name = field.spoken or field.label
+        if field.kind == "whole":
+            self.line: TextField = number_field(field, name)
+        else:
+            self.line = TextField(name, field.read, field.write)
+        self.widget = self.line
+        self._name(self.line)
+        if field.hint:
+            self.line.setPlaceholderText(field.hint)
+        self._follow(self.line)
+
+    @property
+    def problem(self) -> str:
+        """What the line says of itself."""
+        return self.line.problem
+
+    def value(self) -> Any:
+        """What the text means."""
+        return self.line.value
+
+    def show(self, value: Any) -> None:
+        """Show a value; text being typed that makes no sense stays."""
+        if not (self.line.problem and self.line.hasFocus()):
+            self.line.show_value(value)
+
+    def show_original(self, value: Any) -> None:
+        """What the source has stands in the empty field."""
+        self.line.setPlaceholderText(self.field.hint if value is None else self.field.write(value))
+
+
+class Row(Cell):
+    """`wholes`: a few numbers side by side. One that is left empty means what the source has."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        self.numbers: list[NumberField] = [number_field(field, name) for name in field.parts]
+        self._shown: Sequence[int] = ()
+        row = QHBoxLayout(self.widget)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(5)
+        for place, number in enumerate(self.numbers):
+            number.setObjectName(f"{field.key}{place}")
+            number.setPlaceholderText(field.hint)
+            self._follow(number)
+            row.addWidget(number, 1)
+
+    @property
+    def problem(self) -> str:
+        """The first sentence."""
+        return first_problem(self.numbers)
+
+    def value(self) -> list[int] | None:
+        """The numbers, `None` where all are left empty."""
+        used = self.numbers[: len(self._shown)]
+        if all(number.blank for number in used):
+            return None
+        return [was if number.value is None else number.value for number, was in zip(used, self._shown, strict=True)]
+
+    def show(self, value: Any) -> None:
+        """Show numbers, or one for all."""
+        sizes = [value] * len(self.numbers) if isinstance(value, int) else list(value or ())
+        for place, number in enumerate(self.numbers):
+            if not (number.problem and number.hasFocus()):
+                number.show_value(sizes[place] if place < len(sizes) else None)
+
+    def show_original(self, value: Any) -> None:
+        """As many fields as the source has numbers."""
+        self._shown = tuple(value or ())
+        for place, number in enumerate(self.numbers):
+            number.setVisible(place < max(len(self._shown), 1))
+            number.setPlaceholderText(str(self._shown[place]) if place < len(self._shown) else self.field.hint)
+
+
+class Dimensions(Cell):
+    """`shape`."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        self.row: ShapeRow = ShapeRow(field.parts, field.key)
+        self.widget = self.row
+        for line in self.row.fields:
+            self._follow(line)
+
+    @property
+    def problem(self) -> str:
+        """The first sentence."""
+        return self.row.problem
+
+    def value(self) -> tuple[int | None, ...] | None:
+        """The shape."""
+        return self.row.shape
+
+    def show(self, value: Any) -> None:
+        """Show a shape of as many dimensions."""
+        if value is not None and len(value) == len(self.row.fields):
+            self.row.show_shape(value)
+
+
+class Lines(Cell):
+    """`lines`: text of several lines, as it is typed."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        self.text = QPlainTextEdit()
+        self.text.setTabChangesFocus(True)
+        self.text.setPlaceholderText(field.hint)
+        self.text.setMinimumHeight(int(field.low))
+        self.text.textChanged.connect(self.picked)
+        self.widget = self.text
+        self._name(self.text)
+
+    def value(self) -> str:
+        """The text."""
+        return self.text.toPlainText()
+
+    def show(self, value: Any) -> None:
+        """Show a text."""
+        self.text.setPlainText(str(value))
+
+
+class Pick(Cell):
+    """`choice`."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        self.choice = Choice(field.spoken or field.label, field.options)
+        self.choice.picked.connect(self.picked)
+        self.widget = self.choice
+        self._name(self.choice)
+
+    def value(self) -> str | None:
+        """The key of the option; the empty one is `None`."""
+        return self.choice.key or None
+
+    def show(self, value: Any) -> None:
+        """Show an option by its key."""
+        self.choice.show_key(value or "")
+
+    def show_original(self, value: Any) -> None:
+        """The option that keeps what the source has says what that is."""
+        self.choice.setItemText(0, f"{value} (as it was)" if value else "as it was")
+
+
+class Flag(Cell):
+    """`flag`."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        self.box = QCheckBox("" if field.beside else field.label)
+        self.box.toggled.connect(self._on_toggled)
+        self.widget = self.box
+        self._name(self.box)
+
+    def value(self) -> bool:
+        """Whether it is on."""
+        return self.box.isChecked()
+
+    def show(self, value: Any) -> None:
+        """Show it on or off."""
+        self._quiet = True
+        self.box.setChecked(bool(value))
+        self._quiet = False
+
+
+class Multiple(Cell):
+    """`multiple`: a number that counts while its check box is on."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        self.box = QCheckBox(field.label)
+        self.number = number_field(field, field.spoken or field.label)
+        self.number.setText(field.hint)
+        self.number.setEnabled(False)
+        row = QHBoxLayout(self.widget)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.box)
+        row.addWidget(self.number)
+        row.addStretch(1)
+        self.box.setObjectName(field.key)
+        self.number.setObjectName(f"{field.key}Of")
+        self.box.toggled.connect(self.number.setEnabled)
+        self.box.toggled.connect(self._on_toggled)
+        self._follow(self.number)
+
+    @property
+    def problem(self) -> str:
+        """What the number says of itself, while it counts."""
+        return self.number.problem if self.box.isChecked() else ""
+
+    def value(self) -> int | None:
+        """The number; `None` while the box is off."""
+        return self.number.value if self.box.isChecked() else None
+
+    def show(self, value: Any) -> None:
+        """Show a number, or none."""
+        self._quiet = True
+        self.box.setChecked(value is not None)
+        self._quiet = False
+        if value is not None:
+            self.number.show_value(value)
+
+
+class Spin(Cell):
+    """`spin`."""
+
+    def __init__(self, field: Field, parent: QObject) -> None:
+        super().__init__(field, parent)
+        self.spin = QDoubleSpinBox()
+        self.spin.setDecimals(field.decimals)
+        self.spin.setRange(field.low, field.high)
+        self.spin.setSingleStep(5 * 10**-field.decimals if field.decimals else 1)
+        self.spin.setSuffix(field.unit)
+        self.spin.valueChanged.connect(self.typed)
+        self.spin.editingFinished.connect(self.done)
+        self.spin.lineEdit().setAccessibleName(field.spoken or field.label)
+        self.widget = self.spin
+        self._name(self.spin)
+
+    def value(self) -> float:
+        """The number; a whole one where there are no decimals."""
+        value = self.spin.value()
+        return round(value, self.field.decimals) if self.field.decimals else int(value)
+
+    def show(self, value: Any) -> None:
+        """Show a number."""
+        self.spin.setValue(value)
+
+
+CELLS: dict[str, Callable[[Field, QObject], Cell]] = {
+    "whole": Line,
+    "text": Line,
+    "wholes": Row,
+    "shape": Dimensions,
+    "lines": Lines,
+    "choice": Pick,
+    "flag": Flag,
+    "multiple": Multiple,
+    "spin": Spin,
+}
+
+
+class Form(QWidget):
+    """The rows of some fields, with a sentence below.
+
+    `changed` says that the recipe should follow: at once after a choice, a moment after the last key. `step` says that
+    the next change is a step of undo of its own. `entered` is the Return key.
+    """
+
+    changed = Signal()
+    edited = Signal()
+    step = Signal()
+    entered = Signal()
+
+    def __init__(self, fields: Sequence[Field], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.cells: dict[str, Cell] = {}
+        self._context: dict[str, Any] = {}
+        self._typed_in: QObject | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        self._rows = QFormLayout()
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setHorizontalSpacing(10)
+        self._rows.setVerticalSpacing(7)
+        self._rows.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        column.addLayout(self._rows)
+        self.problem = Sentence()
+        column.addWidget(self.problem)
+        self.explanation = Sentence("small")
+        column.addWidget(self.explanation)
+        self._debounce = Debounce(self)
+        self._debounce.fired.connect(self.changed)
+        for field in fields:
+            self._add(field)
+        self._arrange()
+
+    def _add(self, field: Field) -> None:
+        cell = self.cells[field.name] = CELLS[field.kind](field, self)
+        if field.kind in ("flag", "multiple") and not field.above and not field.beside:
+            self._rows.addRow("", cell.widget)
+        elif field.above or not field.label:
+            whole = QWidget()
+            inside = QVBoxLayout(whole)
+            inside.setContentsMargins(0, 0, 0, 0)
+            inside.setSpacing(6)
+            if field.label and field.kind not in ("flag", "multiple"):
+                inside.addWidget(label(field.label, "fieldLabel"))
+            inside.addWidget(cell.widget)
+            self._rows.addRow(whole)
+        else:
+            caption = label(field.label, "fieldLabel")
+            caption.setBuddy(cell.widget)
+            self._rows.addRow(caption, cell.widget)
+        cell.typed.connect(partial(self._on_typed, cell))
+        cell.picked.connect(self._on_picked)
+        cell.done.connect(self.settle)
+        cell.left.connect(self.step)
+        cell.entered.connect(self.entered)
+
+    # asking
+
+    def widget(self, name: str) -> QWidget:
+        """The widget of a field."""
+        return self.cells[name].widget
+
+    def line(self, name: str) -> QLineEdit:
+        """The line of a field of one line."""
+        cell = self.cells[name]
+        assert isinstance(cell, Line)
+        return cell.line
+
+    def number(self, name: str) -> NumberField:
+        """The field of a whole number."""
+        cell = self.cells[name]
+        assert isinstance(cell, Line)
+        assert isinstance(cell.line, NumberField)
+        return cell.line
+
+    def numbers(self, name: str) -> list[NumberField]:
+        """The fields of a shape or of a row of whole numbers."""
+        cell = self.cells[name]
+        assert isinstance(cell, (Row, Dimensions))
+        return cell.numbers if isinstance(cell, Row) else cell.row.fields
+
+    def choice(self, name: str) -> Choice:
+        """The combo box of a choice."""
+        cell = self.cells[name]
+        assert isinstance(cell, Pick)
+        return cell.choice
+
+    def text(self, name: str) -> QPlainTextEdit:
+        """The text of several lines."""
+        cell = self.cells[name]
+        assert isinstance(cell, Lines)
+        return cell.text
+
+    def spin(self, name: str) -> QDoubleSpinBox:
+        """The box of a number with arrows."""
+        cell = self.cells[name]
+        assert isinstance(cell, Spin)
+        return cell.spin
+
+    def box(self, name: str) -> QCheckBox:
+        """The check box of a flag or of a multiple."""
+        cell = self.cells[name]
+        assert isinstance(cell, (Flag, Multiple))
+        return cell.box
+
+    def says(self) -> dict[str, Any]:
+        """What every field says, shown or not, beside what the panel said of the rest."""
+        return {**self._context, **{name: cell.value() for name, cell in self.cells.items()}}
+
+    def values(self) -> dict[str, Any]:
+        """The fields for the recipe's step: those that are shown and say something else than their default."""
+        said = self.says()
+        return {
+            name: said[name]
+            for name, cell in self.cells.items()
+            if said[name] != cell.field.default and (cell.field.shown is None or cell.field.shown(said))
+        }
+
+    def wrong(self) -> str:
+        """The first sentence that a field which is shown has to say; `""` while all make sense."""
+        said = self.says()
+        shown = (cell for cell in self.cells.values() if cell.field.shown is None or cell.field.shown(said))
+        return next((cell.problem for cell in shown if cell.problem), "")
+
+    # telling
+
+    def show_values(self, values: Values) -> None:
+        """Show the fields of a step; those that it does not name stay."""
+        for name, cell in self.cells.items():
+            if name in values:
+                cell.show(values[name])
+        self.check()
+
+    def show_originals(self, values: Values) -> None:
+        """Say what holds while a field is empty."""
+        for name, cell in self.cells.items():
+            if name in values:
+                cell.show_original(values[name])
+        self._arrange()
+
+    def set_context(self, **context: Any) -> None:
+        """What the conditions of the fields may ask beside the fields."""
+        self._context.update(context)
+        self._arrange()
+
+    def reset(self) -> None:
+        """Empty every field, and forget what was being typed."""
+        self._debounce.cancel()
+        for cell in self.cells.values():
+            cell.show(cell.field.default)
+        self.check()
+
+    @Slot()
+    def check(self) -> bool:
+        """Say what makes no sense; whether everything does."""
+        self._arrange()
+        problem = self.wrong()
+        self.problem.say(problem)
+        return not problem
+
+    @Slot()
+    def settle(self) -> None:
+        """Let the recipe follow now if it waits for more keys."""
+        self._debounce.flush()
+
+    def _arrange(self) -> None:
+        said = self.says()
+        lines: list[str] = []
+        for name, cell in self.cells.items():
+            field = cell.field
+            there = field.shown is None or field.shown(said)
+            if field.shown is not None:
+                self._show_row(name, there)
+            if field.usable is not None:
+                cell.widget.setEnabled(field.usable(said))
+            if isinstance(cell, Pick) and there and field.explained is not None and field.explained(said):
+                lines.append(cell.choice.tip)
+        self.explanation.say("\n".join(line for line in lines if line))
+
+    def _show_row(self, name: str, shown: bool) -> None:
+        holder = self._holder(name)
+        if self._rows.isRowVisible(holder) is not shown:
+            self._rows.setRowVisible(holder, shown)
+
+    def _holder(self, name: str) -> QWidget:
+        """The widget that stands in the row of a field."""
+        widget = self.cells[name].widget
+        parent = widget.parentWidget()
+        return widget if parent in (self, None) else parent
+
+    def _on_typed(self, cell: Cell) -> None:
+        # not left to focus alone: an inactive window moves it without saying so
+        if cell is not self._typed_in:
+            self._typed_in = cell
+            self.step.emit()
+        self.check()
+        self.edited.emit()
+        self._debounce.poke()
+
+    @Slot()
+    def _on_picked(self) -> None:
+        self.check()
+        self.edited.emit()
+        self.step.emit()
+        self._debounce.cancel()
+        self.changed.emit()
+        self.step.emit()
