@@ -21,9 +21,9 @@ from core.recipes import gestures
 from core.recipes.recipe import Recipe
 from gui.document.session import Session
 from gui.models.digest import can_freeze, count_words
+from gui.panels.states import ThreeStates
 from gui.widgets.form import Field, Form
 from gui.widgets.parts import Look, Sentence, divider, label, named
-from gui.widgets.three_states import ThreeStates
 
 MODES = (
     ("with_layer", "goes with its layer", "BatchNormalization is frozen or trained like any other layer named."),

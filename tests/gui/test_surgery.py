@@ -19,9 +19,9 @@ from gui.panels.input import InputRow
 from gui.panels.keep import parsed as classes_of
 from gui.panels.keep import read_labels
 from gui.panels.legal import size_words
+from gui.panels.states import states
 from gui.widgets.arguments import parsed
 from gui.widgets.fields import Choice
-from gui.widgets.three_states import states
 from tests.gui.hand_made import FakeWorker, model, steps
 
 LEFT = Qt.MouseButton.LeftButton
