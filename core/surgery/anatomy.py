@@ -25,12 +25,12 @@ __all__ = [
 def find_input(graph: Graph, name: str | None) -> Layer:
     """The InputLayer called `name`, or the only one. Raises `EditError`."""
     if graph.opaque:
-        what = "The file holds arrays without the model they belong to, so there is"
+        what = "The file contains weights without a model, so it has"
         if graph.class_name != "Unknown":
-            what = f"The model is of the class {graph.class_name}, whose code is not in the file, so it shows"
+            what = f"The model is of the class {graph.class_name}, whose code is not in the file, so it has"
         raise EditError(
-            f"{what} no input that could be changed here. Build the model at the size you want, save it, open that "
-            "file and take the weights over from this one with transfer_weights."
+            f"{what} no input that can be changed. Build the model at the new size, save it, open that file and copy "
+            "the weights of this one with transfer_weights."
         )
     inputs = graph.input_layers()
     names = [layer.name for layer in inputs]
@@ -38,7 +38,7 @@ def find_input(graph: Graph, name: str | None) -> Layer:
         if len(inputs) == 1:
             return inputs[0]
         known = ", ".join(names) or "none"
-        raise EditError(f"The model has {len(inputs)} inputs ({known}); say which one with input.")
+        raise EditError(f"The model has {len(inputs)} inputs ({known}); say which with input.")
     for layer in inputs:
         if layer.name == name:
             return layer

@@ -95,14 +95,14 @@ def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
             continue  # told for the whole recipe, as an error
         elif layer.class_name == "Reshape" and _bound(layer, before, after, path):
             text = (
-                f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; at any other size than "
-                "that the model does not run, though its input says any."
+                f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; the model runs only at "
+                "that size, although its input allows any."
             )
             found.append(Finding("warning", "baked.constant", path, text))
         elif layer.class_name == "Reshape" and _stuck(layer, after, path):
             text = (
-                f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; what now reaches it "
-                "has another number of elements and nothing says how they should be arranged."
+                f"{path} reshapes to {target_of(layer)}, a size fixed when the model was built; it now receives a "
+                "different number of elements, and it is unclear how to arrange them."
             )
             found.append(Finding("warning", "baked.constant", path, text))
     return tuple(found)

@@ -5,6 +5,7 @@ import numpy as np
 from core.findings import Finding, Fix
 from core.layers.axes import leaf_class
 from core.rules.fold import FoldChannels
+from core.rules.words import rule_words
 from core.surgery.anatomy import Site, Trace
 from core.surgery.channels import Change, covered, foldable, kept, missing
 
@@ -12,7 +13,8 @@ from core.surgery.channels import Change, covered, foldable, kept, missing
 def lossy(name: str, trace: Trace, change: Change, fixes: tuple[Fix, ...]) -> Finding:
     """The finding for a change of the input `name` whose contract is a measurement."""
     where, reason = _reason(trace, change)
-    message = f"From {change.now} to {change.new} channels by {change.rule.name}: {reason}. Verify measures the drift."
+    rule = rule_words(change.rule.name)
+    message = f"From {change.now} to {change.new} channels with {rule}: {reason}. Verify measures the drift."
     return Finding("info", "adapt.lossy", where or name, message, fixes)
 
 
@@ -34,8 +36,8 @@ def unfollowed(name: str, trace: Trace, change: Change, fixes: tuple[Fix, ...]) 
             found.append(Finding("error", "shape.incompatible", site.path, text, fixes))
     if trace.outputs:
         text = (
-            f"The output {', '.join(trace.outputs)} passes on the channels of {name!r}, so it now has {change.new} of "
-            f"them instead of {change.now}."
+            f"The output {', '.join(trace.outputs)} contains the channels of {name!r}, so it now has {change.new} "
+            f"instead of {change.now}."
         )
         found.append(Finding("warning", "adapt.lossy", trace.outputs[0], text, fixes))
     return found
@@ -46,14 +48,14 @@ def _reason(trace: Trace, change: Change) -> tuple[str, str]:
     weighs = float(np.mean(np.sum(change.matrix, axis=0)))
     if change.contract == "gray" and not np.isclose(weighs, 1.0):
         where = next((site.path for site in trace.mixing()), "")
-        answers = f"{where or 'the model'} answers {'weaker' if weighs < 1 else 'stronger'}"
-        return where, f"all channels together weigh {weighs:.0%} of what they did, so {answers}"
+        answers = f"{where or 'the model'} responds more {'weakly' if weighs < 1 else 'strongly'}"
+        return where, f"all channels together have {weighs:.0%} of their old weight, so {answers}"
     for site in trace.sites:
         if not kept(site, change):
             return site.path, _lost(site, change, _filtering(trace))
     if trace.outputs:
         return "", "the model outputs the channels themselves"
-    return "", "it is made from the source again, and the step before it had lost something"
+    return "", "it starts from the source again, and the previous step was not exact"
 
 
 def _filtering(trace: Trace) -> str | None:
@@ -78,7 +80,7 @@ def _lost(site: Site, change: Change, depthwise: str | None) -> str:
         return f"operations on individual channels before {path} do not commute with this channel mapping"
     if isinstance(change.rule, FoldChannels) and foldable(site) and not covered(site):
         return (
-            "exact inside the image; where the kernel overlaps the border it differs, because the padding zeros stood "
-            "for the mean of each channel, and the new channels have different means"
+            "exact inside the image, but not where the kernel overlaps the border: the padding zeros stood for the "
+            "mean of each channel, and the new channels have different means"
         )
     return f"channels are scaled differently before {path}, which this rule does not take into account"

@@ -61,11 +61,15 @@ def choose(trace: Trace, old: int, new: int, wanted: str | AnyRule) -> ChannelRu
         except RuleError as error:
             raise EditError(error.message) from error
     if not isinstance(wanted, ChannelRule):
-        raise EditError(f"{wanted.name} is no rule for channels; use auto, fold, sum, mean, repeat, zero_extra or map.")
+        raise EditError(
+            f"{wanted.name} is not a rule for channels; use auto, fold, sum, mean, repeat, zero_extra or map."
+        )
     if isinstance(wanted, FoldChannels) and not wanted.steps:
         known = next((site.state.steps for site in trace.mixing() if site.state.known and site.state.steps), ())
         if not known:
-            raise EditError("fold needs a known mean and standard deviation before the first layer; there are none.")
+            raise EditError(
+                "fold needs a known mean and standard deviation before the first layer, and there are none."
+            )
         wanted = replace(wanted, steps=known)
     try:
         wanted.matrix(new, old)

@@ -69,7 +69,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         f"{key} {_plain(old.get(key))} became {_plain(value)}"
         for key, value in new.items()
         if value != old.get(key) and not isinstance(value, dict)
-    ] or ["what is nested in it"]
+    ] or ["nested fields"]
 
 
 def _plain(value: Any) -> str:

@@ -56,7 +56,7 @@ def which_output(graph: Graph, wanted: str | int | None) -> int:
     if names.count(wanted) == 1:
         return names.index(wanted)
     if wanted in names:
-        raise EditError(f"{wanted} has several outputs; give the index of one, counted from 0.")
+        raise EditError(f"{wanted} has several outputs; give the index of one, starting from 0.")
     raise EditError(f"There is no output {wanted!r}; the outputs are {', '.join(names)}.")
 
 

@@ -85,7 +85,7 @@ def grow(graph: Graph, name: str, shape: tuple[int | None, ...], at: int, plan: 
     fresh, out = grower.level(graph, "", states)
     for ref, state in zip(graph.output_refs(), out, strict=True):
         if state.rows:
-            raise EditError(f"The output {ref.layer} is flattened, so it would become longer; cut the model before it.")
+            raise EditError(f"The output {ref.layer} is flattened, so its size would change; cut the model before it.")
     layer = fresh.layer(name)
     batch = (layer.config.get("batch_shape") or [None])[0]
     fresh = fresh.with_layer(name, configured(layer, batch_shape=[batch, *shape]))
@@ -368,7 +368,9 @@ class _Grower:
 
     def _flatten(self, path: str, layer: Layer, shape: Any) -> tuple[Layer, tuple[State, ...], None]:
         if shape is None or None in shape[1:]:
-            raise EditError(f"{path} flattens a map of unknown size, so the rows after it cannot be counted.")
+            raise EditError(
+                f"{path} flattens a map of unknown size, so the rows of the next layer cannot be determined."
+            )
         last = not self.first or layer.config.get("data_format") == "channels_first"
         rows = int(np.prod([int(size) for size in shape[1:]]))
         return layer, (State(False, 1 if last else int(shape[1]), rows),), None
@@ -379,7 +381,7 @@ class _Grower:
         """Dense takes rows for every frame; what works number by number passes them on."""
         if len(states) == 1 and layer.class_name == "Dense":
             if layer.rules_for("kernel"):
-                raise EditError(f"An earlier step adapts kernel of {path}; put this step before it.")
+                raise EditError(f"An earlier step adapts the kernel of {path}; put this step before it.")
             self.dense.append(FlatDense(path, flat.outer, flat.rows))
             return layer, (State(),), None
         if len(states) == 1 and layer.class_name in _ALONE and not layer.config.get("noise_shape"):

@@ -306,7 +306,9 @@ class _Walker:
         if known is not None:
             return known
         if len(lay.order) != len(want.order) or lay.order[:1] != (0,) or want.order[:1] != (0,):
-            raise EditError(f"{level.prefix}{before or ref.layer} takes a tensor whose axes are unknown.")
+            raise EditError(
+                f"{level.prefix}{before or ref.layer} takes a tensor with unknown axes, so it cannot be converted."
+            )
         dims = [lay.order.index(axis) for axis in want.order[1:]]
         name = free_name(level.names, f"{ref.layer}_permute")
         level.names.append(name)

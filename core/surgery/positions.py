@@ -68,21 +68,21 @@ def position_finding(
     rows = _bound_rows(layer, old, sides)
     if rows is not None:
         text = (
-            f"{path} has a row for each of {rows} places; with any other number the model does not run, though its "
-            "input says any."
+            f"{path} has one row for each of {rows} positions; the model runs only with that number, although its "
+            "input allows any."
         )
         return Finding("warning", "baked.constant", path, text)
     if layer.is_operation:
         return _table_finding(path, layer, old, graphs)
     if layer.class_name == "Embedding" and layer.config.get("input_dim") != old.config.get("input_dim"):
         text = (
-            f"{path} has {layer.config.get('input_dim')} rows instead of {old.config.get('input_dim')}: one for each "
-            "place, of which there are others now."
+            f"{path} has {layer.config.get('input_dim')} rows instead of {old.config.get('input_dim')}: one for "
+            "each position."
         )
         return Finding("info", "baked.constant", path, text)
     if foreign(layer) and layer.config != old.config:
         changes = ", ".join(differences(old.config, layer.config))
-        text = f"{path} ({layer.class_name}) holds sizes of the old input in its config, which follow: {changes}."
+        text = f"{path} ({layer.class_name}) has sizes of the old input in its config, which were updated: {changes}."
         return Finding("info", "baked.constant", path, text)
     return None
 
@@ -119,12 +119,12 @@ def _table_finding(path: str, layer: Layer, old: Layer, graphs: tuple[Graph, Gra
         return None
     here, there, prefix = grids[0]
     text = (
-        f"{path} holds a constant table of positions, a grid of {shape_words(here)} and now "
+        f"{path} contains a constant table of positions, whose grid was {shape_words(here)} and is now "
         f"{shape_words(there)}{kept(prefix)}: "
     )
     if recomputed(rows.reshape(rows.shape[-2:]), here, there, prefix) is not None:
-        return Finding("info", "baked.constant", path, text + "its sines and cosines were computed anew.")
-    text += "it was resampled. Without training at the new size this costs accuracy."
+        return Finding("info", "baked.constant", path, text + "its sines and cosines were recomputed.")
+    text += "it was resampled, which costs accuracy unless the model is trained at the new size."
     return Finding("info", "baked.constant", path, text)
 
 

@@ -28,7 +28,9 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
     if isinstance(rule, (FlatRule, PoolFlat)) and not rule.old:
         old, new = flattened_map(source, origin) or flattened_map(source, path), flattened_map(graph, path)
         if old is None or (isinstance(rule, FlatRule) and new is None):
-            raise EditError(f"{rule.name} needs the map before Flatten, which {path} does not show; give it as 'old'.")
+            raise EditError(
+                f"{rule.name} needs the size of the map before Flatten, which is unknown for {path}; give it as 'old'."
+            )
         # rows that were put into another order lie as the model has them now
         moved = any(one.name == weight and one.decode is not None for one in layer.weights)
         found = replace(rule, old=old[1], layout=new[2] if moved and new is not None else old[2])
@@ -37,7 +39,7 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
         maps = token_maps(source, graph, old[1], new[1])
         if maps is None:
             raise EditError(
-                f"{path} comes after tokens whose places are no plain grid; give the maps as 'old' and 'new'."
+                f"{path} comes after tokens that do not form a plain grid; give the maps as 'old' and 'new'."
             )
         return replace(found, old=maps[0], new=maps[1])
     if isinstance(rule, ResamplePositions) and not rule.old_grid:
@@ -46,7 +48,7 @@ def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -
         grids = position_grids(source, graph, array.shape[axis]) if array is not None and axis is not None else []
         if not grids:
             raise EditError(
-                f"{rule.name} needs the grid of patches, which the model does not show; give it as 'old_grid'."
+                f"{rule.name} needs the grid of patches, which cannot be determined; give it as 'old_grid'."
             )
         old_grid, new_grid, prefix = grids[0]
         return replace(rule, old_grid=old_grid, new_grid=new_grid, prefix=prefix)

@@ -42,7 +42,7 @@ def widen(graph: Graph, path: str, old: int, filters: int) -> Graph:
     Raises `EditError` with the layer that cannot follow.
     """
     if filters < old:
-        raise EditError(f"widen makes {path} wider; {filters} filters are fewer than {old}.")
+        raise EditError(f"widen cannot reduce {path} from {old} to {filters} filters.")
     blocks = 1
     while True:
         try:
@@ -148,7 +148,9 @@ class _Widening:
             self.mark(prefix, self._only(layer, ref.call), tuple(one // multiplier for one in take[::multiplier]))
         elif class_name in ("Concatenate", "Flatten", "Reshape"):
             if not any((prefix, one) in self.wide for one in layer.calls[ref.call].inputs()):
-                raise EditError(f"{path} ({class_name}) would have to hand out copied channels; use project.")
+                raise EditError(
+                    f"{path} ({class_name}) would have to pass on copied channels; use the filters rule project."
+                )
         elif self._alone(layer, take):
             self.mark(prefix, self._only(layer, ref.call), take)
         else:
@@ -163,7 +165,9 @@ class _Widening:
         take = self.wide[prefix, ref]
         if ref in level.output_refs():
             if not prefix:
-                raise EditError(f"{ref.layer} is an output of the model; its width cannot change, use project.")
+                raise EditError(
+                    f"{ref.layer} is an output of the model; its width cannot change; use the filters rule project."
+                )
             above, outer = owner(self.graph, prefix[:-1])
             model = outer.layer(prefix[len(above) : -1])
             self.level(above)
@@ -238,7 +242,7 @@ class _Widening:
             if count == 1 and len(set(take)) != 1:
                 continue  # broadcast over the channels
             if count is None:
-                raise EditError(f"The width of what reaches {prefix}{layer.name} is not known; use project.")
+                raise EditError(f"The input width of {prefix}{layer.name} is unknown; use the filters rule project.")
             self.mark(prefix, one, take)
 
     def _all_calls(self, prefix: str, layer: Layer, take: Take) -> None:
@@ -261,7 +265,7 @@ class _Widening:
         for one in inputs:
             count = self.channels(prefix, one)
             if count is None:
-                raise EditError(f"The width of what reaches {prefix}{layer.name} is not known; use project.")
+                raise EditError(f"The input width of {prefix}{layer.name} is unknown; use the filters rule project.")
             result += [offset + source for source in self.wide.get((prefix, one), tuple(range(count)))]
             offset += count
         return tuple(result)
@@ -285,7 +289,7 @@ class _Widening:
         at = 0 if self.first else len(target) - 1
         others = [size for place, size in enumerate(target) if place != at]
         if not target or any(size != 1 for size in others):
-            raise EditError(f"{path} (Reshape) mixes channels with places; use the filters rule project.")
+            raise EditError(f"{path} (Reshape) mixes channels with positions; use the filters rule project.")
         target[at] = len(take)
         self.changed[path] = configured(layer, target_shape=target)
 
@@ -298,7 +302,9 @@ class _Widening:
             old = self.old if path == self.start else int(leaf(self.graph.find(path)).config[field])
             self._grouped(path, take, old, groups)
         if inside.config.get("activation") in ("softmax", "log_softmax"):
-            raise EditError(f"{path} ends in softmax, which sees all channels at once; use project.")
+            raise EditError(
+                f"{path} ends in softmax, which normalizes over all channels; use the filters rule project."
+            )
         if inside.config.get(field) == len(take) and path != self.start:
             return
         layer = leaf_configured(layer, **{field: len(take)})
@@ -335,7 +341,10 @@ class _Widening:
         if len(take) % groups or len(parts) > 1 or set(inside) != set(range(size)):
             if self.blocks % groups:
                 raise _Grouped(path, groups)
-            raise EditError(f"{path} is a grouped convolution whose groups would see other channels; use project.")
+            raise EditError(
+                f"{path} is a grouped convolution whose groups would get different channels; use the filters "
+                "rule project."
+            )
         return inside
 
     def _vectors(self, path: str, take: Take, multiplier: int = 1) -> None:
@@ -367,8 +376,7 @@ def _copies(path: str, layer: Layer, weight: Weight, axis: int, take: Take) -> R
         known = tuple(range(source)) if known is None and rule.name in ("slice", "project") else known
         if known is None or max(take) >= len(known) or None in known:
             raise EditError(
-                f"{path} got other filters in an earlier step, some of which start anew and cannot be copied; "
-                "set their number in one step."
+                f"An earlier step gave {path} new filters that cannot be copied; set the number of filters in one step."
             )
         take = tuple(known[one] or 0 for one in take)
     groups = axes_of(layer, weight.name, weight.shape).groups
@@ -385,7 +393,7 @@ def _shares(path: str, layer: Layer, weight: Weight, axis: int, take: Take) -> R
     plain = isinstance(rule, ChannelRule) and rule.inner == 1 and rule.source in (None, source)
     if not plain or any(isinstance(one, FoldChannels) for one in getattr(rule, "rules", (rule,))):
         raise EditError(
-            f"{path} got other channels in an earlier step, which cannot be copied; widen in an earlier one."
+            f"An earlier step changed the channels of {path}, so they cannot be copied; widen before that step."
         )
     rows = MapChannels(take=take).matrix(len(take), now) @ rule.matrix(now, source)
     return MapChannels(matrix_rows=tuple(tuple(map(float, row)) for row in rows), source=source)

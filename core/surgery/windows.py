@@ -144,7 +144,7 @@ def resized_map(graph: Graph, path: str, old: Layer, fit: KernelFit, insert: Ins
         return _larger_map(path, old, fit, insert)
     message = (
         f"{path} has valid padding, so a larger kernel moves its windows inward and makes the map smaller; padding the "
-        "map with zeros first would keep the outputs the same."
+        "map with zeros first keeps the outputs the same."
     )
     feeder = sole_feeder(graph, path)
     if feeder is None or steps(old):
@@ -161,7 +161,7 @@ def _larger_map(path: str, old: Layer, fit: KernelFit, insert: Insert) -> Findin
     inside = leaf(old)
     message = (
         f"{path} is a transposed convolution with valid padding, so a larger kernel makes the map larger; cropping the "
-        "map after it would keep the outputs the same."
+        "map after it keeps the outputs the same."
     )
     gaps = []
     for new, large in zip(windows(inside, fit.before), windows(inside, fit.after), strict=True):
@@ -211,7 +211,7 @@ def spatial_sizes(value: Any, layer: Layer) -> tuple[int, ...]:
         return (value,) * rank
     sizes = tuple(int(one) for one in value)
     if len(sizes) != rank:
-        raise EditError(f"{layer.name} has {rank} spatial axes; {shape_words(sizes)} names {len(sizes)}.")
+        raise EditError(f"{layer.name} has {rank} spatial axes, but {shape_words(sizes)} gives {len(sizes)}.")
     return sizes
 
 

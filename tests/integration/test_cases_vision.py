@@ -177,7 +177,7 @@ def test_that_case_26_constant_sines_and_cosines_are_computed_anew(table: Any, s
     job = Job(forms.constant(*SMALL, table, 16), tmp_path)
     found = job.add({"do": "change_input", "shape": [*size, 3]})
     assert found.ok
-    assert "sines and cosines were computed anew" in told(found)
+    assert "sines and cosines were recomputed" in told(found)
     job.assert_like(forms.native(forms.constant(*size, table, 16), job.model, grid(SMALL), grid(size)))
 
 
@@ -186,7 +186,7 @@ def test_that_case_26_a_learnt_constant_is_resampled_and_said(size: Grid, tmp_pa
     job = Job(forms.constant(*SMALL, forms.learnt), tmp_path)
     found = job.add({"do": "change_input", "shape": [*size, 3]})
     assert found.ok
-    assert f"a grid of 7x7 and now {grid(size)[0]}x{grid(size)[1]}" in told(found)
+    assert f"whose grid was 7x7 and is now {grid(size)[0]}x{grid(size)[1]}" in told(found)
     assert "costs accuracy" in told(found)
 
     def moved(new: Grid, width: int) -> Any:

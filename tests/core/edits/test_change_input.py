@@ -165,7 +165,7 @@ def test_that_signals_and_volumes_are_followed(bench: Any, name: Any, shape: Any
         (ChangeInput(shape=(16, 16, None)), "cannot be dynamic"),
         (ChangeInput(shape=(16, 16, 1), input="picture"), "no input 'picture'"),
         (ChangeInput(shape=(16, 16, 2), channels="sum"), "one channel, not 2"),
-        (ChangeInput(shape=(16, 16, 1), channels="center"), "no rule for channels"),
+        (ChangeInput(shape=(16, 16, 1), channels="center"), "not a rule for channels"),
         (ChangeInput(shape=(16, 16, 1), channels="summ"), "did you mean 'sum'"),
         (ChangeInput(shape=(16, 16, 1), channels="fold"), "there are none"),
     ],

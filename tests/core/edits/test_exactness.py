@@ -150,7 +150,7 @@ def test_that_the_plan_says_where_fold_differs_and_offers_what_is_exact(tmp_path
 
 @pytest.mark.parametrize(
     ("rule", "words"),
-    [("sum", "scaled differently before stem"), ("mean", "all channels together weigh 33% of what they did")],
+    [("sum", "scaled differently before stem"), ("mean", "all channels together have 33% of their old weight")],
 )
 def test_that_a_rule_that_loses_more_says_why_and_fold_is_one_click(rule: str, words: str, tmp_path: Path) -> None:
     path = saved(normalized("same"), tmp_path)

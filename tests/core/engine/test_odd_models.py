@@ -180,7 +180,7 @@ def test_that_a_convolution_is_widened_again(widths: tuple[int, ...], tmp_path: 
 def test_that_fresh_filters_are_not_copied(rule: Any, tmp_path: Path) -> None:
     source = chain(tmp_path, (9, 9, 3), layers.Conv2D(8, 3), layers.Conv2D(4, 3))
     steps = ReplaceFirstConv(filters=12, filters_rule=rule), ReplaceFirstConv(filters=16, filters_rule="widen")
-    with pytest.raises(RecipeError, match="set their number in one step"):
+    with pytest.raises(RecipeError, match="set the number of filters in one step"):
         plan(source, *steps)
 
 
