@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from math import isclose
 from typing import Any
 
+from core.layers import table
 from core.rules.initializers import canonical
 
 _DEFAULTS: tuple[tuple[Any, str], ...] = (
@@ -47,35 +48,6 @@ _DEFAULTS: tuple[tuple[Any, str], ...] = (
     ("auto", "use_cudnn"),
 )
 _COMMON: dict[str, Any] = {name: value for value, names in _DEFAULTS for name in names.split()}
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN")
-_TANH = (*_RECURRENT, *(f"{name}Cell" for name in _RECURRENT), *(f"ConvLSTM{rank}D" for rank in (1, 2, 3)))
-_POOLING = {f"{kind}Pooling{rank}D": {"strides": None} for kind in ("Average", "Max") for rank in (1, 2, 3)}
-_OWN: dict[str, dict[str, Any]] = {
-    **{name: {"activation": "tanh"} for name in _TANH},
-    **_POOLING,
-    "Attention": {"use_scale": False},
-    "CategoryEncoding": {"output_mode": "multi_hot"},
-    "Discretization": {"epsilon": 0.01},
-    "GroupNormalization": {"groups": 32},
-    "MaxNumBoundingBoxes": {"fill_value": -1},
-    "MixUp": {"alpha": 0.2},
-    "RandomErasing": {"fill_value": None, "scale": (0.02, 0.33)},
-    "RandomElasticTransform": {"scale": 1.0},
-    "RandomPerspective": {"scale": 1.0},
-    "Masking": {"mask_value": 0.0},
-    "ReLU": {"negative_slope": 0.0},
-    "LeakyReLU": {"negative_slope": 0.3},
-    "RMSNormalization": {"epsilon": 1e-06},
-    "Resizing": {"fill_mode": "constant"},
-    "StringLookup": {"oov_token": "[UNK]"},
-    "UpSampling2D": {"interpolation": "nearest"},
-    "ZeroPadding1D": {"padding": 1},
-    "ZeroPadding2D": {"padding": 1},
-    "ZeroPadding3D": {"padding": 1},
-    "Cropping1D": {"cropping": 1},
-    "Cropping2D": {"cropping": 0},
-    "Cropping3D": {"cropping": 1},
-}
 _NONE = {"activation": "linear", "data_format": "channels_last", "dtype": "float32", "sparse": False, "ragged": False}
 """What no value means where it means something."""
 _BUILD = ("build_config", "compile_config", "build_input_shape", "batch_input_shape")
@@ -83,7 +55,7 @@ _BUILD = ("build_config", "compile_config", "build_input_shape", "batch_input_sh
 
 def default(class_name: str, field: str) -> Any:
     """What Keras 3 takes for a field that a config leaves out."""
-    return _OWN.get(class_name, {}).get(field, _COMMON.get(field))
+    return table.row(class_name).defaults.get(field, _COMMON.get(field))
 
 
 def differing(

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from core.layers import table
+from core.layers.rows import Array, Row
 from core.model.graph import Layer
 
 Owns = Literal["channels", "filters", "kernel", "flat", "positions", "all"]
@@ -40,31 +42,8 @@ class Axes(Struct, frozen=True):
         return () if axis is None else (axis,)
 
 
-_VECTORS = {
-    "gamma": "scale",
-    "beta": "shift",
-    "moving_mean": "mean",
-    "moving_variance": "variance",
-    "mean": "mean",
-    "variance": "variance",
-    "scale": "scale",
-}
-_CONV = {f"Conv{n}D": n for n in (1, 2, 3)}
-_TRANSPOSE = {f"Conv{n}DTranspose": n for n in (1, 2, 3)}
-_DEPTHWISE = {f"DepthwiseConv{n}D": n for n in (1, 2)}
-_SEPARABLE = {f"SeparableConv{n}D": n for n in (1, 2)}
-_CONV_LSTM = {f"ConvLSTM{n}D": n for n in (1, 2, 3)}
-_NORMS = {
-    "BatchNormalization",
-    "LayerNormalization",
-    "GroupNormalization",
-    "UnitNormalization",
-    "RMSNormalization",
-    "Normalization",
-    "LayerScale",
-}
-_RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "LSTMCell", "GRUCell", "SimpleRNNCell"}
-WRAPPERS = {"TimeDistributed": "layer", "Bidirectional": "layer", "SpectralNormalization": "layer"}
+WRAPPERS = {name: table.row(name).inside[0][0] for name in table.classes(family="wrapper")}
+"""By the class of a wrapper, the setting that holds the layer inside."""
 _OTHER = Axes()
 
 
@@ -88,32 +67,51 @@ def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
     class_name, config = leaf_class(layer)
     name = weight_name.rpartition("/")[2]
     rank = len(shape)
+    row = table.row(class_name)
+    if row.family == "recurrent" and name == "kernel" and not _first_cell(layer, weight_name):
+        return _OTHER  # it takes what the cell before it gives
+    groups = int(config.get("groups") or 1) if row.kind == "plain" else 1
+    for arrays in (table.row(layer).arrays, row.arrays):
+        array = next((one for one in arrays if one.name == _today(name, row)), None)
+        found = None if array is None else _meaning(array, config, groups, rank)
+        if found is not None:
+            return found if found.kind != "other" else _OTHER
     if name == "bias" and rank == 1:
-        if class_name in _DEPTHWISE:
-            return Axes(kind="shift", channels=0, filters=0)  # one number per channel that goes in
-        recurrent = class_name in _RECURRENT or class_name in _CONV_LSTM
-        groups = int(config.get("groups") or 1) if class_name in _CONV else 1
-        return Axes(kind="bias", filters=None if recurrent else 0, groups=groups)
-    if name == "vector_u" and layer.class_name == "SpectralNormalization" and rank == 2:
-        return Axes(kind="bias", filters=1, groups=int(config.get("groups") or 1) if class_name in _CONV else 1)
-    if class_name in _NORMS:
-        return Axes(kind=_VECTORS[name], channels=rank - 1, filters=rank - 1) if name in _VECTORS and rank else _OTHER
-    found = _convolution(class_name, config, name, rank)
-    if found is not None:
-        return found
-    if class_name in _RECURRENT and name == "kernel" and rank == 2:
-        if not _first_cell(layer, weight_name):
-            return _OTHER  # it takes what the cell before it gives
+        return Axes(kind="bias", filters=0)
+    if row.parts and name == "kernel" and rank == 3 and "output" not in weight_name:
         return Axes(kind="kernel", channels=0)
-    if class_name in ("Dense", "EinsumDense") and name == "kernel" and rank >= 2:
-        return Axes(kind="kernel", channels=0, filters=rank - 1)
-    if class_name == "MultiHeadAttention" and name == "kernel" and rank == 3 and "output" not in weight_name:
-        return Axes(kind="kernel", channels=0)
-    if class_name == "PReLU" and rank:
-        return Axes(kind="scale", channels=rank - 1, filters=rank - 1)
-    if class_name == "Embedding" and rank == 2:
+    if row.family == "embedding" and rank == 2:
         return Axes(kind="table", positions=0, filters=1)
     return _custom(layer, rank, shape)
+
+
+def _today(name: str, row: Row) -> str:
+    """What Keras 3 calls an array: older versions name the kernel of a depthwise convolution otherwise."""
+    return "kernel" if row.kind == "depthwise" and name == "depthwise_kernel" else name
+
+
+def _meaning(array: Array, config: dict[str, Any], groups: int, rank: int) -> Axes | None:
+    """The axes of an array of that rank as its row names them; `None` where the row speaks of another rank."""
+    words = array.axes.split()
+    if "..." in words:
+        at = words.index("...")
+        words = [*words[:at], *[""] * (rank - len(words) + 1), *words[at + 1 :]]
+    if len(words) != rank:
+        return None
+    spatial = tuple(axis for axis, word in enumerate(words) if word == "place")
+
+    def axis_of(*meanings: str) -> int | None:
+        return next((axis for axis, word in enumerate(words) if word in meanings), None)
+
+    return Axes(
+        array.kind,
+        spatial,
+        axis_of("in", "channel"),
+        axis_of("out", "channel"),
+        groups,
+        axis_of("position"),
+        _tuple(config.get("strides", 1), len(spatial)) if spatial else (),
+    )
 
 
 def _first_cell(layer: Layer, weight_name: str) -> bool:
@@ -124,24 +122,6 @@ def _first_cell(layer: Layer, weight_name: str) -> bool:
     stacked = (weight.name for weight in layer.weights if weight.name.startswith(head + cells))
     first = next(stacked, weight_name)
     return first[len(head + cells) :].partition("/")[0] == rest.partition("/")[0]
-
-
-def _convolution(class_name: str, config: dict[str, Any], name: str, rank: int) -> Axes | None:
-    strides = _tuple(config.get("strides", 1), max(rank - 2, 0))
-    if class_name in _CONV and name == "kernel" and rank == _CONV[class_name] + 2:
-        groups = int(config.get("groups") or 1)
-        return Axes("kernel", tuple(range(rank - 2)), rank - 2, rank - 1, groups, strides=strides)
-    if class_name in _TRANSPOSE and name == "kernel" and rank == _TRANSPOSE[class_name] + 2:
-        return Axes("kernel", tuple(range(rank - 2)), rank - 1, rank - 2, strides=strides)
-    if class_name in _DEPTHWISE and name in ("kernel", "depthwise_kernel"):
-        return Axes("depthwise", tuple(range(rank - 2)), rank - 2, None, strides=strides)
-    if class_name in _SEPARABLE and name == "depthwise_kernel":
-        return Axes("depthwise", tuple(range(rank - 2)), rank - 2, None, strides=strides)
-    if class_name in _SEPARABLE and name == "pointwise_kernel":
-        return Axes("kernel", (), rank - 2, rank - 1)
-    if class_name in _CONV_LSTM and name == "kernel" and rank == _CONV_LSTM[class_name] + 2:
-        return Axes("kernel", tuple(range(rank - 2)), rank - 2, None, strides=strides)
-    return None
 
 
 def _custom(layer: Layer, rank: int, shape: tuple[int, ...]) -> Axes:

@@ -8,59 +8,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.layers.known import LAYERS
+from core.layers import table
 from core.model.graph import Call, TensorRef, leaves
 
-_RECURRENT = ("sequences", "initial_state", "mask", "training")
-_HEADS = (
-    *("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask"),
-    *("return_attention_scores", "training", "use_causal_mask"),
-)
-_TAKES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"), _RECURRENT),
-    **{f"ConvLSTM{rank}D": _RECURRENT for rank in (1, 2, 3)},
-    **dict.fromkeys(("MultiHeadAttention", "GroupQueryAttention"), _HEADS),
-    **dict.fromkeys(
-        ("Attention", "AdditiveAttention"),
-        ("inputs", "mask", "training", "return_attention_scores", "use_causal_mask"),
-    ),
-    **dict.fromkeys(("BatchNormalization", "TimeDistributed", "Lambda", "Pipeline"), ("inputs", "training", "mask")),
-    **dict.fromkeys(("GlobalAveragePooling1D", "Softmax"), ("inputs", "mask")),
-    **dict.fromkeys(
-        (
-            "Dense",
-            "EinsumDense",
-            "Dropout",
-            "AlphaDropout",
-            "GaussianDropout",
-            "GaussianNoise",
-            "SpectralNormalization",
-        ),
-        ("inputs", "training"),
-    ),
-    **{f"SpatialDropout{rank}D": ("inputs", "training") for rank in (1, 2, 3)},
-    **dict.fromkeys(("LSTMCell", "GRUCell"), ("inputs", "states", "training")),
-    "SimpleRNNCell": ("sequence", "states", "training"),
-    "CategoryEncoding": ("inputs", "count_weights"),
-    "RMSNormalization": ("x",),
-    "ReversibleEmbedding": ("inputs", "reverse"),
-}
-_IMAGES = frozenset(
-    {"AugMix", "AutoContrast", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix", "Equalization"}
-    | {"MaxNumBoundingBoxes", "MixUp", "RandAugment", "Resizing", "Solarization"}
-)
-_ANYTHING = frozenset({"InputLayer", "Layer", "Wrapper", "StackedRNNCells", "TFSMLayer", "JaxLayer", "FlaxLayer"})
 _FIRST = frozenset({"inputs", "sequences", "sequence", "data", "x", "query"})
-_STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 
 
 def accepted(class_name: str) -> tuple[str, ...] | None:
     """The arguments of a built-in layer's call, the first being what it works on; `None` where that is not known."""
-    if class_name not in LAYERS or class_name in _ANYTHING:
-        return None
-    if class_name in _IMAGES or class_name.startswith("Random"):
-        return ("data", "training")
-    return _TAKES.get(class_name, ("inputs",))
+    return table.row(class_name).call
 
 
 def refused(class_name: str, names: Any) -> tuple[str, ...]:
@@ -112,8 +68,13 @@ def _count(class_name: str, config: dict[str, Any]) -> tuple[int, bool]:
     """How many states a recurrent layer has, and whether it has them once for each direction."""
     inside = config.get("layer")
     if class_name == "Bidirectional" and isinstance(inside, dict):
-        return _STATES.get(str(inside.get("class_name")), 0), True
-    return _STATES.get(class_name, 0), False
+        return _known(str(inside.get("class_name"))), True
+    return _known(class_name), False
+
+
+def _known(class_name: str) -> int:
+    found = table.row(class_name)
+    return found.states if found.kind == "units" else 0
 
 
 def _states(given: Any, old: tuple[int, bool], new: tuple[int, bool]) -> Any:

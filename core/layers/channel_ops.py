@@ -1,32 +1,19 @@
-"""What single layers and operations do to channels, by class: names in sets, and indices in plain numbers."""
+"""What operations do to channels, by class, and the layers that matter to it; indices in plain numbers."""
 
 from typing import Any
 
 import numpy as np
 
+from core.layers.table import classes
 from core.model.graph import Layer, TensorRef
 
-CONVOLUTIONS = frozenset(f"{kind}{n}D" for kind in ("Conv", "SeparableConv") for n in (1, 2, 3)) | frozenset(
-    f"Conv{n}DTranspose" for n in (1, 2, 3)
-)
-DEPTHWISE = frozenset({"DepthwiseConv1D", "DepthwiseConv2D"})
-MIXING = CONVOLUTIONS | frozenset(
-    {"Dense", "EinsumDense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
-    | {"MultiHeadAttention", "RNN"}
-)
-TOKENS = frozenset({"Embedding", "Hashing", "StringLookup", "IntegerLookup", "CategoryEncoding", "TextVectorization"})
-SPATIAL = (
-    *("Conv", "SeparableConv", "DepthwiseConv", "ZeroPadding", "Cropping", "UpSampling", "MaxPooling"),
-    *("AveragePooling", "Global", "Resizing", "CenterCrop"),
-)
-"""Layers that work on a map: they have a data format, and treat the axes of the map alike."""
-IDLE = frozenset(
-    {"Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "Identity", "ActivityRegularization"}
-    | {"Solarization", "AutoContrast", "AugMix", "CutMix", "MixUp", "RandAugment", "Equalization"}
-)
+CONVOLUTIONS = classes(family="convolution", kind=("plain", "transposed", "separable"))
+DEPTHWISE = classes(kind="depthwise")
+MIXING = classes(acts="mixing")
+TOKENS = classes(acts="tokens")
+IDLE = classes(idle=True)
 """Layers that hand on what they get when a model answers."""
-IDLE_PREFIXES = ("SpatialDropout", "Random")
-ACTIVATIONS = frozenset({"ReLU", "LeakyReLU", "ELU"})
+ACTIVATIONS = classes(family="activation", acts="number") - {"Activation"}
 ZERO_AT_ZERO = frozenset(
     {"relu", "relu6", "tanh", "elu", "selu", "celu", "gelu", "silu", "swish", "leaky_relu", "softsign", "mish"}
     | {"hard_silu", "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink"}
@@ -93,14 +80,6 @@ REDUCING = frozenset(
 )
 GRAY_KEPT = frozenset({"Mean", "Max", "Min", "Amax", "Amin", "Median", "Average"})
 """Reductions that give of equal channels what each of them is, however many there are."""
-
-
-def channel_axis_of(class_name: str, config: dict[str, Any], rank: int) -> int:
-    """The axis that a layer takes for its channels, batch counted; `rank` is that of what it gets."""
-    if config.get("data_format") != "channels_first" or not class_name.startswith((*SPATIAL, "SpatialDropout")):
-        return rank - 1
-    spatial = int(next((one for one in class_name if one.isdigit()), "2"))
-    return rank - 1 - spatial
 
 
 def constant(value: Any) -> Any:

@@ -9,11 +9,11 @@ Biases, normalisation and activations are not counted, as usual.
 from collections.abc import Iterable, Sequence
 from math import prod
 
+from core.layers import table
 from core.model.graph import Layer, TensorSpec, Weight
 from core.model.plan import Cost
 
-_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"})
-_NOT_KERNELS = frozenset({"Embedding", "BatchNormalization", "PReLU"})
+_RECURRENT = table.classes(kind=("units", "cells")) | {"Bidirectional"}
 
 
 def layer_cost(
@@ -39,7 +39,7 @@ def _macs(
     layer: Layer, weights: Sequence[Weight], inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
 ) -> int | None:
     kernels = [weight for weight in weights if len(weight.shape) >= 2 and "kernel" in weight.name and not weight.state]
-    if layer.class_name in _NOT_KERNELS or not kernels:
+    if not kernels:
         return 0
     if not inputs or not outputs or inputs[0].shape is None or outputs[0].shape is None:
         return None
@@ -47,7 +47,7 @@ def _macs(
     total = sum(prod(kernel.shape) for kernel in kernels)
     if layer.class_name in _RECURRENT:
         return None if before[0] is None else total * before[0]
-    if layer.class_name in {"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"}:
+    if table.row(layer).kind == "heads":
         return _attention(layer, kernels, inputs)
     if "Conv" in layer.class_name:
         positions = _positions(layer, before if "Transpose" in layer.class_name else after)

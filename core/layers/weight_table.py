@@ -9,6 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from core.layers import table
+from core.layers.rows import flag
+from core.model.names import snake_case
+
 Config = dict[str, Any]
 
 
@@ -24,7 +28,6 @@ class Slot(Struct, frozen=True):
     doubled: bool = False
 
 
-Own = Callable[[Config], list[tuple[str, bool]]]
 Child = tuple[str, str, Config]
 
 
@@ -34,8 +37,10 @@ def slots(class_name: str, config: Config, bases: Mapping[str, str] | None = Non
     `bases` are Keras's classes by the names of others that derive from them.
     """
     class_name = (bases or {}).get(class_name, class_name)
-    own = _own(class_name, config)
-    found = [Slot(name, f"vars/{index}", trainable) for index, (name, trainable) in enumerate(own)]
+    row = table.row(class_name)
+    head = f"{row.held}/" if row.held else ""
+    own = [] if row.held and row.inside else _own(class_name, config)
+    found = [Slot(f"{head}{name}", f"{head}vars/{index}", trainable) for index, (name, trainable) in enumerate(own)]
     nested: list[Slot] = []
     for prefix, child_class, child_config in _children(class_name, config):
         nested.extend(
@@ -64,22 +69,14 @@ def _spectral(nested: list[Slot]) -> tuple[Slot, ...]:
     return (first, Slot("vector_u", "vars/1", False), *rest)
 
 
-def _flag(config: Config, name: str, default: bool = True) -> bool:
-    value = config.get(name, default)
-    return default if value is None else bool(value)
+def _listed(class_name: str, config: Config) -> list[tuple[str, bool]]:
+    """The arrays that a layer of floats has, with whether training changes them."""
+    arrays = table.row(class_name).arrays
+    return [(array.name, array.trainable) for array in arrays if array.when is None or array.when(config)]
 
 
-def _with_bias(*names: str) -> Own:
-    def own(config: Config) -> list[tuple[str, bool]]:
-        listed = [*names, "bias"] if _flag(config, "use_bias") else list(names)
-        return [(name, True) for name in listed]
-
-    return own
-
-
-def _kernel(config: Config, zero: str = "kernel_zero") -> list[tuple[str, bool]]:
+def _kernel(found: list[tuple[str, bool]], config: Config, zero: str = "kernel_zero") -> list[tuple[str, bool]]:
     mode = _quantization(config)
-    found = _with_bias("kernel")(config)
     if mode in ("gptq", "awq"):
         names = ["kernel", "kernel_scale", zero, *(["awq_scales"] if mode == "awq" else []), "g_idx"]
         return found[1:] + [(name, False) for name in names]
@@ -89,13 +86,12 @@ def _kernel(config: Config, zero: str = "kernel_zero") -> list[tuple[str, bool]]
     return _quantized(found, mode, "kernel", _blocks(config))
 
 
-def _einsum(config: Config) -> list[tuple[str, bool]]:
-    own = {**config, "use_bias": config.get("bias_axes") is not None}
-    return _kernel(own, "kernel_zero" if _quantization(config) == "int4" else "zero_point")
+def _einsum(found: list[tuple[str, bool]], config: Config) -> list[tuple[str, bool]]:
+    return _kernel(found, config, "kernel_zero" if _quantization(config) == "int4" else "zero_point")
 
 
-def _embedding(config: Config) -> list[tuple[str, bool]]:
-    return _quantized([("embeddings", True)], _quantization(config), "embeddings", _blocks(config))
+def _embedding(found: list[tuple[str, bool]], config: Config) -> list[tuple[str, bool]]:
+    return _quantized(found, _quantization(config), "embeddings", _blocks(config))
 
 
 def _quantized(found: list[tuple[str, bool]], mode: str | None, main: str, blocks: bool) -> list[tuple[str, bool]]:
@@ -129,115 +125,41 @@ def _policy(config: Config) -> str:
     return name
 
 
-def _batch_normalization(config: Config) -> list[tuple[str, bool]]:
-    names = [("moving_mean", False), ("moving_variance", False)]
-    if _flag(config, "renorm", default=False):
-        names += [("moving_stddev", False), ("renorm_mean", False), ("renorm_stddev", False)]
-    return _scale_center(config) + names
+def _reversible(found: list[tuple[str, bool]], config: Config) -> list[tuple[str, bool]]:
+    forward, backward = _embedding(found[:1], config), found[1:]
+    if not backward or _quantization(config) not in ("int8", "int4"):
+        return forward + backward
+    names = ["reverse_embeddings", "reverse_embeddings_scale"]
+    if len(forward) > 2:
+        names.append("reverse_embeddings_zero")
+    return forward + [(name, False) for name in names]
 
 
-def _scale_center(config: Config) -> list[tuple[str, bool]]:
-    found = [("gamma", True)] if _flag(config, "scale") else []
-    return [*found, ("beta", True)] if _flag(config, "center") else found
-
-
-def _layer_normalization(config: Config) -> list[tuple[str, bool]]:
-    return [("gamma", True)] if _flag(config, "rms_scaling", default=False) else _scale_center(config)
-
-
-def _normalization(config: Config) -> list[tuple[str, bool]]:
-    if config.get("mean") is not None:
-        return []
-    return [("mean", False), ("variance", False), ("count", False)]
-
-
-def _attention(config: Config) -> list[tuple[str, bool]]:
-    found = [("scale", True)] if _flag(config, "use_scale", default=False) else []
-    return [*found, ("concat_score_weight", True)] if config.get("score_mode") == "concat" else found
-
-
-def _additive_attention(config: Config) -> list[tuple[str, bool]]:
-    return [("scale", True)] if _flag(config, "use_scale") else []
-
-
-def _reversible(config: Config) -> list[tuple[str, bool]]:
-    found = _embedding(config)
-    if _flag(config, "tie_weights"):
-        return found
-    fixed = _quantization(config) in ("int8", "int4")
-    further = ["reverse_embeddings", "reverse_embeddings_scale"] if fixed else ["reverse_embeddings"]
-    if fixed and len(found) > 2:
-        further.append("reverse_embeddings_zero")
-    return found + [(name, not fixed) for name in further]
-
-
-def _spectrogram(config: Config) -> list[tuple[str, bool]]:
-    names = {"real": ["real_kernel"], "imag": ["imag_kernel"]}.get(
-        str(config.get("mode", "log")), ["real_kernel", "imag_kernel"]
-    )
-    return [(name, False) for name in names]
-
-
-_OWN: dict[str, Own] = {
+_QUANTIZED: dict[str, Callable[[list[tuple[str, bool]], Config], list[tuple[str, bool]]]] = {
     "Dense": _kernel,
     "EinsumDense": _einsum,
     "Embedding": _embedding,
     "ReversibleEmbedding": _reversible,
-    "BatchNormalization": _batch_normalization,
-    "LayerNormalization": _layer_normalization,
-    "GroupNormalization": _scale_center,
-    "RMSNormalization": lambda config: [("scale", True)],
-    "PReLU": lambda config: [("alpha", True)],
-    "LayerScale": lambda config: [("gamma", True)],
-    "Normalization": _normalization,
-    "Attention": _attention,
-    "AdditiveAttention": _additive_attention,
-    "STFTSpectrogram": _spectrogram,
-    **{f"Conv{n}D": _with_bias("kernel") for n in (1, 2, 3)},
-    **{f"Conv{n}DTranspose": _with_bias("kernel") for n in (1, 2, 3)},
-    **{f"DepthwiseConv{n}D": _with_bias("kernel") for n in (1, 2)},
-    **{f"SeparableConv{n}D": _with_bias("depthwise_kernel", "pointwise_kernel") for n in (1, 2)},
-    **{
-        cell: _with_bias("kernel", "recurrent_kernel")
-        for cell in ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell")
-    },
 }
-
-_CELLS = {
-    "LSTM": "LSTMCell",
-    "GRU": "GRUCell",
-    "SimpleRNN": "SimpleRNNCell",
-    "ConvLSTM1D": "ConvLSTMCell",
-    "ConvLSTM2D": "ConvLSTMCell",
-    "ConvLSTM3D": "ConvLSTMCell",
-}
+"""Classes whose dtype policy adds arrays."""
 
 
 def _own(class_name: str, config: Config) -> list[tuple[str, bool]]:
-    rule = _OWN.get(class_name)
-    return rule(config) if rule else []
+    found = _listed(class_name, config)
+    return _QUANTIZED[class_name](found, config) if class_name in _QUANTIZED else found
 
 
 def _children(class_name: str, config: Config) -> list[Child]:
     """The layers inside a layer, with the attribute Keras stores them under, in the order they are tracked."""
-    if class_name in _CELLS:
-        return [("cell", _CELLS[class_name], config)]
-    if class_name == "RNN":
-        return _serialised("cell", config.get("cell"))
-    if class_name == "StackedRNNCells":
-        return _numbered("cells", config.get("cells"))
-    if class_name in ("TimeDistributed", "SpectralNormalization", "Wrapper"):
-        return _serialised("layer", config.get("layer"))
-    if class_name == "Bidirectional":
-        forward = config.get("layer")
-        return _serialised("forward_layer", forward) + _serialised(
-            "backward_layer", config.get("backward_layer") or forward
-        )
-    if class_name in ("MultiHeadAttention", "GroupQueryAttention"):
-        prefix = "_" if class_name == "GroupQueryAttention" else ""
-        dense = {"bias_axes": "de" if _flag(config, "use_bias") else None}
-        return [(f"{prefix}{part}_dense", "EinsumDense", dense) for part in ("query", "key", "value", "output")]
-    return []
+    row = table.row(class_name)
+    dense = {"bias_axes": "de" if flag("use_bias")(config) else None}
+    found: list[Child] = [(part, "EinsumDense", dense) for part in row.parts]
+    for field, attribute in row.inside:
+        value = config.get(field)
+        if field == "backward_layer":
+            value = value or config.get("layer")
+        found += _numbered(attribute, value) if isinstance(value, list) else _serialised(attribute, value)
+    return found
 
 
 def _serialised(prefix: str, value: Any) -> list[Child]:
@@ -246,12 +168,10 @@ def _serialised(prefix: str, value: Any) -> list[Child]:
     return []
 
 
-def _numbered(prefix: str, values: Any) -> list[Child]:
-    from core.model.names import snake_case
-
+def _numbered(prefix: str, values: list[Any]) -> list[Child]:
     found: list[Child] = []
     used: dict[str, int] = {}
-    for value in values if isinstance(values, list) else []:
+    for value in values:
         for _, child_class, config in _serialised("", value):
             name = snake_case(child_class)
             count = used[name] = used.get(name, -1) + 1

@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from core.layers import table
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
-from core.repairs.fields import FIELDS
 
 
 class Dropped(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Dropped(Struct, frozen=True):
 
 def _takes_no_groups(class_name: str) -> bool:
     """Depthwise, separable and transposed convolutions, on which Keras 2 wrote it."""
-    return "groups" not in FIELDS.get(class_name, ("groups",))
+    return "groups" not in (table.fields(class_name) or ("groups",))
 
 
 _ROWS = {

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from core.layers import table
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
-from core.repairs.fields import FIELDS
 
 _HARMLESS: dict[str, tuple[Any, ...]] = {
     "batch_input_shape": (),
@@ -63,7 +63,7 @@ _HARMLESS: dict[str, tuple[Any, ...]] = {
 
 def foreign_fields(layer: Config) -> list[str]:
     """The fields of a built-in layer's config that its constructor does not take."""
-    known = FIELDS.get(layer["class_name"])
+    known = table.fields(layer["class_name"])
     if known is None or layer.get("module") not in ("keras.layers",):
         return []
     own = layer["own"].fields if "own" in layer else frozenset()

@@ -11,7 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.layers import channel_ops as known
+from core.layers import table
 from core.layers.leaves import leaf, steps
+from core.layers.rows import Row
 from core.model.graph import Graph, Layer, Shape, TensorRef, Weight
 from core.rules.fold import Affine, Value
 from core.surgery.lanes import UP, WHOLE, Block, Blocks, flipped, grown, multiplied, repeated, reshaped, single, width
@@ -167,7 +169,9 @@ def _in_order(
 
 def _ends(layer: Layer) -> bool:
     """Whether no channel is ever followed beyond a layer."""
-    return layer.inner is None and (layer.opaque or (leaf(layer).class_name in known.MIXING - {"Dense", "EinsumDense"}))
+    return layer.inner is None and (
+        layer.opaque or (leaf(layer).class_name in known.MIXING - table.classes(family="dense"))
+    )
 
 
 class _Call:
@@ -255,10 +259,11 @@ class _Call:
             return self._mixing(name, config)
         if name in known.TOKENS:
             return self._blocked()
-        if name.startswith((*known.SPATIAL, *known.IDLE_PREFIXES)):
-            return self._spatial(name, config)
-        if name in known.IDLE:
+        row = table.row(name)
+        if row.idle:
             return self._same()
+        if row.acts in ("map", "filter"):
+            return self._spatial(name, row, config)
         if name == "Masking":
             return self._same(known=False, linear=False)
         if name in known.ACTIVATIONS:
@@ -283,7 +288,7 @@ class _Call:
         return self._blocked()
 
     def _mixing(self, name: str, config: dict[str, Any]) -> Found:
-        axis = known.channel_axis_of(name, config, self.rank)
+        axis = table.channel_axis(name, config, self.rank)
         if name == "EinsumDense" and not _plain_equation(str(config.get("equation"))):
             return self._blocked()
         if name == "MultiHeadAttention" and config.get("output_shape") is None:
@@ -297,26 +302,24 @@ class _Call:
         self._note("mixing")
         return {}
 
-    def _spatial(self, name: str, config: dict[str, Any]) -> Found:
-        if name.startswith(known.IDLE_PREFIXES):
-            return self._same()
-        if known.channel_axis_of(name, config, self.rank) != self.axis:
+    def _spatial(self, name: str, row: Row, config: dict[str, Any]) -> Found:
+        if table.channel_axis(name, config, self.rank) != self.axis:
             return self._blocked()
         state = self.state
-        if name in known.DEPTHWISE:
+        if row.acts == "filter":
             self._note("depthwise")
             linear = state.linear and config.get("activation") in (None, "linear")
             blocks = multiplied(state.blocks, int(config.get("depth_multiplier") or 1))
             return self._same(blocks=blocks, known=False, linear=linear, alike=False, zero=False, filtered=True)
-        if name.startswith("ZeroPadding"):
+        if row.kind == "padding":
             return self._same(padded=state.padded or bool(state.steps))
-        if name.startswith("Global"):
-            kept = bool(config.get("keepdims"))
+        if row.kind.startswith("global"):
+            mean = row.kind == "global average"
             return self._out(
-                replace(state, known=state.known and "Average" in name, linear=state.linear and "Average" in name),
-                self.axis if kept else 1,
+                replace(state, known=state.known and mean, linear=state.linear and mean),
+                self.axis if config.get("keepdims") else 1,
             )
-        if name.startswith("MaxPooling"):
+        if row.kind in ("max", "adaptive max") or name == "AutoContrast":
             return self._same(known=False, linear=False)
         return self._same()
 
@@ -762,6 +765,7 @@ class _Call:
         )
 
 
+_SUMMING = table.classes(acts="mixing") - table.classes(family="dense")
 _ARITHMETIC = frozenset({"Add", "Subtract", "Multiply", "Divide", "TrueDivide"})
 
 

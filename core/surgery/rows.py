@@ -6,6 +6,7 @@ joined, flattened or turned round on the way. So the way back is walked first, t
 
 from core.layers import channel_ops as known
 from core.layers.leaves import leaf
+from core.layers.table import classes
 from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.surgery.baked import source_of
 from core.surgery.grids import levels
@@ -13,23 +14,12 @@ from core.surgery.grids import levels
 Take = tuple[int | None, ...]
 _MAKES = (known.MIXING - {"MultiHeadAttention"}) | {"Embedding", "InputLayer"}
 _ALONE = (
-    known.IDLE
-    | known.ACTIVATIONS
+    classes(acts=("number", "channel", "map"))
+    | classes(family="normalization", acts="across")
     | known.LINEAR_OPS
     | known.ZERO_OPS
     | known.OTHER_OPS
-    | {
-        "Activation",
-        "BatchNormalization",
-        "Normalization",
-        "LayerNormalization",
-        "RMSNormalization",
-        "PReLU",
-        "Masking",
-    }
-    | {"Rescaling"}
 )
-_MAPS = ("ZeroPadding", "Cropping", "UpSampling", "MaxPooling", "AveragePooling", "Global", "Resizing", "CenterCrop")
 _DEEPEST = 64
 
 
@@ -67,7 +57,7 @@ def _made(level: Graph, ref: TensorRef, old_level: Graph, old_ref: TensorRef, de
         return None
     if kind == "Concatenate" and _last(layer, level, refs):
         return _joined(level, refs, old_level, before, depth)
-    alone = len(refs) == 1 and (kind in _ALONE or kind.startswith((*_MAPS, *known.IDLE_PREFIXES)))
+    alone = len(refs) == 1 and kind in _ALONE
     softmax = kind == "Activation" and leaf(layer).config.get("activation") in known.ACROSS
     if not alone or softmax or leaf(layer).config.get("data_format") == "channels_first":
         return None

@@ -10,7 +10,7 @@ import pytest
 from core.analysis.diff import Change, compare
 from core.analysis.likeness import alike, default, differing
 from core.analysis.opening import read_model
-from core.repairs.fields import COMMON, FIELDS
+from core.layers.rows import ROWS
 from tests.core.readers import keras2_zoo
 
 tf_keras = pytest.importorskip("tf_keras")
@@ -76,13 +76,17 @@ def test_that_settings_of_an_initializer_are_told() -> None:
 
 def test_that_what_a_config_leaves_out_is_what_keras_takes() -> None:
     checked = 0
-    for name, fields in FIELDS.items():
+    for name, row in ROWS.items():
         for cls in getattr(keras.layers, name, object).__mro__:
             if cls in (keras.layers.Layer, object):
                 break
             for parameter in inspect.signature(vars(cls).get("__init__", cls)).parameters.values():
                 known = default(name, parameter.name)
-                if parameter.name in fields - COMMON and parameter.default is not parameter.empty and known is not None:
+                if (
+                    parameter.name in row.fields.split()
+                    and parameter.default is not parameter.empty
+                    and known is not None
+                ):
                     assert alike(parameter.name, known, parameter.default), (name, parameter.name)
                     checked += 1
             if "__init__" in vars(cls):

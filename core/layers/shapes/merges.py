@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from core.layers.table import classes
 from core.model.graph import Shape
 
 Config = dict[str, Any]
@@ -69,7 +70,7 @@ def _multi_head(config: Config, shapes: list[Shape]) -> Shape:
 
 
 RULES: dict[str, Callable[[Config, list[Shape]], Any]] = {
-    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _merge),
+    **dict.fromkeys(classes(kind="together"), _merge),
     "Concatenate": _concatenate,
     "Dot": _dot,
     "Attention": _attention,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from core.layers.table import classes
 from core.model.graph import Shape
 
 Config = dict[str, Any]
@@ -78,66 +79,13 @@ def _einsum(config: Config, shapes: list[Shape]) -> Shape:
     return tuple(out)
 
 
-_UNCHANGED = [
-    "Activation",
-    "ActivityRegularization",
-    "AlphaDropout",
-    "BatchNormalization",
-    "Dropout",
-    "ELU",
-    "GaussianDropout",
-    "GaussianNoise",
-    "GroupNormalization",
-    "Identity",
-    "LayerNormalization",
-    "LeakyReLU",
-    "Masking",
-    "Normalization",
-    "PReLU",
-    "RMSNormalization",
-    "ReLU",
-    "Rescaling",
-    "Softmax",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    "UnitNormalization",
-    "AugMix",
-    "AutoContrast",
-    "CutMix",
-    "Equalization",
-    "MixUp",
-    "RandAugment",
-    "RandomBrightness",
-    "RandomColorDegeneration",
-    "RandomColorJitter",
-    "RandomContrast",
-    "RandomErasing",
-    "RandomFlip",
-    "RandomGaussianBlur",
-    "RandomGrayscale",
-    "RandomHue",
-    "RandomInvert",
-    "RandomPerspective",
-    "RandomPosterization",
-    "RandomRotation",
-    "RandomSaturation",
-    "RandomSharpness",
-    "RandomShear",
-    "RandomTranslation",
-    "RandomZoom",
-    "RandomElasticTransform",
-    "Solarization",
-    "ContrastLimitedAdaptiveHistogramEqualization",
-    "Discretization",
-    "Hashing",
-    "LayerScale",
-    "StochasticDepth",
-    "CustomScaleLayer",
-]
+def _indices(config: Config, shapes: list[Shape]) -> Shape | None:
+    """A whole number for each entry, unless the numbers are made into vectors."""
+    return shapes[0] if config.get("output_mode") in (None, "int") else None
+
 
 RULES: dict[str, Callable[[Config, list[Shape]], Any]] = {
-    **dict.fromkeys(_UNCHANGED, _same),
+    **dict.fromkeys(classes(same_shape=True), _same),
     "Dense": _dense,
     "Flatten": _flatten,
     "Reshape": _reshape,
@@ -147,4 +95,6 @@ RULES: dict[str, Callable[[Config, list[Shape]], Any]] = {
     "ReversibleEmbedding": _embedding,
     "EinsumDense": _einsum,
     "CategoryEncoding": _category,
+    "Discretization": _indices,
+    "Hashing": _indices,
 }

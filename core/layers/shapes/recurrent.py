@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from core.layers import table
 from core.layers.shapes.convs import is_first, numbers, split, window
 from core.model.graph import Shape, TensorSpec
 
@@ -12,14 +13,14 @@ Config = dict[str, Any]
 def _states(class_name: str, config: Config) -> list[int]:
     if class_name == "RNN":
         return _cell_states(config["cell"])
-    return [int(config["units"])] * (2 if class_name == "LSTM" else 1)
+    return [int(config["units"])] * table.row(class_name).states
 
 
 def _cell_states(cell: Config) -> list[int]:
     fields = cell["config"]
     if cell["class_name"] == "StackedRNNCells":
         return [state for inner in fields["cells"] for state in _cell_states(inner)]
-    return [int(fields["units"])] * (2 if cell["class_name"] == "LSTMCell" else 1)
+    return [int(fields["units"])] * (table.row(str(cell["class_name"])).states or 1)
 
 
 def _width(class_name: str, config: Config) -> int:
@@ -87,6 +88,6 @@ def bidirectional(config: Config, shapes: list[Shape | None]) -> tuple[TensorSpe
 
 
 RULES: dict[str, Callable[[Config, list[Shape]], Any]] = {
-    **{name: _recurrent(name) for name in ("LSTM", "GRU", "SimpleRNN", "RNN")},
-    **{f"ConvLSTM{n}D": _conv_lstm(n) for n in (1, 2, 3)},
+    **{name: _recurrent(name) for name in table.classes(kind=("units", "cells"))},
+    **{name: _conv_lstm(table.row(name).rank) for name in table.classes(family="recurrent", kind="map")},
 }

@@ -1,13 +1,11 @@
 """Each repair changes the old form it knows, leaves everything else alone, and says what it did."""
 
-import inspect
 from typing import Any
 
 import pytest
 
 from core.repairs import repair_model
 from core.repairs.base import Config, Dialect, Repair
-from core.repairs.fields import FIELDS
 from core.repairs.registry import BEFORE, REPAIRS
 
 BY_NAME: dict[str, Repair] = {repair.name: repair for repair in (*BEFORE, *REPAIRS)}
@@ -189,24 +187,6 @@ def test_that_hard_sigmoid_is_scaled_only_for_files_of_keras_1_and_2() -> None:
     assert change is not None
     assert change.layer["arrays"] == [{"do": "hard_sigmoid", "count": 4, "blocks": [0, 1, 3]}]
     assert BY_NAME["hard_sigmoid"].apply(layer, KERAS_3) is None
-
-
-def test_that_the_table_of_fields_is_keras_own() -> None:
-    import keras
-
-    for name, fields in FIELDS.items():
-        cls = getattr(keras.layers, name, None)
-        if cls is None:
-            continue
-        taken: set[str] = set()
-        for base in cls.__mro__:
-            if "__init__" in vars(base) and base.__module__.startswith("keras"):
-                parameters = inspect.signature(base.__init__).parameters.values()
-                taken |= {item.name for item in parameters}
-                if not any(item.kind is item.VAR_KEYWORD for item in parameters):
-                    break
-        # written into configs by Keras 3.15 itself, and taken back among unnamed arguments
-        assert fields - {"rms_scaling", "vocabulary_size"} <= taken, name
 
 
 @pytest.mark.parametrize(
