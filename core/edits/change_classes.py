@@ -7,6 +7,7 @@ from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
 from core.layers.axes import axes_of
+from core.layers.table import classes
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
 from core.rules import SliceFilters
@@ -15,9 +16,10 @@ from core.surgery.anatomy import CONVOLUTIONS
 from core.surgery.recording import configured, record
 
 _MOST = 2**20
-_HANDS_ON = frozenset(
-    {"Activation", "Softmax", "Reshape", "Permute", "Concatenate", "Dropout", "Identity", "Flatten", "Concat"}
-    | {"Sigmoid", "TimeDistributed", "Transpose"}
+_HANDS_ON = (
+    classes(acts=("moving", "joining"))
+    | classes(idle=True)
+    | {"Activation", "Softmax", "TimeDistributed", "Concat", "Sigmoid", "Transpose"}
 )
 
 

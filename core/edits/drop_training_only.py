@@ -12,6 +12,7 @@ from core.edits.base import Edit
 from core.edits.set_trainable import made_by_code
 from core.errors import EditError
 from core.findings import Finding
+from core.layers.table import classes
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.splice import remapped
@@ -22,11 +23,10 @@ from core.surgery.linear import view
 KINDS: dict[str, frozenset[str]] = {
     "losses": frozenset({"AddLoss"}),
     "metrics": frozenset({"AddMetric"}),
-    "regularization": frozenset({"ActivityRegularization"}),
-    "noise": frozenset({"GaussianNoise"}),
-    "dropout": frozenset({"Dropout", "AlphaDropout", "GaussianDropout", "FixedDropout"})
-    | frozenset(f"SpatialDropout{rank}D" for rank in (1, 2, 3)),
-    "augmentation": frozenset({"RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast"}),
+    "regularization": classes(kind="penalty"),
+    "noise": classes(kind="noise"),
+    "dropout": classes(kind="dropout") | {"FixedDropout"},
+    "augmentation": classes(family="augmentation", idle=True),
 }
 DEFAULT = ("losses", "metrics", "regularization", "noise")
 _ADDED = KINDS["losses"] | KINDS["metrics"]

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.layers import table
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.levels import owner, with_level
@@ -38,7 +39,7 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
 
         Behind an input the model answers as it did to what the new layer makes of it, if that has the input's shape.
         """
-        if contracts.passes_through(str(self.config.get("class_name")), self.config.get("config") or {}):
+        if table.idle(str(self.config.get("class_name")), self.config.get("config") or {}):
             return (contracts.unchanged(),)
         fresh = self._fresh(before, after)
         if fresh is not None and neutral_norm(replace(fresh, rules=())) is not None:

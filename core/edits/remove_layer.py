@@ -7,6 +7,7 @@ from core.edits.drop_training_only import called_to_train
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.errors import EditError
 from core.findings import Finding, Fix
+from core.layers import table
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.model.levels import owner, with_level
@@ -39,7 +40,7 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
         """Nothing changes without a layer that only acts in training; else what came before the layer stays."""
         layer = before.find(self.layer)
-        if contracts.passes_through(layer.class_name, layer.config) and not called_to_train(layer):
+        if table.idle(layer.class_name, layer.config) and not called_to_train(layer):
             return (contracts.unchanged(),)
         if _trained_norm(layer):
             return (*contracts.fed(before, self.layer), contracts.nearly())

@@ -11,23 +11,23 @@ from core.edits.replace_layer import ReplaceLayer
 from core.edits.set_trainable import made_by_code
 from core.errors import EditError
 from core.findings import Finding
+from core.layers import table
 from core.layers.alike import ACTIVATION_FIELDS, activation_name, as_activation, trains_alone
 from core.layers.instances import as_groups, instance_kind
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
 from core.surgery.choosing import ALL, chosen, named
-from core.surgery.contracts import passes_through
-from core.surgery.quantized import CARRIERS
 
 Config = dict[str, Any]
-_DROPOUT = dict.fromkeys(("Dropout", "AlphaDropout", "FixedDropout"), ("rate", "noise_shape", "seed")) | dict.fromkeys(
-    ("GaussianDropout", *(f"SpatialDropout{rank}D" for rank in (1, 2, 3))), ("rate", "seed")
-)
+_DROPOUT = {name: table.row(name).fields.split() for name in table.classes(kind="dropout")}
+_DROPOUT["FixedDropout"] = _DROPOUT["Dropout"]
 """Arguments that these classes share."""
-_NORM = dict.fromkeys(
-    ("BatchNormalization", "LayerNormalization", "GroupNormalization"), ("axis", "epsilon", "center", "scale")
-)
+_NORM = {
+    name: ("axis", "epsilon", "center", "scale")
+    for name in table.classes(family="normalization")
+    if "center" in table.row(name).fields.split()
+}
 _ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})
 _WITHOUT_CODE = frozenset({"FixedDropout"})
 """Classes of known code that files often come without: they hand on what they get when a model answers."""
@@ -131,7 +131,7 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
     def _inside(self, config: Config) -> Config:
         """The entries of a wrapper's config that hold a match, replaced."""
         changed: Config = {}
-        for carrier in CARRIERS:
+        for carrier in table.CARRIERS:
             entry = config.get(carrier)
             if isinstance(entry, dict) and isinstance(entry.get("config"), dict):
                 new = self._entry(entry)
@@ -181,7 +181,7 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
             return layer if all(layer.config.get(key) == fields[key] for key in fields) else _single(layer, fields)
         module = {"module": self.with_["module"]} if "module" in self.with_ else {}
         made = _single(layer, {"class_name": new, "config": fields, **module})
-        if new.startswith("SpatialDropout"):  # Keras's take no such argument
+        if "trainable" not in (table.fields(new) or {"trainable"}):  # Keras's takes no such argument
             made = replace(made, config={key: value for key, value in made.config.items() if key != "trainable"})
         if instance_kind(layer.class_name, layer.config):
             names = {"offset": "beta", "scale": "gamma"}
@@ -210,13 +210,13 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
 
 def _passes(class_name: str, config: Config) -> bool:
     short = class_name.rpartition(">")[2]
-    return short in _WITHOUT_CODE or passes_through(short, config)
+    return short in _WITHOUT_CODE or table.idle(short, config)
 
 
 def _differs(was: str, before: Config, now: str, after: Config) -> str:
     """Why one layer's replacement computes something else, or nothing."""
     if was == now:
-        changed = [key for key in after if before.get(key) != after[key] and key not in CARRIERS]
+        changed = [key for key in after if before.get(key) != after[key] and key not in table.CARRIERS]
         changed = [key for key in changed if not _same(key, before.get(key), after[key]) and not trains_alone(key)]
         return f"a different {' and '.join(changed)}" if changed else ""
     if _passes(was, before) and _passes(now, after):
@@ -241,7 +241,7 @@ _GROUP_DEFAULTS: Config = {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": 
 def _pairs(before: Config, after: Config) -> list[tuple[str, Config, str, Config]]:
     """Class and config of what wrappers carry, before and after."""
     found = []
-    for carrier in CARRIERS:
+    for carrier in table.CARRIERS:
         old, new = before.get(carrier), after.get(carrier)
         if isinstance(old, dict) and isinstance(new, dict) and old != new:
             found.append(

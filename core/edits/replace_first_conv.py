@@ -9,6 +9,7 @@ from core.edits.insert_layer import InsertLayer
 from core.edits.set_dtype import quantized
 from core.errors import EditError, RuleError
 from core.findings import Finding
+from core.layers import table
 from core.layers.axes import axes_of
 from core.layers.leaves import leaf, leaf_configured, steps, wrapping
 from core.model.contract import Contract
@@ -247,7 +248,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         inside = leaf(old)
         before = spatial_sizes(inside.config["kernel_size"], inside)
         after = spatial_sizes(self.kernel_size or 1, inside)
-        looks = not inside.class_name.endswith("Transpose") and min(max(before), max(after)) > 1
+        looks = table.row(inside).kind != "transposed" and min(max(before), max(after)) > 1
         return looks and before == spatial_sizes(inside.config.get("strides") or 1, inside)
 
     def _filter_rules(self, layer: Layer) -> Layer:

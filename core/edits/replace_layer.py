@@ -8,6 +8,7 @@ from core.edits.base import Edit
 from core.edits.fold_weights import assumed
 from core.errors import EditError
 from core.findings import Finding, Fix, Severity
+from core.layers import table
 from core.layers.call_arguments import translated
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer
@@ -20,7 +21,7 @@ from core.surgery.neutral import neutral_norm
 
 _REMEMBERED: list[tuple["ReplaceLayer", Graph, Carried | None, tuple[str, ...]]] = []
 _MOST = 16
-_STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
+_STATES = {name: table.row(name).states for name in table.classes(kind="units")}
 
 
 class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
@@ -68,7 +69,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         fresh = replace(fresh, calls=tuple(call for call, _ in pairs))
         _refuse_missing_outputs(self.layer, layer, fresh, level)
         start = neutral_norm(replace(fresh, weights=(), rules=()))
-        if start is not None and contracts.passes_through(layer.class_name, layer.config):
+        if start is not None and table.idle(layer.class_name, layer.config):
             found = Carried(replace(start, history=None), exact=True, fresh=("beta", "moving_mean", "moving_variance"))
         elif fresh.inner is not None:  # a model brings its own weights
             found = Carried(fresh, lost=tuple(one.name for one in layer.weights if one.source and not one.state))
@@ -91,9 +92,15 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             return replace(layer, config={**layer.config, **fields}, calls=calls)
         if _joins(layer) and class_name in _SINGLE:
             raise EditError(f"{self.layer} takes several tensors; a {class_name} takes one.")
-        taken = ("dtype",) if class_name.startswith("SpatialDropout") else ("dtype", "trainable")
-        kept: dict[str, Any] = {key: layer.config[key] for key in taken if key in layer.config}
-        if layer.config.get("data_format") == "channels_first" and class_name.startswith(_PLACED):
+        takes = table.fields(class_name) or {"dtype", "trainable"}
+        kept: dict[str, Any] = {
+            key: layer.config[key] for key in ("dtype", "trainable") if key in layer.config and key in takes
+        }
+        if (
+            layer.config.get("data_format") == "channels_first"
+            and "data_format" in takes
+            and table.row(class_name).rank
+        ):
             kept["data_format"] = "channels_first"
         fresh = replace(
             layer,
@@ -117,7 +124,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         """Whether each weight still means what it did: the class is the same, and what it carries or computes too."""
         if old.class_name != new.class_name:
             return False
-        inside = [_classes(one.config.get(key)) for one in (old, new) for key in _CARRIERS]
+        inside = [_classes(one.config.get(key)) for one in (old, new) for key in table.CARRIERS]
         half = len(inside) // 2
         if inside[:half] != inside[half:]:
             return False
@@ -249,7 +256,7 @@ def _classes(entry: Any) -> Any:
     if not isinstance(entry, dict) or "class_name" not in entry:
         return None
     config = entry.get("config") or {}
-    return [entry["class_name"], *(_classes(config.get(key)) for key in _CARRIERS)]
+    return [entry["class_name"], *(_classes(config.get(key)) for key in table.CARRIERS)]
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -270,12 +277,13 @@ def _joins(layer: Layer) -> bool:
 
 
 # Keras's symbolic call takes a list for these, and then they fail on real numbers.
-_SINGLE = frozenset(
-    {"Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "Dropout", "GaussianNoise", "Rescaling", "Flatten"}
-    | {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"}
-    | {"Dense", "EinsumDense", "Reshape", "Permute", "RepeatVector", "Embedding", "Normalization", "Identity"}
+_SINGLE = (
+    table.classes(
+        several=False,
+        family=("activation", "dense", "embedding", "normalization", "regularization"),
+    )
+    | table.classes(acts="moving")
+    | {"Identity", "Rescaling"}
 )
 _MODELS = frozenset({"Functional", "Sequential"})
 _ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})
-_CARRIERS = ("layer", "backward_layer", "cell", "cells")
-_PLACED = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling", "GlobalAverage", "GlobalMax")

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding
+from core.layers.table import CARRIERS
 from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer
 from core.surgery import contracts
-from core.surgery.quantized import CARRIERS
 from core.surgery.recording import configured
 
 _SHAPES = ("newshape", "shape", "target_shape")

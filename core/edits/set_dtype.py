@@ -8,10 +8,11 @@ from core.edits.base import Edit
 from core.edits.set_trainable import made_by_code, matched
 from core.errors import EditError
 from core.findings import Finding
+from core.layers.table import CARRIERS
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
-from core.surgery.quantized import CARRIERS, MODES, decoded, mode_of, parts, policy_name, source_of, with_mode
+from core.surgery.quantized import MODES, decoded, mode_of, parts, policy_name, source_of, with_mode
 from core.surgery.quantized import quantized as quantized
 
 POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")

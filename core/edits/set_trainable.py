@@ -16,14 +16,13 @@ from core.edits.base import Edit
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.layers.axes import leaf_class
+from core.layers.table import CARRIERS, classes
 from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.phrases import did_you_mean
 from core.surgery import contracts
 
-# Measured: layers that build their parts without their own flag, so that a reloaded one has parts that train.
-_FORGETFUL = frozenset({"MultiHeadAttention", "GroupQueryAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
-_CARRIERS = ("layer", "forward_layer", "backward_layer", "cell")
+_FORGETFUL = classes(forgets=True)
 
 
 class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
@@ -174,7 +173,7 @@ def makes_its_parts(layer: Layer) -> bool:
     if not layer.opaque and (layer.module or "keras").partition(".")[0] == "keras":
         return False
     while str(entry.get("module")).partition(".")[0] == "keras":
-        inside = next((entry["config"][key] for key in _CARRIERS if isinstance(entry["config"].get(key), dict)), None)
+        inside = next((entry["config"][key] for key in CARRIERS if isinstance(entry["config"].get(key), dict)), None)
         if inside is None or not isinstance(inside.get("config"), dict):
             return False  # Keras's own class, which takes its flag from the config
         depth, entry = depth + 1, inside
@@ -206,7 +205,7 @@ def flagged(layer: Layer, trainable: bool) -> Layer:
     config = dict(layer.config)
     if "trainable" in config:
         config["trainable"] = trainable
-    for carrier in _CARRIERS:
+    for carrier in CARRIERS:
         inside = config.get(carrier)
         if isinstance(inside, dict) and isinstance(inside.get("config"), dict) and layer.inner_key != carrier:
             config[carrier] = _flagged_config(inside, trainable)
@@ -215,7 +214,7 @@ def flagged(layer: Layer, trainable: bool) -> Layer:
 
 def _flagged_config(entry: dict[str, Any], trainable: bool) -> dict[str, Any]:
     config = {**entry["config"], "trainable": trainable}
-    for carrier in _CARRIERS:
+    for carrier in CARRIERS:
         inside = config.get(carrier)
         if isinstance(inside, dict) and isinstance(inside.get("config"), dict):
             config[carrier] = _flagged_config(inside, trainable)

@@ -7,11 +7,10 @@ from typing import Any
 import keras
 
 from core.layers.descriptions import Argument, ArgumentKind, LayerClass
+from core.layers.table import classes
 
-_LEFT_OUT = frozenset({
-    "Layer", "InputLayer", "Lambda", "Wrapper", "RNN", "StackedRNNCells", "LSTMCell", "GRUCell", "SimpleRNNCell",
-    "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "MergeLayer", "Pipeline", "RandomGrayscale",
-})  # fmt: skip
+_LEFT_OUT = classes(offered=False)
+_CAUSAL = classes(family="convolution", kind=("plain", "separable", "depthwise"), rank=1)
 _MAIN = frozenset({
     "filters", "kernel_size", "strides", "padding", "activation", "use_bias", "dilation_rate", "groups", "units",
     "rate", "pool_size", "axis", "depth_multiplier", "size", "height", "width", "target_shape", "n", "dims", "momentum",
@@ -92,7 +91,7 @@ def _plain(default: Any) -> Any:
 def _options(class_name: str, name: str, default: Any) -> tuple[str, ...]:
     if name == "padding" and "Padding" in class_name:
         return ()
-    if name == "padding" and class_name in ("Conv1D", "SeparableConv1D", "DepthwiseConv1D"):
+    if name == "padding" and class_name in _CAUSAL:
         return (*_CHOICES["padding"], "causal")
     if name in ("activation", "recurrent_activation"):
         return _names(keras.activations)

@@ -9,6 +9,7 @@ from core.analysis.mismatches import adapter_fix, changed_input
 from core.edits import ChangeInput, InsertAdapter
 from core.engine.shapes import SEVERAL, Problem, Shaped, Shaper
 from core.findings import Finding, Fix
+from core.layers.table import classes
 from core.model.graph import Graph, Layer, TensorSpec
 from core.phrases import sample_words, shape_words
 from core.surgery.baked import rebaked, recut, target_of
@@ -17,7 +18,7 @@ from core.surgery.positions import constant_shapes
 _TOO_SMALL = re.compile(r"output size would be|dimension size|Negative dimension|negative or zero", re.IGNORECASE)
 _ROUNDS = 8
 _STEPS = (2, 4, 8, 16, 32, 64, 128)
-_JOINS = frozenset({"Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot"})
+_JOINS = classes(family="merge", module="keras.layers")
 
 
 def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Finding]:

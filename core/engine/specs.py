@@ -19,26 +19,13 @@ from msgspec.structs import replace
 from core.engine.corrections import corrected
 from core.engine.gate import config_key, deserialize, make_layer
 from core.engine.low_rank import beside_update, has_update, without_update
+from core.layers.table import classes
 from core.model.graph import Call, Layer, Shape, TensorRef, TensorSpec, Weight, map_leaves
 
-_CHANNEL_ONLY = [
-    "Conv1D",
-    "Conv2D",
-    "Conv3D",
-    "SeparableConv1D",
-    "SeparableConv2D",
-    "DepthwiseConv1D",
-    "DepthwiseConv2D",
-    "Conv1DTranspose",
-    "Conv2DTranspose",
-    "Conv3DTranspose",
-    "BatchNormalization",
-    "GroupNormalization",
-]
-# Built by Keras only to check shapes, which `compute_output_shape` checks as well.
-_WEIGHTLESS = frozenset(["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Reshape"])
-_RATED = frozenset(["Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"])
-_LAST_ONLY = ["Dense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "Embedding", "RMSNormalization"]
+_CHANNEL_ONLY = classes(sized="channels")
+_WEIGHTLESS = classes(sized="nothing")
+_RATED = classes(kind=("dropout", "noise"), acts="number")
+_LAST_ONLY = classes(sized="last")
 
 
 class LayerAnswer(Struct, frozen=True):

@@ -57,22 +57,16 @@ OTHER_OPS = frozenset(
     | {"LogicalNot", "Isfinite", "Isinf", "Isnan", "Sinc"}
 )
 """Operations on one tensor, number by number: linear ones, those with zero at zero, and the others."""
-TOGETHER = frozenset(
-    {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Divide", "TrueDivide", "Power"}
-) | {
-    "Where",
-    "Greater",
-    "GreaterEqual",
-    "Less",
-    "LessEqual",
-    "Equal",
-    "NotEqual",
-    "LogicalAnd",
-    "LogicalOr",
-    "FloorDivide",
-    "Mod",
-    "Logaddexp",
-}
+ALONE_OPS = LINEAR_OPS | ZERO_OPS | OTHER_OPS
+"""Operations on one tensor, number by number."""
+TOGETHER_OPS = frozenset({"Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Power", "Maximum", "Minimum"})
+"""Arithmetic on several tensors, number by number."""
+TOGETHER = (
+    classes(kind="together")
+    | TOGETHER_OPS
+    | {"Where", "Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "LogicalAnd", "LogicalOr"}
+    | {"FloorDivide", "Mod", "Logaddexp"}
+)
 """Layers and operations that combine tensors number by number."""
 SUMS = frozenset({"Add", "Subtract", "Average"})
 REDUCING = frozenset(

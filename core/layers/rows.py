@@ -264,7 +264,8 @@ def _learns(config: Config) -> bool:
 
 _NORMALIZATIONS = {
     "BatchNormalization": Row(
-        family="normalization", acts="channel", same_shape=True, call=("inputs", "training", "mask"), sized="channels",
+        family="normalization", kind="batch", acts="channel", same_shape=True, sized="channels",
+        call=("inputs", "training", "mask"),
         fields=f"{_NORMED} momentum synchronized moving_mean_initializer moving_variance_initializer renorm "
         "renorm_clipping renorm_momentum",
         arrays=(
@@ -278,23 +279,23 @@ _NORMALIZATIONS = {
         ),
     ),
     "LayerNormalization": Row(
-        family="normalization", acts="across", same_shape=True, fields=f"{_NORMED} rms_scaling",
+        family="normalization", kind="sample", acts="across", same_shape=True, fields=f"{_NORMED} rms_scaling",
         arrays=(
             Array("gamma", "... channel", "scale", when=lambda config: _rms(config) or flag("scale")(config)),
             Array("beta", "... channel", "shift", when=lambda config: not _rms(config) and flag("center")(config)),
         ),
     ),
     "GroupNormalization": Row(
-        family="normalization", acts="across", same_shape=True, fields=f"{_NORMED} groups", defaults={"groups": 32},
-        arrays=_SCALED, sized="channels",
+        family="normalization", kind="groups", acts="across", same_shape=True, fields=f"{_NORMED} groups",
+        defaults={"groups": 32}, arrays=_SCALED, sized="channels",
     ),
     "RMSNormalization": Row(
-        family="normalization", acts="across", same_shape=True, fields="axis epsilon", defaults={"epsilon": 1e-06},
-        call=("x",), arrays=(Array("scale", "... channel", "scale"),), sized="last",
+        family="normalization", kind="sample", acts="across", same_shape=True, fields="axis epsilon",
+        defaults={"epsilon": 1e-06}, call=("x",), arrays=(Array("scale", "... channel", "scale"),), sized="last",
     ),
-    "UnitNormalization": Row(family="normalization", acts="across", same_shape=True, fields="axis"),
+    "UnitNormalization": Row(family="normalization", kind="unit", acts="across", same_shape=True, fields="axis"),
     "Normalization": Row(
-        family="normalization", acts="channel", same_shape=True, fields="axis invert mean variance",
+        family="normalization", kind="batch", acts="channel", same_shape=True, fields="axis invert mean variance",
         arrays=(
             Array("mean", "... channel", "mean", trainable=False, when=_learns),
             Array("variance", "... channel", "variance", trainable=False, when=_learns),

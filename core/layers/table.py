@@ -72,12 +72,6 @@ def channel_axis(class_name: str, config: dict[str, Any], rank: int) -> int:
     return rank - 1 - found.rank
 
 
-def learns(class_name: str) -> bool:
-    """Whether layers of a class have arrays that training changes, whatever their settings are."""
-    found = row(class_name)
-    return any(array.trainable and array.when is None for array in found.arrays) or bool(found.parts)
-
-
 CARRIERS = tuple(dict.fromkeys(field for found in ROWS.values() for field, _ in found.inside))
 """Settings that hold other layers."""
 

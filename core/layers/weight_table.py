@@ -52,6 +52,11 @@ def slots(class_name: str, config: Config, bases: Mapping[str, str] | None = Non
     return (*found, *nested)
 
 
+def learns(class_name: str, config: Config) -> bool:
+    """Whether a layer has arrays that training changes."""
+    return any(slot.trainable for slot in slots(class_name, config))
+
+
 def legacy_order(found: tuple[Slot, ...], trainable: bool = True) -> tuple[Slot, ...]:
     """The order in legacy HDF5 files: trainable arrays, then the others; a frozen layer keeps its own order."""
     if not trainable:

@@ -11,29 +11,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.findings import Finding
+from core.layers import table
 from core.layers.shapes.graph import call_order, fill_shapes
 from core.model.graph import Graph, Layer, Shape, TensorRef, TensorSpec
 from core.phrases import sample_words
 
-_CONV_RANK = {f"{kind}Conv{rank}D": rank for kind in ("", "Separable", "Depthwise") for rank in (1, 2, 3)}
-_TRANSPOSED_RANK = {f"Conv{rank}DTranspose": rank for rank in (1, 2, 3)}
-_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"})
-_MAP_RANK = {
-    f"{kind}{rank}D": rank
-    for rank in (1, 2, 3)
-    for kind in (
-        "ZeroPadding", "Cropping", "UpSampling", "MaxPooling", "AveragePooling", "SpatialDropout",
-        "GlobalMaxPooling", "GlobalAveragePooling",
-    )
-}  # fmt: skip
-_ANY = frozenset(
-    {"Dropout", "Activation", "BatchNormalization", "GaussianNoise", "GaussianDropout", "AlphaDropout", "LeakyReLU"}
-    | {"ReLU", "ELU", "Softmax", "ThresholdedReLU", "ActivityRegularization", "Rescaling", "Identity", "Masking"}
-)
-_KEEPING = _ANY | {name for name in _MAP_RANK if not name.startswith("Global")}
-"""Layers that have as many channels behind them as before them."""
-
-_FIXED = frozenset({"Dense", "LSTM", "GRU", "SimpleRNN"})
+_FIXED = table.classes(kind="units") | {"Dense"}
 _LARGEST = 512
 _LONGEST = 400
 """Layers of a chain in which a size is looked for by trying."""
@@ -83,7 +66,7 @@ def _needed(graph: Graph, name: str) -> tuple[Layer, Shape] | None:
         if wanted is not None and rank is None:
             first, rank, at_front = layer, wanted, front
         channels = count if channels is None else channels
-        if layer.class_name not in _KEEPING or (rank is not None and channels is not None):
+        if not _keeps_channels(layer) or (rank is not None and channels is not None):
             break
     if first is None or rank is None:
         return None
@@ -108,24 +91,31 @@ def _chain(graph: Graph, name: str) -> Iterator[Layer]:
         ref = TensorRef(user, number)
 
 
+def _keeps_channels(layer: Layer) -> bool:
+    """Whether a layer has as many channels behind it as before it, and says nothing else of them."""
+    row = table.row(layer)
+    maps = row.acts == "map" and not row.kind.startswith("global")
+    return row.same_shape or maps or layer.class_name == "ThresholdedReLU"
+
+
 def _takes(layer: Layer) -> tuple[int | None, int | None, bool]:
     """The rank that a layer takes, batch counted, its channels where an array says so, and if they come first."""
     name, config = layer.class_name, layer.config
     shapes = {weight.name.rpartition("/")[2]: weight.shape for weight in layer.weights}
     front = config.get("data_format") == "channels_first"
     kernel = shapes.get("depthwise_kernel") or shapes.get("kernel") or shapes.get("embeddings")
-    if name in _CONV_RANK or name.startswith("ConvLSTM"):
-        rank = _CONV_RANK.get(name) or int(name[len("ConvLSTM")]) + 1
+    row = table.row(name)
+    if row.family == "convolution" or row.kind == "map":
+        if row.kind == "transposed":
+            return row.rank + 2, kernel[-1] if kernel else None, front
         groups = config.get("groups") if "depthwise_kernel" not in shapes else 1
         count = kernel[-2] * (groups if isinstance(groups, int) else 1) if kernel else None
-        return rank + 2, count, front
-    if name in _TRANSPOSED_RANK:
-        return _TRANSPOSED_RANK[name] + 2, kernel[-1] if kernel else None, front
-    if name in _MAP_RANK:
-        return _MAP_RANK[name] + 2, None, front
+        return row.rank + (2 if row.family == "convolution" else 3), count, front
+    if row.rank and row.family in ("pooling", "reshaping", "regularization"):
+        return row.rank + 2, None, front
     if name == "Embedding":
         return 2, None, False
-    if name in _RECURRENT:
+    if row.family == "recurrent" or name == "Bidirectional":
         return 3, kernel[0] if kernel else None, False
     if name == "Dense":
         return 2, kernel[0] if kernel else None, False

@@ -3,27 +3,16 @@
 Both are equal after scaling x by 1.2, so the gates' (or the layer's) weights and biases are scaled instead.
 """
 
+from core.layers.table import classes
 from core.repairs.base import Change, Config, Dialect, Repair, with_config
 
+_LSTMS = classes(family="recurrent", states=2)
 GATED = {
-    **dict.fromkeys(("LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), (0, 1, 3)),
+    **dict.fromkeys(_LSTMS, (0, 1, 3)),
     **dict.fromkeys(("GRU", "GRUCell"), (0, 1)),
 }
 _BLOCKS = {name: 4 if len(gates) == 3 else 3 for name, gates in GATED.items()}
-_LINEAR = frozenset(
-    [
-        "Dense",
-        "EinsumDense",
-        "SimpleRNN",
-        "SimpleRNNCell",
-        *(
-            f"{kind}{rank}D{end}"
-            for kind in ("Conv", "DepthwiseConv", "SeparableConv")
-            for rank in (1, 2, 3)
-            for end in ("", "Transpose")
-        ),
-    ]
-)
+_LINEAR = classes(family=("convolution", "dense")) | {"SimpleRNN", "SimpleRNNCell"}
 
 
 def _apply(layer: Config, dialect: Dialect) -> Change | None:
@@ -50,7 +39,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
 
 def _apply_twice(layer: Config, dialect: Dialect) -> Change | None:
     """The activation of an LSTM acts on the candidate and on the state, which no weights scale."""
-    lstm = layer["class_name"].endswith(("LSTM", "LSTMCell")) or layer["class_name"].startswith("ConvLSTM")
+    lstm = layer["class_name"] in _LSTMS
     if dialect.major > 2 or not lstm or layer["config"].get("activation") != "hard_sigmoid":
         return None
     return Change(layer, "activation=hard_sigmoid has a different slope in Keras 3, so its outputs differ slightly")

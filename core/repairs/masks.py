@@ -7,12 +7,13 @@ of that name, as Keras 2 gave it, would clash with them when the model is loaded
 import re
 from typing import Any
 
+from core.layers.table import classes
 from core.repairs.base import Change, Config, Dialect, Repair
 from core.repairs.nodes import origins, renamed
 
 _TAKEN = re.compile(r"concatenate(_\d+)?$")
 _ENDS = frozenset({"Flatten", "Reshape", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "Conv1D", "Conv2D", "Lambda"})
-_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN"})
+_RECURRENT = classes(kind=("units", "cells"))
 
 
 def _apply(model: Config, dialect: Dialect) -> Change | None:

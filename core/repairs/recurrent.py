@@ -6,9 +6,11 @@ gate: a note to the weights' reader to join them.
 
 from typing import Any
 
+from core.layers.table import classes
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
 from core.repairs.nodes import modern_node
 
+_PLAIN = classes(kind=("units", "cell"))
 _CUDNN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 
 
@@ -34,7 +36,7 @@ def _layers(layer: Config, dialect: Dialect) -> Change | None:
             with_config(layer, {**config, "reset_after": False}),
             "reset_after was set to False, the only form in that version of Keras",
         )
-    if "implementation" in config and name in ("LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell"):
+    if "implementation" in config and name in _PLAIN:
         return Change(with_config(layer, without(config, "implementation")), "")
     return None
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.findings import Finding
+from core.layers import table
 from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.surgery.grids import levels
 from core.surgery.positions import holds_positions, position_finding, repositioned
@@ -26,7 +27,7 @@ _PARITY_NAMES = re.compile(
 )
 # MobileNet (the first) pads by a constant ((0, 1), (0, 1)) under these names, whatever the size.
 _CONSTANT_NAMES = re.compile(r"^conv_pad_\d+$")
-_PADS = {"ZeroPadding1D": 1, "ZeroPadding2D": 2, "ZeroPadding3D": 3}
+_PADS = {name: table.row(name).rank for name in table.classes(kind="padding")}
 
 
 class Padding(Struct, frozen=True):

@@ -17,7 +17,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.errors import EditError
+from core.layers import table
 from core.layers.instances import Kind, as_groups, instance_kind
+from core.layers.known import LAYERS
+from core.layers.weight_table import slots
 from core.model.graph import Graph, Layer, Weight
 from core.rules.initialize import Initialize
 from core.rules.merged import Settled
@@ -29,16 +32,15 @@ from core.surgery.plain import foldable_kind, plain
 
 Config = dict[str, Any]
 _NORMS: dict[str, tuple[str, str]] = {
-    "BatchNormalization": ("gamma", "beta"),
-    "LayerNormalization": ("gamma", "beta"),
-    "GroupNormalization": ("gamma", "beta"),
-    "RMSNormalization": ("scale", ""),
+    name: (gain, next((one.name for one in table.row(name).arrays if one.kind == "shift"), ""))
+    for name in table.classes(family="normalization")
+    for gain in (one.name for one in table.row(name).arrays if one.kind == "scale")
 }
 """Names of the gain and the offset."""
 _GROUPS: Config = {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}
 """Defaults of GroupNormalization."""
-_CELLS = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "SimpleRNN", "LSTMCell": "LSTM", "GRUCell": "GRU"}
-_CELLS["SimpleRNNCell"] = "SimpleRNN"
+_CELLS = {name: name.removesuffix("Cell") for name in table.classes(kind=("units", "cell")) if table.row(name).states}
+"""Kinds of cells by the classes that have them."""
 _CELL_ARRAYS = ("kernel", "recurrent_kernel", "bias")
 _CELL_FIELDS: dict[str, Any] = {
     "activation": "tanh",
@@ -95,17 +97,11 @@ def carry(path: str, old: Layer, new: Layer, how: str, level: Graph, fates: Fate
 
 def _names(layer: Layer) -> dict[str, None]:
     """Names of the weights of a built-in layer, in order; empty for others."""
-    # imported here: readers know edits
-    from core.layers.weight_table import slots
-
     return {} if coded(layer) else dict.fromkeys(slot.name for slot in slots(layer.class_name, layer.config))
 
 
 def coded(layer: Layer) -> bool:
     """Whether what a layer's arrays mean is known to code of its own alone."""
-    # imported here: readers know edits
-    from core.layers.known import LAYERS
-
     builtin = layer.class_name in LAYERS and ">" not in (layer.registered_name or "")
     return layer.opaque or not builtin or not (layer.module or "keras").startswith("keras")
 

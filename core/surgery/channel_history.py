@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.layers.axes import leaf_class
+from core.layers.table import row
 from core.model.graph import Graph, Layer
 from core.rules import AnyRule
 from core.rules.channels import ChannelRule
@@ -164,4 +165,4 @@ def _operands(before: Layer, after: Layer) -> dict[tuple[int, int | str], tuple[
 
 def _rebuilt(site: Site) -> bool:
     """Whether a channel change rebuilds the layer in a way of its own, which does not compose."""
-    return leaf_class(site.layer)[0].startswith("SeparableConv")
+    return row(leaf_class(site.layer)[0]).kind == "separable"

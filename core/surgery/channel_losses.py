@@ -4,10 +4,11 @@ import numpy as np
 
 from core.findings import Finding, Fix
 from core.layers.axes import leaf_class
+from core.layers.table import row
 from core.rules.fold import FoldChannels
 from core.rules.words import rule_words
 from core.surgery.anatomy import Site, Trace
-from core.surgery.channels import Change, covered, foldable, kept, missing
+from core.surgery.channels import ACROSS, Change, covered, foldable, kept, missing
 
 
 def lossy(name: str, trace: Trace, change: Change, fixes: tuple[Fix, ...]) -> Finding:
@@ -70,9 +71,9 @@ def _lost(site: Site, change: Change, depthwise: str | None) -> str:
         return f"{path} selects channels by index, and the indices now mean different channels"
     if site.role == "reduced":
         return f"{path} combines all channels, and the number of channels has changed"
-    if class_name in ("LayerNormalization", "RMSNormalization"):
+    if class_name in ACROSS:
         return f"{path} normalizes over the channels, and the number of channels has changed"
-    if class_name.startswith("SeparableConv"):
+    if row(class_name).kind == "separable":
         return f"{path} filters each channel separately, so filters can only be distributed among the new channels"
     if site.state.filtered and depthwise is not None:
         return f"{depthwise} filters each channel separately, so filters can only be distributed among the new channels"

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.errors import EditError, RuleError
-from core.layers import channel_ops
+from core.layers import channel_ops, table
 from core.layers.axes import axes_of, leaf_class
 from core.layers.leaves import leaf, leaf_configured, steps
 from core.model.graph import Call, Graph, Layer
@@ -21,9 +21,11 @@ from core.surgery.quantized import decoded
 from core.surgery.recording import configured, forget, record
 
 _STATISTICS = {"mean": "mean", "variance": "variance", "scale": "scale", "offset": "shift"}
+ACROSS = table.classes(kind="sample")
+"""Layers that normalize over the channels."""
 _PARTS = frozenset({"Split", "Unstack"})
 """Operations that hand out channels part by part."""
-_FOLDABLE = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense"})
+_FOLDABLE = table.classes(family="convolution", kind="plain") | {"Dense"}
 """Layers of which every output meets all taps inside the map: a transposed convolution's meet some of them each."""
 
 
@@ -98,13 +100,13 @@ def describe(trace: Trace, old: int, new: int, rule: ChannelRule) -> Change:
 def kept(site: Site, change: Change) -> bool:
     """Whether a layer gives what the contract says (or leaves it to those behind), whatever the numbers are."""
     state, class_name = site.state, leaf_class(site.layer)[0]
-    if site.role == "blocked" or class_name in ("LayerNormalization", "RMSNormalization"):
+    if site.role == "blocked" or class_name in ACROSS:
         return False
     if site.role == "reduced":
         return change.contract == "gray" and state.alike
     if site.role == "picked":
         return _still_there(site, change)
-    if site.role == "mixing" and class_name.startswith("SeparableConv"):
+    if site.role == "mixing" and table.row(class_name).kind == "separable":
         return regroups(site, change.new, change.rule) or (_one_each(change) and _mapped_alike(site, change))
     if site.role != "mixing":
         return True
@@ -277,7 +279,7 @@ def _recorded(
 
 def _kernels(layer: Layer, site: Site, change: Change) -> Layer:
     class_name, config = leaf_class(layer)
-    if class_name.startswith("SeparableConv"):
+    if table.row(class_name).kind == "separable":
         layer = _separable(layer, site, change)
         config = leaf(layer).config
         if layer.rules_for("depthwise_kernel")[:1] == (RegroupChannels(),):
@@ -352,7 +354,7 @@ def _separable(layer: Layer, site: Site, change: Change) -> Layer:
 def regroups(site: Site, new: int, rule: ChannelRule) -> bool:
     """Whether a separable convolution can read its one channel with every old depthwise filter."""
     plain = site.state.alike and single(site.state.blocks)
-    return new == 1 and plain and rule.name == "sum" and site.layer.class_name.startswith("SeparableConv")
+    return new == 1 and plain and rule.name == "sum" and table.row(site.layer).kind == "separable"
 
 
 def _rule_at(site: Site, change: Change) -> ChannelRule:

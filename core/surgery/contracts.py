@@ -7,7 +7,7 @@ model is fed: where sizes changed both models run at the old size. Inputs not na
 """
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -427,19 +427,6 @@ def places(graph: Graph, path: str) -> list[Place]:
             inner = places(layer.inner, path[len(layer.name) + 1 :])
             return [[path, [number, *calls], output] for number in range(count) for _, calls, output in inner]
     return []
-
-
-def passes_through(class_name: str, config: dict[str, Any]) -> bool:
-    """Whether a layer hands on what it gets when a model answers (and acts only while one is trained)."""
-    if class_name == "Activation":
-        return config.get("activation") == "linear"
-    return class_name in _IDLE
-
-
-_IDLE = frozenset(
-    {"Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Identity"}
-    | {f"SpatialDropout{rank}D" for rank in (1, 2, 3)}
-)
 
 
 def fed(graph: Graph, path: str) -> tuple[Features, ...]:

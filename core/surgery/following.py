@@ -283,7 +283,7 @@ class _Call:
         }
         if name in special:
             return special[name]()
-        if name in ("Normalization", "BatchNormalization", "LayerNormalization", "RMSNormalization"):
+        if row.kind in ("batch", "sample"):
             return self._normalized(name, config)
         return self._blocked()
 
@@ -433,7 +433,7 @@ class _Call:
 
     def _normalized(self, name: str, config: dict[str, Any]) -> Found:
         state, axes = self.state, config.get("axis", -1)
-        across = name in ("LayerNormalization", "RMSNormalization")
+        across = table.row(name).kind == "sample"
         if axes is None:
             return self._stepped(replace(statistics(self.layer), uniform=True), False, False)
         many = known.normalised(axes, self.rank)

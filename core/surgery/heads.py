@@ -7,21 +7,20 @@ from msgspec.structs import replace
 
 from core.errors import EditError
 from core.layers.axes import leaf_class
+from core.layers.table import classes
 from core.model.graph import Graph, Layer, TensorRef, map_leaves
 from core.model.order import calls_in_order
 from core.surgery.anatomy import CONVOLUTIONS
 
 _VALUES = CONVOLUTIONS | {"Dense"}
 
-_TAIL = frozenset(
-    {"Dense", "Dropout", "Activation", "Softmax", "BatchNormalization", "ReLU", "LayerNormalization", "AlphaDropout"}
-    | {"GaussianDropout", "GaussianNoise", "LeakyReLU", "ActivityRegularization", "Identity", "Flatten", "Reshape"}
-)
+_TAIL = (classes(acts="number") | classes(family=("activation", "normalization")) | {"Dense", "Flatten", "Reshape"}) - {
+    "Rescaling"
+}
 
 
 # What may follow the convolution that gives a value for each place: it moves values, and learns nothing.
-_AROUND_MAPS = ("UpSampling", "Cropping", "ZeroPadding")
-_BEHIND_MAPS = frozenset({"Activation", "Softmax", "Dropout", "Identity", "Reshape", "Permute", "Flatten", "Resizing"})
+_BEHIND_MAPS = classes(family="reshaping") | classes(idle=True) | {"Activation", "Softmax", "Resizing"}
 
 
 class Head(Struct, frozen=True):
@@ -103,7 +102,7 @@ def _dense_head(graph: Graph, prefix: str, output: TensorRef) -> Head | None:
             return Head(prefix, inputs[0], dense=layer.name) if _is_answer(config.get("activation")) else None
         if kind == "Activation" and not _is_answer(config.get("activation")):
             return None
-        if not kind.startswith(_AROUND_MAPS) and kind not in _BEHIND_MAPS:
+        if kind not in _BEHIND_MAPS:
             return None
         ref = inputs[0]
 
@@ -118,10 +117,10 @@ def _find(graph: Graph, prefix: str, place: int = 0) -> Head:
     output = outputs[place]
     spine = trunk(graph, output)
     layers = graph.by_name()
-    for wanted in ("Global", "Flatten"):
+    for wanted in (classes(kind=("global average", "global max")), frozenset({"Flatten"})):
         for ref in spine:
             layer = layers[ref.layer]
-            if layer.class_name.startswith(wanted) and layer.calls[ref.call].inputs():
+            if layer.class_name in wanted and layer.calls[ref.call].inputs():
                 return Head(prefix, layer.calls[ref.call].inputs()[0], layer.name)
     dense = _dense_head(graph, prefix, output)
     if dense is not None:
@@ -212,7 +211,7 @@ def find_classifier(graph: Graph, output: str | int | None = None) -> tuple[str,
     calls: list[int] = []
     while True:
         layer = level.layer(ref.layer)
-        if layer.class_name == "Dense" or (layer.class_name.startswith("Conv") and "filters" in layer.config):
+        if layer.class_name in _VALUES:
             return prefix + layer.name, [*calls, ref.call], layer
         if layer.is_model and layer.inner is not None:
             prefix, level = f"{prefix}{layer.name}/", layer.inner

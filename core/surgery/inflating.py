@@ -11,6 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.errors import EditError
+from core.layers.channel_ops import ALONE_OPS, TOGETHER_OPS
+from core.layers.table import classes
 from core.model.graph import Call, Graph, Layer, TensorRef
 from core.model.levels import free_name
 from core.model.order import calls_in_order
@@ -21,21 +23,9 @@ from core.surgery.recording import configured
 How = Literal["mean", "centre"]
 Extent = Literal["one", "same"]
 
-_ALONE = frozenset(
-    {"Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout"}
-    | {"Identity", "ActivityRegularization"}
-)
-_AXES = frozenset(
-    {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"}
-    | {"Normalization", "Softmax", "Concatenate"}
-)
-_TOGETHER = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
-_ALONE_OPS = frozenset(
-    {"Absolute", "Abs", "Exp", "Log", "Negative", "Round", "Sqrt", "Rsqrt", "Square", "Tanh", "Clip", "Relu", "Relu6"}
-    | {"Sigmoid", "Softplus", "Softsign", "Silu", "LeakyRelu", "HardSigmoid", "HardSilu", "Elu", "Selu", "Gelu", "Cast"}
-    | {"Identity", "StopGradient"}
-)
-_TOGETHER_OPS = frozenset({"Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum"})
+_ALONE = classes(acts="number")
+_AXES = classes(family="normalization") | {"Softmax", "Concatenate"}
+_TOGETHER = classes(kind="together")
 
 
 class Plan3(Struct, frozen=True):
@@ -392,9 +382,9 @@ class _Grower:
         self, layer: Layer, states: tuple[State, ...], rank: int, refused: EditError
     ) -> tuple[Layer, tuple[State, ...], None]:
         name, config = layer.class_name, layer.config
-        if name in _ALONE_OPS and len(states) == 1:
+        if name in ALONE_OPS and len(states) == 1:
             return layer, (State(True),), None
-        if name in _TOGETHER_OPS and all(state.tall for state in states):
+        if name in TOGETHER_OPS and all(state.tall for state in states):
             calls = tuple(
                 replace(
                     call,

@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.layers.alike import activation_name
+from core.layers.table import classes, row
 from core.model.graph import Graph, Layer, Weight
 from core.phrases import shape_words
 from core.rules.initialize import Initialize
@@ -29,7 +30,7 @@ from core.surgery.quantized import labels
 
 Config = dict[str, Any]
 Sizes = tuple[int, ...]
-_TABLES = frozenset({"Dense", "EinsumDense", "Embedding"})
+_TABLES = classes(family="dense") | {"Embedding"}
 
 
 class Made(Struct, frozen=True):
@@ -330,7 +331,7 @@ def _other_geometry(was: View, now: View, kernel: Kernel) -> str:
 
 def _rank(found: View) -> int:
     """Over how many axes the layer's class reaches."""
-    return 0 if found.class_name in _TABLES else int(found.class_name.removesuffix("Transpose")[-2])
+    return row(found.class_name).rank
 
 
 def _steps(found: View, rank: int) -> tuple[Sizes, Sizes, str]:

@@ -14,7 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.errors import EditError
-from core.layers.axes import axes_of, leaf_class
+from core.layers import table
+from core.layers.axes import WRAPPERS, axes_of, leaf_class
+from core.layers.channel_ops import ALONE_OPS, TOGETHER_OPS
+from core.layers.table import classes
 from core.model.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
 from core.model.levels import free_name
 from core.model.order import calls_in_order
@@ -27,37 +30,11 @@ from core.surgery.recording import configured
 Format = Literal["channels_last", "channels_first"]
 Order = tuple[int, ...]
 
-_WRAPPED = {"TimeDistributed": "layer", "Bidirectional": "layer", "SpectralNormalization": "layer"}
-_ALONE = frozenset(
-    {"Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout"}
-    | {"Identity", "ActivityRegularization", "Rescaling"}
-)
-_TOGETHER = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
-_ALONE_OPS = frozenset(
-    {"Absolute", "Abs", "Ceil", "Cos", "Exp", "Expm1", "Floor", "Log", "Log1p", "Negative", "Reciprocal", "Round"}
-    | {"Sign", "Sin", "Sqrt", "Rsqrt", "Square", "Tanh", "Clip", "Relu", "Relu6", "Sigmoid", "Softplus", "Softsign"}
-    | {
-        "Silu",
-        "LogSigmoid",
-        "LeakyRelu",
-        "HardSigmoid",
-        "HardSilu",
-        "Elu",
-        "Selu",
-        "Gelu",
-        "StopGradient",
-        "Erf",
-        "Cast",
-    }
-    | {"Identity"}
-)
-_TOGETHER_OPS = frozenset({"Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Power", "Maximum", "Minimum"})
+_ALONE = classes(acts="number") | {"Rescaling"}
+_TOGETHER = classes(kind="together")
 _REDUCE_OPS = frozenset({"Mean", "Sum", "Max", "Min", "Prod", "Std", "Var"})
-_NORMS = frozenset(
-    {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"}
-    | {"Normalization"}
-)
-_ROWS = frozenset({"Dense", "LSTM", "GRU", "SimpleRNN"})
+_NORMS = classes(family="normalization")
+_ROWS = classes(kind="units") | {"Dense"}
 _ALONG = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
 """Activations that look along the last axis; all others take number by number."""
 
@@ -143,11 +120,11 @@ def with_leaf(layer: Layer, **fields: Any) -> Layer:
     """The layer with fields of its config replaced, or of that of the layer that its wrappers hold."""
 
     def changed(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
-        inside = config.get(_WRAPPED.get(class_name, ""))
+        inside = config.get(WRAPPERS.get(class_name, ""))
         if isinstance(inside, dict) and "class_name" in inside:
             deeper = changed(inside["class_name"], inside.get("config", {}))
             made = {key: value for key, value in inside.items() if key != "build_config"}
-            found = {**config, _WRAPPED[class_name]: {**made, "config": deeper}}
+            found = {**config, WRAPPERS[class_name]: {**made, "config": deeper}}
             if isinstance(config.get("backward_layer"), dict):
                 backward = config["backward_layer"]
                 found["backward_layer"] = {**backward, "config": {**backward.get("config", {}), **fields}}
@@ -676,9 +653,9 @@ class _Walker:
         lay = next(lay for lay in lays if not lay.natural)
         name, config = layer.class_name, layer.config
         same = len({len(one.order) for one in lays}) == 1
-        if name in _ALONE_OPS and len(lays) == 1:
+        if name in ALONE_OPS and len(lays) == 1:
             return _Step(lays, lambda output: lay)
-        if name in _TOGETHER_OPS and same:
+        if name in TOGETHER_OPS and same:
 
             def constants(call: Call) -> Call:
                 return replace(
@@ -747,19 +724,19 @@ def _with_fields(fields: dict[str, Any], layer: Layer) -> Layer:
 def _ahead(layer: Layer) -> int:
     """Axes between the batch and the map: time."""
     found, config, class_name = 0, layer.config, layer.class_name
-    while class_name in _WRAPPED:
+    while class_name in WRAPPERS:
         found += class_name == "TimeDistributed"
-        inside = config.get(_WRAPPED[class_name])
+        inside = config.get(WRAPPERS[class_name])
         if not isinstance(inside, dict):
             break
         class_name, config = str(inside.get("class_name")), inside.get("config", {})
-    return found + class_name.startswith("ConvLSTM")
+    return found + (table.row(class_name).kind == "map")
 
 
 def _keeps_order(layer: Layer) -> bool:
     class_name = leaf_class(layer)[0] if layer.class_name == "TimeDistributed" else layer.class_name
     if layer.is_operation:
-        return class_name in _ALONE_OPS | _TOGETHER_OPS or class_name == "Concatenate"
+        return class_name in ALONE_OPS | TOGETHER_OPS or class_name == "Concatenate"
     return class_name in _ALONE | _TOGETHER | _NORMS or class_name in ("Concatenate", "PReLU", "Softmax")
 
 

@@ -6,21 +6,20 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.layers.table import classes, idle
 from core.model.graph import Call, Layer, Shape, StoreKey
 from core.rules.merged import FoldAfter, FoldBefore, Norm, Part
-from core.surgery.contracts import passes_through
 from core.surgery.held import Fates, Unfoldable, part, settled
 from core.surgery.quantized import labels, quantized
 
 Config = dict[str, Any]
-_RANKS = (1, 2, 3)
-CONV = frozenset(f"Conv{n}D" for n in _RANKS)
-TRANSPOSED = frozenset(f"Conv{n}DTranspose" for n in _RANKS)
-DEPTHWISE = frozenset(f"DepthwiseConv{n}D" for n in (1, 2))
-SEPARABLE = frozenset(f"SeparableConv{n}D" for n in (1, 2))
-LINEAR = CONV | TRANSPOSED | DEPTHWISE | SEPARABLE | {"Dense", "EinsumDense"}
-_CARRIED = frozenset(f"{kind}{n}D" for kind in ("Cropping", "UpSampling", "AveragePooling") for n in _RANKS)
-_AVERAGED = frozenset(f"GlobalAveragePooling{n}D" for n in _RANKS)
+CONV = classes(family="convolution", kind="plain")
+TRANSPOSED = classes(kind="transposed")
+DEPTHWISE = classes(kind="depthwise")
+SEPARABLE = classes(kind="separable")
+LINEAR = classes(family=("convolution", "dense"))
+_CARRIED = classes(kind=("cropping", "upsampling", "average"))
+_AVERAGED = classes(kind="global average")
 
 
 class View(Struct, frozen=True):
@@ -96,7 +95,7 @@ def carried(layer: Layer, axis: int, given: Shape, gives: Shape) -> tuple[int, t
     rank, name, config = len(given), found.class_name, found.config
     if any(call.kwargs.get("training") is True for call in layer.calls):
         return None  # it also acts when the model answers
-    if passes_through(name, config):
+    if idle(name, config):
         return axis, (1, 1)
     if found.prefix:
         return None

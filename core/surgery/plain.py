@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.layers import table
 from core.layers.known import LAYERS
 from core.layers.weight_table import slots
 from core.model.graph import Layer, Weight
@@ -23,9 +24,6 @@ Config = dict[str, Any]
 
 
 _LORA = ("kernel", "embeddings")
-
-
-_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
 
 
 _INITIAL = "data_dep_init"
@@ -106,7 +104,7 @@ def _renamed(path: str, layer: Layer, inner: _Inner, prefix: str, kind: str, fat
     if inner.class_name not in LAYERS:
         raise Unfoldable(f"the code of {inner.class_name}, which it wraps, is not available")
     own = {leaf(weight.name): weight for weight in reversed(layer.weights) if _INITIAL not in weight.name}
-    target = "recurrent_kernel" if inner.class_name in _RECURRENT else "kernel"
+    target = "recurrent_kernel" if table.row(inner.class_name).kind == "units" else "kernel"
     if kind == "WeightNormalization" and "v" in own:
         own[target] = own.pop("v")
     found = []

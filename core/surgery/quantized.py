@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.layers.axes import axes_of
+from core.layers.table import CARRIERS
 from core.model.graph import Layer, Weight
 from core.rules.initialize import Initialize
 from core.rules.initializers import INITIALIZERS, canonical
@@ -18,7 +19,6 @@ Config = dict[str, Any]
 MODES = ("int8", "int4", "float8")
 """Modes that need no samples to choose by; `gptq` and `awq` are read, not made."""
 READ_MODES = (*MODES, "gptq", "awq")
-CARRIERS = ("layer", "forward_layer", "backward_layer", "cell")
 QUANTIZABLE = {
     "Dense": ("kernel",),
     "EinsumDense": ("kernel",),

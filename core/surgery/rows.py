@@ -15,7 +15,7 @@ Take = tuple[int | None, ...]
 _MAKES = (known.MIXING - {"MultiHeadAttention"}) | {"Embedding", "InputLayer"}
 _ALONE = (
     classes(acts=("number", "channel", "map"))
-    | classes(family="normalization", acts="across")
+    | classes(kind="sample")
     | known.LINEAR_OPS
     | known.ZERO_OPS
     | known.OTHER_OPS

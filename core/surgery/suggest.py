@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from core.errors import EditError
 from core.layers.axes import axes_of
+from core.layers.table import classes
 from core.model.graph import Graph, Layer
 from core.model.levels import owner
 from core.rules import KeepRows, MapChannels, ProjectFilters, Rule, SliceFilters, ZeroExtraChannels
@@ -13,7 +14,7 @@ from core.rules.spatial import FlatRule, PoolFlat
 from core.surgery.grids import position_grids
 from core.surgery.rows import rows_of
 
-_THROUGH = frozenset({"Dropout", "Activation", "ReLU", "LeakyReLU", "GaussianNoise", "Identity", "AlphaDropout"})
+_THROUGH = classes(acts="number")
 
 
 def completed(rule: Rule, source: Graph, graph: Graph, path: str, weight: str) -> Rule:

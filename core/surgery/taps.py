@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from core.layers import table
 from core.model.graph import Layer
 from core.rules.kernels import center_offset
 
@@ -91,7 +92,7 @@ def windows(layer: Layer, taps: tuple[int, ...], pads: list[tuple[int, int]] | N
             _each(layer.config.get("strides") or 1, axis),
             _each(layer.config.get("dilation_rate") or 1, axis),
             str(layer.config.get("padding") or "valid"),
-            layer.class_name.endswith("Transpose"),
+            table.row(layer).kind == "transposed",
             None if more is None else _each(more, axis),
             pads[axis] if pads is not None and len(pads) == rank else (0, 0),
         )

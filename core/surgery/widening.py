@@ -15,25 +15,20 @@ from msgspec.structs import replace
 from core.errors import EditError
 from core.layers.axes import axes_of, leaf_class
 from core.layers.leaves import leaf, leaf_configured
+from core.layers.table import classes
 from core.model.graph import Graph, Layer, TensorRef, Weight
 from core.model.levels import owner
 from core.rules import FoldChannels, MapChannels, RepeatChannels, Rule, SliceFilters, WidenFilters
 from core.rules.channels import ChannelRule
-from core.surgery.anatomy import MIXING
+from core.surgery.anatomy import CONVOLUTIONS, DEPTHWISE, MIXING
 from core.surgery.recording import configured, record
 
 Take = tuple[int, ...]
-_TOGETHER = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Divide", "TrueDivide"})
-_ALONE_PREFIXES = ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "MaxPooling", "AveragePooling", "Global")
-_ALONE = frozenset(
-    {"Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "Silu"}
-    | {"Identity", "Masking", "Resizing", "ActivityRegularization", "BatchNormalization", "PReLU", "Rescaling", "Relu"}
-    | {"Relu6", "HardSigmoid", "HardSwish", "HardSilu", "Gelu", "Tanh", "Sigmoid"}
-)
-_PRODUCERS = frozenset(
-    {"Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "Dense", "Conv1DTranspose", "Conv2DTranspose"}
-    | {"Conv3DTranspose"}
-)
+_TOGETHER = classes(kind="together") | {"Divide", "TrueDivide"}
+_ALONE = (
+    classes(acts=("number", "channel", "map")) - classes(family="augmentation") - {"LayerScale", "Normalization"}
+) | {"Silu", "Relu", "Relu6", "HardSigmoid", "HardSwish", "HardSilu", "Gelu", "Tanh", "Sigmoid"}
+_PRODUCERS = CONVOLUTIONS | {"Dense"}
 
 
 def widen(graph: Graph, path: str, old: int, filters: int) -> Graph:
@@ -143,7 +138,7 @@ class _Widening:
             self._filters(path, take)
         elif class_name in _TOGETHER:
             self._together(prefix, layer, ref.call, take)
-        elif class_name in ("DepthwiseConv2D", "DepthwiseConv1D"):
+        elif class_name in DEPTHWISE:
             multiplier = int(layer.config.get("depth_multiplier", 1))
             self.mark(prefix, self._only(layer, ref.call), tuple(one // multiplier for one in take[::multiplier]))
         elif class_name in ("Concatenate", "Flatten", "Reshape"):
@@ -194,7 +189,7 @@ class _Widening:
         elif class_name in _TOGETHER:
             self._together(prefix, layer, number, take)
             self.mark(prefix, here, take)
-        elif class_name in ("DepthwiseConv2D", "DepthwiseConv1D"):
+        elif class_name in DEPTHWISE:
             multiplier = int(layer.config.get("depth_multiplier", 1))
             self._vectors(path, take, multiplier)
             self.mark(prefix, here, tuple(one * multiplier + k for one in take for k in range(multiplier)))
@@ -219,7 +214,7 @@ class _Widening:
             return len({take.count(one) for one in take}) == 1
         if class_name == "Activation" and layer.config.get("activation") in ("softmax", "log_softmax"):
             return False
-        return not layer.opaque and (class_name in _ALONE or class_name.startswith(_ALONE_PREFIXES))
+        return not layer.opaque and class_name in _ALONE
 
     def _only(self, layer: Layer, number: int) -> TensorRef:
         return layer.calls[number].inputs()[0]

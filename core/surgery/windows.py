@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from core.errors import EditError
 from core.findings import Finding, Fix
+from core.layers import table
 from core.layers.leaves import leaf, steps
 from core.model.graph import Graph, Layer
 from core.model.levels import owner
@@ -72,7 +73,7 @@ def fitted(graph: Graph, path: str, layer: Layer, after: tuple[int, ...], moved:
     places = [next(iter(one)) if len(one) == 1 else None for one in found]
     exact = None not in places and not moved
     grows = all(map(int.__le__, before, after))
-    transposed = inside.class_name.endswith("Transpose")
+    transposed = table.row(inside).kind == "transposed"
     free = inside.config.get("padding") == "valid" and grows and not moved
     rest = [0 if transposed and free else nearest_offset(old, new) for old, new in zip(olds, news, strict=True)]
     offsets = tuple(other if place is None or moved else place for place, other in zip(places, rest, strict=True))
@@ -140,7 +141,7 @@ def resized_map(graph: Graph, path: str, old: Layer, fit: KernelFit, insert: Ins
     `insert(layer=..., config=...)` makes the edit that puts that layer behind another.
     """
     inside = leaf(old)
-    if inside.class_name.endswith("Transpose"):
+    if table.row(inside).kind == "transposed":
         return _larger_map(path, old, fit, insert)
     message = (
         f"{path} has valid padding, so a larger kernel moves its windows inward and makes the map smaller; padding the "

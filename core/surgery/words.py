@@ -5,16 +5,18 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from core.layers.table import classes, family
 from core.model.graph import Call, Graph, Layer, TensorRef
 from core.model.levels import owner
 
-LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "IndexLookup", "TextVectorization"})
+LOOKUPS = classes(kind="lookup") | {"IndexLookup"}
 Kind = Literal["table", "count", "rows", "unknown"]
-_SAME_IDS = frozenset(
-    {"Identity", "Dropout", "Masking", "Reshape", "Flatten", "RepeatVector", "Cropping1D", "ZeroPadding1D", "Cast"}
-    | {"ExpandDims", "Squeeze", "GetItem", "Copy"}
+_SAME_IDS = (
+    classes(idle=True)
+    | classes(acts="moving")
+    | {"Masking", "Cropping1D", "ZeroPadding1D", "Cast", "ExpandDims", "Squeeze", "GetItem", "Copy"}
 )
-_SAME_COUNTS = frozenset({"Identity", "Dropout", "Cast", "Copy", "ActivityRegularization", "GaussianNoise"})
+_SAME_COUNTS = classes(idle=True) | {"Cast", "Copy"}
 
 
 class User(Struct, frozen=True):
@@ -119,7 +121,7 @@ def _through(
             yield TensorRef(layer.name, number, place), one
         return
     kind = layer.class_name
-    if not counted and kind in ("Embedding", "ReversibleEmbedding"):
+    if not counted and family(kind) == "embedding":
         found[path] = User(path, "table")
     elif not counted and kind in ("CategoryEncoding", "OneHot"):
         found[path] = User(path, "count")

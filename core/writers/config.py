@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from core.layers.rows import ROWS
 from core.model.graph import Call, Graph, Layer, TensorRef
 
-_NO_TRAINABLE = frozenset(
-    {"InputLayer", "Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
-)
+_NO_TRAINABLE = frozenset(name for name, row in ROWS.items() if "trainable" not in row.common) | {"InputLayer"}
 """Classes whose constructor takes no `trainable`."""
 
 

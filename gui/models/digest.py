@@ -7,6 +7,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from core.findings import Finding, Severity
+from core.layers.weight_table import learns
 from core.model.graph import Graph, Layer, Shape
 from core.model.plan import Fate, FateName, Plan
 from gui.widgets.theme import FATE_ORDER
@@ -131,13 +132,7 @@ def can_freeze(layer: Layer) -> bool:
     for weight in layer.weights:
         if not weight.state:
             return True
-    return layer.origin is None and not layer.is_input and layer.class_name in _NEW_WITH_WEIGHTS
-
-
-_NEW_WITH_WEIGHTS = {
-    "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D", "Dense", "BatchNormalization",
-    "LayerNormalization", "Embedding",
-}  # fmt: skip
+    return layer.origin is None and not layer.is_input and learns(layer.class_name, layer.config)
 
 
 def output_shape(layer: Layer) -> Shape | None:

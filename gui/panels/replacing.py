@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from core.layers.alike import activation_name, as_activation
 from core.layers.instances import instance_kind
+from core.layers.table import CARRIERS, classes
 from core.model.graph import Graph
 from core.surgery.quantized import CARRIERS
 from gui.widgets.form import Field, Form
@@ -15,7 +16,7 @@ from gui.widgets.parts import named
 
 Match = dict[str, Any]
 ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "hard_silu", "mish", "tanh", "sigmoid", "linear")
-_RATES = frozenset({"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout"})
+_RATES = classes(kind="dropout")
 _NOTHING = "nothing to replace"
 
 
