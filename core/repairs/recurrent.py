@@ -55,20 +55,7 @@ def _gates(layer: Config, dialect: Dialect) -> Change | None:
     return Change(made, "the arrays of its gates were joined" if name in _GATES else "")
 
 
-_CLASSES = frozenset(
-    {
-        "RNN",
-        "LSTM",
-        "GRU",
-        "SimpleRNN",
-        "Bidirectional",
-        "ConvLSTM1D",
-        "ConvLSTM2D",
-        "ConvLSTM3D",
-        "CuDNNLSTM",
-        "CuDNNGRU",
-    }
-)
+_CLASSES = classes(kind=("units", "cells", "map")) | {"Bidirectional", *_CUDNN}
 
 
 def _states(layer: Config, dialect: Dialect) -> Change | None:
