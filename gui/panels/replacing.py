@@ -10,7 +10,6 @@ from core.layers.alike import activation_name, as_activation
 from core.layers.instances import instance_kind
 from core.layers.table import CARRIERS, classes
 from core.model.graph import Graph
-from core.surgery.quantized import CARRIERS
 from gui.widgets.form import Field, Form
 from gui.widgets.parts import named
 
