@@ -23,7 +23,7 @@ class AcceptLosses(Edit, frozen=True, kw_only=True, tag="accept_losses"):
             raise EditError('accept_losses is empty; give "dropped" or "initialized", such as ["lstm/*"].')
         if not all(self.dropped) or not all(self.initialized):
             raise EditError(
-                "accept_losses contains an empty name; write layer path/weight name, or a glob such as lstm/*."
+                "accept_losses contains an empty name; give a weight such as conv1/kernel, or a glob such as lstm/*."
             )
 
     def apply(self, graph: Graph) -> Graph:

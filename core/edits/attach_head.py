@@ -47,17 +47,17 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
     def check(self) -> None:
         """Numbers in range."""
         if self.classes < 1:
-            raise EditError(f"classes must be a whole number from 1, not {self.classes}.")
+            raise EditError(f"classes must be at least 1, not {self.classes}.")
         if max((self.classes, *self.hidden)) > _MOST:
-            raise EditError(f"classes and hidden may be up to {_MOST}.")
+            raise EditError(f"classes and hidden must be at most {_MOST}.")
         if any(size < 1 for size in self.hidden):
-            raise EditError(f"hidden must be whole numbers from 1, not {list(self.hidden)}.")
+            raise EditError(f"hidden must contain sizes of at least 1, not {list(self.hidden)}.")
         if not 0.0 <= self.dropout < 1.0:
-            raise EditError(f"dropout must lie in 0 to 1 (1 left out), not {self.dropout}.")
+            raise EditError(f"dropout must be at least 0 and less than 1, not {self.dropout}.")
         if self.activation not in _ACTIVATIONS:
-            raise EditError(f"activation must be {', '.join(_ACTIVATIONS)}, not {self.activation!r}.")
+            raise EditError(f"activation must be one of {', '.join(_ACTIVATIONS)}, not {self.activation!r}.")
         if self.keep is not None and len(self.keep) > self.classes:
-            raise EditError(f"keep names {len(self.keep)} classes, more than the {self.classes} there will be.")
+            raise EditError(f"keep lists {len(self.keep)} classes, but the new head has only {self.classes}.")
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with the new head, or with its classifier changed."""
@@ -76,7 +76,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         if not kept:
             return ()  # classes that no training has seen yet
         first = layer.class_name in CONVOLUTIONS and layer.config.get("data_format") == "channels_first"
-        name = f"kept classes answer as before ({path} ahead of its activation)"
+        name = f"kept classes give the same outputs ({path} before its activation)"
         same = contracts.Classes(
             name=name,
             exact=not _overruled(layer),
@@ -94,7 +94,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             path, layer = classifier(before, self.output)
             if all(source_class(layer, index) is not None for index in self._indices(before)):
                 return ()
-            text = f"Some classes that {path} should keep are new themselves, so they start anew once more."
+            text = f"Some of the classes to keep from {path} are new themselves, so they start at initial values again."
             return (Finding("warning", "adapt.lossy", path, text),)
         try:
             path, layer = classifier(before, self.output)
@@ -102,7 +102,10 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             return ()
         if layer.config.get("activation") not in ("softmax", "sigmoid"):
             return ()
-        text = f"The new head takes the probabilities of the old one ({path}); remove the old head before this step."
+        text = (
+            f"The new head would receive the probabilities of the old head ({path}); remove the old head before this "
+            "step."
+        )
         pooling: Any = "none" if self.dense else "avg"
         fix = Fix("Remove the old head first", (RemoveHead(output=self.output, pooling=pooling), self))
         return (Finding("warning", "adapt.lossy", path, text, (fix,)),)
@@ -113,7 +116,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             return f"{self.classes} classes, {len(self.keep)} of them kept"
         hidden = " + ".join(str(size) for size in self.hidden)
         where = "" if self.output is None else f" at output {self.output}"
-        places = " for each place" if self.dense else ""
+        places = " at each position" if self.dense else ""
         return f"New head{where}: {hidden + ', ' if hidden else ''}{self.classes} classes{places}, {self.activation}"
 
     def _fresh(self, graph: Graph) -> Graph:
@@ -121,7 +124,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         ref = graph.output_refs()[place]
         shape = graph.spec(ref).shape
         if shape is None:
-            raise EditError("The shape of the model's output is not known, so no head can be attached.")
+            raise EditError("The shape of the model's output is unknown, so no head can be attached.")
         for class_name, wanted, config in self._dense_parts(graph, shape) if self.dense else self._parts(graph, shape):
             name = free_name([layer.name for layer in graph.layers], wanted)
             graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config), place)
@@ -191,7 +194,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
 
     def _kept(self, graph: Graph) -> Graph:
         if self.hidden not in ((), (128,)):
-            raise EditError("keep hands over the old classifier's weights, so hidden must be empty.")
+            raise EditError("keep copies the old classifier's weights, so hidden must be empty.")
         path, layer = classifier(graph, self.output)
         indices = tuple(source_class(layer, index) for index in self._indices(graph))
         old = int(layer.config.get("units") or layer.config.get("filters") or 0)

@@ -60,7 +60,7 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
         """Numbers in range."""
         for name, value in (("classes", self.classes), ("old_classes", self.old_classes)):
             if value is not None and not 1 <= value <= _MOST:
-                raise EditError(f"{name} must be a whole number from 1 to {_MOST}, not {value}.")
+                raise EditError(f"{name} must be between 1 and {_MOST}, not {value}.")
         if self.old_classes is None and not self.labels:
             raise EditError("Give the current number of classes with old_classes, or name the classes with labels.")
         if self.labels and self.old_classes not in (None, len(self.labels)):
@@ -70,7 +70,7 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
         if self.before is not None and self.before < 0:
             raise EditError(f"before must be 0 or more, not {self.before}.")
         if self.keep is not None and len(self.keep) > self.classes:
-            raise EditError(f"keep names {len(self.keep)} classes, but the model will have only {self.classes}.")
+            raise EditError(f"keep lists {len(self.keep)} classes, but the model will have only {self.classes}.")
 
     @property
     def now(self) -> int:

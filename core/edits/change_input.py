@@ -41,7 +41,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         """Sizes are whole numbers from 1, or null."""
         for size in self.shape:
             if size is not None and size < 1:
-                raise EditError(f"shape holds {size}; every size must be a whole number from 1, or null for any.")
+                raise EditError(f"shape contains {size}; every size must be at least 1, or null for any.")
 
     def apply(self, graph: Graph) -> Graph:
         """The InputLayer with its new shape, and channel rules on everything the channels reach."""
@@ -118,14 +118,12 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
                 ChangeInput(input=self.input, shape=back),
                 InsertAdapter(input=self.input, shape=self.shape, fit="repeat"),
             )
-            fixes.append(Fix(f"Repeat gray {change.now} times ahead of the model, which is exact", edits))
+            fixes.append(Fix(f"Repeat gray {change.now} times before the model (exact)", edits))
         lost = decision.trace.blocked() or any(missing(site, change) for site in decision.trace.sites)
         if change.new > 1 and lost and axis is not None and len(self.shape) > 1:
             back = tuple(change.now if place == axis - 1 else size for place, size in enumerate(self.shape))
             adapter = InsertAdapter(input=self.input, shape=self.shape, fit="project")
-            title = (
-                f"Convert them to {change.now} channels with a 1\N{MULTIPLICATION SIGN}1 convolution before the model"
-            )
+            title = f"Convert to {change.now} channels with a 1\N{MULTIPLICATION SIGN}1 convolution before the model"
             fixes.append(Fix(title, (ChangeInput(input=self.input, shape=back), adapter)))
         return tuple(fixes)
 
@@ -161,11 +159,11 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
         if before == new and not asked:
             return None
         if new is None:
-            raise EditError(f"The number of channels of {layer.name!r} cannot be dynamic; it is now {before}.")
+            raise EditError(f"The number of channels of {layer.name!r} cannot be dynamic; it is {before}.")
         if before is None:
             return None
         if before * new > _MOST_PAIRS:
-            raise EditError(f"{layer.name!r} goes from {before} to {new} channels, which are too many to map.")
+            raise EditError(f"{layer.name!r} goes from {before} to {new} channels; that is too many to map.")
         return decide(graph, layer.name, before, new, self.channels)
 
 
@@ -222,6 +220,6 @@ def _turned(layer: Layer, axis: int | None, old: Shape, given: Shape, change: An
     )
     fixes = (
         Fix(f"Read it as {shape_words(turned)}", (change(turned),)),
-        Fix(f"Take images with the channels {words[1]}", (change(turned), front)),
+        Fix(f"Accept images with channels {words[1]}", (change(turned), front)),
     )
     return Finding("warning", "shape.incompatible", layer.name, text, fixes)

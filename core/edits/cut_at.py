@@ -22,13 +22,13 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
         if not self.layers:
             raise EditError("layers is empty; name the layers whose outputs the model should give.")
         if len(set(self.layers)) != len(self.layers):
-            raise EditError("layers names a layer twice.")
+            raise EditError("layers lists a layer twice.")
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with these outputs and nothing that they do not need."""
         self.check()
         if graph.opaque:
-            raise EditError("How these layers are connected is not known, so none of them can become an output.")
+            raise EditError("The connections between these layers are unknown, so none of them can become an output.")
         refs: list[TensorRef] = []
         for path in self.layers:
             graph, found = exposed(graph, path)
@@ -91,7 +91,7 @@ def _with_outputs(graph: Graph, layer: Layer, inner: Graph, found: list[TensorRe
         places.append(outputs.index(ref))
     if len(outputs) != len(inner.output_refs()):
         if isinstance(inner.outputs, dict):
-            raise EditError(f"{layer.name} gives its outputs by name; another one cannot be added.")
+            raise EditError(f"The outputs of {layer.name} have names, so another output cannot be added.")
         inner = replace(as_functional(inner), outputs=outputs)
         layer = replace(layer, class_name="Functional", module=FUNCTIONAL, registered_name="Functional")
         layer = replace(layer, config={key: v for key, v in layer.config.items() if key != "build_input_shape"})

@@ -86,8 +86,10 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
                 )
             formats = {format_of(layer) for _, layer in graph.walk()} - {None}
             if not formats - {self.to}:
-                held = f"every layer already has channels {_WORDS[self.to]}" if formats else "no layer has one"
-                raise EditError(f"There is no data format to change: {held}.")
+                held = (
+                    f"every layer already has channels {_WORDS[self.to]}" if formats else "no layer has a data format"
+                )
+                raise EditError(f"There is nothing to convert: {held}.")
             known = _LAST[self.to] = (graph, walk_layout(graph, self.to))
         return known[1]
 

@@ -34,9 +34,7 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
         """Sizes from 1."""
         for size in (*self.shape, self.depth):
             if size is not None and size < 1:
-                raise EditError(
-                    f"{size} is not a valid size; every size must be a whole number from 1, or null for any."
-                )
+                raise EditError(f"{size} is not a valid size; every size must be at least 1, or null for any.")
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with one more axis."""

@@ -43,9 +43,9 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         """Sizes from 1; `multiple` goes with `pad`."""
         for size in self.shape:
             if size is not None and size < 1:
-                raise EditError(f"shape holds {size}; every size must be a whole number from 1, or null for any.")
+                raise EditError(f"shape contains {size}; every size must be at least 1, or null for any.")
         if self.multiple is not None and (self.multiple < 1 or self.fit != "pad"):
-            raise EditError("multiple is a whole number from 1 and goes with fit pad.")
+            raise EditError("multiple must be at least 1, and works only with fit pad.")
 
     def apply(self, graph: Graph) -> Graph:
         """The input at its new shape, the adapter behind it, the old consumers behind that."""
@@ -55,10 +55,10 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         old = batch_shape(layer)
         if old is None or len(old) != len(self.shape) + 1:
             count = "an unknown number of" if old is None else str(len(old) - 1)
-            raise EditError(f"The input {layer.name!r} has {count} sizes; shape gives {len(self.shape)}.")
+            raise EditError(f"The input {layer.name!r} has {count} dimensions, but shape has {len(self.shape)}.")
         axis = channel_axis(graph, layer.name)
         if axis is None or len(old) < 3:
-            raise EditError(f"The input {layer.name!r} is no image or sequence with channels to adapt.")
+            raise EditError(f"The input {layer.name!r} is not an image or sequence with channels.")
         first = axis == 1
         wanted, arriving = self._split(old[1:], first), self._split(self.shape, first)
         if self.multiple is not None:
@@ -90,8 +90,8 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         """What an adapter loses."""
         name = find_input(before, self.input).name
         texts = {
-            "resize": "resizing changes the image's aspect ratio where the two shapes differ in it",
-            "crop": "cropping discards the border of what arrives",
+            "resize": "resizing changes the aspect ratio of images if the two shapes differ in it",
+            "crop": "cropping discards the borders of the input",
         }
         if self.fit not in texts:
             return ()
@@ -100,7 +100,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
     def summary(self) -> str:
         """For the recipe list."""
         multiple = f" to a multiple of {self.multiple}" if self.multiple else ""
-        return f"Take {shape_words(self.shape)} and {self.fit}{multiple} it for the model"
+        return f"Accept {shape_words(self.shape)} and {self.fit}{multiple} for the model"
 
     def _padded_contract(self, before: Graph, layer: Layer) -> tuple[Contract, ...]:
         """The model at the padded size answers alike, seen through the crop."""
@@ -122,7 +122,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
     def _padded(self, sizes: Shape) -> Shape:
         assert self.multiple is not None
         if any(size is None for size in sizes):
-            raise EditError("Padding to a multiple needs sizes that are known; give whole numbers in shape.")
+            raise EditError("Padding to a multiple needs fixed sizes; give numbers in shape.")
         return tuple(ceil(int(size or 0) / self.multiple) * self.multiple for size in sizes)
 
     def _must_match(self, wanted: tuple[Shape, int | None], arriving: tuple[Shape, int | None]) -> None:
@@ -155,7 +155,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         sizes = [int(size or 0) for size in wanted[0]]
         if self.fit in ("resize", "letterbox"):
             if rank != 2:
-                raise EditError(f"{self.fit} works on images (two sizes and channels), not on {rank} sizes.")
+                raise EditError(f"{self.fit} works only on images, but this input has {rank} spatial axes.")
             ratio = {"pad_to_aspect_ratio": True, "fill_mode": "constant", "fill_value": 0.0}
             extra = ratio if self.fit == "letterbox" else {}
             return [
@@ -167,10 +167,10 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
             return [self._border(name, sizes, arriving[0], rank, data)]
         old, new = wanted[1], arriving[1]
         if old is None or new is None:
-            raise EditError(f"{self.fit} needs numbers of channels that are known.")
+            raise EditError(f"{self.fit} needs a known number of channels.")
         if self.fit == "repeat":
             if new != 1:
-                raise EditError(f"repeat makes {old} channels of one; shape gives {new}, use project.")
+                raise EditError(f"repeat turns one channel into {old}, but shape has {new}; use project.")
             if old == 1:
                 raise EditError("The model takes one channel already; there is nothing to repeat.")
             return [new_layer("Concatenate", name, axis=1 if first else -1)]
@@ -180,13 +180,13 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
 
     def _border(self, name: str, sizes: list[int], arriving: Shape, rank: int, data: dict[str, Any]) -> Layer:
         if any(size is None for size in arriving):
-            raise EditError(f"{self.fit} needs sizes that are known; give whole numbers in shape, or use resize.")
+            raise EditError(f"{self.fit} needs fixed sizes; give numbers in shape, or use resize.")
         gaps = []
         for size, here in zip(sizes, arriving, strict=True):
             gap = size - int(here or 0) if self.fit == "pad" else int(here or 0) - size
             if gap < 0:
                 other = "crop" if self.fit == "pad" else "pad"
-                raise EditError(f"{self.fit} cannot make {size} of {here}; use {other} or resize.")
+                raise EditError(f"{self.fit} cannot turn size {here} into {size}; use {other} or resize.")
             gaps.append([gap // 2, gap - gap // 2])
         kind = "ZeroPadding" if self.fit == "pad" else "Cropping"
         if kind == "Cropping" and rank == 1 and data:

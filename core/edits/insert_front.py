@@ -28,7 +28,7 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
         """Sizes from 1, at least one layer."""
         for size in self.shape:
             if size is not None and size < 1:
-                raise EditError(f"shape holds {size}; every size must be a whole number from 1, or null for any.")
+                raise EditError(f"shape contains {size}; every size must be at least 1, or null for any.")
         if not self.layers:
             raise EditError('layers is empty; give a list such as [{"class_name": "Conv2D", "config": {...}}].')
 
@@ -42,7 +42,7 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
         for entry in self.layers:
             one = layer_from(entry, [*taken, *(other.name for other in fresh)])
             if one.is_input:
-                raise EditError("layers holds an InputLayer; the shape of the input is given by shape.")
+                raise EditError("layers contains an InputLayer; give the input's shape in shape instead.")
             fresh.append(one)
         batch = old[0] if old else None
         resized = replace(configured(layer, batch_shape=[batch, *self.shape]), calls=(Call(),))

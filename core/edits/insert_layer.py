@@ -26,11 +26,11 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         """The graph with the new layer at the level of the old one."""
         prefix, level = owner(graph, self.layer)
         if level.opaque:
-            raise EditError(f"How {self.layer} is connected is not known, so nothing can be inserted behind it.")
+            raise EditError(f"The connections of {self.layer} are unknown, so nothing can be inserted after it.")
         name = self.layer[len(prefix) :]
         fresh = layer_from(self.config, [one.name for one in level.layers])
         if fresh.is_input:
-            raise EditError("An InputLayer cannot be inserted behind a layer; use change_input.")
+            raise EditError("An InputLayer cannot be inserted after a layer; use change_input.")
         return with_level(graph, prefix, insert_after(level, name, [neutral_norm(fresh) or fresh]))
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
@@ -81,4 +81,4 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        return f"Insert {self.config.get('class_name')} behind {self.layer}"
+        return f"Insert {self.config.get('class_name')} after {self.layer}"

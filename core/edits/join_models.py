@@ -233,7 +233,7 @@ def wiring(edit: JoinModels, graph: Graph, other: Graph) -> Wiring:
         if one.opaque or not one.input_refs():
             raise EditError(f"The connections between the layers of {what} are unknown, so it cannot be joined.")
         if one.weights:
-            raise EditError(f"{what} holds arrays outside its layers, which only its own class can use.")
+            raise EditError(f"{what} has weights outside its layers, which only its own class can use.")
     prefix = (edit.prefix or snake_case(other.name) or "second").strip("/")
     taken = {layer.name for layer in graph.layers}
     around = free_name(taken, prefix) if edit.nested else ""

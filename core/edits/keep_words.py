@@ -116,7 +116,7 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         wrong = next((word for word in self.vocabulary if not isinstance(word, kind)), None)
         if wrong is not None:
             raise EditError(
-                f"vocabulary holds {wrong!r}; this lookup takes {'whole numbers' if kind is int else 'text'}."
+                f"vocabulary contains {wrong!r}, but this lookup takes {'whole numbers' if kind is int else 'text'}."
             )
         found = vocabulary(configured(layer, vocabulary=list(self.vocabulary)))
         assert found is not None

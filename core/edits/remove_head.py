@@ -67,7 +67,7 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
             name, _, rest = head.prefix.partition("/")
             layer = graph.layer(name)
             if layer.inner is None:
-                raise EditError(f"{name} holds no layers to cut.")
+                raise EditError(f"{name} contains no layers to cut.")
             inner = pruned(self._cut(layer.inner, replace(head, prefix=rest), 0))
             graph = graph.with_layer(name, replace(layer, inner=inner))
             return with_output(graph, place, TensorRef(name))
@@ -76,7 +76,7 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
     def _pooled(self, graph: Graph, head: Head, place: int) -> Graph:
         shape = graph.spec(head.features).shape
         if shape is None and self.pooling != "none" and head.pool is None:
-            raise EditError(f"The shape of {head.features.layer} is not known, so nothing says how to pool it.")
+            raise EditError(f"The shape of {head.features.layer} is unknown, so it cannot be pooled.")
         plain = with_output(graph, place, head.features)
         rank = len(shape) if shape is not None else 4
         if self.pooling == "none" or rank < 3:

@@ -34,7 +34,7 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
         if layer.is_input:
             raise EditError(f"{self.layer} is an input of its model and cannot be removed.")
         if not layer.calls or level.opaque:
-            raise EditError(f"How {self.layer} is connected is not known, so it cannot be removed.")
+            raise EditError(f"The connections of {self.layer} are unknown, so it cannot be removed.")
         return with_level(graph, prefix, pruned(remove(level, name)))
 
     def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:

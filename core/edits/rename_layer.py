@@ -19,7 +19,7 @@ class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
     def check(self) -> None:
         """A name that Keras takes."""
         if not self.name.strip() or "/" in self.name:
-            raise EditError(f"A layer cannot be called {self.name!r}; a name has no slash and is not empty.")
+            raise EditError(f"{self.name!r} is not a valid layer name; a name cannot be empty or contain a slash.")
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with the layer and everything that refers to it renamed."""
@@ -31,7 +31,7 @@ class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
         if old == self.name:
             return graph
         if any(layer.name == self.name for layer in level.layers):
-            raise EditError(f"There is already a layer {prefix}{self.name}.")
+            raise EditError(f"A layer named {prefix}{self.name} already exists.")
 
         def swap(ref: TensorRef) -> TensorRef:
             return replace(ref, layer=self.name) if ref.layer == old else ref

@@ -106,7 +106,7 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
 
     def summary(self) -> str:
         """For the recipe list."""
-        return f"Replace every {_text(self.match)} by {_text(self.with_)}" + named(self.layers)
+        return f"Replace every {_text(self.match)} with {_text(self.with_)}" + named(self.layers)
 
     def _matches(self, layer: Layer) -> bool:
         if layer.is_input or layer.is_model:

@@ -72,9 +72,9 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             value = getattr(self, field)
             for one in value if isinstance(value, tuple) else (value,):
                 if one is not None and one < 1:
-                    raise EditError(f"{field} must be whole numbers from 1, not {one}.")
+                    raise EditError(f"{field} must be at least 1, not {one}.")
                 if one is not None and one > _MOST:
-                    raise EditError(f"{field} may be up to {_MOST}, not {one}.")
+                    raise EditError(f"{field} must be at most {_MOST}, not {one}.")
         if self.seed < 0:
             raise EditError(f"seed must be 0 or more, not {self.seed}.")
 
@@ -84,7 +84,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         path = self.target(graph)
         old = graph.find(path)
         if quantized(leaf(old).config):
-            raise EditError(f"{path} holds quantized numbers, whose kernel cannot be changed; dequantize it first.")
+            raise EditError(f"{path} is quantized, so its kernel cannot be changed; dequantize it first.")
         new = self._configured(old)
         wide = self._width(old)
         fit = self._fit(graph, path, old)
@@ -189,7 +189,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 )
             groups = int(inside.config.get("groups") or 1)
             if self.filters % groups:
-                raise EditError(f"{old.name} has {groups} groups; {self.filters} filters do not divide into them.")
+                raise EditError(f"{self.filters} filters cannot be divided into the {groups} groups of {old.name}.")
             fields["filters"] = self.filters
         if self.kernel_size is not None:
             fields["kernel_size"] = list(spatial_sizes(self.kernel_size, inside))
@@ -320,24 +320,24 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         losses = []
         inside = leaf(old)
         if self._moved_activation(old) is not None:
-            losses.append(f"{self.activation} was not there before")
+            losses.append(f"the {self.activation} activation is new")
         width = self._width(old)
         if width is not None and width < inside.config["filters"]:
             gone = inside.config["filters"] - width
             losses.append(f"{gone} {'filter is' if gone == 1 else 'filters are'} dropped")
         if width is not None and self._filters_rule() in ("slice", "initialize"):
-            losses.append("later layers meet other filters")
+            losses.append("later layers receive different filters")
         if width is not None and inside.config.get("activation") in _ACROSS:
             losses.append(f"{inside.config['activation']} is computed over a different number of filters")
         losses += self._kernel_losses(graph, path, old)
         if self.use_bias is False and inside.config.get("use_bias", True):
-            losses.append("the bias is given up")
+            losses.append("the bias is dropped")
         if self._starts_over(old):
-            losses.append("what an earlier step made of it starts from the source again")
+            losses.append("it starts from the source again, without the changes of earlier steps")
         if self._strides_change(old):
-            losses.append("other strides")
+            losses.append("its strides change")
         if self._padding_changes(old):
-            losses.append("other padding")
+            losses.append("its padding changes")
         return losses
 
     def _starts_over(self, old: Layer) -> bool:

@@ -50,7 +50,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         except KeyError:
             raise EditError(f"There is no layer {self.layer!r}.") from None
         if graph.opaque:
-            raise EditError(f"How {self.layer} is connected is not known, so it cannot be replaced.")
+            raise EditError(f"The connections of {self.layer} are unknown, so it cannot be replaced.")
         if layer.is_input:
             raise EditError(
                 f"{self.layer} is an InputLayer; use change_input for its size and channels, or set_batch for its "

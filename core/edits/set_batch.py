@@ -33,7 +33,7 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
     def check(self) -> None:
         """From 1, or null."""
         if self.batch is not None and self.batch < 1:
-            raise EditError(f"batch must be a whole number from 1, or null for any, not {self.batch}.")
+            raise EditError(f"batch must be at least 1, or null for any, not {self.batch}.")
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with the size wherever the old one stood."""

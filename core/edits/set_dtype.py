@@ -17,10 +17,10 @@ from core.surgery.quantized import quantized as quantized
 
 POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 _TELLS = {
-    "float8": "the floats were kept beside the float8 scales, and stay",
-    "int8": "its numbers are divided by their scales; Keras also rounded what goes into it, which now stays as it is",
+    "float8": "its floats are stored beside the float8 scales and are kept",
+    "int8": "its numbers are divided by their scales, and its inputs are no longer rounded",
 }
-_SCALED = "its numbers are put back where their scales and zeros say"
+_SCALED = "its numbers are converted with their scales and zeros"
 _FROM = {"int8": ("float32", "mixed_bfloat16"), "int4": ("float32", "mixed_bfloat16"), "float8": POLICIES[:1]}
 
 
@@ -66,7 +66,7 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
         after = graph.replace_layers(change)
         if self.quantizes and after is graph and not any(self._is_already(graph.find(path)) for path in chosen):
             raise EditError(
-                f"Keras quantizes Dense, EinsumDense and Embedding; there is none among {', '.join(self.layers)}."
+                f"Keras quantizes only Dense, EinsumDense and Embedding; there is none among {', '.join(self.layers)}."
             )
         return after
 
@@ -138,11 +138,11 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
     def _rounded(self, paths: list[str]) -> Finding:
         names = paths[0] if len(paths) == 1 else f"{len(paths)} layers (first: {paths[0]})"
         if self.policy == "float8":
-            text = f"{names}: float8 scales start at 1; they find their values in training."
+            text = f"{names}: float8 scales start at 1 and are set during training."
         else:
             text = (
-                f"{names}: weights are rounded to {self.policy.partition('/')[0]} as Keras's own quantize does it; "
-                "answers change a little. Verify measures by how much."
+                f"{names}: weights are rounded to {self.policy.partition('/')[0]} as Keras's own quantize does; "
+                "outputs change slightly. Verify measures by how much."
             )
         return Finding("warning", "adapt.lossy", paths[0], text, detail="\n".join(paths))
 

@@ -46,8 +46,8 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         layer = graph.find(path)
         if layer.opaque and any(getattr(rule, "initializer", "") == LAYER for rule in self.rules()):
             raise EditError(
-                f"What {path} starts with is known to its code alone, which is not here; name the file that defines "
-                f"{layer.class_name}."
+                f"The initial values of {path} are set by its code, which is not available; name the Python file "
+                f"that defines {layer.class_name}."
             )
         rules = tuple(completed(rule, source or graph, graph, path, name) for rule in self.rules())
         known = {weight.name for weight in layer.weights}

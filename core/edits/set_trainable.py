@@ -6,7 +6,7 @@ layers that hold weights, and models around them are left trainable: nothing wip
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import translate
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
     def check(self) -> None:
         """At least one glob."""
         if not self.layers:
-            raise EditError('layers names nothing; give layer paths or globs such as "block2_*".')
+            raise EditError('layers is empty; give layer paths or globs such as "block2_*".')
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with the flags of all matched layers set."""
@@ -68,9 +68,9 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         if lost:
             path, kind = lost[0][0], leaf_class(lost[0][1])[0]
             message = (
-                f"{len(lost)} frozen layers train again once the file is opened (first: {path}): Keras does not pass "
-                f"the flag on to what it makes inside {kind}. After loading, set trainable on them to True and then to "
-                "False."
+                f"Frozen layers are trained again after the file is loaded ({path}{_more(lost)}), because Keras does "
+                f"not pass the flag on to the layers it creates inside {kind}. After loading, set trainable to True and "
+                "then to False."
             )
             found.append(Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in lost)))
         inside = made_by_code(after)
@@ -78,9 +78,9 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         if own:
             path = own[0][0]
             maker = inside.get(path, leaf_class(own[0][1])[0]).rpartition(">")[2]
-            which = f"{path} cannot" if len(own) == 1 else f"{len(own)} layers (the first is {path}) cannot"
+            which = f"{path} cannot" if len(own) == 1 else f"{len(own)} layers (first: {path}) cannot"
             message = (
-                f"{which} be frozen in a file: the code of {maker} makes the parts that train, and takes no flag for "
+                f"{which} be frozen in a file: the code of {maker} creates the trained parts, and has no flag for "
                 f"them. After loading, set trainable to False on {'it' if len(own) == 1 else 'them'}."
             )
             found.append(Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in own)))
@@ -92,8 +92,8 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
             return ()
         fix = Fix("Freeze these BatchNormalization layers", (SetTrainable(layers=tuple(moving), trainable=False),))
         message = (
-            f"{len(moving)} BatchNormalization layers behind frozen layers still train (first: {moving[0]}): their "
-            "statistics follow the new data. Frozen ones run in inference mode, also under training=True."
+            f"BatchNormalization after frozen layers is still trained ({moving[0]}{_more(moving)}): its statistics "
+            "follow the new data. If frozen, it runs in inference mode, even with training=True."
         )
         return (Finding("info", "freeze.batch_norm", moving[0], message, (fix,), "\n".join(moving)),)
 
@@ -240,6 +240,10 @@ def behind_frozen(graph: Graph) -> list[str]:
 
     level(graph, "")
     return found
+
+
+def _more(names: Sequence[object]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
 
 
 def _is_leaf(layer: Layer) -> bool:

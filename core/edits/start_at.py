@@ -29,7 +29,7 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
     def check(self) -> None:
         """At least one layer, none twice."""
         if not self.layers or len(set(self.layers)) != len(self.layers):
-            raise EditError("layers names the layers whose outputs become inputs: at least one, and none twice.")
+            raise EditError("layers must list at least one layer, and none twice.")
 
     def apply(self, graph: Graph) -> Graph:
         """The graph from these layers on."""
@@ -47,7 +47,7 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
                 continue
             spec = graph.spec(ref)
             if spec.shape is None:
-                raise EditError(f"The shape of {ref.layer} is not known, so it cannot become an input.")
+                raise EditError(f"The shape of {ref.layer} is unknown, so it cannot become an input.")
             name = free_name(taken, f"{ref.layer}_input")
             taken.append(name)
             shape: list[Any] = list(spec.shape)
@@ -82,7 +82,7 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        return f"Begin after {', '.join(self.layers)}"
+        return f"Start after {', '.join(self.layers)}"
 
     def _crossing(self, graph: Graph, tail: set[Node]) -> list[TensorRef]:
         """Tensors that the tail takes from outside: those of the named layers first."""
@@ -93,12 +93,14 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
         """The calls behind the cut, and the outputs among them."""
         layers = graph.by_name()
         if graph.opaque:
-            raise EditError("How these layers are connected is not known, so none of them can be where a model begins.")
+            raise EditError(
+                "The connections between these layers are unknown, so the model cannot start after any of them."
+            )
         for name in self.layers:
             if "/" in name and any(path == name for path, _ in graph.walk()):
                 raise EditError(
-                    f"{name} is inside a nested model, and a model begins at its top level; name {name.split('/')[0]} "
-                    "to begin after all of it."
+                    f"{name} is inside a nested model, but a model can only start at its top level; use "
+                    f"{name.split('/')[0]} to start after the whole nested model."
                 )
             if name not in layers or not layers[name].calls:
                 raise EditError(f"There is no layer {name!r} at the top{did_you_mean(name, layers)}")

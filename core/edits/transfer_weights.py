@@ -68,9 +68,7 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
         other = sources[self.file]
         done = transferred(graph, other, number, self.match, self.pairs)
         if not done.layers and self.match == "order" and _nameless(other.graph):
-            raise EditError(
-                f"{self.file!r} is a file of weights that keeps no order of layers; match by name or by shape."
-            )
+            raise EditError(f"{self.file!r} does not store the order of its layers; match by name or by shape.")
         if not done.layers:
             raise EditError(f"Nothing in {self.file!r} could be matched by {self.match}; set pairs by hand.")
         return done.graph
@@ -206,9 +204,9 @@ def pairing(graph: Graph, other: Graph, match: str, by_hand: tuple[tuple[str, st
     pairs: dict[str, str] = {}
     for left, right in by_hand:
         if left not in every:
-            raise EditError(f"pairs names {left!r}, which is no layer of this model.")
+            raise EditError(f"pairs names {left!r}, which is not a layer of this model.")
         if right not in theirs:
-            raise EditError(f"pairs names {right!r}, which holds no weights in the file.")
+            raise EditError(f"pairs names {right!r}, which has no weights in the file.")
         pairs[left] = right
     used = set(pairs.values())
     rest = {path: layer for path, layer in mine.items() if path not in pairs}

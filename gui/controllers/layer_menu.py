@@ -168,7 +168,7 @@ class LayerMenu(QObject):
     def start(self, path: str) -> None:
         """Keep only what comes after the layer; what it gives becomes an input."""
         self._session.end_burst()
-        self._session.gesture(lambda recipe: steps.start_at(recipe, path), f"Begin after {path}")
+        self._session.gesture(lambda recipe: steps.start_at(recipe, path), f"Start after {path}")
 
     def remove(self, path: str) -> None:
         """Take the layer out; what fed it feeds what it fed."""

@@ -133,7 +133,7 @@ class OutputsForm(LayersForm):
     kind = "output"
     title = "Outputs at inner layers"
     spoken = "output"
-    tip = "What these layers give is what the model gives; what comes after them is left out"
+    tip = "The outputs of these layers become the model\u2019s outputs; what comes after is removed"
 
     def chosen(self) -> tuple[str, ...]:
         """The recipe's outputs."""
@@ -158,9 +158,9 @@ class StartsForm(LayersForm):
     """`start_at`: what each named layer gives becomes an input, and what lies before it is left out."""
 
     kind = "start"
-    title = "Begin after inner layers"
+    title = "Start after inner layers"
     spoken = "beginning"
-    tip = "What these layers give becomes the model\u2019s input; the layers and what lies before them are left out"
+    tip = "The outputs of these layers become the model\u2019s inputs; what comes before is removed"
 
     def chosen(self) -> tuple[str, ...]:
         """The layers after which the recipe begins."""
@@ -169,7 +169,7 @@ class StartsForm(LayersForm):
     def choose(self, paths: Iterable[str]) -> None:
         """Begin elsewhere."""
         wanted = list(paths)
-        text = f"Begin after {', '.join(wanted)}" if wanted else "Begin where the model began"
+        text = f"Start after {', '.join(wanted)}" if wanted else "Start at the inputs again"
         self._session.gesture(lambda recipe: steps.set_starts(recipe, wanted), text)
 
     def candidates(self, graph: Graph) -> list[str]:

@@ -165,7 +165,7 @@ def test_that_a_subclassed_model_gives_its_weights_to_a_rebuilt_one(
     assert not [one for one in menu_of(real_window, "first").actions() if "defined" in one.text()]
     begin_after(real_window, "first")
     qtbot.waitUntil(lambda: real_window.banner.tone == "error", timeout=PATIENCE)
-    assert "connected is not known" in real_window.banner.text.text()
+    assert "are unknown" in real_window.banner.text.text()
     real_window.session.undo_stack.undo()
     real_window.rebuilding.take_over_into(str(tmp_path / "rebuilt.keras"))
     sheet = real_window.sheets.transfer

@@ -39,8 +39,8 @@ def test_that_the_menu_of_a_layer_begins_the_model_after_it_and_undo_takes_it_ba
     assert starts(opened.session.recipe) == [("pool",)]
     qtbot.waitUntil(lambda: not opened.session.planning)
     assert engine.bodies(MakePlan)[-1].recipe == opened.session.recipe
-    assert opened.session.undo_stack.undoText() == "Begin after pool"
-    assert opened.workspace.recipe.model.index(0).data() == "Begin after pool"
+    assert opened.session.undo_stack.undoText() == "Start after pool"
+    assert opened.workspace.recipe.model.index(0).data() == "Start after pool"
     opened.actions_["undo"].trigger()
     assert opened.session.recipe == Recipe()
     opened.actions_["redo"].trigger()

@@ -348,7 +348,7 @@ def test_that_case_26_what_only_code_can_make_is_not_offered_without_it(tmp_path
     assert [one.layer for one in found.findings if one.severity == "error"] == ["shifted"]
     assert job.fixes() == []
     weight = next(fate.weight for fate in found.fates if fate.fate == "mismatched")
-    with pytest.raises(RecipeError, match="name the file that defines WindowBlock"):
+    with pytest.raises(RecipeError, match="name the Python file that defines WindowBlock"):
         job.add({"do": "set_rule", "weight": weight, "rule": "initialize", "initializer": "layer"})
 
 

@@ -126,7 +126,7 @@ def test_that_a_detector_of_keras_2_is_changed(tmp_path: Path) -> None:
         ({"classes": 3, "old_classes": 4, "heads": ["mask"]}, "not a head"),
         ({"classes": 1, "old_classes": 4, "keep": [0, 1]}, "will have only 1"),
         ({"classes": 3, "old_classes": 4, "keep": [4]}, "classes 0 to 3"),
-        ({"classes": 0, "old_classes": 4}, "from 1"),
+        ({"classes": 0, "old_classes": 4}, "between 1"),
     ],
 )
 def test_that_classes_that_cannot_be_are_refused(edit: Any, sentence: str, tmp_path: Path) -> None:

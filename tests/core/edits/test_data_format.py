@@ -251,7 +251,7 @@ def test_that_what_cannot_be_converted_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="every layer already has channels last"):
         plan(saved(chain(LAST), tmp_path), {"do": "data_format", "to": LAST})
     vectors = keras.Sequential([keras.Input((4,)), L.Dense(2)])
-    with pytest.raises(RecipeError, match="no layer has one"):
+    with pytest.raises(RecipeError, match="no layer has a data format"):
         plan(saved(vectors, tmp_path), {"do": "data_format", "to": LAST})
 
 

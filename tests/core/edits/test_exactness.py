@@ -135,7 +135,7 @@ def test_that_the_plan_says_where_fold_differs_and_offers_what_is_exact(tmp_path
     assert finding.layer == "stem"
     assert "exact inside the image" in finding.message
     assert "padding zeros" in finding.message
-    assert [fix.title for fix in finding.fixes] == ["Repeat gray 3 times ahead of the model, which is exact"]
+    assert [fix.title for fix in finding.fixes] == ["Repeat gray 3 times before the model (exact)"]
     exact = Recipe(edits=(*recipe(gray()).edits, *finding.fixes[0].edits))  # taken in the terminal: behind the others
     alone = Recipe(edits=finding.fixes[0].edits)  # in the window, the first of them replaces its like
     image = gray_image(1.0, rough=True)

@@ -128,7 +128,7 @@ def test_that_a_recipe_says_with(source: Path) -> None:
     recipe = drive.recipe(ReplaceAll(match={"activation": "swish"}, with_={"activation": "relu"}))
     assert '"with": {' in to_json(recipe)
     assert from_json(to_json(recipe)) == recipe
-    assert recipe.edits[0].summary() == "Replace every activation swish by activation relu"
+    assert recipe.edits[0].summary() == "Replace every activation swish with activation relu"
 
 
 def old_model(layer: Any) -> Any:

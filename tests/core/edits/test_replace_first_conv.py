@@ -218,7 +218,7 @@ def test_that_widening_stops_in_a_sentence_where_it_cannot_follow() -> None:
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (ReplaceFirstConv(filters=0), "filters must be whole numbers from 1"),
+        (ReplaceFirstConv(filters=0), "filters must be at least 1"),
         (ReplaceFirstConv(kernel_size=(3, 0)), "kernel_size must be"),
         (ReplaceFirstConv(kernel_size=(3, 3, 3)), "2 spatial axes"),
         (ReplaceFirstConv(layer="stemm"), "no layer 'stemm'; first convolutions: stem"),

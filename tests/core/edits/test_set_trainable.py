@@ -85,7 +85,7 @@ def test_that_weights_do_not_change_by_freezing(bench: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layers", "words"), [((), "names nothing"), (("stemm",), "No layer matches 'stemm'; did you mean 'stem'?")]
+    ("layers", "words"), [((), "layers is empty"), (("stemm",), "No layer matches 'stemm'; did you mean 'stem'?")]
 )
 def test_that_a_glob_that_means_nothing_is_refused(bench: Any, layers: Any, words: Any) -> None:
     with pytest.raises(EditError) as caught:

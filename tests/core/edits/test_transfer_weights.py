@@ -97,8 +97,8 @@ def test_that_a_file_of_weights_alone_fills_an_architecture(bench: Any) -> None:
         (TransferWeights(file=""), "file is empty"),
         (TransferWeights(file="x.h5"), "was not opened"),
         (TransferWeights(file="other.keras", match="pairs"), "pairs is empty"),
-        (TransferWeights(file="other.keras", match="pairs", pairs=(("stemm", "stem"),)), "no layer of this model"),
-        (TransferWeights(file="other.keras", match="pairs", pairs=(("stem", "x"),)), "holds no weights"),
+        (TransferWeights(file="other.keras", match="pairs", pairs=(("stemm", "stem"),)), "not a layer of this model"),
+        (TransferWeights(file="other.keras", match="pairs", pairs=(("stem", "x"),)), "has no weights"),
     ],
 )
 def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, words: Any) -> None:

@@ -176,7 +176,7 @@ def test_that_flags_that_cannot_be_kept_are_told_and_move_no_weight(
         counted = sum(int(np.prod(weight.shape)) for weight in again.trainable_weights)
         assert plan.after.trainable_params == counted
     if told:
-        assert "the code of Block makes the parts that train" in told[0].message
+        assert "the code of Block creates the trained parts" in told[0].message
 
 
 def attention(x: Any) -> Any:
@@ -227,7 +227,7 @@ def test_that_a_model_of_a_class_of_its_own_keeps_no_flags_and_says_so(tmp_path:
     model.save(tmp_path / "source.keras")
     plan, again = written(tmp_path / "source.keras", {"do": "set_trainable", "layers": ["*"]})
     (told,) = [one for one in plan.findings if one.code == "freeze.forgotten"]
-    assert "2 layers (the first is a) cannot be frozen in a file: the code of Own" in told.message
+    assert "2 layers (first: a) cannot be frozen in a file: the code of Own" in told.message
     assert len(again.trainable_weights) == 4
     assert plan.after.trainable_params == model.count_params()
 

@@ -161,7 +161,7 @@ def test_that_a_second_change_of_a_convolution_is_exact_only_where_the_first_one
     source = chain(tmp_path, (9, 9, 3), *body, layers.GlobalAveragePooling2D())
     written, _ = applied(source, tmp_path / "out.keras", *(ReplaceFirstConv(**fields) for fields in steps))
     assert_verified(written.verification)
-    assert any("an earlier step" in finding.message for finding in written.plan.findings)
+    assert any("earlier steps" in finding.message for finding in written.plan.findings)
 
 
 @pytest.mark.parametrize("widths", [(12, 16), (9, 11, 20), (8, 16)])
@@ -302,9 +302,9 @@ def test_that_words_have_no_channels(entries: int, tmp_path: Path) -> None:
     ("edit", "sentence"),
     [
         (ChangeInput(shape=(9, 9, 10**9)), "too many to map"),
-        (ReplaceFirstConv(filters=10**9, filters_rule="widen"), "filters may be up to 65536"),
-        (ReplaceFirstConv(kernel_size=10**9), "kernel_size may be up to 65536"),
-        (AttachHead(classes=10**9), "classes and hidden may be up to"),
+        (ReplaceFirstConv(filters=10**9, filters_rule="widen"), "filters must be at most 65536"),
+        (ReplaceFirstConv(kernel_size=10**9), "kernel_size must be at most 65536"),
+        (AttachHead(classes=10**9), "classes and hidden must be at most"),
     ],
 )
 def test_that_numbers_which_no_machine_holds_are_refused_at_once(edit: Any, sentence: str, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_that_a_file_without_an_order_of_layers_is_not_matched_by_order(tmp_path
         weight.assign(weight + 1.0)
     other = tmp_path / "other.weights.h5"
     model.save_weights(other)
-    with pytest.raises(RecipeError, match="keeps no order of layers; match by name or by shape"):
+    with pytest.raises(RecipeError, match="does not store the order of its layers; match by name or by shape"):
         plan(source, TransferWeights(file=str(other), match="order"))
     written, taken = applied(source, tmp_path / "out.keras", TransferWeights(file=str(other), match="name"))
     assert_verified(written.verification)
