@@ -69,8 +69,8 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
             path, kind = lost[0][0], leaf_class(lost[0][1])[0]
             message = (
                 f"Frozen layers are trained again after the file is loaded ({path}{_more(lost)}), because Keras does "
-                f"not pass the flag on to the layers it creates inside {kind}. After loading, set trainable to True and "
-                "then to False."
+                f"not pass the flag on to the layers it creates inside {kind}. After loading, set trainable to True "
+                "and then to False."
             )
             found.append(Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in lost)))
         inside = made_by_code(after)
