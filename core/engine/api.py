@@ -127,7 +127,7 @@ class Engine:
         if not Path(out).exists():
             raise FileError(f"{out} does not exist; apply the recipe first.", path=str(out))
         planned = self.planned(recipe)
-        if Path(out).suffix.lower() in _READABLE:
+        if Path(out).is_file() and Path(out).suffix.lower() in _READABLE:
             self._files.read(str(out))
         own = load_inputs(inputs, planned.plan.graph) if inputs else None
         return verify(self.planner, planned, planned.files, Path(out), progress, own)

@@ -119,6 +119,6 @@ def test_that_a_step_reads_its_file_anew_after_reload_and_a_damaged_one_is_only_
         with qtbot.waitSignal(session.source_changed, timeout=PATIENCE):
             window.opening.reload()
         qtbot.waitUntil(lambda: session.recipe.edits == (edit,) and not session.planning, timeout=PATIENCE)
-        assert ("the reading process ended" in refusal()) == bool(refusal()) == refused
+        assert ("the reader process ended" in refusal()) == bool(refusal()) == refused
         assert worker.pid == pid
         assert window.work.processes.engine_state == "ready"

@@ -98,7 +98,7 @@ def test_that_what_keras_would_load_is_what_is_judged(trap: Trap, kind: str) -> 
     assert message.endswith(".")
     assert not trap.marker.exists()
     if kind != "hostile":
-        assert "ending" in message
+        assert "extension" in message
 
 
 def test_that_honest_results_of_every_ending_pass(trap: Trap) -> None:

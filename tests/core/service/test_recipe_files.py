@@ -16,6 +16,7 @@ from core.errors import FileError
 from core.recipes.recipe import Recipe
 from core.service.client import Worker
 from core.service.messages import Apply, BuildApplication, CompareRules, MakePlan, MatchWeights, SetSource, Verify
+from core.service.worker import READER_BYTES
 from tests.core.engine.drive import recipe
 from tests.core.service.test_apart import _answers
 from tests.core.service.test_reader import ask
@@ -127,7 +128,7 @@ def test_that_a_damaged_file_of_weights_is_a_sentence_and_the_engine_lives_on(
         Verify(recipe=transfer(path), out=str(tmp_path / "source.keras")),
     ]
     for body in wanted:
-        with pytest.raises(FileError, match="the reading process ended") as caught:
+        with pytest.raises(FileError, match="the reader process ended") as caught:
             ask(engine, body)
         assert str(path) in caught.value.message
         assert caught.value.message.count("\n") == 0
@@ -151,7 +152,7 @@ def test_that_a_damaged_model_to_join_is_a_sentence_and_the_engine_lives_on(
     joined = recipe({"do": "join_models", "file": str(tmp_path / whole), "how": "parallel"})
     assert ask(engine, MakePlan(recipe=joined)).ok
     damaged(tmp_path / whole)
-    with pytest.raises(FileError, match="the reading process ended"):
+    with pytest.raises(FileError, match="the reader process ended"):
         ask(engine, MakePlan(recipe=joined))
     assert engine.pid == pid
 
@@ -162,7 +163,7 @@ def test_that_a_damaged_result_to_check_is_a_sentence_and_the_engine_lives_on(en
     write_h5(tmp_path / "result.h5", True, 0)
     damaged(tmp_path / "result.h5")
     pid = engine.pid
-    with pytest.raises(FileError, match="the reading process ended"):
+    with pytest.raises(FileError, match="the reader process ended"):
         ask(engine, Verify(recipe=Recipe(), out=str(tmp_path / "result.h5")))
     assert engine.pid == pid
 
@@ -255,7 +256,7 @@ def test_that_damaged_weights_of_a_new_application_are_a_sentence_and_the_engine
     with pytest.raises(FileError, match="does not fit MobileNet"):
         ask(engine, BuildApplication(name="MobileNet", out=out, weights=str(arrays), input_shape=(32, 32, 3)))
     damaged(arrays)
-    with pytest.raises(FileError, match="the reading process ended"):
+    with pytest.raises(FileError, match="the reader process ended"):
         ask(engine, BuildApplication(name="MobileNet", out=out, weights=str(arrays), input_shape=(32, 32, 3)))
     assert engine.pid == pid
 
@@ -282,7 +283,7 @@ def command(tmp_path: Path) -> Callable[..., list[str]]:
 
 def assert_refused(found: list[tuple[int, str, bool]]) -> None:
     assert [(code, words.count("\n")) for code, words, _ in found] == [(2, 1)] * len(found), found
-    assert all("the reading process ended" in words for _, words, _ in found)
+    assert all("the reader process ended" in words for _, words, _ in found)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -327,6 +328,8 @@ def test_that_the_reader_of_the_engine_ends_with_it(engine: Worker, tmp_path: Pa
     children = Path(f"/proc/{engine.pid}/task/{engine.pid}/children").read_text().split()
     readers = [int(one) for one in children if b"resource_tracker" not in Path(f"/proc/{one}/cmdline").read_bytes()]
     assert len(readers) == 1
+    limits = Path(f"/proc/{readers[0]}/limits").read_text().splitlines()
+    assert next(line.split()[3] for line in limits if line.startswith("Max address space")) == str(READER_BYTES)
     engine.stop()
     end = time.monotonic() + 20
     while running(readers[0]) and time.monotonic() < end:
