@@ -6,7 +6,7 @@ values takes the step out, so that a recipe says no more than what the person wa
 
 from collections.abc import Iterable
 from glob import escape
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,12 +21,6 @@ Steps = tuple[AnyEdit, ...]
 def tag(edit: Any) -> str:
     """An edit's name in recipes."""
     return str(edit.__struct_config__.tag)
-
-
-def known_edits() -> set[str]:
-    """Names of the edits that recipes can hold."""
-    kinds = get_args(AnyEdit) or (AnyEdit,)
-    return {str(kind.__struct_config__.tag) for kind in kinds}
 
 
 def make_edit(do: str, **fields: Any) -> Any:

@@ -1,6 +1,6 @@
 """The graph canvas: a model as cards and curves that one can pan, zoom, fold and walk with the keyboard."""
 
-from gui.canvas.badges import Badge
+from gui.canvas.badges import Marks
 from gui.canvas.widget import GraphView
 
-__all__ = ["Badge", "GraphView"]
+__all__ = ["GraphView", "Marks"]

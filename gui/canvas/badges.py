@@ -17,7 +17,7 @@ Marker = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
-class Badge:
+class Marks:
     """The marks of one layer. `ghost` is a removed layer, `changed` one that differs, both of the Difference view."""
 
     fate: FateName | None = None
@@ -28,7 +28,7 @@ class Badge:
     messages: tuple[str, ...] = ()
 
 
-NO_BADGE = Badge()
+NO_MARKS = Marks()
 
 
 def dominant(fates: Iterable[FateName]) -> FateName | None:
@@ -62,7 +62,7 @@ def source_paths(before: Graph, after: Graph) -> dict[str, str]:
     return found
 
 
-def badges_before(plan: Plan, source: Graph) -> dict[str, Badge]:
+def badges_before(plan: Plan, source: Graph) -> dict[str, Marks]:
     """Badges by path in the source: what will happen to the weights that each layer has now."""
     paths = above(source)
     origins = source_paths(source, plan.graph)
@@ -90,12 +90,12 @@ def _summed(fates: Mapping[str, set[FateName]], around: Mapping[str, str]) -> di
 
 
 @lru_cache(1024)
-def _badge(fate: FateName | None, frozen: bool, severity: Marker | None, messages: tuple[str, ...]) -> Badge:
+def _badge(fate: FateName | None, frozen: bool, severity: Marker | None, messages: tuple[str, ...]) -> Marks:
     """Most layers of a model have one of very few badges, so equal ones are the same object."""
-    return Badge(fate, frozen, severity, messages=messages)
+    return Marks(fate, frozen, severity, messages=messages)
 
 
-def marks(graph: Graph, fates: Mapping[str, FateName], findings: Iterable[Finding]) -> dict[str, Badge]:
+def marks(graph: Graph, fates: Mapping[str, FateName], findings: Iterable[Finding]) -> dict[str, Marks]:
     """One badge a layer. `fates` stand for the weights at or below a path; a nested model shows its layers' worst
     finding.
     """

@@ -8,7 +8,7 @@ from msgspec.structs import replace as with_fields
 
 from core.model.graph import Graph, Layer, TensorRef, map_leaves
 from core.model.plan import Plan
-from gui.canvas.badges import NO_BADGE, Badge, source_paths
+from gui.canvas.badges import NO_MARKS, Marks, source_paths
 from gui.models.digest import gone_fates
 
 
@@ -23,16 +23,16 @@ class Difference:
     added: frozenset[str]
     changed: frozenset[str]
 
-    def badges(self, after: Mapping[str, Badge], plan: Plan | None = None) -> dict[str, Badge]:
+    def badges(self, after: Mapping[str, Marks], plan: Plan | None = None) -> dict[str, Marks]:
         """The badges of the planned graph with what was added, changed and removed (dropped or merged) marked."""
         made = dict(after)
         for path in self.changed:
-            made[path] = replace(made.get(path, NO_BADGE), changed=True)
+            made[path] = replace(made.get(path, NO_MARKS), changed=True)
         for path in self.added:
-            made[path] = replace(made.get(path, NO_BADGE), fate="initialized", changed=True)
+            made[path] = replace(made.get(path, NO_MARKS), fate="initialized", changed=True)
         gone = gone_fates(plan) if plan is not None else {}
         for path, origin in self.ghosts.items():
-            made[path] = Badge(fate=gone.get(origin, "dropped"), ghost=True)
+            made[path] = Marks(fate=gone.get(origin, "dropped"), ghost=True)
         return made
 
 

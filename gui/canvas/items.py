@@ -9,7 +9,7 @@ from PySide6.QtGui import QBrush, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
 
-from gui.canvas.badges import NO_BADGE, Badge
+from gui.canvas.badges import NO_MARKS, Marks
 from gui.canvas.describe import DOT, outputs_text
 from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
@@ -33,7 +33,7 @@ def display_name(node: Node) -> str:
     return shortened(node.path.rpartition("/")[2] if node.ghost else node.layer.name)
 
 
-def _shown(badge: Badge, *, difference: bool) -> Badge:
+def _shown(badge: Marks, *, difference: bool) -> Marks:
     """The badge without the mark of what is merely copied, where differences are what one looks for."""
     return replace(badge, fate=None) if difference and badge.fate == "copied" and not badge.changed else badge
 
@@ -41,11 +41,11 @@ def _shown(badge: Badge, *, difference: bool) -> Badge:
 class BlockItem(QGraphicsItem):
     """A run of nodes as one rounded card with a section for each."""
 
-    def __init__(self, nodes: list[Node], look: Look, badges: Mapping[str, Badge], *, difference: bool) -> None:
+    def __init__(self, nodes: list[Node], look: Look, badges: Mapping[str, Marks], *, difference: bool) -> None:
         super().__init__()
         self.nodes = nodes
         self.look = look
-        self.badges = [_shown(badges.get(node.key, NO_BADGE), difference=difference) for node in nodes]
+        self.badges = [_shown(badges.get(node.key, NO_MARKS), difference=difference) for node in nodes]
         self.difference = difference
         first, last = nodes[0], nodes[-1]
         self.width = first.width
@@ -55,9 +55,9 @@ class BlockItem(QGraphicsItem):
         self._texts: list[tuple[str, str, str, str]] | None = None
         self._words: list[str] | None = None
 
-    def retake(self, badges: Mapping[str, Badge], changed: Container[str]) -> bool:
+    def retake(self, badges: Mapping[str, Marks], changed: Container[str]) -> bool:
         """Take other badges and, for the `changed` nodes, other words. Returns whether there is something to paint."""
-        shown = [_shown(badges.get(node.key, NO_BADGE), difference=self.difference) for node in self.nodes]
+        shown = [_shown(badges.get(node.key, NO_MARKS), difference=self.difference) for node in self.nodes]
         if shown == self.badges and not any(node.key in changed for node in self.nodes):
             return False
         self.badges = shown
@@ -115,7 +115,7 @@ class BlockItem(QGraphicsItem):
                 paint_marker(painter, look, badge.severity, QPointF(2.0, top + 1.0))
             top += node.height
 
-    def _outline(self, badge: Badge) -> QPen | None:
+    def _outline(self, badge: Marks) -> QPen | None:
         """A coloured border for what is not settled, and for what differs."""
         if badge.ghost:
             return None
@@ -251,7 +251,7 @@ class BlockItem(QGraphicsItem):
         middle = top.center().y()
         self._paint_chips(painter, badge, width - PAD + 1, middle + 0.5, 0, low.center().y() - middle)
 
-    def _paint_chips(self, painter: QPainter, badge: Badge, right: float, middle: float, dx: float, dy: float) -> None:
+    def _paint_chips(self, painter: QPainter, badge: Marks, right: float, middle: float, dx: float, dy: float) -> None:
         """The fate's letter, and a snowflake beside or below it."""
         if badge.fate is not None:
             paint_chip(painter, self.look, badge.fate, QPointF(right - CHIP / 2, middle))
@@ -263,7 +263,7 @@ class BlockItem(QGraphicsItem):
 class GroupItem(QGraphicsItem):
     """The container around an unfolded model: title, size, and a sign that folds it."""
 
-    def __init__(self, node: Node, look: Look, badge: Badge, depth: int) -> None:
+    def __init__(self, node: Node, look: Look, badge: Marks, depth: int) -> None:
         super().__init__()
         self.node = node
         self.look = look
@@ -311,7 +311,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}\u2026{text[-LONGEST // 2 :]}"
 
 
-def tooltip(node: Node, badge: Badge) -> str:
+def tooltip(node: Node, badge: Marks) -> str:
     """All that is known of a node, as rich text."""
     layer = node.layer
     shape = outputs_text(layer.calls[node.call].outputs) if layer.calls else ""

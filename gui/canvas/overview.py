@@ -7,7 +7,7 @@ from PySide6.QtGui import QBrush, QPainter
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
 
-from gui.canvas.badges import NO_BADGE, Badge
+from gui.canvas.badges import NO_MARKS, Marks
 from gui.canvas.flow import Node
 from gui.canvas.look import Look
 
@@ -17,7 +17,7 @@ BADGE_WIDTH = 40.0
 class Overview:
     """Rectangles by brush, so that thousands of cards take a handful of calls."""
 
-    def __init__(self, nodes: Iterable[Node], badges: Mapping[str, Badge], look: Look, *, difference: bool) -> None:
+    def __init__(self, nodes: Iterable[Node], badges: Mapping[str, Marks], look: Look, *, difference: bool) -> None:
         by_brush: dict[str, tuple[QBrush, list[QRectF]]] = {}
 
         def add(name: str, brush: QBrush, rect: QRectF) -> None:
@@ -26,7 +26,7 @@ class Overview:
         marks: list[tuple[str, QRectF]] = []
         for node in nodes:
             rect = QRectF(node.x, node.y, node.width, node.height)
-            badge = badges.get(node.key, NO_BADGE)
+            badge = badges.get(node.key, NO_MARKS)
             if node.inner is not None:
                 add("container", look.group_fills[0], rect)
                 continue

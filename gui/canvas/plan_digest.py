@@ -5,8 +5,7 @@ from math import prod
 
 from core.model.graph import Graph
 from core.model.plan import Plan
-from gui.canvas.badges import Badge as Mark
-from gui.canvas.badges import marks
+from gui.canvas.badges import Marks, marks
 from gui.canvas.difference import Difference, difference
 from gui.models.digest import Badge, above, badges, layer_of
 
@@ -34,7 +33,7 @@ class PlanDigest:
         return badges(zip(self.owners, self.plan.fates, strict=True), self.above)
 
     @cached_property
-    def marks(self) -> dict[str, Mark]:
+    def marks(self) -> dict[str, Marks]:
         """What the canvas marks on each layer of the planned graph."""
         fates = {path: badge.fate for path, badge in self.badges.items()}
         return marks(self.plan.graph, fates, self.plan.findings)
@@ -55,7 +54,7 @@ class PlanDigest:
         return difference(self.before, self.plan.graph)
 
     @cached_property
-    def difference_marks(self) -> dict[str, Mark]:
+    def difference_marks(self) -> dict[str, Marks]:
         """What the canvas marks on each layer of both graphs in one."""
         return self.difference.badges(self.marks, self.plan)
 

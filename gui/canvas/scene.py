@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPainterPath
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsScene, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
 
-from gui.canvas.badges import NO_BADGE, Badge
+from gui.canvas.badges import NO_MARKS, Marks
 from gui.canvas.edges import EdgeCell, Highlight, edge_cells
 from gui.canvas.flow import Edge, Level, Node
 from gui.canvas.items import BlockItem, GroupItem
@@ -81,7 +81,7 @@ class GraphScene(QGraphicsScene):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.nodes: list[Node] = []
-        self.badges: dict[str, Badge] = {}
+        self.badges: dict[str, Marks] = {}
         self.overview: Overview | None = None
         self.bounds = QRectF()
         self.far = False
@@ -103,7 +103,7 @@ class GraphScene(QGraphicsScene):
         self._hover_ring: _Ring | None = None
         self._highlight: Highlight | None = None
 
-    def show_level(self, level: Level, badges: Mapping[str, Badge], look: Look, *, difference: bool = False) -> None:
+    def show_level(self, level: Level, badges: Mapping[str, Marks], look: Look, *, difference: bool = False) -> None:
         """Draw a laid out level. `badges` are by the path that the layer has in the drawn graph."""
         self._forget()
         self.clear()
@@ -145,7 +145,7 @@ class GraphScene(QGraphicsScene):
         """Whether this very level is drawn, in the same colours, so that `retake` is enough."""
         return self._level is level and self._look is look and self._difference == difference
 
-    def retake(self, badges: Mapping[str, Badge], changed: set[str]) -> int:
+    def retake(self, badges: Mapping[str, Marks], changed: set[str]) -> int:
         """The level that is drawn got other badges, and other words on the `changed` nodes: change the items in place.
 
         Returns how many cards are painted again.
@@ -166,8 +166,8 @@ class GraphScene(QGraphicsScene):
             self._far_item.update()
         return painted
 
-    def _by_node(self, badges: Mapping[str, Badge]) -> dict[str, Badge]:
-        return {key: badges.get(path, NO_BADGE) for key, path in self._union_paths.items()}
+    def _by_node(self, badges: Mapping[str, Marks]) -> dict[str, Marks]:
+        return {key: badges.get(path, NO_MARKS) for key, path in self._union_paths.items()}
 
     def _forget(self) -> None:
         """Drop everything that refers to items, before they are deleted."""

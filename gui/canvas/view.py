@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from gui.canvas.badges import NO_BADGE
+from gui.canvas.badges import NO_MARKS
 from gui.canvas.camera import STEP, Camera
 from gui.canvas.flow import Node
 from gui.canvas.items import tooltip
@@ -215,7 +215,7 @@ class CanvasView(Camera):
             if node is None:
                 QToolTip.hideText()
             else:
-                badge = self.graph_scene.badges.get(node.key, NO_BADGE)
+                badge = self.graph_scene.badges.get(node.key, NO_MARKS)
                 QToolTip.showText(event.globalPos(), tooltip(node, badge), self.viewport())
             return True
         if kind == QEvent.Type.Gesture:

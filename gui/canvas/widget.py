@@ -12,7 +12,7 @@ from core.collection import without_collection
 from core.model.graph import Graph, Layer
 from core.model.plan import Plan
 from gui.canvas import flow
-from gui.canvas.badges import Badge, badges_before
+from gui.canvas.badges import Marks, badges_before
 from gui.canvas.controls import Controls
 from gui.canvas.flow import Level, Node
 from gui.canvas.layout import layout
@@ -41,7 +41,7 @@ class GraphView(QWidget):
         self.graph: Graph | None = None
         self.selected = ""
         self._look = Look(LIGHT)
-        self._badges: dict[str, Badge] = {}
+        self._badges: dict[str, Marks] = {}
         self._ghosts: dict[str, str] = {}
         self._difference = False
         self._folds: dict[str, bool] = {}
@@ -73,7 +73,7 @@ class GraphView(QWidget):
 
     # what is shown
 
-    def set_graph(self, graph: Graph, badges: Mapping[str, Badge], *, keep_view: bool) -> None:
+    def set_graph(self, graph: Graph, badges: Mapping[str, Marks], *, keep_view: bool) -> None:
         """Show a graph with marks by layer path. `keep_view` keeps place and zoom, for edits of the same model."""
         self._show(graph, dict(badges), {}, marked=False, keep_view=keep_view)
 
@@ -90,7 +90,7 @@ class GraphView(QWidget):
             self._show(both.graph, digest.difference_marks, dict(both.ghosts), marked=True, keep_view=keep)
 
     def _show(
-        self, graph: Graph, badges: dict[str, Badge], ghosts: dict[str, str], *, marked: bool, keep_view: bool
+        self, graph: Graph, badges: dict[str, Marks], ghosts: dict[str, str], *, marked: bool, keep_view: bool
     ) -> None:
         if not keep_view:
             self._folds = {}

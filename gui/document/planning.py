@@ -20,6 +20,7 @@ class Planning(QObject):
         self._session, self._processes = session, processes
         self._engine = processes.engine
         self._asked: int | None = None
+        self._recipe = Recipe()
         self._held = False
         session.base_wanted.connect(self._ask_base)
         session.plan_wanted.connect(self.ask)
@@ -63,35 +64,28 @@ class Planning(QObject):
             return
         recipe = session.recipe
         if session.base is not None and recipe.active() == ():
-            self._take(session.base, recipe)
+            self._processes.survived()
+            session.take_plan(session.base, recipe)
             return
-        self._set(
-            self._engine.ask(
-                MakePlan(recipe=recipe),
-                lambda plan: self._on_plan(plan, recipe),
-                lambda error: self._on_plan_failed(error, recipe),
-            )
-        )
+        self._recipe = recipe
+        self._set(self._engine.ask(MakePlan(recipe=recipe), self._on_plan, self._on_plan_failed))
 
-    def _on_plan(self, plan: Plan, asked: Recipe) -> None:
+    def _on_plan(self, plan: Plan) -> None:
         self._set(None)
-        if asked == self._session.recipe:
-            self._take(plan, asked)
-        else:
-            self.ask()
-
-    def _on_plan_failed(self, error: SutureError, asked: Recipe) -> None:
-        self._set(None)
-        if asked != self._session.recipe:
+        if self._recipe != self._session.recipe:
             self.ask()
             return
-        self._session.take_refusal(error, asked)
+        self._processes.survived()
+        self._session.take_plan(plan, self._recipe)
+
+    def _on_plan_failed(self, error: SutureError) -> None:
+        self._set(None)
+        if self._recipe != self._session.recipe:
+            self.ask()
+            return
+        self._session.take_refusal(error, self._recipe)
         if not isinstance(error, Cancelled):
             self._session.note.emit(error.message)
-
-    def _take(self, plan: Plan, recipe: Recipe) -> None:
-        self._processes.survived()
-        self._session.take_plan(plan, recipe)
 
     def _set(self, asked: int | None) -> None:
         self._asked = asked

@@ -1,6 +1,8 @@
 """Edit the model's inputs: sizes, channels, and how channels are adapted. One row of fields per input."""
 
-from PySide6.QtCore import QObject, Signal, Slot
+from functools import partial
+
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import ChangeInput
@@ -16,8 +18,8 @@ from gui.panels.channels import ChannelsForm
 from gui.panels.front import FrontForm
 from gui.panels.legal import LegalLine
 from gui.panels.outputs import StartsForm
-from gui.widgets.fields import Debounce, ShapeRow
-from gui.widgets.parts import IconButton, Look, Segments, Sentence, clear_layout, divider, label, named
+from gui.widgets.form import Field, Form
+from gui.widgets.parts import IconButton, Look, Segments, clear_layout, divider, label, named
 
 WAYS = (
     ("change", "Change model", "The model itself takes another shape"),
@@ -42,8 +44,9 @@ class InputRow(QWidget):
         self._channel = None if axis is None else axis - 1
         self._address = layer.name if many else None
         names = dim_names(len(self.original), self._channel)
-        self.shape = ShapeRow(names, f"input_{layer.name}")
-        self.fields = self.shape.fields
+        self.form = Form([Field("shape", "", "shape", parts=tuple(names), key=f"input_{layer.name}")])
+        self.form.show_originals({"shape": self.original})
+        self.fields = self.form.numbers("shape")
         self._used: dict[str, bool] = {}
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -65,9 +68,7 @@ class InputRow(QWidget):
         column = QVBoxLayout(changing)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addWidget(self.shape)
-        self.problem = Sentence()
-        column.addWidget(self.problem)
+        column.addWidget(self.form)
         self.chips: dict[QPushButton, dict[int, int]] = {}
         for chips in self._suggestions():
             column.addLayout(self._chip_row(chips))
@@ -77,13 +78,8 @@ class InputRow(QWidget):
         self.channels.setVisible(self._channel is not None)
         self.channels.compare_wanted.connect(self._on_compare)
         column.addWidget(self.channels)
-        self._debounce = Debounce(self)
-        self._debounce.fired.connect(self.apply)
-        self._typed_in: QObject | None = None
-        for field in self.fields:
-            field.textEdited.connect(self._on_typed)
-            field.editingFinished.connect(self._debounce.flush)
-            field.left.connect(session.end_burst)
+        self.form.changed.connect(self.apply)
+        self.form.step.connect(session.end_burst)
         self.channels.changed.connect(self._on_rule)
         self.show_way("change")
 
@@ -141,11 +137,6 @@ class InputRow(QWidget):
         row.addStretch(1)
         return row
 
-    @property
-    def typed(self) -> tuple[int | None, ...] | None:
-        """The shape that the fields say; `None` while one of them makes no sense."""
-        return self.shape.shape
-
     def show_recipe(self) -> None:
         """Show what the recipe says of this input; text being typed that makes no sense stays."""
         step = next(
@@ -159,14 +150,12 @@ class InputRow(QWidget):
         shape = tuple(step.shape) if step is not None else self.original
         if len(shape) != len(self.fields):
             shape = self.original
-        self.shape.show_shape(shape)
-        self.shape.mark_changed(self.original)
+        self.form.show_values({"shape": shape})
         if self._channel is not None:
             self.channels.show_rule(step.channels if step is not None else "auto", shape[self._channel])
         self.reset.setEnabled(step is not None)
         for button, values in self.chips.items():
             button.setChecked(all(shape[number] == value for number, value in values.items()))
-        self.problem.say(self.shape.problem)
         self.legal.show_wanted(shape)
         self.adapt.show_recipe()
         self.front.show_recipe()
@@ -176,29 +165,17 @@ class InputRow(QWidget):
         return (self.original[self._channel] if self._channel is not None else None) or 1
 
     @Slot()
-    def _on_typed(self) -> None:
-        # Not left to focus alone: an inactive window moves it without saying so.
-        if self.sender() is not self._typed_in:
-            self._typed_in = self.sender()
-            self._session.end_burst()
-        self.problem.say(self.shape.problem)
-        self._debounce.poke()
-
-    @Slot()
     def apply(self) -> None:
         """Make the recipe say what the fields say."""
-        shape = self.typed
-        self.problem.say(self.shape.problem)
-        if shape is None:
+        if not self.form.check():
             return
+        shape = self.form.says()["shape"]
         channels = "auto" if self._channel is None else self.channels.channels(shape[self._channel])
         if channels is None:
             return
-        self._session.gesture(
-            lambda recipe: gestures.set_input(recipe, self._address, shape, channels, self.original),
-            f"Input {self.layer_name} {shape_words(shape)}",
-            burst=f"input {self.layer_name}",
-        )
+        change = partial(gestures.set_input, name=self._address, shape=shape, channels=channels, original=self.original)
+        text = f"Input {self.layer_name} {shape_words(shape)}"
+        self._session.gesture(change, text, burst=f"input {self.layer_name}")
 
     @Slot()
     def _on_rule(self) -> None:
@@ -214,21 +191,16 @@ class InputRow(QWidget):
                 return
 
     def _on_chip(self, values: dict[int, int]) -> None:
+        shape = list(self.form.says()["shape"] or self.original)
         for number, value in values.items():
-            self.fields[number].setText(str(value))
-            self.fields[number].mark()
-        self._session.end_burst()
-        self.apply()
-        self._session.end_burst()
+            shape[number] = value
+        self.form.force({"shape": shape})
+        self._on_rule()
         self.show_recipe()
 
     @Slot()
     def _on_reset(self) -> None:
-        self._debounce.cancel()
-        for field, value in zip(self.fields, self.original, strict=True):
-            field.setText("" if value is None else str(value))
-            field.mark()
-        self.problem.say("")
+        self.form.force({"shape": self.original})
         self.channels.rule.show_key("auto")
         self._session.end_burst()
         self.apply()

@@ -5,7 +5,6 @@ sense, and the signals that say when the recipe should follow.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -79,9 +78,9 @@ def number_field(field: Field, name: str) -> NumberField:
 
 
 class Cell(QObject):
-    """A field's widget with one way to ask and tell it. `typed` at each key, `picked` when something is chosen."""
+    """A field's widget with one way to ask and tell it. `typed` at each key carries where, `picked` is a choice."""
 
-    typed = Signal()
+    typed = Signal(object)
     picked = Signal()
     left = Signal()
     done = Signal()
@@ -101,7 +100,7 @@ class Cell(QObject):
             widget.setToolTip(self.field.help)
 
     def _follow(self, line: TextField) -> None:
-        line.textEdited.connect(self.typed)
+        line.textEdited.connect(lambda _: self.typed.emit(line))
         line.editingFinished.connect(self.done)
         line.returnPressed.connect(self.entered)
         line.left.connect(self.left)
@@ -121,6 +120,10 @@ class Cell(QObject):
 
     def show_original(self, value: Any) -> None:
         """Say what holds while the field is empty."""
+
+    def lines(self) -> Sequence[QLineEdit]:
+        """What can be typed in."""
+        return ()
 
     @Slot()
     def _on_toggled(self) -> None:
@@ -149,6 +152,10 @@ class Line(Cell):
     def problem(self) -> str:
         """What the line says of itself."""
         return self.line.problem
+
+    def lines(self) -> Sequence[QLineEdit]:
+        """The one line."""
+        return [self.line]
 
     def value(self) -> Any:
         """What the text means."""
@@ -185,6 +192,10 @@ class Row(Cell):
         """The first sentence."""
         return first_problem(self.numbers)
 
+    def lines(self) -> Sequence[QLineEdit]:
+        """The numbers."""
+        return self.numbers
+
     def value(self) -> list[int] | None:
         """The numbers, `None` where all are left empty."""
         used = self.numbers[: len(self._shown)]
@@ -212,6 +223,7 @@ class Dimensions(Cell):
 
     def __init__(self, field: Field, parent: QObject) -> None:
         super().__init__(field, parent)
+        self._original: Sequence[int | None] | None = None
         self.row: ShapeRow = ShapeRow(field.parts, field.key)
         self.widget = self.row
         for line in self.row.fields:
@@ -222,6 +234,10 @@ class Dimensions(Cell):
         """The first sentence."""
         return self.row.problem
 
+    def lines(self) -> Sequence[QLineEdit]:
+        """A line for each dimension."""
+        return self.row.fields
+
     def value(self) -> tuple[int | None, ...] | None:
         """The shape."""
         return self.row.shape
@@ -230,6 +246,16 @@ class Dimensions(Cell):
         """Show a shape of as many dimensions."""
         if value is not None and len(value) == len(self.row.fields):
             self.row.show_shape(value)
+            self._mark()
+
+    def show_original(self, value: Any) -> None:
+        """Draw what differs from the source."""
+        self._original = value
+        self._mark()
+
+    def _mark(self) -> None:
+        if self._original is not None:
+            self.row.mark_changed(self._original)
 
 
 class Lines(Cell):
@@ -346,7 +372,7 @@ class Spin(Cell):
         self.spin.setRange(field.low, field.high)
         self.spin.setSingleStep(5 * 10**-field.decimals if field.decimals else 1)
         self.spin.setSuffix(field.unit)
-        self.spin.valueChanged.connect(self.typed)
+        self.spin.valueChanged.connect(lambda _: self.typed.emit(self.spin))
         self.spin.editingFinished.connect(self.done)
         self.spin.lineEdit().setAccessibleName(field.spoken or field.label)
         self.widget = self.spin
@@ -429,7 +455,7 @@ class Form(QWidget):
             caption = label(field.label, "fieldLabel")
             caption.setBuddy(cell.widget)
             self._rows.addRow(caption, cell.widget)
-        cell.typed.connect(partial(self._on_typed, cell))
+        cell.typed.connect(self._on_typed)
         cell.picked.connect(self._on_picked)
         cell.done.connect(self.settle)
         cell.left.connect(self.step)
@@ -512,6 +538,14 @@ class Form(QWidget):
                 cell.show(values[name])
         self.check()
 
+    def force(self, values: Values) -> None:
+        """Show values in the place of whatever is being typed."""
+        self._debounce.cancel()
+        for name in values:
+            for line in self.cells[name].lines():
+                line.clear()
+        self.show_values(values)
+
     def show_originals(self, values: Values) -> None:
         """Say what holds while a field is empty."""
         for name, cell in self.cells.items():
@@ -526,10 +560,7 @@ class Form(QWidget):
 
     def reset(self) -> None:
         """Empty every field, and forget what was being typed."""
-        self._debounce.cancel()
-        for cell in self.cells.values():
-            cell.show(cell.field.default)
-        self.check()
+        self.force({name: cell.field.default for name, cell in self.cells.items()})
 
     @Slot()
     def check(self) -> bool:
@@ -569,10 +600,11 @@ class Form(QWidget):
         parent = widget.parentWidget()
         return widget if parent in (self, None) else parent
 
-    def _on_typed(self, cell: Cell) -> None:
+    @Slot(object)
+    def _on_typed(self, place: QWidget) -> None:
         # not left to focus alone: an inactive window moves it without saying so
-        if cell is not self._typed_in:
-            self._typed_in = cell
+        if place is not self._typed_in:
+            self._typed_in = place
             self.step.emit()
         self.check()
         self.edited.emit()

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
 from core.model.plan import Fate, Plan
-from gui.canvas import Badge, GraphView, flow
+from gui.canvas import GraphView, Marks, flow
 from gui.canvas.items import tooltip
 from gui.canvas.look import Look
 from gui.canvas.scene import FAR_ZOOM
@@ -32,7 +32,7 @@ def test_that_hovering_lights_up_what_goes_in_and_out(show: Shower) -> None:
 
 
 def test_that_tips_tell_everything() -> None:
-    shown = Badge("adapted", frozen=True, severity="warning", messages=("Lossy <here>.",))
+    shown = Marks("adapted", frozen=True, severity="warning", messages=("Lossy <here>.",))
     level = flow.build(graphs.shared(), lambda path, layer: True)
     text = tooltip(next(node for node in level.nodes if node.path == "project" and node.call == 1), shown)
     for part in ("Dense", "project", "call 2 of 2", "adapted from the source", "Lossy &lt;here&gt;.", "16"):
@@ -155,7 +155,7 @@ def test_that_a_card_has_its_familys_stripe_and_a_mismatch_its_border(show: Show
     view = show(graphs.chain(2, "Conv2D"))
     look = Look(LIGHT)
     assert pixel(view, "l0", 2.5, 25) == look.families["conv"].stripe.color().rgb()
-    badges = {"l0": Badge("mismatched", severity="error")}
+    badges = {"l0": Marks("mismatched", severity="error")}
     view.set_graph(graphs.chain(2, "Conv2D"), badges, keep_view=True)
     assert pixel(view, "l0", 100, 50) == QColor(LIGHT.mismatched.ink).rgb()
 
@@ -207,7 +207,7 @@ def test_that_no_name_is_an_obstacle(qtbot: QtBot, show: Shower, name: str) -> N
     assert len({node.key for node in view.scene.nodes}) == 7
     click(view, name)
     assert view.selected == name
-    assert len(tooltip(node(view, name), Badge())) < 1000
+    assert len(tooltip(node(view, name), Marks())) < 1000
     assert not view.grab().isNull()
 
 

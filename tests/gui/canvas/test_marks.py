@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from core.findings import Finding
 from core.model.graph import Graph, Layer
 from core.model.plan import Fate, FateName, Plan
-from gui.canvas.badges import Badge, badges_before, dominant, source_paths
+from gui.canvas.badges import Marks, badges_before, dominant, source_paths
 from gui.canvas.difference import difference
 from gui.canvas.plan_digest import PlanDigest
 from tests.gui.canvas import graphs
@@ -15,7 +15,7 @@ def fate(weight: str, name: FateName, source: str | None = None) -> Fate:
     return Fate(weight, name, (3, 3), source=source)
 
 
-def badges_after(plan: Plan) -> dict[str, Badge]:
+def badges_after(plan: Plan) -> dict[str, Marks]:
     return PlanDigest(plan, plan.graph).marks
 
 
@@ -37,10 +37,10 @@ def test_that_a_model_sums_up_what_is_inside() -> None:
     )
     findings = (Finding("warning", "adapt.lossy", "backbone/conv", "Lossy."),)
     badges = badges_after(Plan(True, graphs.nested(), fates=fates, findings=findings))
-    assert badges["backbone/conv"] == Badge("adapted", severity="warning", messages=("Lossy.",))
-    assert badges["backbone"] == Badge("adapted", severity="warning")
+    assert badges["backbone/conv"] == Marks("adapted", severity="warning", messages=("Lossy.",))
+    assert badges["backbone"] == Marks("adapted", severity="warning")
     assert badges["dense"].fate == "copied"
-    assert badges["scale"] == Badge()
+    assert badges["scale"] == Marks()
 
 
 def test_that_an_error_outweighs_a_warning() -> None:
@@ -72,7 +72,7 @@ def test_that_before_shows_what_will_happen_to_the_sources_weights() -> None:
     new_inner = replace(inner, layers=(replace(inner.layers[1], name="new"),))
     after = source.with_layer("backbone", replace(source.layer("backbone"), inner=new_inner))
     badges = badges_before(Plan(True, after, fates=fates, dropped=("dense/kernel",), findings=findings), source)
-    assert badges["backbone/conv"] == Badge("adapted", severity="error", messages=("c",))
+    assert badges["backbone/conv"] == Marks("adapted", severity="error", messages=("c",))
     assert badges["dense"].fate == "dropped"
 
 
@@ -101,10 +101,10 @@ def test_that_a_removed_layer_stays_as_a_ghost_between_its_neighbours() -> None:
     inputs = {layer.name: [ref.layer for ref in layer.calls[0].inputs()] for layer in both.graph.layers}
     assert inputs["l1"] == ["l0"]
     assert inputs["l2"] == ["l0", "l1"]
-    assert both.badges({})["l1"] == Badge("dropped", ghost=True)
+    assert both.badges({})["l1"] == Marks("dropped", ghost=True)
     folded = Plan(True, after, merged=(("l1/kernel", "l2/kernel"),))
-    assert both.badges({}, folded)["l1"] == Badge("merged", ghost=True)
-    assert both.badges({}, replace(folded, dropped=("l1/bias",)))["l1"] == Badge("dropped", ghost=True)
+    assert both.badges({}, folded)["l1"] == Marks("merged", ghost=True)
+    assert both.badges({}, replace(folded, dropped=("l1/bias",)))["l1"] == Marks("dropped", ghost=True)
 
 
 def test_that_a_ghost_gives_way_to_a_new_layer_of_its_name() -> None:
@@ -114,7 +114,7 @@ def test_that_a_ghost_gives_way_to_a_new_layer_of_its_name() -> None:
     assert both.ghosts == {"l1 (removed)": "l1"}
     assert both.added == {"l1"}
     marks = both.badges({})
-    assert marks["l1"] == Badge("initialized", changed=True)
+    assert marks["l1"] == Marks("initialized", changed=True)
     assert marks["l1 (removed)"].ghost
 
 

@@ -12,7 +12,7 @@ from core.findings import Finding
 from core.model.plan import Fate, Plan
 from core.recipes import gestures
 from gui.canvas import plan_digest
-from gui.canvas.badges import Badge
+from gui.canvas.badges import Marks
 from gui.canvas.plan_digest import PlanDigest, digest_of
 from gui.main_window import MainWindow
 from tests.gui.canvas import graphs
@@ -78,10 +78,10 @@ def test_that_a_name_with_a_slash_says_nothing_of_a_layer_named_like_its_beginni
         findings = (Finding("error", "weight.mismatch", f"{prefix}a/b", "Odd."),)
         digest = PlanDigest(Plan(False, level, fates=fates, findings=findings), level)
         assert digest.badges[f"{prefix}a"].counts == (("copied", 1),)
-        assert digest.marks[f"{prefix}a"] == Badge("copied")
-        assert digest.marks[f"{prefix}a/b"] == Badge("mismatched", severity="error", messages=("Odd.",))
+        assert digest.marks[f"{prefix}a"] == Marks("copied")
+        assert digest.marks[f"{prefix}a/b"] == Marks("mismatched", severity="error", messages=("Odd.",))
         if prefix:
-            assert digest.marks["body"] == Badge("mismatched", severity="error")
+            assert digest.marks["body"] == Marks("mismatched", severity="error")
             assert digest.badges["body"].counts == (("mismatched", 1), ("copied", 1))
 
 

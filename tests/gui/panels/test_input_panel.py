@@ -53,7 +53,7 @@ def test_that_a_typing_burst_is_one_step_of_undo(qtbot: QtBot, opened: MainWindo
         row.fields[0].setFocus()
         row.fields[0].setText(text)
         row.fields[0].textEdited.emit(text)
-        row._debounce.flush()
+        row.form.settle()
     assert opened.session.undo_stack.count() == 1
     opened.session.undo_stack.undo()
     assert opened.session.recipe == Recipe()
@@ -75,13 +75,13 @@ def test_that_a_bad_size_is_one_sentence_and_nothing_is_lost(
     retype(qtbot, row, 0, "64")
     planned(qtbot, opened, (64, 96, 3))
     retype(qtbot, row, 0, text)
-    qtbot.waitUntil(row.problem.isVisible)
-    assert "Height must be a whole number from 1" in row.problem.text()
+    qtbot.waitUntil(row.form.problem.isVisible)
+    assert "Height must be a whole number from 1" in row.form.problem.text()
     assert row.fields[0].text() == text
     assert [tuple(edit.shape) for edit in steps(opened.session.recipe)] == [(64, 96, 3)]
     retype(qtbot, row, 0, "72")
     planned(qtbot, opened, (72, 96, 3))
-    assert not row.problem.isVisible()
+    assert not row.form.problem.isVisible()
 
 
 def test_that_an_empty_size_is_any_size(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
