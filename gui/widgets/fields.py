@@ -104,7 +104,8 @@ class TextField(QLineEdit):
         """Show a value that came from elsewhere, unless the text already means it."""
         text = "" if value is None else self._write(value)
         said = self.value
-        if self.problem or text != ("" if said is None else self._write(said)) or (value is None and not self.blank):
+        same = text == ("" if said is None else self._write(said))
+        if self.problem or not same or self.blank is not (value is None):
             self.setText(text)
         self.mark()
 

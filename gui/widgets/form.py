@@ -24,6 +24,9 @@ from core.phrases import DYNAMIC
 from gui.widgets.fields import MAX_SIZE, Choice, Debounce, NumberField, ShapeRow, TextField, first_problem
 from gui.widgets.parts import Sentence, label
 
+CAPTION = 18
+"""A small caption would stand above the middle of its field: a form's layout stretches it to 7/4 of its height."""
+
 Kind = Literal["whole", "wholes", "shape", "text", "lines", "choice", "flag", "multiple", "spin"]
 Values = Mapping[str, Any]
 Condition = Callable[[Values], bool]
@@ -454,6 +457,7 @@ class Form(QWidget):
         else:
             caption = label(field.label, "fieldLabel")
             caption.setBuddy(cell.widget)
+            caption.setMinimumHeight(CAPTION)
             self._rows.addRow(caption, cell.widget)
         cell.typed.connect(self._on_typed)
         cell.picked.connect(self._on_picked)
