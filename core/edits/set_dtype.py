@@ -55,6 +55,10 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
         inside = made_by_code(graph)
         chosen = {path for path in matched(graph, self.layers) if path not in inside}
         if not chosen:
+            if not inside:
+                raise EditError(
+                    f"{', '.join(self.layers)}: an operation or an input has no dtype policy; name a layer."
+                )
             path, maker = next(iter(inside.items()))
             raise EditError(f"{path} gets its dtype from the code of {maker}; set it there.")
 

@@ -13,7 +13,7 @@ from core.rules.initialize import LAYER
 from core.rules.positions import ResamplePositions
 from core.surgery import contracts
 from core.surgery.positions import kept
-from core.surgery.recording import record
+from core.surgery.recording import record, starts_anew
 from core.surgery.suggest import completed
 
 
@@ -53,6 +53,8 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         known = {weight.name for weight in layer.weights}
         if name not in known and known and not rules[0].makes:
             raise EditError(f"{path} has no weight {name!r} in the source; it has {', '.join(sorted(known))}.")
+        if starts_anew(layer, name):
+            layer = layer.with_rules(name, ())  # it says so no longer
         for rule in rules:
             layer = record(layer, name, rule)
         return graph.with_layer(path, layer)

@@ -56,3 +56,17 @@ def test_that_an_unknown_policy_is_refused(bench: Any) -> None:
         bench("flat").edited(SetDtype(policy="int3"))
     with pytest.raises(EditError, match="int4/BLOCK"):
         bench("flat").edited(SetDtype(policy="int4/0"))
+
+
+@pytest.mark.parametrize("policy", ["float16", "int8"])
+@pytest.mark.parametrize("name", ["image", "subtract"])
+def test_that_what_has_no_policy_of_its_own_is_refused_by_name(policy: str, name: str) -> None:
+    import keras
+
+    from tests.core.edits.bench import Bench
+
+    keras.backend.clear_session()
+    inputs = keras.Input((8,), name="image")
+    model = keras.Model(inputs, keras.layers.Dense(4)(inputs - 1.0))
+    with pytest.raises(EditError, match=f"{name}: an operation or an input has no dtype policy"):
+        Bench(model).edited(SetDtype(policy=policy, layers=(name,)))
