@@ -53,14 +53,14 @@ class NameCode(Struct, frozen=True, tag=True):
 class TrustCode(Struct, frozen=True, tag=True):
     """Look at the code stored in a layer (`""`: in all of them), and trust it or put a layer in its place."""
 
-    title: ClassVar[str] = "Look at the code\u2026"
+    title: ClassVar[str] = "View the code\u2026"
     layer: str
 
 
 class RebuildModel(Struct, frozen=True, tag=True):
     """Open a model made of layers that takes the weights of one whose connections are unknown."""
 
-    title: ClassVar[str] = "Take its weights into a rebuilt model\u2026"
+    title: ClassVar[str] = "Transfer its weights to a rebuilt model\u2026"
 
 
 class OpenWeights(Struct, frozen=True, tag=True):

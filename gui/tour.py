@@ -59,7 +59,7 @@ class Runner(QObject):
                 self._condition = next(self._steps)
                 self._until = time.monotonic() + PATIENCE
             elif time.monotonic() > self._until:
-                self.error = SutureError(f"The tour waited {PATIENCE:.0f} seconds for the window in vain.")
+                self.error = SutureError(f"The window did not respond within {PATIENCE:.0f} seconds.")
                 self._end()
         except StopIteration:
             self._end()
@@ -122,7 +122,7 @@ class Tour:
         for field in panel.form.numbers("kernel_size")[:2]:
             yield from self.type(field, "5")
         self.click(panel.form.box("batch_norm"))
-        yield from self.look("stem", "24 filters of 5x5 and BatchNormalization, with a way back to the old width")
+        yield from self.look("stem", "24 filters of 5x5 and BatchNormalization, projected back to the old width")
         self.tab("Freeze")
         self.click(self.button("All but the head"))
         yield self.planned
@@ -157,13 +157,13 @@ class Tour:
         panel = self.window.workspace.findings
         error = next((one for one in self.session.findings if one.severity == "error"), None)
         if error is None or not panel.buttons:
-            raise SutureError("The tour expected a mismatch at the first Dense and found none.")
+            raise SutureError("The tour expected a mismatch at the first Dense, but found none.")
         self.point(panel.view, panel.model.index(self.session.findings.index(error)))
         yield from self.look("mismatch", "48x48 does not fit the Dense after Flatten: seen before anything is built")
         self.click(panel.buttons[0])
         yield self.planned
         if any(one.severity == "error" for one in self.session.findings):
-            raise SutureError("The tour took the first fix and the mismatch stayed.")
+            raise SutureError("The tour applied the first fix, but the mismatch remained.")
         yield from self.look("fixed", f"one click: {panel_words(self.session.recipe)}")
         yield from self.export("larger.keras")
         self.click(self.window.exporting.sheet.done_button)
@@ -197,7 +197,7 @@ class Tour:
             raise SutureError("Keras could not run the models that the tour exported.")
         measured = dict(zip(files, json.loads(output.splitlines()[-1]), strict=True))
         lines = [f"{share:7.2%}  {name}" for name, share in measured.items()]
-        self.say("Accuracy on 360 digits that were held out:")
+        self.say("Accuracy on 360 held-out digits:")
         for line in lines:
             self.say(line)
         (self.folder / "accuracy.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
@@ -307,7 +307,7 @@ def take_tour(folder: str, say: Say) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"The folder {out} cannot be made ({error.strerror}).", path=str(out)) from error
+        raise FileError(f"The folder {out} cannot be created ({error.strerror}).", path=str(out)) from error
     if not has_display() and "QT_QPA_PLATFORM" not in os.environ:
         say("There is no display, so the window is drawn offscreen.")
         os.environ["QT_QPA_PLATFORM"] = "offscreen"

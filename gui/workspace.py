@@ -58,7 +58,7 @@ class Workspace(QWidget):
             (self.input, "Input", "Size and channels of the model\u2019s inputs"),
             (self.stem, "Stem", "The first convolution"),
             (self.head, "Head", "Keep, remove or replace the end of the model"),
-            (self.freeze, "Freeze", "What training leaves as it is"),
+            (self.freeze, "Freeze", "Layers that are not trained"),
         ]
         panels.append(
             (

@@ -74,7 +74,7 @@ class CodeCommands(QObject):
         """Add to the menu of a layer what can be done about its code."""
         kind = self._trust.kind_of(path)
         if kind:
-            text = "Look at the stored code\u2026" if kind == "lambda" else "Where is this class defined?\u2026"
+            text = "View the stored code\u2026" if kind == "lambda" else "Where is this class defined?\u2026"
             menu.addSeparator()
             menu.addAction(text, lambda: self.show_code(path))
 
@@ -87,14 +87,12 @@ class CodeCommands(QObject):
         name = Path(source.path).name
         still = trust.still_missing()
         if trust.trusted:
-            text = (
-                f"{name} is trusted: the code stored in it runs in the engine, and its layers are checked like others."
-            )
+            text = f"{name} is trusted: its stored code runs in the engine, and its layers are checked like all others."
         elif trust.code:
             names = ", ".join(Path(one).name for one in trust.code)
-            text = f"{names} ran in the engine: its layers are checked like others."
+            text = f"{names} ran in the engine: its layers are now checked like all others."
         else:
-            text = f"{name} is not trusted any more: the code stored in it does not run."
+            text = f"{name} is no longer trusted: its stored code is not run."
         more = f" Still without code: {', '.join(still)}." if still and trust.code else ""
         links = [Link(NameCode(""), "Where is it defined?")] if more else []
         self._banner.say("info" if more or not (trust.code or trust.trusted) else "success", text + more, links=links)

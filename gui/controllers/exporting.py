@@ -102,7 +102,7 @@ class ExportCommands(QObject):
 
     @Slot(str)
     def verify_path(self, path: str) -> None:
-        """Check a written file against source and recipe."""
+        """Check an exported file against source and recipe."""
         self.sheet.begin(path, "Verifying", self.inputs)
         self._work.verifying.begin(path, self.inputs)
         self.inputs = ()

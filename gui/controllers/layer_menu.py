@@ -89,7 +89,7 @@ class LayerMenu(QObject):
         graph = self._session.after_graph
         layer = find(graph, path)
         if graph is None or layer is None:
-            menu.addAction("Select a layer of the model as it will be").setEnabled(False)
+            menu.addAction("Select a layer of the edited model").setEnabled(False)
             return
         heading = menu.addAction(f"{layer.class_name}  \u00b7  {path}")
         heading.setEnabled(False)
@@ -106,7 +106,7 @@ class LayerMenu(QObject):
             if chosen:
                 add(menu, "Output here too", lambda: self.outputs([*chosen, path]), not layer.is_input)
         tail = add(menu, START, lambda: self.start(path), not layer.is_input and "/" not in path)
-        tail.setToolTip("What this layer gives becomes an input; the layer and what lies before it are left out")
+        tail.setToolTip("The output of this layer becomes an input; what comes before is removed")
         menu.setToolTipsVisible(True)
         menu.addSeparator()
         feeder = single_feeder(graph, path)

@@ -16,8 +16,8 @@ from gui.models.opened import Link, Reload, opened
 from gui.panels.banner import Banner
 from gui.widgets.file_dialog import Mode, ask_file
 
-MODELS = "Keras models (*.keras *.h5 *.hdf5 *.json *.weights.h5 *.npz);;All files (*)"
-WEIGHTS = "Weights (*.h5 *.hdf5 *.keras *.weights.h5 *.npz);;All files (*)"
+MODELS = "Keras models (*.keras *.h5 *.hdf5 *.json *.weights.h5);;All files (*)"
+WEIGHTS = "Weights (*.h5 *.hdf5 *.keras *.weights.h5);;All files (*)"
 ARCHITECTURES = "Architectures (*.json *.keras *.h5 *.hdf5);;All files (*)"
 OPENING = "Opening another file"
 
@@ -64,7 +64,7 @@ class OpenCommands(QObject):
         """Open a file or folder."""
         path = os.path.abspath(path)
         if not os.path.exists(path):
-            self._session.problem.emit(f"There is no file {path}; choose another.", "")
+            self._session.problem.emit(f"The file {path} does not exist; choose another.", "")
             return
         self._unsaved.ask(lambda: self._opening.begin(path), OPENING)
 
@@ -128,7 +128,7 @@ class OpenCommands(QObject):
     def _on_changed(self, path: str, there: bool) -> None:
         name = Path(path).name
         if there:
-            text = f"{name} has changed on disk since it was opened; what you see is how it was."
+            text = f"{name} has changed on disk since it was opened; you see the old version."
             self._banner.say("warning", text, links=[Link(Reload(), "Reload")])
         else:
-            self._banner.say("warning", f"{name} is no longer where it was opened; an export needs it there.")
+            self._banner.say("warning", f"{name} was moved or deleted since it was opened; exporting needs it.")

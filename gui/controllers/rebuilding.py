@@ -40,7 +40,7 @@ class Rebuilding(QObject):
             return
         given, path = source.weights_path or source.path, os.path.abspath(path)
         if not os.path.exists(path):
-            self._session.problem.emit(f"There is no file {path}; choose another.", "")
+            self._session.problem.emit(f"The file {path} does not exist; choose another.", "")
             return
 
         def go_on() -> None:

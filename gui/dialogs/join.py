@@ -16,7 +16,7 @@ from gui.widgets.parts import ElidedLabel, Segments, label, named
 from gui.widgets.sheet import Sheet
 
 FILES = "Models (*.keras *.h5 *.hdf5 *.json);;All files (*)"
-WEIGHTS = "Weights (*.weights.h5 *.h5 *.hdf5 *.npz);;All files (*)"
+WEIGHTS = "Weights (*.weights.h5 *.h5 *.hdf5);;All files (*)"
 WAYS = (
     ("series", "After this one", "It takes this model's output"),
     ("parallel", "In parallel", "Both give outputs, separately or merged"),

@@ -30,7 +30,7 @@ from gui.widgets.file_dialog import ask_file
 from gui.widgets.parts import ElidedLabel, Look, Segments, Sentence, label, named
 from gui.widgets.sheet import Sheet
 
-FILES = "Models and weights (*.keras *.h5 *.hdf5 *.weights.h5 *.npz);;All files (*)"
+FILES = "Models and weights (*.keras *.h5 *.hdf5 *.weights.h5);;All files (*)"
 WAYS = (
     ("name", "By name", "Layers with the same path, or else the same last name"),
     ("order", "By order", "Equal layers in the same order; an extra layer on one side does not shift the rest"),

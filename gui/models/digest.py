@@ -10,6 +10,7 @@ from core.findings import Finding, Severity
 from core.layers.weight_table import learns
 from core.model.graph import Graph, Layer, Shape
 from core.model.plan import Fate, FateName, Plan
+from core.rules.words import rule_words
 from gui.widgets.theme import FATE_ORDER
 
 
@@ -23,10 +24,10 @@ class Badge(Struct, frozen=True):
     rules: tuple[str, ...] = ()
 
     def words(self) -> str:
-        """One line, such as `2 adapted (sum), 3 copied`."""
+        """One line, such as `2 adapted: Sum of the channels (sum), 3 copied`."""
         parts = []
         for fate, number in self.counts:
-            rules = f" ({', '.join(self.rules)})" if fate == "adapted" and self.rules else ""
+            rules = f": {', '.join(map(rule_words, self.rules))}" if fate == "adapted" and self.rules else ""
             parts.append(f"{number} {fate}{rules}")
         return ", ".join(parts)
 

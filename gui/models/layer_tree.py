@@ -37,7 +37,7 @@ HINTS = (
     "Shape of the output, without the batch",
     "Shape of the layer's main weight",
     "Number of parameters",
-    "Frozen: training leaves the layer as it is",
+    "Frozen: not changed by training",
     "What happens to the layer's weights",
 )
 

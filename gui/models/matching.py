@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from core.layers.descriptions import Matching, WeightMatch
 from core.phrases import shape_words
+from core.rules.words import rule_words
 
 Index = QModelIndex | QPersistentModelIndex
 HEADINGS = ("In the file", "Shape", "In this model", "Shape", "What happens")
@@ -71,5 +72,5 @@ def fate_words(row: WeightMatch) -> str:
     if row.fate == "mismatched":
         return "does not fit"
     if row.fate == "adapted":
-        return f"adapted: {row.rule}" if row.rule else "adapted"
+        return f"adapted: {rule_words(row.rule)}" if row.rule else "adapted"
     return "taken" if row.fate == "copied" else row.fate

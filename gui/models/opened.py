@@ -67,17 +67,17 @@ def opened(source: Source) -> Opened:
         parts.append(_missing_words(unseen))
         groups += _code_groups(unseen)
     if unmatched:
-        parts.append("not every weight has its place")
-        groups.append(Group("warning", "Weights and layers that do not meet", _lines(unmatched)))
+        parts.append("some weights do not match")
+        groups.append(Group("warning", "Weights and layers that do not match", _lines(unmatched)))
     if repaired:
         parts.append(_number(len(repaired), "repair", "repairs"))
-        title = f"Repaired so that Keras 3 understands it ({len(repaired)})"
+        title = f"Converted for Keras 3 ({len(repaired)})"
         groups.append(Group("info", title, _lines(repaired)))
     rest = [one for one in findings if one not in (*damaged, *unseen, *unmatched, *repaired)]
     notes = [one for one in rest if one.code != "code.lambda"]
     replaced = [one for one in rest if one.code == "code.lambda"]
     if replaced:
-        groups.append(Group("info", "Stored code that is not needed any more, and was not run", _lines(replaced)))
+        groups.append(Group("info", "Stored code that is no longer needed, and was not run", _lines(replaced)))
     if notes:
         groups.append(Group("info", "Good to know", _lines(notes)))
     tone = "error" if damaged else "warning" if unseen or unmatched else "info"
@@ -116,9 +116,9 @@ def _code_groups(unseen: list[Finding]) -> list[Group]:
     whole = [one for one in unseen if one.code == "graph.opaque"]
     named = [one for one in unseen if one.code not in ("code.lambda", "graph.opaque")]
     stored = [one for one in unseen if one.code == "code.lambda"]
-    groups = [Group("warning", "A model class of its own", _lines(whole))] if whole else []
+    groups = [Group("warning", "A custom model class", _lines(whole))] if whole else []
     if named:
-        title = "Code that is not in the file: kept and carried through, not checked"
+        title = "Code that is not in the file: layers kept unchanged, not checked"
         groups.append(Group("warning", title, _lines(named), Link(NameCode(""), "Where is it defined?")))
     if stored:
         title = "Code stored in the file: shown, never run unless you trust the file"

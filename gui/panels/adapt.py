@@ -13,11 +13,11 @@ from gui.widgets.parts import named
 
 FITS = (
     ("resize", "Resize", "Images of any size are resized to the model\u2019s; the aspect ratio may change."),
-    ("letterbox", "Letterbox", "Resized with the aspect ratio kept; zeros fill the rest."),
-    ("pad", "Pad", "Zeros around smaller images."),
-    ("crop", "Crop", "The middle of larger images."),
+    ("letterbox", "Letterbox", "Resized with the aspect ratio kept; the rest is filled with zeros."),
+    ("pad", "Pad", "Adds zeros around smaller images."),
+    ("crop", "Crop", "Keeps the middle of larger images."),
     ("project", "Project channels", "A trainable 1\u00d71 convolution from your channels to the model\u2019s."),
-    ("repeat", "Repeat gray", "One channel goes to every channel of the model."),
+    ("repeat", "Repeat gray", "One channel is copied to every channel of the model."),
 )
 INTERPOLATIONS = tuple((name, name, "") for name in ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5"))
 RESIZED = ("resize", "letterbox")
@@ -26,8 +26,8 @@ RESIZED = ("resize", "letterbox")
 def fields(name: str, dims: tuple[str, ...]) -> tuple[Field, ...]:
     """What an adapter says of the input `name`, whose dimensions are called `dims`."""
     return (
-        Field("shape", "Your data arrives as", "shape", parts=dims, key=f"adapt_{name}", above=True),
-        Field("fit", "It is made to fit by", "choice", spoken="How it is made to fit", options=FITS, key="adaptFit",
+        Field("shape", "Shape of your data", "shape", parts=dims, key=f"adapt_{name}", above=True),
+        Field("fit", "Make it fit by", "choice", spoken="How to make it fit", options=FITS, key="adaptFit",
               above=True, explained=lambda _: True),
         Field("interpolation", "", "choice", spoken="Interpolation", options=INTERPOLATIONS, key="adaptInterpolation",
               shown=lambda said: said["fit"] in RESIZED),
@@ -97,7 +97,7 @@ class AdaptForm(QWidget):
 
     @Slot()
     def _on_remove(self) -> None:
-        self._session.gesture(lambda recipe: steps.take_adapters(recipe, self._name), "Take the adapter out")
+        self._session.gesture(lambda recipe: steps.take_adapters(recipe, self._name), "Remove the adapter")
 
 
 class PutOrTake(QHBoxLayout):
@@ -106,7 +106,7 @@ class PutOrTake(QHBoxLayout):
     def __init__(self) -> None:
         super().__init__()
         self.put = QPushButton()
-        self.take = named(QPushButton("Take it out"), "link")
+        self.take = named(QPushButton("Remove it"), "link")
         self.addWidget(self.put)
         self.addWidget(self.take)
         self.addStretch(1)
@@ -115,4 +115,4 @@ class PutOrTake(QHBoxLayout):
     def show_used(self, used: bool) -> None:
         """Say what a click does now."""
         self.take.setVisible(used)
-        self.put.setText("Change it" if used else "Put it in front")
+        self.put.setText("Change it" if used else "Add it")

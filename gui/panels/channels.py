@@ -4,19 +4,23 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.rules import AnyRule, MapChannels
+from core.rules.words import rule_words
 from gui.panels.mapping import MOST, MapForm
 from gui.widgets.fields import Choice
 from gui.widgets.parts import Sentence, label, named, reveal
 
 RULES = (
-    ("auto", "Automatic", "Chooses by the model: fold where its mean and deviation are known, sum for one channel, "
+    ("auto", "Automatic", "Chooses a rule: fold if the mean and deviation are known, sum for one channel, "
      "repeat for more. The plan says which."),
-    ("sum", "Sum", "Adds the kernels of the old channels. A gray image then gives exactly what it gave as RGB."),
-    ("mean", "Mean", "Averages the kernels of the old channels. Responses get weaker than before."),
-    ("repeat", "Repeat", "Repeats the old channels, each divided by its number of copies."),
-    ("zero_extra", "Keep and zero", "Keeps the old channels; new ones begin at zero, so the output does not change."),
-    ("fold", "Fold", "Like sum, with the model\u2019s own mean and deviation taken into the kernel and bias."),
-    ("map", "Channel by channel", "You say what each new channel is made of."),
+    ("sum", rule_words("sum"), "Adds the kernels of the old channels. A gray image then gives exactly "
+     "the same output as in RGB."),
+    ("mean", rule_words("mean"), "Averages the kernels of the old channels. Responses get weaker than before."),
+    ("repeat", rule_words("repeat"), "Repeats the old channels, each divided by its number of copies."),
+    ("zero_extra", rule_words("zero_extra"), "Keeps the old channels; new ones start at zero, so the output "
+     "does not change."),
+    ("fold", rule_words("fold"), "Like repeat, with the model\u2019s mean and deviation folded "
+     "into the kernel and bias."),
+    ("map", rule_words("map"), "Set what each new channel is made of."),
 )  # fmt: skip
 SAME_COUNT = ("auto", "map")
 """Rules that mean something while the number of channels stays."""
@@ -35,7 +39,7 @@ class ChannelsForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        column.addWidget(label("Channels are adapted by", "fieldLabel"))
+        column.addWidget(label("Adapt channels by", "fieldLabel"))
         self.rule = Choice(f"Channel rule of {name}", RULES)
         self.rule.setObjectName("channelRule")
         column.addWidget(self.rule)
@@ -47,11 +51,11 @@ class ChannelsForm(QWidget):
         row = QHBoxLayout()
         row.setSpacing(4)
         self.compare = named(QPushButton("Compare rules\u2026"), "link")
-        self.compare.setToolTip("Measure how far each rule moves the outputs")
+        self.compare.setToolTip("Measure how much each rule changes the outputs")
         self.compare.clicked.connect(self.compare_wanted)
         row.addWidget(self.compare)
         self.choose = named(QPushButton("Channel by channel\u2026"), "link")
-        self.choose.setToolTip("Say what each new channel is made of, such as NIR from R")
+        self.choose.setToolTip("Set what each new channel is made of, such as NIR from R")
         self.choose.clicked.connect(self._on_choose)
         row.addWidget(self.choose)
         row.addStretch(1)
@@ -76,7 +80,7 @@ class ChannelsForm(QWidget):
         self.choose.setVisible(not mapped)
         self.choose.setEnabled(small)
         if mapped and not small:
-            self.explanation.say(f"More than {MOST} channels: the pencil beside the step shows them as text.")
+            self.explanation.say(f"More than {MOST} channels: edit the step as text with the pencil beside it.")
         elif changed or mapped:
             self.explanation.say(self.rule.tip)
         else:

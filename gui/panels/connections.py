@@ -48,7 +48,7 @@ class Connections(QWidget):
         level = level_of(graph, path) if graph is not None else None
         prefix = path[: -len(layer.name)] if path.endswith(layer.name) else ""
         if not layer.calls:
-            self._column.addWidget(label("Nothing is known of how this layer is called.", "small", wrap=True))
+            self._column.addWidget(label("The connections of this layer are unknown.", "small", wrap=True))
         users = level.consumers() if level is not None else {}
         for number, call in enumerate(layer.calls):
             if len(layer.calls) > 1:

@@ -144,9 +144,7 @@ class FindingsPanel(Card):
         self.set_count(" \u00b7 ".join(words) or (str(len(self.model.findings)) if self.model.findings else ""))
         self._stack.setCurrentIndex(0 if self.model.findings else 1)
         source = self._session.source
-        self.calm.setText(
-            "Nothing to report: every weight has its place." if source else "What does not fit shows here."
-        )
+        self.calm.setText("No findings: every weight fits." if source else "Findings appear here.")
 
     def _place_buttons(self) -> None:
         self.buttons = []

@@ -45,7 +45,7 @@ class FormatsForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         self.format, self.turn = self._section(column, "Data format", "Turn", "turnFormat", self.turn_format)
-        self.turn.setToolTip("Layers, axes and arrays follow; inputs and outputs that are maps are transposed")
+        self.turn.setToolTip("Converts layers, axes and weights; inputs and outputs that are maps are transposed")
         self.joined, self.join = self._section(
             column, "Another model", "Join\u2026", "joinModel", self.join_wanted.emit
         )

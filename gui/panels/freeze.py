@@ -26,7 +26,7 @@ from gui.widgets.form import Field, Form
 from gui.widgets.parts import Look, Sentence, divider, label, named
 
 MODES = (
-    ("with_layer", "goes with its layer", "BatchNormalization is frozen or trained like any other layer named."),
+    ("with_layer", "goes with its layer", "BatchNormalization is frozen or trained like any other matching layer."),
     (
         "frozen",
         "always frozen",

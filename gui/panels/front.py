@@ -1,4 +1,4 @@
-"""New trainable layers in front of the model, built one by one."""
+"""New trainable layers before the model, built one by one."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class FrontForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        arriving = Field("shape", "Your data arrives as", "shape", parts=tuple(names), key=f"front_{name}", above=True)
+        arriving = Field("shape", "Shape of your data", "shape", parts=tuple(names), key=f"front_{name}", above=True)
         self.form = Form([arriving])
         larger = [size if place == channel or size is None else 2 * size for place, size in enumerate(original)]
         self.form.show_values({"shape": larger})
@@ -59,7 +59,7 @@ class FrontForm(QWidget):
         self.edit = IconButton(look, "pencil", "Edit this layer of the front")
         self.up = IconButton(look, "up", "Move this layer of the front up")
         self.down = IconButton(look, "down", "Move this layer of the front down")
-        self.trash = IconButton(look, "trash", "Take this layer out of the front")
+        self.trash = IconButton(look, "trash", "Remove this layer from the front")
         self.add.clicked.connect(lambda: self.layer_wanted.emit(self, -1))
         self.edit.clicked.connect(self._on_edit)
         self.up.clicked.connect(lambda: self._move(-1))
@@ -143,7 +143,7 @@ class FrontForm(QWidget):
 
     @Slot()
     def _on_remove(self) -> None:
-        self._session.gesture(lambda recipe: steps.take_front(recipe, self._name), "Take the front out")
+        self._session.gesture(lambda recipe: steps.take_front(recipe, self._name), "Remove the front")
 
 
 def entry_words(entry: Entry) -> str:

@@ -19,8 +19,8 @@ POOLING = (
     ("none", "No pooling", "The whole last map."),
 )
 ACTIVATIONS = (
-    ("softmax", "softmax", "One class of several: the numbers add up to one."),
-    ("sigmoid", "sigmoid", "Any number of labels, each for itself."),
+    ("softmax", "softmax", "One class out of several; the outputs sum to 1."),
+    ("sigmoid", "sigmoid", "Any number of labels, each independent."),
     ("linear", "linear", "Plain numbers: regression, or a loss from logits."),
 )
 
@@ -29,7 +29,7 @@ def units(text: str) -> list[int]:
     """Units of hidden layers. Raises `ValueError` with a sentence."""
     words = text.replace(",", " ").split()
     if not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise ValueError("Hidden layers are whole numbers from 1, such as 256, 128; empty for none.")
+        raise ValueError("Hidden layers must be whole numbers of at least 1, such as 256, 128; leave empty for none.")
     return [int(word) for word in words]
 
 
@@ -40,7 +40,7 @@ def fraction(text: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found < 1:
-        raise ValueError("Dropout is a number from 0 up to, not including, 1.")
+        raise ValueError("Dropout must be at least 0 and less than 1.")
     return found
 
 
@@ -61,7 +61,7 @@ def hidden_too(said: Values) -> bool:
 
 FIELDS = (
     Field("output", "Output", "choice", key="headOutput", above=True,
-          help="The output whose head changes; the others stay as they are",
+          help="The output whose head changes; the others stay unchanged",
           shown=lambda said: said.get("outputs", 0) > 1 and said.get("way") != "keep"),
     Field("pooling", "Pooling", "choice", options=POOLING, key="headPooling", shown=pooled, explained=pooled,
           usable=lambda said: not (hidden_too(said) and said["dense"])),
@@ -177,7 +177,7 @@ class HeadPanel(QWidget):
             return
         said, way = self.form.says(), self.way
         if way == "attach" and said["classes"] is None:
-            self.form.problem.say("Say how many classes the new head has.")
+            self.form.problem.say("Enter the number of classes.")
             return
         kept: dict[str, Any] = {"keep": None, "labels": []}
         if way == "attach":

@@ -22,9 +22,9 @@ from gui.widgets.form import Field, Form
 from gui.widgets.parts import IconButton, Look, Segments, clear_layout, divider, label, named
 
 WAYS = (
-    ("change", "Change model", "The model itself takes another shape"),
-    ("adapt", "Adapt input", "The model stays as it is; what arrives is made to fit in front of it"),
-    ("front", "New front", "New trainable layers in front of the model"),
+    ("change", "Change model", "The model itself takes a new shape"),
+    ("adapt", "Adapt input", "The model stays unchanged; an adapter before it makes your data fit"),
+    ("front", "New front", "New trainable layers before the model"),
 )
 COMMON_SIZES = (64, 96, 128, 160, 224, 299, 384)
 COMMON_CHANNELS = (("Gray", 1), ("RGB", 3), ("4 bands", 4), ("13 bands", 13))

@@ -53,7 +53,7 @@ class Inspector(QWidget):
         self.tabs.addTab(scrolling(self.weights), "Weights")
         self.tabs.addTab(self.config, "Arguments")
         self.tabs.addTab(scrolling(self.connections), "Connections")
-        self.nothing = label("Select a layer in the graph or in the list to see what is inside.", "small", wrap=True)
+        self.nothing = label("Select a layer in the graph or in the list to see its details.", "small", wrap=True)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout(self)
         empty = QWidget()
@@ -138,9 +138,9 @@ class Inspector(QWidget):
         if len(layer.calls) > 1:
             facts.append(f"shared by {len(layer.calls)} calls")
         if layer.opaque:
-            facts.append("code missing, kept as it is")
+            facts.append("code missing, kept unchanged")
         self.code.setText(
-            "Look at the stored code\u2026" if layer.class_name == "Lambda" else "Where is it defined?\u2026"
+            "View the stored code\u2026" if layer.class_name == "Lambda" else "Where is it defined?\u2026"
         )
         # the groups of arrays of a model class of its own are no layers that code could make live
         whole = source is not None and source.graph.opaque

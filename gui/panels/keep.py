@@ -77,7 +77,7 @@ class KeepForm(QWidget):
             self.labels = read_labels(Path(path))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            self.problem.say(f"{Path(path).name} holds no labels: {reason}.")
+            self.problem.say(f"{Path(path).name} contains no labels: {reason}.")
             return
         self._say()
         self.changed.emit()
@@ -130,11 +130,11 @@ def parsed(text: str, labels: tuple[str, ...]) -> list[int | str]:
         ):
             found += range(int(low), int(high) + 1)
         elif labels:
-            raise ValueError(f"\u201c{part}\u201d is neither a number nor among the labels.")
+            raise ValueError(f"\u201c{part}\u201d is neither a number nor one of the labels.")
         else:
-            raise ValueError(f"\u201c{part}\u201d is no number; for names, choose the file with the old labels.")
+            raise ValueError(f"\u201c{part}\u201d is not a number; to use names, choose the file with the old labels.")
     if not found:
-        raise ValueError("Say which old classes stay, such as 0, 3, 7-9.")
+        raise ValueError("Enter the old classes to keep, such as 0, 3, 7-9.")
     return found
 
 

@@ -100,7 +100,7 @@ class LegalLine(QWidget):
         if legal is None or size is None:
             self.forbidden.say("")
             return
-        reason = legal.forbids or "the sizes on the way no longer meet"
+        reason = legal.forbids or "sizes inside the model no longer match"
         self.forbidden.say(f"{size} does not fit: {reason}.")
         for title, edit in self._ways_out(legal):
             button = named(QPushButton(title), "fix")

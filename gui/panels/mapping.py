@@ -47,7 +47,7 @@ class Line(QObject):
         options = [(str(place), name, f"The old channel {name}") for place, name in enumerate(names)]
         if len(names) > 1:
             options.append(("mean", "Mean of all", "The average of all old channels"))
-        options.append(("zero", "Zero", "Ignored at first: training finds what to make of it"))
+        options.append(("zero", "Zero", "Starts at zero; training learns to use it"))
         options.append(("weights", "Weights\u2026", "A number for each old channel"))
         self.source.set_options(options)
         self.weights.setPlaceholderText(", ".join(names))
@@ -105,10 +105,10 @@ class MapForm(QWidget):
         self._grid.addWidget(label("New channel", "fieldLabel"), 0, 0)
         self._grid.addWidget(label("comes from", "fieldLabel"), 0, 1)
         column.addLayout(self._grid)
-        self.share = named(QCheckBox("Copies share the strength"), "mapShare")
+        self.share = named(QCheckBox("Divide copies"), "mapShare")
         self.share.setToolTip(
-            "A channel that is taken several times is divided by their number, so that the model\u2019s answer to "
-            "equal channels stays what it was"
+            "A channel used several times is divided by that number, so that the response to equal "
+            "channels stays the same"
         )
         self.share.setChecked(True)
         column.addWidget(self.share)
@@ -256,7 +256,7 @@ def names_problem(names: tuple[str, ...], old: int) -> str:
         return f"The model has {old} channels; {len(names)} are named." if old > 1 else "The model has one channel."
     if len({name.lower() for name in names}) < old:
         return "Two old channels have the same name."
-    return f"A name holds no {ARROW}." if any(ARROW in name for name in names) else ""
+    return f"A name cannot contain {ARROW}." if any(ARROW in name for name in names) else ""
 
 
 def numbers(text: str, count: int) -> tuple[float, ...] | None:

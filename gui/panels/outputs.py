@@ -151,7 +151,7 @@ class OutputsForm(LayersForm):
 
     def unknown(self, name: str) -> str:
         """Where nested layers are found."""
-        return f"There is no layer \u201c{name}\u201d; nested ones are named like model/layer."
+        return f"There is no layer \u201c{name}\u201d; nested layers are named like model/layer."
 
 
 class StartsForm(LayersForm):

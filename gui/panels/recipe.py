@@ -71,7 +71,7 @@ class RecipePanel(Card):
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.view.remove_pressed.connect(self.remove)
         self.view.move_pressed.connect(self.move_current)
-        self.calm = label("No steps yet. Every change you make becomes one.", "muted", wrap=True)
+        self.calm = label("No steps yet. Every change you make becomes a step.", "muted", wrap=True)
         self.calm.setAlignment(Qt.AlignmentFlag.AlignCenter)
         holder = QWidget()
         self._stack = QStackedLayout(holder)

@@ -10,18 +10,18 @@ from gui.models.digest import can_freeze, frozen_layers
 from gui.widgets.parts import IconLabel, Look, label
 
 ROWS = (
-    ("snowflake", "Weights", "Weights of a frozen layer are left alone by the optimizer (trainable = False)."),
+    ("snowflake", "Weights", "The optimizer does not change the weights of a frozen layer (trainable = False)."),
     (
         "layers",
         "Statistics",
         "A frozen BatchNormalization also keeps its moving mean and variance, and uses them while training. "
-        "One that is not frozen moves them towards your data.",
+        "If it is not frozen, they move towards your data.",
     ),
     (
         "gear",
         "Call mode",
-        "Layers called with training=False inside the model never drop out or gather statistics; the others follow "
-        "fit() and predict().",
+        "Layers called with training=False inside the model never apply dropout or update statistics; the others "
+        "follow fit() and predict().",
     ),
 )
 

@@ -10,6 +10,7 @@ from core.layers.leaves import leaf
 from core.model.graph import Graph
 from core.phrases import shape_words
 from core.recipes import gestures
+from core.rules.words import rule_words
 from core.surgery.anatomy import first_convs
 from gui.document.session import Session
 from gui.widgets.form import Field, Form, Values
@@ -19,9 +20,13 @@ ACTIVATIONS = ("linear", "relu", "relu6", "elu", "selu", "gelu", "silu", "hard_s
 AS_IT_WAS = ("", "As it was", "Keeps what the source has.")
 KERNEL_RULES = (
     ("", "Automatic", "Pads with zeros around the kernel where that is exact, and crops to shrink."),
-    ("center", "Center", "Zero-pads or crops around the middle. Growing is exact under \u201csame\u201d padding."),
-    ("resize", "Resize", "Resamples the kernel like a picture, keeping its total."),
-    ("initialize", "Initialize", "Starts with new random numbers."),
+    (
+        "center",
+        rule_words("center"),
+        "Zero-pads or crops around the middle. Growing is exact under \u201csame\u201d padding.",
+    ),
+    ("resize", rule_words("resize"), "Resamples the kernel like an image, keeping its sum."),
+    ("initialize", rule_words("initialize"), "New random values."),
 )
 FILTER_RULES = (
     (
@@ -31,11 +36,11 @@ FILTER_RULES = (
     ),
     (
         "project",
-        "Project",
-        "A 1\u00d71 convolution after it leads back to the old width; later layers stay as they are.",
+        rule_words("project"),
+        "A 1\u00d71 convolution after it leads back to the old width; later layers stay unchanged.",
     ),
-    ("slice", "Slice", "Keeps the first filters; later layers see a changed width."),
-    ("initialize", "Initialize", "Starts with new random filters."),
+    ("slice", rule_words("slice"), "Keeps the first filters; later layers receive fewer channels."),
+    ("initialize", rule_words("initialize"), "New random filters."),
 )
 
 

@@ -10,7 +10,7 @@ from gui.widgets.theme import Theme
 
 VIEWS = (
     ("before", "Before", "The model as it is in the file"),
-    ("after", "After", "The model as the recipe makes it"),
+    ("after", "After", "The model after the recipe"),
     ("difference", "Difference", "What the recipe changes"),
 )
 

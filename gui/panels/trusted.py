@@ -36,7 +36,7 @@ class TrustedFiles(QWidget):
         if len(listed) > MOST:
             self._column.addWidget(label(f"and {len(listed) - MOST} more", "small"))
         if not listed:
-            self._column.addWidget(label("No file\u2019s stored code may run.", "small", wrap=True))
+            self._column.addWidget(label("No file is trusted to run its stored code.", "small", wrap=True))
 
     def _row(self, entry: Entry) -> QHBoxLayout:
         row = QHBoxLayout()

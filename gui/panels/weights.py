@@ -21,6 +21,7 @@ from core.analysis.preview import WeightPreview
 from core.model.graph import Layer, Weight
 from core.model.plan import Fate, FateName, Plan
 from core.phrases import shape_words
+from core.rules.words import rule_words
 from gui.models.digest import layer_of
 from gui.panels.preview import PreviewPanel
 from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, font
@@ -52,13 +53,13 @@ class WeightRow(Struct, frozen=True):
     @property
     def below(self) -> str:
         """The second line: shapes, number type, rule."""
-        rule = f" \u00b7 {self.rule}" if self.rule else ""
+        rule = f" \u00b7 {rule_words(self.rule)}" if self.rule else ""
         return f"{self.shapes} \u00b7 {self.dtype}{rule}"
 
     def words(self) -> str:
         """Everything in a sentence, for the tip and for screen readers."""
         fate = f"; {FATE_WORDS[self.fate]}" if self.fate else ""
-        rule = f" ({self.rule})" if self.rule else ""
+        rule = f": {rule_words(self.rule)}" if self.rule else ""
         note = f". {self.note}" if self.note else ""
         return f"{self.name}: {self.shapes}, {self.dtype}{fate}{rule}{note}"
 
@@ -202,7 +203,7 @@ class WeightsPanel(QWidget):
         if row is None:
             self.preview.say("Choose a weight to see its values." if self.rows else "")
         elif row.key is None:
-            self.preview.say("New: it has no values before the model is exported.")
+            self.preview.say("New: it has no values until the model is exported.")
         elif row.key in self._seen:
             self.preview.show_preview(self._seen[row.key])
         else:

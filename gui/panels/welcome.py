@@ -15,9 +15,9 @@ SAMPLES = Path(__file__).resolve().parents[2] / "resources" / "samples"
 SAMPLE_WORDS = {".keras", ".h5"}
 ABOUT = {
     "digits_nested": "a small MobileNet as a model inside a model",
-    "digits_normalized": "colour statistics in front of the first layer",
+    "digits_normalized": "colour statistics before the first layer",
     "digits_residual": "a small ResNet with skip connections",
-    "digits_vgg": "Flatten and Dense, bound to one size",
+    "digits_vgg": "Flatten and Dense, fixed to one size",
 }
 
 

@@ -22,49 +22,57 @@ COMMANDS = (
         "open_weights",
         "Open weights with this architecture\u2026",
         ("Ctrl+Shift+O",),
-        "Fill the opened architecture with the arrays of a weights file",
+        "Load a weights file into the open architecture",
     ),
     Command(
         "open_architecture",
         "Open the architecture of these weights\u2026",
         ("Ctrl+Alt+A",),
-        "Fill an architecture with the arrays of the opened weights file",
+        "Load the open weights into an architecture",
     ),
     Command(
-        "new_application", "New from Keras Applications\u2026", ("Ctrl+N",), "Build an architecture that Keras brings"
+        "new_application",
+        "New from Keras Applications\u2026",
+        ("Ctrl+N",),
+        "Build an architecture from Keras Applications",
     ),
     Command("reload", "Reload from disk", ("F5",), "Open the file again and keep the recipe"),
     Command(
         "define_class",
         "Where is this class defined?\u2026",
         ("Ctrl+Alt+D",),
-        "Name the Python file of a class that is not Keras\u2019s",
+        "Choose the Python file of a custom class",
     ),
-    Command("stored_code", "Code stored in the file\u2026", ("Ctrl+Alt+L",), "Look at the code of Lambda layers"),
+    Command("stored_code", "Code stored in the file\u2026", ("Ctrl+Alt+L",), "View the code of Lambda layers"),
     Command("help", "Help", ("F1",)),
     Command("close", "Close model", ("Ctrl+W",)),
     Command("export", "Export\u2026", ("Ctrl+E",), "Write the adapted model"),
     Command(
-        "verify", "Verify on random inputs\u2026", ("Ctrl+Shift+E",), "Check a written file against source and recipe"
+        "verify", "Verify on random inputs\u2026", ("Ctrl+Shift+E",), "Check an exported file against source and recipe"
     ),
     Command(
-        "verify_mine", "Verify on my files\u2026", ("Ctrl+Alt+E",), "Check a written file on your own images or arrays"
+        "verify_mine",
+        "Verify on my files\u2026",
+        ("Ctrl+Alt+E",),
+        "Check an exported file on your own images or arrays",
     ),
-    Command("presets", "Presets\u2026", ("Ctrl+P",), "Recipes by name, those that fit this model"),
-    Command("transfer", "Transfer weights\u2026", ("Ctrl+T",), "Weights from another file, both sides shown first"),
+    Command("presets", "Presets\u2026", ("Ctrl+P",), "Ready-made recipes that fit this model"),
+    Command("transfer", "Transfer weights\u2026", ("Ctrl+T",), "Copy weights from another file"),
     Command(
         "join", "Join another model\u2026", ("Ctrl+J",), "Add the model of another file after this one or in parallel"
     ),
-    Command("rename_layer", "Rename layer\u2026", ("F2",), "Another name for the selected layer"),
+    Command("rename_layer", "Rename layer\u2026", ("F2",), "Rename the selected layer"),
     Command("load_recipe", "Load recipe\u2026", ("Ctrl+L",)),
     Command("save_recipe", "Save recipe\u2026", ("Ctrl+S",)),
-    Command("save_script", "Save as Python\u2026", ("Ctrl+Alt+S",), "A program that does what the recipe does"),
+    Command(
+        "save_script", "Save as Python\u2026", ("Ctrl+Alt+S",), "Write a Python program that does what the recipe does"
+    ),
     Command("clear_recipe", "Clear recipe", ("Ctrl+Shift+Backspace",)),
     Command("preferences", "Preferences\u2026", ("Ctrl+,",)),
     Command("quit", "Quit", ("Ctrl+Q",)),
     Command("find", "Find layer", ("Ctrl+F",)),
     Command("before", "Before", ("Ctrl+1",), "The model as it is in the file"),
-    Command("after", "After", ("Ctrl+2",), "The model as the recipe makes it"),
+    Command("after", "After", ("Ctrl+2",), "The model after the recipe"),
     Command("difference", "Difference", ("Ctrl+3",), "What the recipe changes"),
     Command("zoom_in", "Zoom in", ("Ctrl++", "Ctrl+=")),
     Command("zoom_out", "Zoom out", ("Ctrl+-",)),

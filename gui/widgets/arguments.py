@@ -19,7 +19,7 @@ HINTS = {
     "number": "a number",
     "sizes": "whole numbers, such as 3 or 3, 3",
     "text": "text",
-    "json": "a value as in JSON",
+    "json": "a JSON value",
 }
 
 
@@ -52,7 +52,7 @@ def read(argument: Argument, text: str) -> Any:
     name = words(argument.name)
     if not text or text == NONE:
         if argument.required:
-            raise ValueError(f"{name} is needed.")
+            raise ValueError(f"{name} is required.")
         return None if argument.optional else argument.default
     try:
         return parsed(text, argument)
@@ -67,27 +67,27 @@ def parsed(text: str, argument: Argument) -> Any:
         try:
             return int(text)
         except ValueError:
-            raise ValueError(f"is a whole number, not \u201c{text[:20]}\u201d") from None
+            raise ValueError(f"must be a whole number, not \u201c{text[:20]}\u201d") from None
     if kind == "number":
         try:
             return float(text)
         except ValueError:
-            raise ValueError(f"is a number, not \u201c{text[:20]}\u201d") from None
+            raise ValueError(f"must be a number, not \u201c{text[:20]}\u201d") from None
     if kind == "text":
         return text
     if kind == "sizes" and "[" not in text:
         try:
             sizes = [int(word) for word in text.replace(",", " ").replace("\u00d7", " ").strip("() ").split()]
         except ValueError:
-            raise ValueError(f"is one or several whole numbers, not \u201c{text[:20]}\u201d") from None
+            raise ValueError(f"must be one or more whole numbers, not \u201c{text[:20]}\u201d") from None
         return sizes[0] if len(sizes) == 1 else sizes
     try:
         return json.loads(text)
     except ValueError:
         if kind == "sizes":
-            raise ValueError(f"is one or several whole numbers, not \u201c{text[:20]}\u201d") from None
+            raise ValueError(f"must be one or more whole numbers, not \u201c{text[:20]}\u201d") from None
         if text[:1] in '{["' or text[:1].isdigit():
-            raise ValueError("cannot be read; write it as in JSON, or as a plain word") from None
+            raise ValueError("cannot be read; write JSON or a plain word") from None
         return text
 
 

@@ -147,10 +147,10 @@ FATE_WORDS = {
     "copied": "copied unchanged from the source",
     "adapted": "adapted from the source by a rule",
     "initialized": "newly initialized",
-    "mismatched": "does not fit, nothing decided yet",
+    "mismatched": "does not fit yet",
     "merged": "merged into a weight together with another array",
     "dropped": "dropped",
-    "frozen": "frozen, training leaves it as it is",
+    "frozen": "frozen, not changed by training",
 }
 
 FATE_ORDER = ("mismatched", "initialized", "adapted", "dropped", "merged", "copied")

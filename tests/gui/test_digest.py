@@ -37,5 +37,5 @@ def test_that_a_weight_whose_name_has_a_slash_belongs_to_its_layer() -> None:
     around = {"body": "", "body/lstm": "body"}
     found = digest.badges([(digest.layer_of(fate.weight, around), fate) for fate in fates], around)
     assert set(found) == {"body", "body/lstm"}
-    assert found["body/lstm"].words() == "1 adapted (sum), 1 copied"
+    assert found["body/lstm"].words() == "1 adapted: Sum of the channels (sum), 1 copied"
     assert found["body"].fate == "adapted"

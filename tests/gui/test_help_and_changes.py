@@ -137,7 +137,7 @@ def test_that_a_file_that_is_gone_is_told(on_disk: tuple[MainWindow, Path]) -> N
     window, path = on_disk
     path.unlink()
     come_back(window)
-    assert window.banner.text.text().startswith("model.keras is no longer where it was opened")
+    assert window.banner.text.text().startswith("model.keras was moved or deleted")
     assert window.banner.links == []
 
 

@@ -210,7 +210,7 @@ def test_that_the_form_says_what_it_was_shown(qtbot: QtBot, channels: MapChannel
 
 def test_that_names_and_numbers_that_make_no_sense_are_refused() -> None:
     assert names_problem(("R", "r", "B"), 3) == "Two old channels have the same name."
-    assert names_problem(("a <- b",), 1) == "A name holds no <-."
+    assert names_problem(("a <- b",), 1) == "A name cannot contain <-."
     assert numbers("1, nan, 2", 3) is None
     assert numbers("1; 2 3", 3) == (1, 2, 3)
     assert said_by(MapChannels(take=("X",), names=RGB), 3) is None

@@ -52,7 +52,7 @@ def test_that_opening_shows_layers_and_graph_before_the_engine_answers(
 def test_that_a_file_that_is_not_there_is_one_sentence(window: MainWindow, reader: FakeWorker) -> None:
     window.open_path("/nowhere/at/all.keras")
     assert window.banner.isVisible()
-    assert window.banner.text.text().startswith("There is no file /nowhere/at/all.keras")
+    assert window.banner.text.text().startswith("The file /nowhere/at/all.keras does not exist")
     assert reader.bodies(OpenModel) == []
 
 

@@ -165,9 +165,9 @@ def test_that_labels_come_from_lines_and_from_json(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "a.txt") == ("cat", "dog", "sea lion")
     assert read_labels(tmp_path / "b.json") == ("cat", "dog")
     assert classes_of("sea lion, 0", ("cat", "dog", "sea lion")) == ["sea lion", 0]
-    with pytest.raises(ValueError, match="neither a number nor among the labels"):
+    with pytest.raises(ValueError, match="neither a number nor one of the labels"):
         classes_of("bird", ("cat",))
-    with pytest.raises(ValueError, match="Say which old classes"):
+    with pytest.raises(ValueError, match="Enter the old classes to keep"):
         classes_of(" , ", ())
 
 

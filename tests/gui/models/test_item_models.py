@@ -90,7 +90,9 @@ def test_that_badges_sum_up_in_groups() -> None:
     assert made.index_of("backbone/stem_conv").data(BadgeRole).fate == "adapted"
     assert made.index_of("backbone").data(BadgeRole).fate == "adapted"
     assert made.index_of("hidden").data(BadgeRole).fate == "copied"
-    assert "1 adapted (sum)" in made.index_of("backbone", Column.FATE).data(Qt.ItemDataRole.ToolTipRole)
+    assert "1 adapted: Sum of the channels (sum)" in made.index_of("backbone", Column.FATE).data(
+        Qt.ItemDataRole.ToolTipRole
+    )
 
 
 def test_that_findings_keep_the_rules_and_stand_in_the_order_of_gravity(qtmodeltester: ModelTester) -> None:

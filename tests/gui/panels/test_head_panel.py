@@ -59,12 +59,12 @@ def test_that_keeping_the_head_again_takes_the_steps_out(qtbot: QtBot, opened: M
 @pytest.mark.parametrize(
     ("field", "text", "sentence"),
     [
-        ("classes", "", "Say how many classes"),
+        ("classes", "", "Enter the number of classes"),
         ("classes", "none", "Classes must be a whole number"),
-        ("hidden", "12, x", "Hidden layers are whole numbers"),
-        ("hidden", "0", "Hidden layers are whole numbers"),
-        ("dropout", "1", "Dropout is a number from 0"),
-        ("dropout", "half", "Dropout is a number from 0"),
+        ("hidden", "12, x", "Hidden layers must be whole numbers"),
+        ("hidden", "0", "Hidden layers must be whole numbers"),
+        ("dropout", "1", "Dropout must be at least 0"),
+        ("dropout", "half", "Dropout must be at least 0"),
     ],
 )
 def test_that_a_bad_value_is_one_sentence_and_stays_in_its_field(
