@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.model.graph import Graph
 
@@ -26,10 +26,10 @@ class AcceptLosses(Edit, frozen=True, kw_only=True, tag="accept_losses"):
                 "accept_losses contains an empty name; give a weight such as conv1/kernel, or a glob such as lstm/*."
             )
 
-    def apply(self, graph: Graph) -> Graph:
+    def apply(self, graph: Graph, context: Context) -> Outcome:
         """The graph as it is: this is for the planner."""
         self.check()
-        return graph
+        return Outcome(graph)
 
     def summary(self) -> str:
         """For the recipe list."""

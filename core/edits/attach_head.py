@@ -1,15 +1,12 @@
 """A new head for a new task: hidden Dense layers, Dropout, a Dense per class. Or an old one with some classes kept."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-from msgspec.structs import replace
-
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.remove_head import RemoveHead, appended, channels_first
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.layers.axes import axes_of
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.model.levels import free_name
 from core.model.splice import new_layer
@@ -34,6 +31,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
     pooling. `output` says behind which output, by name or by number, where the model has several.
     """
 
+    about: ClassVar[str] = "output"
     classes: int
     hidden: tuple[int, ...] = (128,)
     dropout: float = 0.5
@@ -59,43 +57,40 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         if self.keep is not None and len(self.keep) > self.classes:
             raise EditError(f"keep lists {len(self.keep)} classes, but the new head has only {self.classes}.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with the new head, or with its classifier changed."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the new head, or with its classifier changed.
+
+        A new head is given what the model gave; kept classes answer as before, ahead of their activation.
+        """
         self.check()
         return self._kept(graph) if self.keep is not None else self._fresh(graph)
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """A new head is given what the model gave; kept classes answer as before, ahead of their activation."""
-        if self.keep is None:
-            number = which_output(before, self.output)
-            ref = before.output_refs()[number]
-            pairs: list[Any] = [([ref.layer, [ref.call], ref.output], number)]
-            return (contracts.features(f"what {ref.layer} hands the new head == old(x)", pairs),)
-        path, calls, layer = find_classifier(before, self.output)
-        kept = [(new, old) for new, old in enumerate(self._indices(before)) if source_class(layer, old) is not None]
-        if not kept:
-            return ()  # classes that no training has seen yet
-        first = layer.class_name in CONVOLUTIONS and layer.config.get("data_format") == "channels_first"
-        name = f"kept classes give the same outputs ({path} before its activation)"
-        same = contracts.Classes(
-            name=name,
-            exact=not _overruled(layer),
-            layer=path,
-            calls=list(calls),
-            axis=1 if first else -1,
-            new=[new for new, _ in kept],
-            old=[old for _, old in kept],
-        )
-        return (same,)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """A head on top of another; classes to keep that nothing was learnt of."""
+    def summary(self) -> str:
+        """For the recipe list."""
         if self.keep is not None:
-            path, layer = classifier(before, self.output)
-            if all(source_class(layer, index) is not None for index in self._indices(before)):
-                return ()
-            text = f"Some of the classes to keep from {path} are new themselves, so they start at initial values again."
-            return (Finding("warning", "adapt.lossy", path, text),)
+            return f"{self.classes} classes, {len(self.keep)} of them kept"
+        hidden = " + ".join(str(size) for size in self.hidden)
+        where = "" if self.output is None else f" at output {self.output}"
+        places = " at each position" if self.dense else ""
+        return f"New head{where}: {hidden + ', ' if hidden else ''}{self.classes} classes{places}, {self.activation}"
+
+    def _fresh(self, before: Graph) -> Outcome:
+        place = which_output(before, self.output)
+        given = ref = before.output_refs()[place]
+        shape = before.spec(ref).shape
+        if shape is None:
+            raise EditError("The shape of the model's output is unknown, so no head can be attached.")
+        graph = before
+        for class_name, wanted, config in self._dense_parts(graph, shape) if self.dense else self._parts(graph, shape):
+            name = free_name([layer.name for layer in graph.layers], wanted)
+            graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config), place)
+            ref = TensorRef(name)
+        pair = ([given.layer, [given.call], given.output], place)
+        same = contracts.features(f"what {given.layer} hands the new head == old(x)", [pair])
+        return Outcome(graph, (same,), self._on_probabilities(before))
+
+    def _on_probabilities(self, before: Graph) -> tuple[Finding, ...]:
+        """A head on top of another."""
         try:
             path, layer = classifier(before, self.output)
         except EditError:
@@ -109,27 +104,6 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         pooling: Any = "none" if self.dense else "avg"
         fix = Fix("Remove the old head first", (RemoveHead(output=self.output, pooling=pooling), self))
         return (Finding("warning", "adapt.lossy", path, text, (fix,)),)
-
-    def summary(self) -> str:
-        """For the recipe list."""
-        if self.keep is not None:
-            return f"{self.classes} classes, {len(self.keep)} of them kept"
-        hidden = " + ".join(str(size) for size in self.hidden)
-        where = "" if self.output is None else f" at output {self.output}"
-        places = " at each position" if self.dense else ""
-        return f"New head{where}: {hidden + ', ' if hidden else ''}{self.classes} classes{places}, {self.activation}"
-
-    def _fresh(self, graph: Graph) -> Graph:
-        place = which_output(graph, self.output)
-        ref = graph.output_refs()[place]
-        shape = graph.spec(ref).shape
-        if shape is None:
-            raise EditError("The shape of the model's output is unknown, so no head can be attached.")
-        for class_name, wanted, config in self._dense_parts(graph, shape) if self.dense else self._parts(graph, shape):
-            name = free_name([layer.name for layer in graph.layers], wanted)
-            graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config), place)
-            ref = TensorRef(name)
-        return graph
 
     def _parts(self, graph: Graph, shape: Shape) -> list[Part]:
         """The layers of a head that answers once: class, name, config."""
@@ -177,9 +151,8 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         many = len(self.hidden) > 1
         return [(f"head_hidden_{at}" if many else "head_hidden", size) for at, size in enumerate(self.hidden, 1)]
 
-    def _indices(self, graph: Graph) -> list[int]:
-        _, layer = classifier(graph, self.output)
-        count = int(layer.config.get("units") or layer.config.get("filters") or 0)
+    def _indices(self, count: int) -> list[int]:
+        """The old classes to keep, of `count`, by number."""
         if self.labels and len(self.labels) != count:
             raise EditError(f"labels names {len(self.labels)} classes; the old classifier has {count}.")
         found = []
@@ -192,23 +165,40 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             found.append(index)
         return found
 
-    def _kept(self, graph: Graph) -> Graph:
+    def _kept(self, before: Graph) -> Outcome:
         if self.hidden not in ((), (128,)):
             raise EditError("keep copies the old classifier's weights, so hidden must be empty.")
-        path, layer = classifier(graph, self.output)
-        indices = tuple(source_class(layer, index) for index in self._indices(graph))
-        old = int(layer.config.get("units") or layer.config.get("filters") or 0)
-        field = "filters" if layer.class_name in CONVOLUTIONS else "units"
-        fields: dict[str, Any] = {field: self.classes}
-        if layer.config.get("activation") in _ACTIVATIONS[:2]:
+        path, calls, old = find_classifier(before, self.output)
+        count = int(old.config.get("units") or old.config.get("filters") or 0)
+        kept = self._indices(count)
+        sources = tuple(source_class(old, index) for index in kept)
+        convolved = old.class_name in CONVOLUTIONS
+        fields: dict[str, Any] = {"filters" if convolved else "units": self.classes}
+        if old.config.get("activation") in _ACTIVATIONS[:2]:
             fields["activation"] = self.activation
-        layer = configured(layer, **fields)
-        rule = SliceFilters(keep=indices, seed=self.seed)
+        layer = configured(old, **fields)
+        rule = SliceFilters(keep=sources, seed=self.seed)
         for weight in layer.weights:
             if axes_of(layer, weight.name, weight.shape).filters is not None:
                 layer = record(layer, weight.name, rule)
-        graph = graph.with_layer(path, layer)
-        return self._after(graph, path, old)
+        after = self._after(before.with_layer(path, layer), path, count)
+        known = [(new, index) for new, (index, row) in enumerate(zip(kept, sources, strict=True)) if row is not None]
+        found: tuple[Finding, ...] = ()
+        if len(known) < len(kept):
+            text = f"Some of the classes to keep from {path} are new themselves, so they start at initial values again."
+            found = (Finding("warning", "adapt.lossy", path, text),)
+        if not known:
+            return Outcome(after, (), found)  # classes that no training has seen yet
+        same = contracts.Classes(
+            name=f"kept classes give the same outputs ({path} before its activation)",
+            exact=not _overruled(old),
+            layer=path,
+            calls=calls,
+            axis=1 if convolved and old.config.get("data_format") == "channels_first" else -1,
+            new=[new for new, _ in known],
+            old=[index for _, index in known],
+        )
+        return Outcome(after, (same,), found)
 
     def _after(self, graph: Graph, path: str, old: int) -> Graph:
         """Activation and Reshape layers behind the classifier follow."""
@@ -226,7 +216,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
                     continue
                 moved = configured(layer, activation=self.activation)
                 graph = graph.with_layer(f"{prefix}/{layer.name}" if prefix else layer.name, moved)
-        return replace(graph)
+        return graph
 
 
 def source_class(layer: Layer, index: int) -> int | None:

@@ -3,12 +3,11 @@
 from typing import NamedTuple
 
 from core.edits.attach_head import source_class
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
 from core.layers.axes import axes_of
 from core.layers.table import classes
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
 from core.rules import SliceFilters
 from core.surgery import contracts
@@ -77,61 +76,61 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
         """How many classes the model has."""
         return self.old_classes if self.old_classes is not None else len(self.labels)
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with every head's classes changed, and the Reshapes behind them."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with every head's classes changed, and the Reshapes behind them.
+
+        The values of kept classes, and all others, are what they were ahead of the head's activation.
+        """
         self.check()
-        kept = self._kept()
-        for place, split in self._chosen(graph):
-            rows = tuple(row if row is None else source_class(place.layer, row) for row in self._filters(split, kept))
+        kept, chosen = self._kept(), self._chosen(graph)
+        same, told = [], []
+        for place, split in chosen:
+            filters = self._filters(split, kept)
+            rows = tuple(row if row is None else source_class(place.layer, row) for row in filters)
             rule = SliceFilters(keep=rows, seed=self.seed)
             count = split.anchors * (split.before + self.classes)
-            field = "filters" if place.layer.class_name in CONVOLUTIONS else "units"
-            layer = configured(place.layer, **{field: count})
+            convolved = place.layer.class_name in CONVOLUTIONS
+            layer = configured(place.layer, **{"filters" if convolved else "units": count})
             for weight in layer.weights:
                 if axes_of(layer, weight.name, weight.shape).filters is not None:
                     layer = record(layer, weight.name, rule)
             graph = graph.with_layer(place.path, layer)
             for path in place.reshapes:
                 graph = graph.with_layer(path, self._reshaped(graph.find(path), place.layer, split))
-        return graph
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """The values of kept classes, and all others, are what they were ahead of the head's activation."""
-        kept, found = self._kept(), []
-        for place, split in self._chosen(before):
-            rows = enumerate(self._filters(split, kept))
-            pairs = [(new, old) for new, old in rows if old is not None and source_class(place.layer, old) is not None]
-            first = place.layer.class_name in CONVOLUTIONS and place.layer.config.get("data_format") == "channels_first"
-            same = contracts.Classes(
-                name=f"kept classes give the same outputs ({place.path} before its activation)",
-                layer=place.path,
-                calls=list(place.calls),
-                axis=1 if first else -1,
-                new=[new for new, _ in pairs],
-                old=[old for _, old in pairs],
+            pairs = [
+                (new, old)
+                for new, (old, row) in enumerate(zip(filters, rows, strict=True))
+                if old is not None and row is not None
+            ]
+            same.append(
+                contracts.Classes(
+                    name=f"kept classes give the same outputs ({place.path} before its activation)",
+                    layer=place.path,
+                    calls=list(place.calls),
+                    axis=1 if convolved and place.layer.config.get("data_format") == "channels_first" else -1,
+                    new=[new for new, _ in pairs],
+                    old=[old for _, old in pairs],
+                )
             )
-            found.append(same)
-        return tuple(found)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """Which heads changed and how they were read, and which new classes start at random values."""
-        chosen = self._chosen(before)
-        told = []
-        for place, split in chosen:
             ahead = f", each after {split.before} other values" if split.before else ""
             anchors = f" for {split.anchors} anchors" if split.anchors > 1 else ""
             told.append(f"{place.path}: {self.now} to {self.classes} classes{anchors}{ahead}")
-        found = [Finding("info", "layers.changed", chosen[0][0].path, f"Heads changed: {'; '.join(told)}.")]
-        fresh = self.classes - len(self._kept())
+        changed = Finding("info", "layers.changed", chosen[0][0].path, f"Heads changed: {'; '.join(told)}.")
+        return Outcome(graph, tuple(same), (changed, *self._losses(chosen, kept)))
+
+    def _losses(self, chosen: list[tuple[Place, Split]], kept: tuple[int, ...]) -> list[Finding]:
+        """Which new classes start at random values, and how many old ones are dropped."""
+        first, found = chosen[0][0].path, []
+        fresh = self.classes - len(kept)
         if fresh:
             names = ", ".join(place.path for place, _ in chosen)
             text = f"{fresh} of the {self.classes} classes start at random values in {names}."
-            found.append(Finding("info", "weight.unmatched", chosen[0][0].path, text))
-        gone = self.now - len(set(self._kept()))
+            found.append(Finding("info", "weight.unmatched", first, text))
+        gone = self.now - len(set(kept))
         if gone:
             text = f"{gone} of the {self.now} old classes are dropped."
-            found.append(Finding("info", "weight.unmatched", chosen[0][0].path, text))
-        return tuple(found)
+            found.append(Finding("info", "weight.unmatched", first, text))
+        return found
 
     def summary(self) -> str:
         """For the recipe list."""

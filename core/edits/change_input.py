@@ -1,10 +1,10 @@
 """Change a model's input: its size, its channels, or both."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.insert_adapter import InsertAdapter
 from core.edits.insert_front import InsertFront
 from core.errors import EditError
@@ -33,6 +33,7 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
     `channels` is the rule for the weights that follow the channels: `auto`, a rule's name, or a rule with fields.
     """
 
+    about: ClassVar[str] = "input"
     shape: tuple[int | None, ...]
     input: str | None = None
     channels: str | AnyRule = "auto"
@@ -43,25 +44,25 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             if size is not None and size < 1:
                 raise EditError(f"shape contains {size}; every size must be at least 1, or null for any.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The InputLayer with its new shape, and channel rules on everything the channels reach."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The InputLayer with its new shape, channel rules on everything the channels reach, and constants that the
+        model froze at its old size recomputed where the right value follows.
+        """
         self.check()
         layer, old = self._before(graph)
         decision = self._decision(graph, layer, old)
-        if decision is not None:
-            graph = decision.applied()
-        fresh = configured(graph.layer(layer.name), batch_shape=[old[0], *self.shape])
+        changed = graph if decision is None else decision.applied()
+        fresh = configured(changed.layer(layer.name), batch_shape=[old[0], *self.shape])
         calls = tuple(replace(call, outputs=None) for call in fresh.calls)
-        return graph.with_layer(layer.name, replace(fresh, calls=calls))
+        changed = changed.with_layer(layer.name, replace(fresh, calls=calls))
+        after = context.settled(changed, lambda now: rebaked(graph, now))
+        same = self._contracts(graph, after, layer, old, decision)
+        return Outcome(after, same, self._findings(graph, after, layer, old, decision))
 
-    def settle(self, before: Graph, after: Graph) -> Graph:
-        """Constants that the model froze at its old size, recomputed where the right value follows."""
-        return rebaked(before, after)
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Channels: `gray`, `old_bands` or `mapped`; size alone: `old_size`."""
-        layer, old = self._before(before)
-        decision = self._decision(before, layer, old)
+    def _contracts(
+        self, before: Graph, after: Graph, layer: Layer, old: Shape, decision: Decision | None
+    ) -> tuple[Contract, ...]:
+        """Channels: gray, old bands or mapped; size alone: the old size."""
         resized = any(mine != new for axis, (mine, new) in self._sizes(before, layer, old))
         if resized and size_matters(before, after):
             return ()
@@ -78,10 +79,10 @@ class ChangeInput(Edit, frozen=True, kw_only=True, tag="change_input"):
             return (make(layer.name, axis, shape, change.now, change.new, change.exact),)
         return (contracts.mapped(layer.name, axis, shape, change.matrix, change.exact),)
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _findings(
+        self, before: Graph, after: Graph, layer: Layer, old: Shape, decision: Decision | None
+    ) -> tuple[Finding, ...]:
         """What is only nearly kept, and where channels could not be followed."""
-        layer, old = self._before(before)
-        decision = self._decision(before, layer, old)
         baked = baked_findings(before, after)
         turned = _turned(layer, channel_axis(before, layer.name), old, self.shape, self._shaped)
         if turned is not None:

@@ -2,10 +2,9 @@
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.splice import FUNCTIONAL, as_functional, pruned, remapped
 from core.phrases import did_you_mean
@@ -24,9 +23,10 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
         if len(set(self.layers)) != len(self.layers):
             raise EditError("layers lists a layer twice.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with these outputs and nothing that they do not need."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with these outputs, each what that layer computed before, and nothing that they do not need."""
         self.check()
+        before = graph
         if graph.opaque:
             raise EditError("The connections between these layers are unknown, so none of them can become an output.")
         refs: list[TensorRef] = []
@@ -36,25 +36,23 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
         if len(refs) > 1:
             graph = as_functional(graph)
         graph = slimmed(replace(graph, outputs=refs[0] if len(refs) == 1 else refs))
-        return _without_idle_inputs(graph)
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Each output is what that layer computed before."""
+        after = _without_idle_inputs(graph)
         old = [place for path in self.layers for place in contracts.places(before, path)]
-        pairs = list(enumerate(old))
-        return (contracts.features(f"new(x) == {', '.join(self.layers)} of old(x)", pairs),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """Inputs that nothing needs any more."""
-        gone = {layer.name for layer in before.input_layers()} - {layer.name for layer in after.input_layers()}
-        return tuple(
-            Finding("info", "shape.incompatible", name, f"The input {name} reaches none of the outputs and is removed.")
-            for name in sorted(gone)
-        )
+        same = contracts.features(f"new(x) == {', '.join(self.layers)} of old(x)", enumerate(old))
+        return Outcome(after, (same,), _idle_inputs(before, after))
 
     def summary(self) -> str:
         """For the recipe list."""
         return f"Output at {', '.join(self.layers)}"
+
+
+def _idle_inputs(before: Graph, after: Graph) -> tuple[Finding, ...]:
+    """Inputs that nothing needs any more."""
+    gone = {layer.name for layer in before.input_layers()} - {layer.name for layer in after.input_layers()}
+    return tuple(
+        Finding("info", "shape.incompatible", name, f"The input {name} reaches none of the outputs and is removed.")
+        for name in sorted(gone)
+    )
 
 
 def exposed(graph: Graph, path: str) -> tuple[Graph, list[TensorRef]]:

@@ -1,9 +1,8 @@
 """The whole model in the other data format: channels first or channels last."""
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome, Subject
 from core.errors import EditError
 from core.findings import Finding
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.surgery.contracts import Transposed
 from core.surgery.layout_walk import Format, Walked, format_of, walk_layout
@@ -20,21 +19,31 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
 
     to: Format
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph in the other format."""
-        return self._walked(graph).graph
+    @property
+    def subject(self) -> Subject:
+        """The model's format: there is one."""
+        return Subject("data_format")
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """The same numbers, transposed."""
-        walked = self._walked(before)
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph in the other format, which gives the same numbers, transposed."""
+        if graph.opaque:
+            raise EditError(
+                f"The file does not describe the layers of {graph.name}, so its data format cannot be changed."
+            )
+        formats = {format_of(layer) for _, layer in graph.walk()} - {None}
+        if not formats - {self.to}:
+            held = f"every layer already has channels {_WORDS[self.to]}" if formats else "no layer has a data format"
+            raise EditError(f"There is nothing to convert: {held}.")
+        walked = walk_layout(graph, self.to)
+        after = context.shaped(walked.graph)
         moved = any(list(order) != sorted(order) for order in walked.outputs)
         name = "new(x transposed) == old(x)" + (" transposed" if moved else "")
         given = {one: list(order) for one, order in walked.inputs.items()}
-        return (Transposed(name=name, given=given, outputs=[list(order) for order in walked.outputs]),)
+        same = Transposed(name=name, given=given, outputs=[list(order) for order in walked.outputs])
+        return Outcome(after, (same,), self._findings(graph, after, walked))
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _findings(self, before: Graph, after: Graph, walked: Walked) -> tuple[Finding, ...]:
         """What is given otherwise now, where a Permute had to go in, and what stays in the old format."""
-        walked = self._walked(before)
         found = [
             Finding(
                 "info",
@@ -76,23 +85,6 @@ class DataFormat(Edit, frozen=True, kw_only=True, tag="data_format"):
         """For the recipe list."""
         return f"Change data format to channels {_WORDS[self.to]}"
 
-    def _walked(self, graph: Graph) -> Walked:
-        """The walk, remembered for the graph last asked about: contracts and findings ask again."""
-        known = _LAST.get(self.to)
-        if known is None or known[0] is not graph:
-            if graph.opaque:
-                raise EditError(
-                    f"The file does not describe the layers of {graph.name}, so its data format cannot be changed."
-                )
-            formats = {format_of(layer) for _, layer in graph.walk()} - {None}
-            if not formats - {self.to}:
-                held = (
-                    f"every layer already has channels {_WORDS[self.to]}" if formats else "no layer has a data format"
-                )
-                raise EditError(f"There is nothing to convert: {held}.")
-            known = _LAST[self.to] = (graph, walk_layout(graph, self.to))
-        return known[1]
-
 
 def _as_wide(layer: Layer) -> bool:
     """Whether a channels-first convolution with a bias has as many columns as channels."""
@@ -104,6 +96,3 @@ def _as_wide(layer: Layer) -> bool:
 
 def _stays(operation: bool, config: dict[str, object], to: str) -> bool:
     return operation and config.get("data_format") in _WORDS and config["data_format"] != to
-
-
-_LAST: dict[str, tuple[Graph, Walked]] = {}

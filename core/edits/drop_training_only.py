@@ -4,16 +4,15 @@
 are given goes with them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.set_trainable import made_by_code
 from core.errors import EditError
 from core.findings import Finding
 from core.layers.table import classes
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.splice import remapped
 from core.surgery import contracts
@@ -49,44 +48,16 @@ class DropTrainingOnly(Edit, frozen=True, kw_only=True, tag="drop_training_only"
         if not self.kinds or not self.layers:
             raise EditError(f"kinds and layers must not be empty; the kinds are {', '.join(KINDS)}.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph without these layers and without what only they needed."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph without these layers and without what only they needed: a model that answers needs neither."""
         self.check()
         meant = self._chosen(graph)
         kept = {path: why for path in meant if (why := _stays(graph, path))}
         coded = made_by_code(graph)
         kept.update({path: f"the code of {coded[path]} calls it" for path in meant if path in coded})
         refuse_named(self.layers, kept, meant - kept.keys(), "dropped")
-        return _without(graph, meant - kept.keys(), "")
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """A model that answers does not need them."""
-        return (contracts.unchanged(),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """What is gone, what went with it, what stays and why."""
-        left = {path for path, _ in after.walk()}
-        meant = self._chosen(before)
-        gone = sorted(path for path in meant if path not in left)
-        found = []
-        if gone:
-            kinds = ", ".join(dict.fromkeys(_class(before.find(path)) for path in gone))
-            which = gone[0] if len(gone) == 1 else f"{len(gone)} layers (first: {gone[0]})"
-            text = f"{which}: dropped, because {kinds} {'is' if ', ' not in kinds else 'are'} active only in training."
-            found.append(Finding("info", "layers.changed", gone[0], text, detail="\n".join(gone)))
-        served = [
-            (path, layer) for path, layer in before.walk() if path not in left and path not in meant and layer.weights
-        ]
-        if served:
-            names = [f"{path}/{weight.name}" for path, layer in served for weight in layer.weights]
-            which = names[0] if len(names) == 1 else f"{len(names)} arrays (first: {names[0]})"
-            verb = "is" if len(names) == 1 else "are"
-            text = f"{which}: used only by a loss or metric that is dropped, so {verb} dropped too."
-            found.append(Finding("warning", "weight.unmatched", served[0][0], text, detail="\n".join(names)))
-        for path in sorted(meant & left):
-            why = _stays(before, path) or "it is called by code that is not available"
-            found.append(Finding("info", "layers.changed", path, f"{path} is not dropped: {why}."))
-        return tuple(found)
+        after = _without(graph, meant - kept.keys(), "")
+        return Outcome(after, (contracts.unchanged(),), _told(graph, after, meant, kept))
 
     def summary(self) -> str:
         """For the recipe list."""
@@ -97,6 +68,30 @@ class DropTrainingOnly(Edit, frozen=True, kw_only=True, tag="drop_training_only"
         wanted = frozenset[str]().union(*(KINDS[kind] for kind in self.kinds))
         known = [path for path, layer in graph.walk() if _class(layer) in wanted]
         return chosen(known, self.layers, f"layer that is active only in training ({', '.join(self.kinds)})")
+
+
+def _told(before: Graph, after: Graph, meant: set[str], kept: Mapping[str, str]) -> tuple[Finding, ...]:
+    """What is gone, what went with it, what stays and why."""
+    left = {path for path, _ in after.walk()}
+    gone = sorted(path for path in meant if path not in left)
+    found = []
+    if gone:
+        kinds = ", ".join(dict.fromkeys(_class(before.find(path)) for path in gone))
+        which = gone[0] if len(gone) == 1 else f"{len(gone)} layers (first: {gone[0]})"
+        text = f"{which}: dropped, because {kinds} {'is' if ', ' not in kinds else 'are'} active only in training."
+        found.append(Finding("info", "layers.changed", gone[0], text, detail="\n".join(gone)))
+    served = [
+        (path, layer) for path, layer in before.walk() if path not in left and path not in meant and layer.weights
+    ]
+    if served:
+        names = [f"{path}/{weight.name}" for path, layer in served for weight in layer.weights]
+        which = names[0] if len(names) == 1 else f"{len(names)} arrays (first: {names[0]})"
+        verb = "is" if len(names) == 1 else "are"
+        text = f"{which}: used only by a loss or metric that is dropped, so {verb} dropped too."
+        found.append(Finding("warning", "weight.unmatched", served[0][0], text, detail="\n".join(names)))
+    stays = sorted(kept.keys() & left)
+    found += [Finding("info", "layers.changed", path, f"{path} is not dropped: {kept[path]}.") for path in stays]
+    return tuple(found)
 
 
 def called_to_train(layer: Layer) -> bool:

@@ -1,23 +1,21 @@
 """Kernels that a layer computes from several arrays, or keeps small while it is trained, made plain kernels."""
 
-from typing import ClassVar
+from collections.abc import Iterable
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.set_trainable import made_by_code
 from core.errors import EditError
 from core.findings import Finding, NameCode
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
 from core.surgery.choosing import ALL, chosen, named, refuse_named
-from core.surgery.held import Fates, Unfoldable
+from core.surgery.held import Unfoldable
 from core.surgery.plain import foldable_kind, plain, unneeded
 
 
 class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
     """`layers` are globs on layer paths (`*`: all). The layer inside a wrapper takes the wrapper's name and place."""
 
-    wants_fates: ClassVar[bool] = True
     layers: tuple[str, ...] = ALL
 
     def check(self) -> None:
@@ -25,10 +23,11 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
         if not self.layers:
             raise EditError('layers is empty; give layer paths, or globs such as "*".')
 
-    def apply(self, graph: Graph, fates: Fates | None = None) -> Graph:
-        """The graph with plain kernels. Raises `EditError` for a layer that is named and cannot be folded."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the same kernels, plain. Raises `EditError` for a layer that is named and cannot be folded."""
         self.check()
-        meant = self._chosen(graph)
+        what = "layer with WeightNormalization, SpectralNormalization or a low-rank update"
+        meant = chosen(foldable(graph), self.layers, what)
         kept: dict[str, str] = {}
         gone: list[str] = []
         inside = made_by_code(graph)
@@ -37,7 +36,7 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
             if path not in meant:
                 return layer
             try:
-                made = plain(path, layer, fates or {}, inside)
+                made = plain(path, layer, context.fates, inside)
             except Unfoldable as why:
                 kept[path] = why.reason
                 return layer
@@ -46,40 +45,33 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
 
         after = graph.replace_layers(change)
         refuse_named(self.layers, kept, gone, "folded")
-        return after
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """The same kernels, so the same answers."""
-        return (contracts.unchanged(),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """What stays, what is no longer needed, and what is known of code that is not here."""
-        found = []
-        now = dict(after.walk())
-        for path in sorted(self._chosen(before)):
-            layer, made = before.find(path), now[path]
-            if made is layer or made.config == layer.config:
-                text = f"{path} is not folded: its arrays do not match any {foldable_kind(layer)} that Suture knows."
-                found.append(Finding("info", "adapt.lossy", path, text))
-                continue
-            dropped = unneeded(layer)
-            if dropped:
-                verb = "is" if len(dropped) == 1 else "are"
-                names = ", ".join(dropped)
-                use = _SERVES[foldable_kind(layer)]
-                text = f"{path}: the plain kernel does not need {names} ({use}), which {verb} dropped."
-                lines = "\n".join(f"{path}/{name}" for name in dropped)
-                found.append(Finding("info", "weight.unmatched", path, text, detail=lines))
-            found += assumed(path, layer)
-        return tuple(found)
+        return Outcome(after, (contracts.unchanged(),), _told(graph, after, meant))
 
     def summary(self) -> str:
         """For the recipe list."""
         return "Fold weights into plain kernels" + named(self.layers)
 
-    def _chosen(self, graph: Graph) -> set[str]:
-        what = "layer with WeightNormalization, SpectralNormalization or a low-rank update"
-        return chosen(foldable(graph), self.layers, what)
+
+def _told(before: Graph, after: Graph, meant: Iterable[str]) -> tuple[Finding, ...]:
+    """What stays, what is no longer needed, and what is known of code that is not here."""
+    found = []
+    now = dict(after.walk())
+    for path in sorted(meant):
+        layer, made = before.find(path), now[path]
+        if made is layer or made.config == layer.config:
+            text = f"{path} is not folded: its arrays do not match any {foldable_kind(layer)} that Suture knows."
+            found.append(Finding("info", "adapt.lossy", path, text))
+            continue
+        dropped = unneeded(layer)
+        if dropped:
+            verb = "is" if len(dropped) == 1 else "are"
+            names = ", ".join(dropped)
+            use = _SERVES[foldable_kind(layer)]
+            text = f"{path}: the plain kernel does not need {names} ({use}), which {verb} dropped."
+            lines = "\n".join(f"{path}/{name}" for name in dropped)
+            found.append(Finding("info", "weight.unmatched", path, text, detail=lines))
+        found += assumed(path, layer)
+    return tuple(found)
 
 
 _SERVES = {

@@ -1,11 +1,12 @@
 """A pretrained model with one more axis: images to clips or volumes, signals to images."""
 
+from typing import ClassVar
+
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.phrases import sample_words, shape_words
 from core.rules.arranged import InflatedRows
@@ -23,6 +24,7 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
     strides and pools go along the new axis as along the others (`same`) or not (`one`).
     """
 
+    about: ClassVar[str] = "input"
     shape: tuple[int | None, ...]
     how: How = "centre"
     input: str | None = None
@@ -36,14 +38,22 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
             if size is not None and size < 1:
                 raise EditError(f"{size} is not a valid size; every size must be at least 1, or null for any.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with one more axis."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with one more axis: a stack of equal frames gives what one frame gave."""
         self.check()
-        return self._grown(graph).graph
+        layer, at = self._place(graph)
+        grown = grow(graph, layer.name, self.shape, at, Plan3(self.how, self.depth, self.stride, self.pool))
+        after = context.settled(grown.graph, lambda now: self._rows_placed(grown, now))
+        first = dict(grown.split)  # of two layers that were one the first has the frames
+        reaching = tuple(path for path in grown.padded if _adds_frames(after, first.get(path, path), grown.at))
+        outputs = [grown.at if tall else 0 for tall in grown.outputs]
+        name = "new(x repeated) == old(x)"
+        same = Stacked(name=name, exact=not reaching, input=layer.name, at=grown.at, outputs=outputs)
+        return Outcome(after, (same,), self._told(grown, reaching))
 
-    def settle(self, before: Graph, after: Graph) -> Graph:
+    def _rows_placed(self, grown: Grown, after: Graph) -> Graph:
         """Rows of a Dense behind a Flatten, now that it is known how many frames reach it."""
-        for dense in self._grown(before).dense:
+        for dense in grown.dense:
             layer = after.find(dense.path)
             weight = next((one for one in layer.weights if one.name == "kernel"), None)
             prefix = dense.path[: len(dense.path) - len(layer.name)]
@@ -68,18 +78,9 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
             after = after.with_layer(dense.path, replace(layer, weights=weights))
         return after
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """A stack of equal frames gives what one frame gave."""
-        grown = self._grown(before)
-        name, exact = find_input(before, self.input).name, not self._reaching(grown, after)
-        outputs = [grown.at if tall else 0 for tall in grown.outputs]
-        return (Stacked(name="new(x repeated) == old(x)", exact=exact, input=name, at=grown.at, outputs=outputs),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _told(self, grown: Grown, reaching: tuple[str, ...]) -> tuple[Finding, ...]:
         """Where averaged kernels reach over the ends of the new axis, and what became two layers."""
-        grown = self._grown(before)
         found = []
-        reaching = self._reaching(grown, after)
         if reaching:
             more = f" The same applies to {len(reaching) - 1} more." if len(reaching) > 1 else ""
             text = (
@@ -99,20 +100,6 @@ class Inflate(Edit, frozen=True, kw_only=True, tag="inflate"):
     def summary(self) -> str:
         """For the recipe list."""
         return f"Inflate to {shape_words(self.shape)} by {self.how}"
-
-    def _reaching(self, grown: Grown, after: Graph) -> tuple[str, ...]:
-        """Convolutions with averaged kernels whose padding adds frames; of two that were one the first has them."""
-        first = dict(grown.split)
-        return tuple(path for path in grown.padded if _adds_frames(after, first.get(path, path), grown.at))
-
-    def _grown(self, graph: Graph) -> Grown:
-        """The answer, remembered for the graph last asked about: contracts and findings ask again."""
-        known = _LAST.get("last")
-        if known is None or known[0] is not graph or known[1] != self:
-            layer, at = self._place(graph)
-            plan = Plan3(self.how, self.depth, self.stride, self.pool)
-            known = _LAST["last"] = (graph, self, grow(graph, layer.name, self.shape, at, plan))
-        return known[2]
 
     def _place(self, graph: Graph) -> tuple[Layer, int]:
         """The input, and where its new axis goes (batch counted)."""
@@ -153,6 +140,3 @@ def _adds_frames(graph: Graph, path: str, at: int) -> bool:
         if taps > 1 if size is None else (-(-size // step) - 1) * step + taps > size:
             return True
     return not layer.calls and bool(taps > 1)
-
-
-_LAST: dict[str, tuple[Graph, Inflate, Grown]] = {}

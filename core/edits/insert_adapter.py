@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
 from core.model.contract import Contract
@@ -47,8 +47,10 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         if self.multiple is not None and (self.multiple < 1 or self.fit != "pad"):
             raise EditError("multiple must be at least 1, and works only with fit pad.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The input at its new shape, the adapter behind it, the old consumers behind that."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The input at its new shape, the adapter behind it, the old consumers behind that, which answer as they did
+        to what the adapter hands them.
+        """
         self.check()
         before = graph
         layer = find_input(graph, self.input)
@@ -74,21 +76,15 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
             graph = _concatenating(graph, fresh[0].name, TensorRef(layer.name), wanted[1])
         if self.multiple is not None and self.crop_back:
             graph = self._cropped(before, graph, arriving[0], wanted[0], first)
-        return graph
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """The model behind the adapter answers as it did to what the adapter hands it."""
-        layer = find_input(before, self.input)
+        same: Contract = contracts.Adapted(
+            name=f"new(x) == old({self.fit}(x))", input=layer.name, layer=fresh[-1].name, shape=self.shape
+        )
         if self.multiple is not None:
-            return self._padded_contract(before, layer)
-        added = {one.name for one in after.layers} - {one.name for one in before.layers}
-        last = next(one.name for one in reversed(after.layers) if one.name in added)
-        name = f"new(x) == old({self.fit}(x))"
-        return (contracts.Adapted(name=name, input=layer.name, layer=last, shape=self.shape),)
+            same = self._padded_contract(before, layer)
+        return Outcome(graph, (same,), self._told(layer.name))
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _told(self, name: str) -> tuple[Finding, ...]:
         """What an adapter loses."""
-        name = find_input(before, self.input).name
         texts = {
             "resize": "resizing changes the aspect ratio of images if the two shapes differ in it",
             "crop": "cropping discards the borders of the input",
@@ -102,7 +98,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         multiple = f" to a multiple of {self.multiple}" if self.multiple else ""
         return f"Accept {shape_words(self.shape)} and {self.fit}{multiple} for the model"
 
-    def _padded_contract(self, before: Graph, layer: Layer) -> tuple[Contract, ...]:
+    def _padded_contract(self, before: Graph, layer: Layer) -> Contract:
         """The model at the padded size answers alike, seen through the crop."""
         first = channel_axis(before, layer.name) == 1
         arriving, _ = self._split(self.shape, first)
@@ -113,8 +109,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         outputs = list(before.output_refs())
         back = [place for place, ref in enumerate(outputs) if self.crop_back and self._goes_back(before, ref)]
         text = "new(x) == old(pad(x)), cropped back" if back else "new(x) == old(pad(x))"
-        padding = contracts.Padded(name=text, input=layer.name, shape=self.shape, old=old, gaps=around, crop=back)
-        return (padding,)
+        return contracts.Padded(name=text, input=layer.name, shape=self.shape, old=old, gaps=around, crop=back)
 
     def _split(self, shape: Shape, first: bool) -> tuple[Shape, int | None]:
         return (shape[1:], shape[0]) if first else (shape[:-1], shape[-1])

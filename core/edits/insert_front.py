@@ -4,11 +4,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
-from core.findings import Finding
-from core.model.contract import Contract
-from core.model.graph import Call, Graph, Layer, TensorRef
+from core.findings import Finding, Severity
+from core.model.graph import Call, Graph, Layer, Shape, TensorRef
 from core.model.splice import insert_after, layer_from
 from core.phrases import sample_words
 from core.surgery import contracts
@@ -32,7 +31,7 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
         if not self.layers:
             raise EditError('layers is empty; give a list such as [{"class_name": "Conv2D", "config": {...}}].')
 
-    def apply(self, graph: Graph) -> Graph:
+    def apply(self, graph: Graph, context: Context) -> Outcome:
         """The input at its new shape, the new layers behind it, the body behind them."""
         self.check()
         layer = find_input(graph, self.input)
@@ -46,40 +45,25 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
             fresh.append(one)
         batch = old[0] if old else None
         resized = replace(configured(layer, batch_shape=[batch, *self.shape]), calls=(Call(),))
-        return insert_after(graph.with_layer(layer.name, resized), layer.name, fresh)
+        after = context.shaped(insert_after(graph.with_layer(layer.name, resized), layer.name, fresh))
+        gives = after.spec(TensorRef(fresh[-1].name)).shape
+        if gives is None or old is None:
+            return Outcome(after)
+        return self._outcome(after, fresh[-1].name, gives, old, channel_axis(graph, layer.name))
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+    def _outcome(self, after: Graph, last: str, gives: Shape, takes: Shape, axis: int | None) -> Outcome:
         """The body answers as it did to what the front hands it, if that has the shape that it took."""
-        layer, last = find_input(before, self.input), self._last(before, after)
-        gives, takes = after.spec(TensorRef(last.name)).shape, batch_shape(layer)
-        if gives is None or takes is None or len(gives) != len(takes):
-            return ()
-        if any(want not in (None, have) for have, want in zip(gives[1:], takes[1:], strict=True)):
-            return ()
-        name = "new(x) == old(front(x))"
-        return (contracts.Adapted(name=name, input=layer.name, layer=last.name, shape=self.shape),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """Whether the front hands over what the body takes."""
-        layer = find_input(before, self.input)
-        last = self._last(before, after)
-        gives, takes = after.spec(TensorRef(last.name)).shape, batch_shape(layer)
-        if gives is None or takes is None:
-            return ()
-        axis = channel_axis(before, layer.name)
-        wrong = len(gives) != len(takes) or (axis is not None and takes[axis] not in (None, gives[axis]))
-        fits = wrong or all(want in (None, have) for have, want in zip(gives[1:], takes[1:], strict=True))
-        if fits and not wrong:
-            return ()
+        alike = len(gives) == len(takes)
+        if alike and all(want in (None, have) for have, want in zip(gives[1:], takes[1:], strict=True)):
+            name = find_input(after, self.input).name
+            same = contracts.Adapted(name="new(x) == old(front(x))", input=name, layer=last, shape=self.shape)
+            return Outcome(after, (same,))
+        wrong = not alike or (axis is not None and takes[axis] not in (None, gives[axis]))
+        severity: Severity = "error" if wrong else "warning"
         text = f"The front gives {sample_words(gives)}; the body was made for {sample_words(takes)}."
-        severity: Any = "error" if wrong else "warning"
-        return (Finding(severity, "shape.incompatible", last.name, text),)
+        return Outcome(after, (), (Finding(severity, "shape.incompatible", last, text),))
 
     def summary(self) -> str:
         """For the recipe list."""
         names = ", ".join(str(entry.get("class_name")) for entry in self.layers)
         return f"New front: {names}"
-
-    def _last(self, before: Graph, after: Graph) -> Layer:
-        added = {one.name for one in after.layers} - {one.name for one in before.layers}
-        return next(one for one in reversed(after.layers) if one.name in added)

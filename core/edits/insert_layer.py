@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from msgspec.structs import replace
-
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
 from core.layers import table
@@ -22,7 +20,7 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
     layer: str
     config: dict[str, Any]
 
-    def apply(self, graph: Graph) -> Graph:
+    def apply(self, graph: Graph, context: Context) -> Outcome:
         """The graph with the new layer at the level of the old one."""
         prefix, level = owner(graph, self.layer)
         if level.opaque:
@@ -31,50 +29,28 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         fresh = layer_from(self.config, [one.name for one in level.layers])
         if fresh.is_input:
             raise EditError("An InputLayer cannot be inserted after a layer; use change_input.")
-        return with_level(graph, prefix, insert_after(level, name, [neutral_norm(fresh) or fresh]))
+        neutral = neutral_norm(fresh)
+        after = with_level(graph, prefix, insert_after(level, name, [neutral or fresh]))
+        if neutral or table.idle(fresh.class_name, fresh.config):
+            return Outcome(after, (contracts.unchanged(),))
+        if graph.find(self.layer).is_input:
+            after = context.shaped(after)
+            same = self._at_input(graph, after, fresh)
+        else:
+            same = self._behind(graph)
+        return Outcome(after, same, _scaling(prefix + fresh.name, fresh))
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Nothing changes with a layer that acts in training alone, or a new normalization that gives what it gets.
-        Else the layer that the new one stands behind gives the same.
-
-        Behind an input the model answers as it did to what the new layer makes of it, if that has the input's shape.
-        """
-        if table.idle(str(self.config.get("class_name")), self.config.get("config") or {}):
-            return (contracts.unchanged(),)
-        fresh = self._fresh(before, after)
-        if fresh is not None and neutral_norm(replace(fresh, rules=())) is not None:
-            return (contracts.unchanged(),)
-        layer = before.find(self.layer)
-        if layer.is_input:
-            return self._at_input(before, after, layer)
+    def _behind(self, before: Graph) -> tuple[Contract, ...]:
+        """The layer that the new one stands behind gives the same."""
         first = [place for place in contracts.places(before, self.layer) if not any(place[1])]
         name = f"{self.layer} of new(x) == {self.layer} of old(x)"
         return (contracts.features(name, [(place, place) for place in first]),) if first else ()
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """A normalization that starts at other values than those that change nothing."""
-        fresh = self._fresh(before, after)
-        if fresh is None or fresh.class_name != "BatchNormalization" or neutral_norm(replace(fresh, rules=())):
-            return ()
-        text = (
-            f"{self._path(fresh)} starts with values that scale or shift its input, so outputs change; with Keras's "
-            "default initializers they would not."
-        )
-        return (Finding("warning", "adapt.lossy", self._path(fresh), text),)
-
-    def _path(self, fresh: Layer) -> str:
-        head = self.layer.rpartition("/")[0]
-        return f"{head}/{fresh.name}" if head else fresh.name
-
-    def _fresh(self, before: Graph, after: Graph) -> Layer | None:
-        """The new layer."""
-        known = {path for path, _ in before.walk()}
-        return next((layer for path, layer in after.walk() if path not in known), None)
-
-    def _at_input(self, before: Graph, after: Graph, layer: Layer) -> tuple[Contract, ...]:
-        fresh = self._fresh(before, after)
+    def _at_input(self, before: Graph, after: Graph, fresh: Layer) -> tuple[Contract, ...]:
+        """The model answers as it did to what the new layer makes of its input, if that has the input's shape."""
+        layer = before.find(self.layer)
         shape = contracts.batch_shape(layer)
-        if fresh is None or shape is None or after.spec(TensorRef(fresh.name)).shape != shape:
+        if shape is None or after.spec(TensorRef(fresh.name)).shape != shape:
             return ()  # an input of a nested model, or one of another shape
         name = f"new(x) == old({fresh.name}(x))"
         return (contracts.Adapted(name=name, input=layer.name, layer=fresh.name, shape=shape[1:]),)
@@ -82,3 +58,14 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
     def summary(self) -> str:
         """For the recipe list."""
         return f"Insert {self.config.get('class_name')} after {self.layer}"
+
+
+def _scaling(path: str, fresh: Layer) -> tuple[Finding, ...]:
+    """A normalization that starts at other values than those that change nothing."""
+    if fresh.class_name != "BatchNormalization":
+        return ()
+    text = (
+        f"{path} starts with values that scale or shift its input, so outputs change; with Keras's default "
+        "initializers they would not."
+    )
+    return (Finding("warning", "adapt.lossy", path, text),)

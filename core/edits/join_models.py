@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding, Fix, NameCode, TrustCode
-from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer, Shape, StoreKey, TensorRef, TensorSpec, Weight, leaves, map_leaves
 from core.model.levels import free_name
 from core.model.names import snake_case
@@ -34,6 +33,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
     `nested` keeps the other model as one layer.
     """
 
+    about: ClassVar[str] = "file"
     file: str
     how: Literal["series", "parallel"] = "series"
     weights: str | None = None
@@ -67,12 +67,18 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
         if self.prefix is not None and not self.prefix.strip("/ "):
             raise EditError("prefix is empty; leave it out to use the other model's name.")
 
-    def apply(self, graph: Graph, sources: Mapping[str, Source] | None = None) -> Graph:
-        """Both models as one. `sources` are the recipe's further files by key, in the order that numbers them."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """Both models as one: each run by itself, they give what it gives."""
         self.check()
-        other = self._other(sources)
-        number = list(sources or ()).index(self.key) + 1
+        source = self._source(context.files)
+        other, number = source.graph, list(context.files).index(self.key) + 1
         wires = wiring(self, graph, other)
+        told = self._told(graph, source, wires)
+        name = "new(x) == second(first(x))"
+        if self.how == "parallel":
+            both = "first(x), second(x)"
+            name = f"new(x) == {both}" if self.merge is None else f"new(x) == {self.merge}({both})"
+        same = Joined(name=name, file=self.key, wires=wires, series=self.how == "series", merge=self.merge)
         first = as_functional(graph)
         second = as_functional(numbered(other, number))
         if self.how == "series":
@@ -95,25 +101,12 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
         else:
             table = dict(zip(other.output_refs(), outputs, strict=True))
             layers, ends = (*first.layers, *joined), map_leaves(lambda ref: table[ref], other.outputs)
-        return replace(first, layers=layers, inputs=_beside(graph.inputs, own), outputs=ends)
+        after = replace(first, layers=layers, inputs=_beside(graph.inputs, own), outputs=ends)
+        return Outcome(after, (same,), told)
 
-    def file_contracts(self, before: Graph, sources: Mapping[str, Source]) -> tuple[Contract, ...]:
-        """Both models, each run by itself, give what the new one gives."""
-        wires = wiring(self, before, sources[self.key].graph)
-        name = "new(x) == second(first(x))"
-        if self.how == "parallel":
-            name = (
-                "new(x) == first(x), second(x)"
-                if self.merge is None
-                else f"new(x) == {self.merge}(first(x), second(x))"
-            )
-        return (Joined(name=name, file=self.key, wires=wires, series=self.how == "series", merge=self.merge),)
-
-    def file_findings(self, before: Graph, sources: Mapping[str, Source]) -> tuple[Finding, ...]:
+    def _told(self, before: Graph, source: Source, wires: Wiring) -> tuple[Finding, ...]:
         """Shapes that do not fit, names that changed, and what was said of the other file."""
-        source, other = sources[self.key], sources[self.key].graph
-        wires = wiring(self, before, other)
-        name = Path(self.file).name
+        other, name = source.graph, Path(self.file).name
         found = [*self._unfit(before, other, wires), *self._unmerged(before, other, wires)]
         if source.kind == "architecture":
             text = (
@@ -145,8 +138,8 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
         merged = f", outputs by {self.merge}" if self.merge else ""
         return f"{name} side by side{' on the same input' if self.shared else ''}{merged}"
 
-    def _other(self, sources: Mapping[str, Source] | None) -> Graph:
-        if not sources or self.key not in sources:
+    def _source(self, sources: Mapping[str, Source]) -> Source:
+        if self.key not in sources:
             raise EditError(f"The file {self.file!r} has not been opened.")
         source = sources[self.key]
         if source.kind == "weights":
@@ -158,7 +151,7 @@ class JoinModels(Edit, frozen=True, kw_only=True, tag="join_models"):
                 f"{self.file!r} keeps vocabularies in separate files; write it as .h5 with an empty recipe, which puts "
                 "them into the model, and join that file."
             )
-        return source.graph
+        return source
 
     def _unfit(self, before: Graph, other: Graph, wires: Wiring) -> list[Finding]:
         """Tensors that do not have the shape, or the kind of numbers, that the other model's input declares."""

@@ -1,12 +1,12 @@
 """Another vocabulary for a lookup: what was learnt of each word stays with the word."""
 
 from collections import Counter
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer, origins
 from core.rules import KeepRows, MapChannels
 from core.surgery import contracts
@@ -23,7 +23,6 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
     Rows of words that are new start `fresh`: at random (`uniform`), at the `mean` of the known rows, or at `zeros`.
     """
 
-    wants_source: ClassVar[bool] = True
     vocabulary: tuple[str | int, ...]
     layer: str | None = None
     fresh: Literal["uniform", "mean", "zeros"] = "uniform"
@@ -37,12 +36,12 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         if times > 1:
             raise EditError(f"vocabulary lists {word!r} {times} times; each word has one row.")
 
-    def apply(self, graph: Graph, source: Graph | None = None) -> Graph:
+    def apply(self, graph: Graph, context: Context) -> Outcome:
         """The lookup with its new words, and everything that counts them."""
         self.check()
         path = self._path(graph)
         layer = graph.find(path)
-        old = self._old(graph, path, layer, source)
+        before, old = graph, self._old(graph, path, layer, context.source)
         new = self._words(layer)
         rows = kept_rows(layer, old, new)
         if not set(old) & set(new):
@@ -65,24 +64,22 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         for user in found:
             if user.kind != "unknown":
                 graph = graph.with_layer(user.path, self._adapted(graph.find(user.path), user, rows, counts))
-        return graph
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Texts of words that stay give the same answer, unless something unknown takes the numbers of the words.
-
-        A model whose vocabulary was changed before its rows gives no answer to compare with.
-        """
-        path = self._path(after)
+        after = context.shaped(graph)
+        takers = users(after, path)
         if vocabulary(before.find(path)) == vocabulary(after.find(path)):
-            return ()
-        exact = all(user.kind != "unknown" for user in users(after, path))
-        return (contracts.KeptWords(name="new(words that stay) == old(words that stay)", exact=exact, lookup=path),)
+            # its vocabulary was changed before its rows: it gives no answer to compare with
+            return Outcome(after, (), self._told(path, takers, after))
+        same = contracts.KeptWords(
+            name="new(words that stay) == old(words that stay)",
+            exact=all(user.kind != "unknown" for user in takers),
+            lookup=path,
+        )
+        return Outcome(after, (same,), self._told(path, takers, after))
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _told(self, path: str, takers: Iterable[User], after: Graph) -> tuple[Finding, ...]:
         """Words that are new or gone, and layers that do something unknown with the numbers of words."""
-        path = self._path(after)
         found = []
-        for user in users(after, path):
+        for user in takers:
             layer = after.find(user.path)
             if user.kind == "unknown":
                 text = (
@@ -122,10 +119,10 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
         assert found is not None
         return found
 
-    def _old(self, graph: Graph, path: str, layer: Layer, source: Graph | None) -> tuple[Any, ...]:
+    def _old(self, graph: Graph, path: str, layer: Layer, source: Graph) -> tuple[Any, ...]:
         """The words that the source's rows stand for."""
         origin = origins(graph).get(path)
-        before = source.find(origin) if source is not None and origin is not None else layer
+        before = source.find(origin) if origin is not None else layer
         words = vocabulary(before)
         if not words:
             raise EditError(

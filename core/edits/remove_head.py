@@ -1,13 +1,12 @@
 """Take the head off: what stays is a feature extractor, as `include_top=False` would have made it."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding, Fix
-from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer, TensorRef
 from core.model.levels import free_name
 from core.model.splice import insert_after, new_layer, pruned
@@ -22,36 +21,28 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
     that gives values for each place of a map (a U-Net), the last convolution and what follows it is the head.
     """
 
+    about: ClassVar[str] = "output"
     pooling: Literal["avg", "max", "none"] = "avg"
     output: str | int | None = None
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph up to its features, pooled as asked."""
-        head = find_head(graph, self.output)
-        return pruned(self._cut(graph, head, which_output(graph, self.output)))
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """The features are those the old model computed inside."""
-        head, number = find_head(before, self.output), which_output(before, self.output)
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph up to its features, pooled as asked: those that the old model computed inside."""
+        head, number = find_head(graph, self.output), which_output(graph, self.output)
+        after = pruned(self._cut(graph, head, number))
         path, ref = head.prefix + head.features.layer, head.features
         place = [path, [0] * head.prefix.count("/") + [ref.call], ref.output]
-        level = before.find(head.prefix[:-1]).inner if head.prefix else before
+        level = graph.find(head.prefix[:-1]).inner if head.prefix else graph
         shape = level.spec(ref).shape if level is not None else None
         if self.pooling == "none" or (shape is not None and len(shape) < 3):
-            return (contracts.features(f"new(x) == {path} of old(x)", [(number, place)]),)
-        words = {"avg": "average", "max": "maximum"}[self.pooling]
-        name = f"new(x) == {words} over the map {path} of old(x)"
-        return (contracts.features(name, [(number, place)], pool=self.pooling, first=channels_first(before)),)
+            same = contracts.features(f"new(x) == {path} of old(x)", [(number, place)])
+        else:
+            words = {"avg": "average", "max": "maximum"}[self.pooling]
+            name = f"new(x) == {words} over the map {path} of old(x)"
+            same = contracts.features(name, [(number, place)], self.pooling, channels_first(graph))
+        return Outcome(after, (same,), self._told(head))
 
-    def summary(self) -> str:
-        """For the recipe list."""
-        words = {"avg": "average pooling", "max": "max pooling", "none": "no pooling"}
-        where = "" if self.output is None else f" of output {self.output}"
-        return f"Remove the head{where}, {words[self.pooling]}"
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _told(self, head: Head) -> tuple[Finding, ...]:
         """What pooling does to a model that gave a map."""
-        head = find_head(before, self.output)
         if head.dense is None or self.pooling == "none":
             return ()
         text = (
@@ -61,6 +52,12 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
         )
         fix = Fix("Keep the map", (replace(self, pooling="none"),))
         return (Finding("info", "shape.incompatible", head.prefix + head.dense, text, (fix,)),)
+
+    def summary(self) -> str:
+        """For the recipe list."""
+        words = {"avg": "average pooling", "max": "max pooling", "none": "no pooling"}
+        where = "" if self.output is None else f" of output {self.output}"
+        return f"Remove the head{where}, {words[self.pooling]}"
 
     def _cut(self, graph: Graph, head: Head, place: int) -> Graph:
         if head.prefix:

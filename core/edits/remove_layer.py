@@ -2,13 +2,12 @@
 
 from glob import escape
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.drop_training_only import called_to_train
 from core.edits.fold_batch_norm import FoldBatchNorm
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.layers import table
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.model.levels import owner, with_level
 from core.model.splice import pruned, remove
@@ -26,8 +25,12 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
 
     layer: str
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph without the layer."""
+    def gives_way_to(self, later: Edit) -> bool:
+        """Folding a normalization takes the place of taking it out."""
+        return isinstance(later, FoldBatchNorm) and later.layers == (escape(self.layer),)
+
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph without the layer. What it was given stays, and all else where it only acts in training."""
         prefix, level = owner(graph, self.layer)
         name = self.layer[len(prefix) :]
         layer = level.layer(name)
@@ -35,21 +38,16 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
             raise EditError(f"{self.layer} is an input of its model and cannot be removed.")
         if not layer.calls or level.opaque:
             raise EditError(f"The connections of {self.layer} are unknown, so it cannot be removed.")
-        return with_level(graph, prefix, pruned(remove(level, name)))
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Nothing changes without a layer that only acts in training; else what came before the layer stays."""
-        layer = before.find(self.layer)
+        after = with_level(graph, prefix, pruned(remove(level, name)))
         if table.idle(layer.class_name, layer.config) and not called_to_train(layer):
-            return (contracts.unchanged(),)
+            return Outcome(after, (contracts.unchanged(),))
+        same = contracts.fed(graph, self.layer)
         if _trained_norm(layer):
-            return (*contracts.fed(before, self.layer), contracts.nearly())
-        return contracts.fed(before, self.layer)
+            return Outcome(after, (*same, contracts.nearly()), (self._passed_over(graph),))
+        return Outcome(after, same)
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _passed_over(self, before: Graph) -> Finding:
         """A normalization that is taken out as if it did nothing, where folding it would change nothing."""
-        if not _trained_norm(before.find(self.layer)):
-            return ()
         text = (
             f"{self.layer} is removed as if it passed its input through unchanged, so outputs change; Verify measures "
             "by how much. Folding it into the neighbouring layers instead would keep the outputs unchanged."
@@ -57,7 +55,7 @@ class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):
         fixes: tuple[Fix, ...] = (Fix("Fold it instead", (FoldBatchNorm(layers=(escape(self.layer),)),)),)
         if self.layer not in folded(before, {self.layer}, {}).gone:
             text, fixes = text[: text.index(" Folding")], ()
-        return (Finding("warning", "adapt.lossy", self.layer, text, fixes),)
+        return Finding("warning", "adapt.lossy", self.layer, text, fixes)
 
     def summary(self) -> str:
         """For the recipe list."""

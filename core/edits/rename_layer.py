@@ -2,9 +2,8 @@
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer, TensorRef, map_leaves
 from core.model.levels import owner, with_level
 from core.surgery import contracts
@@ -21,15 +20,15 @@ class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
         if not self.name.strip() or "/" in self.name:
             raise EditError(f"{self.name!r} is not a valid layer name; a name cannot be empty or contain a slash.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with the layer and everything that refers to it renamed."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the layer and everything that refers to it renamed, which is nothing to what it computes."""
         self.check()
         prefix, level = owner(graph, self.layer)
         if level.opaque:
             raise EditError(f"{self.layer} gets its name from the code of {level.class_name}; rename it there.")
         old = self.layer[len(prefix) :]
         if old == self.name:
-            return graph
+            return Outcome(graph, (contracts.unchanged(),))
         if any(layer.name == self.name for layer in level.layers):
             raise EditError(f"A layer named {prefix}{self.name} already exists.")
 
@@ -56,11 +55,7 @@ class RenameLayer(Edit, frozen=True, kw_only=True, tag="rename_layer"):
             inputs=map_leaves(swap, level.inputs),
             outputs=map_leaves(swap, level.outputs),
         )
-        return with_level(graph, prefix, renamed)
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """A name says nothing to what a model computes."""
-        return (contracts.unchanged(),)
+        return Outcome(with_level(graph, prefix, renamed), (contracts.unchanged(),))
 
     def summary(self) -> str:
         """For the recipe list."""

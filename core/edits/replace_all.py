@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.drop_training_only import called_to_train
 from core.edits.replace_layer import ReplaceLayer
 from core.edits.set_trainable import made_by_code
@@ -14,12 +14,13 @@ from core.findings import Finding
 from core.layers import table
 from core.layers.alike import ACTIVATION_FIELDS, activation_name, as_activation, trains_alone
 from core.layers.instances import as_groups, instance_kind
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
 from core.surgery.choosing import ALL, chosen, named
 
 Config = dict[str, Any]
+Change = tuple[str, Layer, Layer]
+"""A layer's path, what it was, what it is now."""
 _DROPOUT = {name: table.row(name).fields.split() for name in table.classes(kind="dropout")}
 _DROPOUT["FixedDropout"] = _DROPOUT["Dropout"]
 """Arguments that these classes share."""
@@ -59,8 +60,11 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
         if self.match == self.with_:
             raise EditError("match and with are the same, so nothing would change.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with every match replaced. Raises `EditError` when nothing matches."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with every match replaced. Raises `EditError` when nothing matches.
+
+        The model answers as before where the replacement computes the same; else how far answers move is measured.
+        """
         self.check()
         coded = made_by_code(graph)
         paths = {path for path, layer in graph.walk() if path not in coded and self._matches(layer)}
@@ -68,31 +72,34 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
             raise EditError(f"No layer matches {_text(self.match)}.")
         wanted = chosen(paths, self.layers, f"layer that matches {_text(self.match)}")
 
+        arrays: list[Finding] = []
+
         def change(path: str, layer: Layer) -> Layer:
-            made = self._replaced(layer) if path in wanted else layer
-            return layer if (made.class_name, made.config) == (layer.class_name, layer.config) else made
+            if path not in wanted:
+                return layer
+            made, told = self._replaced(layer)
+            if (made.class_name, made.config) == (layer.class_name, layer.config):
+                return layer
+            # a fix would name the layer by itself, and find it replaced
+            arrays.extend(replace(one, layer=path, actions=()) for one in told if one.code == "weight.unmatched")
+            return made
 
         after = graph.replace_layers(change)
         if after is graph:
             raise EditError(f"Every layer that matches {_text(self.match)} already has these settings.")
-        return after
+        changed = _changed(graph, after)
+        lossy = [(path, why) for path, old, new in changed if (why := self._lossy(old, new))]
+        same = contracts.nearly() if lossy else contracts.unchanged()
+        return Outcome(after, (same,), (*self._told(graph, changed, lossy), *arrays))
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """The same answers where the replacement computes the same; else how far they move."""
-        if any(self._lossy(old, new) for _, old, new in _changed(before, after)):
-            return (contracts.nearly(),)
-        return (contracts.unchanged(),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """How many changed, which compute something else, and what single replacements have to tell."""
-        changed = _changed(before, after)
+    def _told(self, before: Graph, changed: list[Change], lossy: list[tuple[str, str]]) -> tuple[Finding, ...]:
+        """How many changed, and which compute something else."""
         if not changed:
             return ()
         first = changed[0][0]
         count = f"{len(changed)} layers" if len(changed) > 1 else first
         text = f"{count}: {_text(self.match)} became {_text(self.with_)}."
         found = [Finding("info", "layers.changed", first, text, detail="\n".join(path for path, _, _ in changed))]
-        lossy = [(path, why) for path, old, new in changed if (why := self._lossy(old, new))]
         if lossy:
             path, why = lossy[0]
             which = path if len(lossy) == 1 else f"{len(lossy)} layers (first: {path})"
@@ -100,8 +107,6 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
             how = "Compare some outputs with those of the old model" if unseen else "Verify measures by how much"
             text = f"{which}: {why}, so outputs change. {how}."
             found.append(Finding("warning", "adapt.lossy", path, text, detail="\n".join(one for one, _ in lossy)))
-        for path, old, new in changed:
-            found += self._told(path, old, new)
         return tuple(found)
 
     def summary(self) -> str:
@@ -166,28 +171,32 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
         both = next((set(one[new]) & set(one[short]) for one in (_DROPOUT, _NORM) if {new, short} <= one.keys()), set())
         return {**{key: config[key] for key in sorted(both) if key in config}, **given}
 
-    def _replaced(self, layer: Layer) -> Layer:
-        """The layer with the match in it replaced, by the edit for single layers: both obey the same rules."""
+    def _replaced(self, layer: Layer) -> tuple[Layer, tuple[Finding, ...]]:
+        """The layer with the match in it replaced, by the edit for single layers: both obey the same rules.
+
+        With it comes what that edit has to tell.
+        """
         if set(self.with_) == {"activation"} and (had := as_activation(layer)) is not None:
             if had == activation_name(self.with_["activation"]):
-                return layer
-            return _activation(layer, self.with_["activation"])
+                return layer, ()
+            return _activation(layer, self.with_["activation"]), ()
         config: Config = dict(self._inside(layer.config))
         if not self._fits(layer.class_name, layer.config):
             return _single(layer, config)
         fields = self._fields(layer.class_name, layer.config)
         new = self.with_.get("class_name", layer.class_name)
         if new == layer.class_name:
-            return layer if all(layer.config.get(key) == fields[key] for key in fields) else _single(layer, fields)
+            same = all(layer.config.get(key) == fields[key] for key in fields)
+            return (layer, ()) if same else _single(layer, fields)
         module = {"module": self.with_["module"]} if "module" in self.with_ else {}
-        made = _single(layer, {"class_name": new, "config": fields, **module})
+        made, told = _single(layer, {"class_name": new, "config": fields, **module})
         if "trainable" not in (table.fields(new) or {"trainable"}):  # Keras's takes no such argument
             made = replace(made, config={key: value for key, value in made.config.items() if key != "trainable"})
         if instance_kind(layer.class_name, layer.config):
             names = {"offset": "beta", "scale": "gamma"}
             weights = tuple(replace(one, name=names.get(one.name, one.name)) for one in made.weights)
             made = replace(made, weights=weights)
-        return made
+        return made, told
 
     def _lossy(self, old: Layer, new: Layer) -> str:
         """Why a replacement computes something else; nothing where it does not."""
@@ -198,14 +207,6 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
             return "" if was == activation_name(new.config.get("activation")) else "a different activation"
         pairs = [(old.class_name, old.config, new.class_name, new.config), *_pairs(old.config, new.config)]
         return next((why for pair in pairs if (why := _differs(*pair))), "")
-
-    def _told(self, path: str, old: Layer, new: Layer) -> list[Finding]:
-        """What the edit for single layers says of the replacement."""
-        if old.is_operation or old.inner is not None:
-            return []
-        single = ReplaceLayer(layer=old.name, config={"class_name": new.class_name, "config": dict(new.config)})
-        told = single.findings(_alone(old), _alone(new))
-        return [replace(one, layer=path) for one in told if one.code == "weight.unmatched"]
 
 
 def _passes(class_name: str, config: Config) -> bool:
@@ -262,12 +263,11 @@ def _same(key: str, had: Any, wanted: Any) -> bool:
     return bool(had == wanted) and isinstance(had, bool) == isinstance(wanted, bool)
 
 
-def _alone(layer: Layer) -> Graph:
-    return Graph("", layers=(layer,))
-
-
-def _single(layer: Layer, config: Config) -> Layer:
-    return ReplaceLayer(layer=layer.name, config=config).apply(_alone(layer)).layers[0]
+def _single(layer: Layer, config: Config) -> tuple[Layer, tuple[Finding, ...]]:
+    """What the edit for single layers makes of a layer alone, and what it has to tell."""
+    edit = ReplaceLayer(layer=layer.name, config=config)
+    made = edit.made_of(layer, Graph("", layers=(layer,)), {})
+    return made.layer, edit.told(layer, made.layer, made)
 
 
 def _activation(layer: Layer, activation: Any) -> Layer:
@@ -286,7 +286,7 @@ def _activation(layer: Layer, activation: Any) -> Layer:
     )
 
 
-def _changed(before: Graph, after: Graph) -> list[tuple[str, Layer, Layer]]:
+def _changed(before: Graph, after: Graph) -> list[Change]:
     """Layers that are not what they were, with what they were."""
     now = dict(after.walk())
     return [

@@ -1,10 +1,10 @@
 """Replace the first convolution: filters, kernel, strides, padding, activation, bias, BatchNormalization after it."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.insert_layer import InsertLayer
 from core.edits.set_dtype import quantized
 from core.errors import EditError, RuleError
@@ -54,6 +54,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
     projection.
     """
 
+    about: ClassVar[str] = "layer"
     layer: str | None = None
     filters: int | None = None
     kernel_size: Size | None = None
@@ -78,9 +79,13 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if self.seed < 0:
             raise EditError(f"seed must be 0 or more, not {self.seed}.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with the new convolution in the old one's place (and name), and what comes with it."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the new convolution in the old one's place (and name), and what comes with it.
+
+        Other strides let other sizes arrive later: padding by size parity follows.
+        """
         self.check()
+        before = graph
         path = self.target(graph)
         old = graph.find(path)
         if quantized(leaf(old).config):
@@ -96,36 +101,26 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             graph = widen(graph, path, int(leaf(old).config["filters"]), wide)
         elif wide is not None:
             graph = graph.with_layer(path, self._filter_rules(graph.find(path)))
-        return self._followers(graph, path, old)
+        changed = self._followers(graph, path, old)
+        after = context.settled(changed, lambda now: rebaked(before, now))
+        losses = self._losses(old, fit)
+        exact = not losses and (fit is None or fit.exact)
+        baked = baked_findings(before, after) if self.strides is not None else ()
+        told: tuple[Finding, ...] = ()
+        if losses:
+            message = f"{path} changes what it computes ({', '.join(losses)}). Verify shows the drift."
+            told = (Finding("info", "adapt.lossy", path, message),)
+        elif not exact and fit is not None:
+            told = (resized_map(before, path, old, fit, InsertLayer),)
+        return Outcome(after, self._contracts(before, after, old, exact), (*told, *baked))
 
-    def settle(self, before: Graph, after: Graph) -> Graph:
-        """Other strides let other sizes arrive later: padding by size parity follows."""
-        return rebaked(before, after)
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
+    def _contracts(self, before: Graph, after: Graph, old: Layer, exact: bool) -> tuple[Contract, ...]:
         """The same input gives the same output where nothing but room was added."""
-        path = self.target(before)
-        old = before.find(path)
         if self._strides_change(old) or self._padding_changes(old) or self._moved_activation(old) is not None:
             return ()
-        exact = self._exact(before, path, old)
         if not exact and output_shapes(before) != output_shapes(after):
             return ()
         return (contracts.SameInput(name="new(x) == old(x)", exact=exact),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """What is only nearly kept, and what follows the sizes that other strides let through."""
-        path = self.target(before)
-        old = before.find(path)
-        baked = baked_findings(before, after) if self.strides is not None else ()
-        if self._exact(before, path, old):
-            return baked
-        fit = self._fit(before, path, old)
-        losses = self._losses(before, path, old)
-        if not losses and fit is not None:
-            return (resized_map(before, path, old, fit, InsertLayer), *baked)
-        message = f"{path} changes what it computes ({', '.join(losses)}). Verify shows the drift."
-        return (Finding("info", "adapt.lossy", path, message), *baked)
 
     def summary(self) -> str:
         """For the recipe list."""
@@ -316,7 +311,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             fresh.append(_projection(free_name(taken, f"{old.name}_project"), inside, times, dtype))
         return with_level(graph, prefix, insert_after(level, old.name, fresh))
 
-    def _losses(self, graph: Graph, path: str, old: Layer) -> list[str]:
+    def _losses(self, old: Layer, fit: KernelFit | None) -> list[str]:
         losses = []
         inside = leaf(old)
         if self._moved_activation(old) is not None:
@@ -329,7 +324,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
             losses.append("later layers receive different filters")
         if width is not None and inside.config.get("activation") in _ACROSS:
             losses.append(f"{inside.config['activation']} is computed over a different number of filters")
-        losses += self._kernel_losses(graph, path, old)
+        losses += self._kernel_losses(old, fit)
         if self.use_bias is False and inside.config.get("use_bias", True):
             losses.append("the bias is dropped")
         if self._starts_over(old):
@@ -364,9 +359,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 return True
         return False
 
-    def _kernel_losses(self, graph: Graph, path: str, old: Layer) -> list[str]:
+    def _kernel_losses(self, old: Layer, fit: KernelFit | None) -> list[str]:
         """Why a kernel of another size computes something else; nothing where only the map's size is in the way."""
-        fit = self._fit(graph, path, old)
         if self.kernel_rule == "initialize" and self.kernel_size is not None:
             return ["the kernel is newly initialized"]
         if fit is None:
@@ -376,12 +370,6 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if self.kernel_rule in ("resize", "pi_resize") or (self.kernel_rule == "auto" and self._patches(old)):
             return ["the kernel is resized, not padded with zeros"]
         return [] if fit.exact or fit.resizes else [fit.reason]
-
-    def _exact(self, graph: Graph, path: str, old: Layer) -> bool:
-        if self._losses(graph, path, old):
-            return False
-        fit = self._fit(graph, path, old)
-        return fit is None or fit.exact
 
     def _strides_change(self, old: Layer) -> bool:
         inside = leaf(old)

@@ -2,15 +2,15 @@
 
 from typing import Any, ClassVar, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.fold_weights import assumed
 from core.errors import EditError
 from core.findings import Finding, Fix, Severity
 from core.layers import table
 from core.layers.call_arguments import translated
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.model.levels import owner
 from core.model.splice import completed
@@ -19,9 +19,17 @@ from core.surgery.carrying import Carried, carry, coded, named, words
 from core.surgery.held import Fates
 from core.surgery.neutral import neutral_norm
 
-_REMEMBERED: list[tuple["ReplaceLayer", Graph, Carried | None, tuple[str, ...]]] = []
-_MOST = 16
 _STATES = {name: table.row(name).states for name in table.classes(kind="units")}
+
+
+class Replaced(Struct, frozen=True):
+    """A layer in the place of another: what it took over (`None`: all, it is of the same class), and what `gone` names
+    of the arguments that the other was called with.
+    """
+
+    layer: Layer
+    carried: Carried | None = None
+    gone: tuple[str, ...] = ()
 
 
 class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
@@ -32,7 +40,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
     also where the layer then computes something else, `name` by their names, `none` starts anew.
     """
 
-    wants_fates: ClassVar[bool] = True
+    about: ClassVar[str] = "layer"
     layer: str
     config: dict[str, Any]
     carry: Literal["auto", "meaning", "name", "none"] = "auto"
@@ -42,8 +50,10 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         if not self.config:
             raise EditError('config is empty; give arguments such as {"activation": "relu"}.')
 
-    def apply(self, graph: Graph, fates: Fates | None = None) -> Graph:
-        """The graph with the layer changed."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the layer changed. What it is given stays; where the new one computes the same, the whole
+        model answers as before.
+        """
         self.check()
         try:
             layer = graph.find(self.layer)
@@ -51,6 +61,14 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             raise EditError(f"There is no layer {self.layer!r}.") from None
         if graph.opaque:
             raise EditError(f"The connections of {self.layer} are unknown, so it cannot be replaced.")
+        made = self.made_of(layer, owner(graph, self.layer)[1], context.fates)
+        after = context.shaped(graph.with_layer(self.layer, made.layer))
+        alike = made.carried is not None and made.carried.exact and not made.gone
+        same = (contracts.unchanged(),) if alike else contracts.fed(graph, self.layer)
+        return Outcome(after, same, self.told(layer, after.find(self.layer), made))
+
+    def made_of(self, layer: Layer, level: Graph, fates: Fates) -> Replaced:
+        """What becomes of a layer (`level` holds it). Raises `EditError`."""
         if layer.is_input:
             raise EditError(
                 f"{self.layer} is an InputLayer; use change_input for its size and channels, or set_batch for its "
@@ -59,10 +77,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         if layer.is_operation or layer.inner is not None:
             raise EditError(f"{self.layer} is a {layer.class_name}; only single layers can be replaced.")
         fresh = self._changed(layer)
-        _, level = owner(graph, self.layer)
         if self._keeps(layer, fresh):
-            _remember(self, graph, None, ())
-            return graph.with_layer(self.layer, fresh)
+            return Replaced(fresh)
         pairs = [
             translated(call, (layer.class_name, layer.config), (fresh.class_name, fresh.config)) for call in fresh.calls
         ]
@@ -74,10 +90,8 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         elif fresh.inner is not None:  # a model brings its own weights
             found = Carried(fresh, lost=tuple(one.name for one in layer.weights if one.source and not one.state))
         else:
-            found = carry(self.layer, layer, fresh, self.carry, level, fates or {})
-        gone = tuple(dict.fromkeys(name for _, names in pairs for name in names))
-        _remember(self, graph, found, gone)
-        return graph.with_layer(self.layer, found.layer)
+            found = carry(self.layer, layer, fresh, self.carry, level, fates)
+        return Replaced(found.layer, found, tuple(dict.fromkeys(name for _, names in pairs for name in names)))
 
     def _changed(self, layer: Layer) -> Layer:
         """The layer with its class and arguments changed, its weights as they were."""
@@ -130,30 +144,21 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             return False
         return old.class_name != "EinsumDense" or old.config.get("equation") == new.config.get("equation")
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """What the layer is given stays; where the new one computes the same, the whole model answers as before."""
-        found, gone = self._outcome(before)
-        if found is not None and found.exact and not gone:
-            return (contracts.unchanged(),)
-        return contracts.fed(before, self.layer)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def told(self, old: Layer, new: Layer, made: Replaced) -> tuple[Finding, ...]:
         """What became of the arrays, what no longer reaches the layer; settings without code are only written down."""
-        layer = after.find(self.layer)
         told = []
-        if layer.opaque and layer.weights:
+        if new.opaque and new.weights:
             text = (
-                f"The settings of {self.layer} change, but the code of {layer.class_name} is not available, so its "
+                f"The settings of {self.layer} change, but the code of {new.class_name} is not available, so its "
                 "weights are kept without checking that they fit; name the file with its code to check them."
             )
             told.append(Finding("warning", "graph.opaque", self.layer, text))
-        found, gone = self._outcome(before)
-        if gone:
-            text = f"{self.layer} was called with {_listed(gone)}, which {named(layer)} cannot use; outputs change."
+        if made.gone:
+            text = f"{self.layer} was called with {_listed(made.gone)}, which {named(new)} cannot use; outputs change."
             told.append(Finding("warning", "adapt.lossy", self.layer, text))
-        if found is not None:
-            old = before.find(self.layer)
-            told += [*self._arrays(old, layer, found), *(assumed(self.layer, old) if found.kept else ())]
+        if made.carried is not None:
+            told += self._arrays(old, new, made.carried)
+            told += assumed(self.layer, old) if made.carried.kept else ()
         return tuple(told)
 
     def _arrays(self, old: Layer, new: Layer, found: Carried) -> list[Finding]:
@@ -215,20 +220,6 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         if "class_name" in self.config:
             return f"{self.layer} becomes {self.config['class_name']}"
         return f"{self.layer}: {', '.join(sorted(self.config))} changed"
-
-    def _outcome(self, before: Graph) -> tuple[Carried | None, tuple[str, ...]]:
-        """What `apply` found of the same graph."""
-        for edit, graph, found, gone in reversed(_REMEMBERED):
-            if edit == self and graph is before:
-                return found, gone
-        self.apply(before)
-        return _REMEMBERED[-1][2:]
-
-
-def _remember(edit: ReplaceLayer, graph: Graph, found: Carried | None, gone: tuple[str, ...]) -> None:
-    """Keep what was found, which contracts and findings ask for of the same graph."""
-    del _REMEMBERED[:-_MOST]
-    _REMEMBERED.append((edit, graph, found, gone))
 
 
 def _refuse_missing_outputs(path: str, old: Layer, new: Layer, level: Graph) -> None:

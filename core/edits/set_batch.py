@@ -4,15 +4,14 @@ The size stands in the InputLayers of every level, in the shapes that layers rem
 states of recurrent layers from them), and in operations that name it, such as a reshape to `(32, -1)`.
 """
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
 from core.layers.table import CARRIERS
-from core.model.contract import Contract
 from core.model.graph import Call, Graph, Layer
 from core.surgery import contracts
 from core.surgery.recording import configured
@@ -27,6 +26,7 @@ Size = int | None
 class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
     """`batch` is the size, `null` any; `input` names one of several inputs (`None`: all of them). Weights stay."""
 
+    about: ClassVar[str] = "input"
     batch: Size = None
     input: str | None = None
 
@@ -35,8 +35,8 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
         if self.batch is not None and self.batch < 1:
             raise EditError(f"batch must be at least 1, or null for any, not {self.batch}.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with the size wherever the old one stood."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the size wherever the old one stood; each sample gives what it gave."""
         self.check()
         if graph.opaque:
             raise EditError(f"The inputs of {graph.class_name} are unknown, so their batch size cannot be set.")
@@ -57,37 +57,11 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
                 "batch size. Give a number, or set stateful to false first (replace_layer)."
             )
         olds = self._olds(graph)
-        return self._level(graph, olds, wanted)
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Each sample gives what it gave."""
-        sizes = [layer.config["batch_shape"][0] or _DEFAULT for layer in self._mine(before)]
+        after = context.shaped(self._level(graph, olds, wanted))
+        sizes = [layer.config["batch_shape"][0] or _DEFAULT for layer in self._mine(graph)]
         rows = min([*sizes, self.batch or _DEFAULT])
-        return (contracts.Batch(name="each sample of new(x) == the same sample of old(x)", rows=rows),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """Operations that were put right, and those that could not be."""
-        olds = self._olds(before)
-        was = dict(before.walk())
-        found = []
-        for path, layer in after.walk():
-            old = was.get(path)
-            if old is None or layer.is_input:
-                continue
-            if layer.is_operation and layer.config != old.config:
-                one, other = (_shape(item) for item in (layer, old))
-                text = (
-                    f"The target shape of {path} is now {one} instead of {other}, because its first number was the "
-                    "batch size."
-                )
-                found.append(Finding("info", "baked.constant", path, text))
-            elif layer.is_operation and (_names_batch(layer, olds) or _holds_batch(layer, olds)):
-                text = (
-                    f"{path} ({layer.class_name}) contains sizes for a batch of {next(iter(olds))}, and it is unclear "
-                    "what they should be for another batch size; the model may not run."
-                )
-                found.append(Finding("warning", "baked.constant", path, text))
-        return tuple(found)
+        same = contracts.Batch(name="each sample of new(x) == the same sample of old(x)", rows=rows)
+        return Outcome(after, (same,), _told(graph, after, olds))
 
     def summary(self) -> str:
         """For the recipe list."""
@@ -162,6 +136,30 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
         if -1 in rest and gives is not None:
             rest = [gives[place] if size == -1 else size for place, size in enumerate(rest, 1)]
         return layer.config if -1 in rest or None in rest else {**layer.config, key: [-1, *rest]}
+
+
+def _told(before: Graph, after: Graph, olds: set[int]) -> tuple[Finding, ...]:
+    """Operations that were put right, and those that could not be."""
+    was = dict(before.walk())
+    found = []
+    for path, layer in after.walk():
+        old = was.get(path)
+        if old is None or layer.is_input:
+            continue
+        if layer.is_operation and layer.config != old.config:
+            one, other = (_shape(item) for item in (layer, old))
+            text = (
+                f"The target shape of {path} is now {one} instead of {other}, because its first number was the "
+                "batch size."
+            )
+            found.append(Finding("info", "baked.constant", path, text))
+        elif layer.is_operation and (_names_batch(layer, olds) or _holds_batch(layer, olds)):
+            text = (
+                f"{path} ({layer.class_name}) contains sizes for a batch of {next(iter(olds))}, and it is unclear "
+                "what they should be for another batch size; the model may not run."
+            )
+            found.append(Finding("warning", "baked.constant", path, text))
+    return tuple(found)
 
 
 def _begins(value: Any, olds: set[int]) -> bool:

@@ -4,12 +4,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.edits.set_trainable import made_by_code, matched
 from core.errors import EditError
 from core.findings import Finding
 from core.layers.table import CARRIERS
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
 from core.surgery.quantized import MODES, decoded, mode_of, parts, policy_name, source_of, with_mode
@@ -49,8 +48,8 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
         """Whether the policy is a mode of quantization."""
         return self.policy.startswith(MODES) and self.policy not in POLICIES
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with the policy written on every matched layer."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the policy written on every matched layer: the same weights in another precision."""
         self.check()
         inside = made_by_code(graph)
         chosen = {path for path in matched(graph, self.layers) if path not in inside}
@@ -72,7 +71,7 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
             raise EditError(
                 f"Keras quantizes only Dense, EinsumDense and Embedding; there is none among {', '.join(self.layers)}."
             )
-        return after
+        return Outcome(after, (contracts.nearly(),), self._told(graph, after))
 
     def _is_already(self, layer: Layer) -> bool:
         return any(part.mode for part in parts(layer))
@@ -117,11 +116,7 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
             layer = replace(layer, config=wanted)
         return replace(layer, calls=tuple(replace(call, outputs=None) for call in layer.calls))
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """The same weights in another precision: how far the answers move is measured."""
-        return (contracts.nearly(),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _told(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
         """Half precision loses digits; what becomes of quantized numbers, and of the scales beside them."""
         found = []
         if self.policy in ("float16", "bfloat16"):

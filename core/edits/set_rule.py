@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError, RuleError
 from core.findings import Finding
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.phrases import shape_words
 from core.rules import AnyRule, KeepRows, Rule, chain_name, parse_rule
@@ -24,7 +23,7 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
     "seed": 1}`. Rules that own other axes of the weight stay.
     """
 
-    wants_source: ClassVar[bool] = True
+    about: ClassVar[str] = "weight"
     weight: str
     rule: str | AnyRule | tuple[str | AnyRule, ...]
 
@@ -40,8 +39,11 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
         except RuleError as error:
             raise EditError(error.message) from error
 
-    def apply(self, graph: Graph, source: Graph | None = None) -> Graph:
-        """The rules recorded on the layer that holds the weight; what they left open is read off the model."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The rules recorded on the layer that holds the weight; what they left open is read off the model.
+
+        How far the answers move is measured. After another edit it is part of that one's contract.
+        """
         path, name = locate(graph, self.weight)
         layer = graph.find(path)
         if layer.opaque and any(getattr(rule, "initializer", "") == LAYER for rule in self.rules()):
@@ -49,7 +51,7 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
                 f"The initial values of {path} are set by its code, which is not available; name the Python file "
                 f"that defines {layer.class_name}."
             )
-        rules = tuple(completed(rule, source or graph, graph, path, name) for rule in self.rules())
+        rules = tuple(completed(rule, context.source, graph, path, name) for rule in self.rules())
         known = {weight.name for weight in layer.weights}
         if name not in known and known and not rules[0].makes:
             raise EditError(f"{path} has no weight {name!r} in the source; it has {', '.join(sorted(known))}.")
@@ -57,19 +59,14 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
             layer = layer.with_rules(name, ())  # it says so no longer
         for rule in rules:
             layer = record(layer, name, rule)
-        return graph.with_layer(path, layer)
+        return Outcome(graph.with_layer(path, layer), (contracts.nearly(),), self._told(layer, path, name))
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Another rule for one weight: how far the answers move is measured. After an edit it is part of that one's."""
-        return (contracts.nearly(),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """Positions on another grid: which, and what that costs."""
-        path, name = locate(after, self.weight)
-        rules = after.find(path).rules_for(name)
+    def _told(self, layer: Layer, path: str, name: str) -> tuple[Finding, ...]:
+        """Positions on another grid, or rows of a table: which, and what that costs."""
+        rules = layer.rules_for(name)
         rows = next((rule for rule in rules if isinstance(rule, KeepRows)), None)
         if rows is not None:
-            return self._rows(after.find(path), path, name, rows)
+            return self._rows(layer, path, name, rows)
         moved = [one for one in rules if isinstance(one, ResamplePositions) and one.old_grid != one.new_grid]
         if not moved or not any(rule.name == "resample" for rule in self.rules()):
             return ()

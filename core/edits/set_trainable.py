@@ -12,12 +12,11 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.layers.axes import leaf_class
 from core.layers.table import CARRIERS, classes
-from core.model.contract import Contract
 from core.model.graph import Graph, Layer
 from core.phrases import did_you_mean
 from core.surgery import contracts
@@ -40,8 +39,8 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         if not self.layers:
             raise EditError('layers is empty; give layer paths or globs such as "block2_*".')
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph with the flags of all matched layers set."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph with the flags of all matched layers set, which matter to training alone."""
         self.check()
         chosen = matched(graph, self.layers)
         graph = spread(graph)
@@ -50,18 +49,12 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         def change(path: str, layer: Layer) -> Layer:
             return flagged(layer, self._wanted(layer)) if path in chosen and path not in inside else layer
 
-        return graph.replace_layers(change)
+        after = graph.replace_layers(change)
+        told = (*self._forgotten(after, chosen, inside), *self._moving(after))
+        return Outcome(after, (contracts.unchanged(),), told)
 
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Flags matter to training alone."""
-        return (contracts.unchanged(),)
-
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        """What trains although it was frozen: BatchNormalization behind it, and layers whose flag Keras forgets."""
-        return (*self._forgotten(before, after), *self._moving(after))
-
-    def _forgotten(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
-        chosen = matched(before, self.layers)
+    def _forgotten(self, after: Graph, chosen: set[str], inside: Mapping[str, str]) -> tuple[Finding, ...]:
+        """Layers whose flag Keras forgets, so that they train although they are frozen."""
         frozen = [(path, layer) for path, layer in after.walk() if path in chosen and not self._wanted(layer)]
         found = []
         lost = [(path, layer) for path, layer in frozen if leaf_class(layer)[0] in _FORGETFUL]
@@ -73,7 +66,6 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
                 "and then to False."
             )
             found.append(Finding("warning", "freeze.forgotten", path, message, (), "\n".join(one for one, _ in lost)))
-        inside = made_by_code(after)
         own = [(path, layer) for path, layer in frozen if path in inside or makes_its_parts(layer)]
         if own:
             path = own[0][0]
@@ -87,6 +79,7 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         return tuple(found)
 
     def _moving(self, after: Graph) -> tuple[Finding, ...]:
+        """BatchNormalization that trains behind what is frozen."""
         moving = [] if self.trainable else behind_frozen(after)
         if not moving:
             return ()

@@ -4,10 +4,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
-from core.model.contract import Contract
 from core.model.graph import Call, Graph, TensorRef
 from core.model.levels import free_name
 from core.model.splice import as_functional, new_layer, pruned, remapped
@@ -31,17 +30,18 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
         if not self.layers or len(set(self.layers)) != len(self.layers):
             raise EditError("layers must list at least one layer, and none twice.")
 
-    def apply(self, graph: Graph) -> Graph:
-        """The graph from these layers on."""
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph from these layers on: given what they computed, the tail answers as the whole did."""
         self.check()
         tail, outputs = self._tail(graph)
         if not outputs:
             raise EditError(f"Nothing comes after {', '.join(self.layers)} that reaches an output.")
+        before, taken_in = graph, self._crossing(graph, tail)
         graph = as_functional(graph)
         table: dict[TensorRef, TensorRef] = {}
         fresh, kept = [], []
         taken = [layer.name for layer in graph.layers]
-        for ref in self._crossing(graph, tail):
+        for ref in taken_in:
             if graph.layer(ref.layer).is_input:
                 kept.append(ref)
                 continue
@@ -57,22 +57,16 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
         refs = [*(TensorRef(layer.name) for layer in fresh), *kept]
         graph = remapped(replace(graph, outputs=outputs[0] if len(outputs) == 1 else outputs), table)
         inputs = refs[0] if len(refs) == 1 else refs
-        return pruned(replace(graph, layers=(*fresh, *graph.layers), inputs=inputs))
-
-    def contracts(self, before: Graph, after: Graph) -> tuple[Contract, ...]:
-        """Given what those layers computed, the tail answers as the whole did."""
-        tail, outputs = self._tail(before)
-        cut = [ref for ref in self._crossing(before, tail) if not before.layer(ref.layer).is_input]
-        made = [ref.layer for ref in after.input_refs()][: len(cut)]
+        after = pruned(replace(graph, layers=(*fresh, *graph.layers), inputs=inputs))
+        given = [(made.layer, [ref.layer, [ref.call], ref.output]) for ref, made in table.items()]
         everything = list(before.output_refs())
         name = f"new({', '.join(self.layers)} of old(x)) == old(x)"
-        given = [(one, [ref.layer, [ref.call], ref.output]) for one, ref in zip(made, cut, strict=True)]
-        return (Tail(name=name, given=given, outputs=[everything.index(ref) for ref in outputs]),)
+        same = Tail(name=name, given=given, outputs=[everything.index(ref) for ref in outputs])
+        return Outcome(after, (same,), self._told(taken_in))
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _told(self, taken_in: list[TensorRef]) -> tuple[Finding, ...]:
         """Inputs that nobody named, but that the tail cannot do without."""
-        tail, _ = self._tail(before)
-        more = [ref.layer for ref in self._crossing(before, tail) if ref.layer not in self.layers]
+        more = [ref.layer for ref in taken_in if ref.layer not in self.layers]
         return tuple(
             Finding(
                 "info", "shape.incompatible", name, f"{name} also leads past the cut, so the model takes it as input."

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.edits.base import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
 from core.model.graph import Graph, Layer, StoreKey, Weight
@@ -55,27 +55,23 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
         if self.match == "pairs" and not self.pairs:
             raise EditError('pairs is empty; give pairs such as [["conv1", "stem/conv"]] (this model, the file).')
 
-    def apply(self, graph: Graph, sources: Mapping[str, Source] | None = None) -> Graph:
-        """The graph whose weights come out of the file where they were paired.
-
-        `sources` are the recipe's further files by the path it names them with; their order numbers them (the first
-        is `StoreKey.file` 1).
-        """
+    def apply(self, graph: Graph, context: Context) -> Outcome:
+        """The graph whose weights come out of the file where they were paired."""
         self.check()
-        if not sources or self.file not in sources:
+        if self.file not in context.files:
             raise EditError(f"The file {self.file!r} was not opened.")
-        number = list(sources).index(self.file) + 1
-        other = sources[self.file]
+        other, number = context.files[self.file], list(context.files).index(self.file) + 1
         done = transferred(graph, other, number, self.match, self.pairs)
         if not done.layers and self.match == "order" and _nameless(other.graph):
             raise EditError(f"{self.file!r} does not store the order of its layers; match by name or by shape.")
         if not done.layers:
             raise EditError(f"Nothing in {self.file!r} could be matched by {self.match}; set pairs by hand.")
-        return done.graph
+        old = dict(graph.walk())
+        told = (*self._unmatched(old, done.graph), *_told(self.file, done, old, other.arrays_by))
+        return Outcome(done.graph, findings=told)
 
-    def findings(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+    def _unmatched(self, old: Mapping[str, Layer], after: Graph) -> tuple[Finding, ...]:
         """Layers that got nothing."""
-        old = dict(before.walk())
         found = []
         left = [path for path, layer in after.walk() if layer.weights and layer.weights == old[path].weights]
         if left:
@@ -87,11 +83,6 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
             text = f"{_layers(bare)} found no match in {self.file!r} and {start} ({_some(bare)})."
             found.append(Finding("warning", "weight.unmatched", bare[0], text, detail="\n".join(bare)))
         return tuple(found)
-
-    def file_findings(self, before: Graph, sources: Mapping[str, Source]) -> tuple[Finding, ...]:
-        """What layers that took some lack, and what of the file is left over."""
-        done = transferred(before, sources[self.file], 1, self.match, self.pairs)
-        return tuple(_told(self.file, done, dict(before.walk()), sources[self.file].arrays_by))
 
     def summary(self) -> str:
         """For the recipe list."""

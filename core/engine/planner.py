@@ -6,7 +6,6 @@ asks again only about that step.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,15 +20,16 @@ from core.analysis.unplaced import unplaced_findings
 from core.analysis.unseen import unseen_findings
 from core.analysis.vocabularies import vocabulary_findings
 from core.edits import AcceptLosses, AnyEdit
+from core.edits.base import Context
 from core.edits.join_models import numbered
 from core.engine.arrays import Arrays
-from core.engine.brought import refuse_code, refuse_layers
+from core.engine.brought import refuse_code
 from core.engine.problems import problem_findings, reshape_findings
 from core.engine.remembered import RememberedMoves
 from core.engine.shapes import Shaped, Shaper
+from core.engine.shaping import Shaping
 from core.engine.specs import Specs
 from core.engine.stages import Stage, Step, stages
-from core.engine.trust import with_own_classes
 from core.engine.vocabularies import with_vocabularies
 from core.errors import EditError, RecipeError
 from core.findings import Finding
@@ -39,8 +39,6 @@ from core.model.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
 from core.surgery.positions import carried
-
-_ROUNDS = 64
 
 
 class Planned(Struct, frozen=True):
@@ -176,26 +174,16 @@ class Planner:
 
     def _step(self, edit: AnyEdit, previous: Step, number: int, others: Mapping[str, Source]) -> Step:
         before = previous.shaped.graph
+        shaping = Shaping(self.shaper, previous.shaped)
+        fates = {move.fate.weight: move.fate for move in previous.moves}
         try:
-            apply = cast("Any", edit.apply)
-            further: tuple[Any, ...] = (others,) if edit.files else ()
-            if edit.wants_source:
-                further = (self._with_words(),)
-            if edit.wants_fates:
-                further = (*further, {move.fate.weight: move.fate for move in previous.moves})
             refuse_code(edit)
-            after = with_own_classes(before, apply(before, *further))
-            refuse_layers(before, after)
-            shaped = self._settled(edit, before, self.shaper.shape(after))
-            contracts = edit.contracts(before, shaped.graph)
-            findings = edit.findings(before, shaped.graph)
-            if edit.files:
-                contracts = (*contracts, *edit.file_contracts(before, others))
-                findings = (*findings, *edit.file_findings(before, others))
+            outcome = edit.apply(before, Context(self._with_words(), others, fates, shaping.graph))
+            shaped = shaping.of(outcome.graph)
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
         read = {name: others[name] for name in edit.files}
-        return Step(edit, _kind(edit), shaped, self._moves(shaped), contracts, findings, read)
+        return Step(edit, _kind(edit), shaped, self._moves(shaped), outcome.contracts, outcome.findings, read)
 
     def _moves(self, shaped: Shaped) -> tuple[Move, ...]:
         """What happens to each weight of a graph."""
@@ -220,15 +208,6 @@ class Planner:
         number = list(planned.others).index(name) + 1
         shaped = self.shaper.shape(numbered(planned.others[name].graph, number))
         return shaped, self._moves(shaped)
-
-    def _settled(self, edit: AnyEdit, before: Graph, shaped: Shaped) -> Shaped:
-        """Constants that depend on shapes, put right until nothing changes; each round moves at most one layer on."""
-        for _ in range(_ROUNDS):
-            graph = edit.settle(before, shaped.graph)
-            if graph is shaped.graph:
-                break
-            shaped = self.shaper.shape(graph)
-        return shaped
 
     def _needed(self, shaped: Shaped, path: str, layer: Layer) -> tuple[Weight, ...]:
         """What a layer needs: Keras's answer, or what the source has where Keras was not asked."""

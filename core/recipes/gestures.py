@@ -38,33 +38,11 @@ def steps_of(recipe: Recipe, *names: str) -> list[Any]:
     return [edit for edit in recipe.edits if tag(edit) in names and edit.enabled]
 
 
-def same_subject(one: Any, other: Any) -> bool:
-    """Whether two edits speak of the same thing, so that the later replaces the earlier."""
-    if tag(one) == "remove_layer" and tag(other) == "fold_batch_norm":
-        return bool(other.layers == (escape(one.layer),))  # folded instead of taken out
-    if tag(one) != tag(other):
-        return False
-    subject = {
-        "change_input": "input",
-        "replace_first_conv": "layer",
-        "set_rule": "weight",
-        "join_models": "file",
-        "inflate": "input",
-        "replace_layer": "layer",
-        "set_batch": "input",
-    }.get(tag(one))
-    if subject is not None:
-        return bool(getattr(one, subject) == getattr(other, subject))
-    if tag(one) in ("attach_head", "remove_head"):
-        return bool(one.output == other.output)
-    return tag(one) == "data_format"
-
-
 def put(recipe: Recipe, edit: Any) -> Recipe:
     """The recipe with this step, in the place of an earlier one about the same thing, or at the end."""
     steps = list(recipe.edits)
     for index, old in enumerate(steps):
-        if same_subject(old, edit):
+        if old.gives_way_to(edit):
             steps[index] = edit
             return with_steps(recipe, steps)
     return recipe.plus(edit)
@@ -72,7 +50,7 @@ def put(recipe: Recipe, edit: Any) -> Recipe:
 
 def take(recipe: Recipe, edit: Any) -> Recipe:
     """The recipe without the steps about the same thing as `edit`."""
-    return with_steps(recipe, (old for old in recipe.edits if not same_subject(old, edit)))
+    return with_steps(recipe, (old for old in recipe.edits if not old.gives_way_to(edit)))
 
 
 def take_all(recipe: Recipe, *names: str) -> Recipe:
@@ -168,7 +146,7 @@ def apply_fix(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
     ahead: list[Any] = []
     for edit in edits:
         steps = list(recipe.edits)
-        place = next((index for index, old in enumerate(steps) if same_subject(old, edit)), None)
+        place = next((index for index, old in enumerate(steps) if old.gives_way_to(edit)), None)
         if place is None:
             ahead.append(edit)
             continue

@@ -28,6 +28,7 @@ from core.service.messages import (
     Warm,
 )
 from tests.gui import hand_answers
+from tests.helpers.edits import applied
 
 
 def layer(
@@ -149,7 +150,7 @@ def plan_for(opened: Source, recipe: Recipe) -> Plan:
         size, channels, rule = edit.shape[0] or 96, edit.shape[2], edit.channels
     graph = model(size, channels, flatten=flatten)
     for edit in steps_of(recipe, "set_trainable"):
-        graph = edit.apply(graph)
+        graph = applied(graph, edit)
     opaque = {one.name: one for one in opened.graph.layers if one.opaque}
     graph = replace(graph, layers=tuple(opaque.get(one.name, one) for one in graph.layers))
     fates, findings = [], []

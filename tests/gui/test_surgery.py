@@ -23,6 +23,7 @@ from gui.panels.states import states
 from gui.widgets.arguments import parsed
 from gui.widgets.fields import Choice
 from tests.gui.hand_made import FakeWorker, model, steps
+from tests.helpers.edits import applied
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -395,5 +396,5 @@ def test_that_weights_statistics_and_call_mode_are_counted_apart(opened: MainWin
     found = states(model())
     assert (found.layers, found.frozen, found.norms, found.norms_frozen, found.inference) == (7, 0, 2, 0, 0)
     edit = make_edit("set_trainable", layers=["backbone/*"], trainable=False, batch_norm="trainable")
-    frozen = states(edit.apply(model()))
+    frozen = states(applied(model(), edit))
     assert (frozen.frozen, frozen.norms_frozen) == (3, 0)

@@ -11,7 +11,7 @@ import numpy as np
 from keras.src.saving import saving_lib
 from msgspec.structs import replace
 
-from core.edits import Edit
+from core.edits.base import Context, Edit, Outcome
 from core.engine.shapes import Shaper
 from core.engine.specs import Specs, _Recorder, recorded_weights
 from core.layers.axes import axes_of
@@ -66,15 +66,15 @@ class Bench:
         result = self.model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
         return keras.tree.map_structure(np.asarray, result)
 
+    def outcome(self, edit: Edit, graph: Graph | None = None, sources: Any = None) -> Outcome:
+        """What an edit makes of the model, or of a graph that earlier edits made of it."""
+        context = Context(self.graph, files=sources or {}, shaped=shaped)
+        return edit.apply(self.graph if graph is None else graph, context)
+
     def edited(self, *edits: Edit, sources: Any = None) -> Graph:
         graph = self.graph
         for edit in edits:
-            apply: Any = edit.apply
-            applied = apply(graph, sources) if getattr(edit, "files", ()) else apply(graph)
-            after = shaped(applied)
-            while (settled := edit.settle(graph, after)) is not after:
-                after = shaped(settled)
-            graph = after
+            graph = shaped(self.outcome(edit, graph, sources).graph)
         return graph
 
     def built(self, *edits: Edit, size: tuple[int | None, ...] | None = None, sources: Any = None) -> Built:

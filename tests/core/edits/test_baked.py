@@ -23,7 +23,7 @@ def test_that_padding_by_parity_equals_the_native_build(name: Any, old: Any, new
     image = np.random.default_rng(0).uniform(0, 1, (1, new, new, 3)).astype("float32")
     assert built.model.output_shape == native.output_shape
     assert drift(built(image), np.asarray(native(image, training=False))) == 0.0
-    assert {one.code for one in edit.findings(source.graph, source.edited(edit))} == {"baked.constant"}
+    assert {one.code for one in source.outcome(edit).findings} == {"baked.constant"}
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_that_padding_that_never_followed_parity_stays() -> None:
     source = Bench(keras.applications.ResNet50(weights=None, include_top=False, input_shape=(65, 65, 3)))
     edit = ChangeInput(shape=(64, 64, 3))
     assert source.edited(edit).find("conv1_pad").config["padding"] == [[3, 3], [3, 3]]
-    assert edit.findings(source.graph, source.edited(edit)) == ()
+    assert source.outcome(edit).findings == ()
 
 
 @pytest.mark.parametrize("size", [32, 33, 160, 161])
@@ -157,6 +157,6 @@ def test_that_a_reshape_that_cannot_follow_is_reported() -> None:
     edit = ChangeInput(shape=(6, 6, 4))
     graph = source.edited(edit)
     assert graph.find("tokens").config["target_shape"] == [36, 4]
-    found = {one.layer: one for one in edit.findings(source.graph, graph)}
+    found = {one.layer: one for one in source.outcome(edit).findings}
     assert found["back"].severity == "warning"
     assert found["tokens"].severity == "info"

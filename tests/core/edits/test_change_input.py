@@ -9,6 +9,7 @@ from core.errors import EditError
 from tests.core.edits.bench import drift
 from tests.helpers.contracts import fields as contract_fields
 from tests.helpers.contracts import kind as contract_kind
+from tests.helpers.edits import applied
 
 RNG = np.random.default_rng(3)
 
@@ -28,7 +29,7 @@ def test_that_gray_images_give_what_they_gave(bench: Any, name: Any, new: Any) -
     size = source.model.input_shape[1:3]
     edit = ChangeInput(shape=(*size, new))
     image = gray(3, *size, top=255.0 if name == "nested" else 1.0)
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     result = drift(source.built(edit)(both(image, new)), source.old(image))
     assert contract_kind(contract) == "gray"
     assert contract.exact == (name != "separable" or new != 2)
@@ -43,7 +44,7 @@ def test_that_statistics_become_part_of_a_valid_convolution_exactly(bench: Any, 
     built = source.built(edit)
     assert built.fates["stem/kernel"] == "fold"
     assert drift(built(both(image, new)), source.old(image)) < 2e-6
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     assert contract.exact
     assert contract_kind(contract) == "gray"
 
@@ -54,8 +55,8 @@ def test_that_plain_sum_drifts_where_channels_are_normalized_differently(bench: 
     image = gray(3, 16, 16, top=255.0)
     result = drift(source.built(edit)(image[..., :1]), source.old(image))
     assert 1e-3 < result < 0.5
-    assert not edit.contracts(source.graph, source.edited(edit))[0].exact
-    assert edit.findings(source.graph, source.edited(edit))[0].code == "adapt.lossy"
+    assert not source.outcome(edit).contracts[0].exact
+    assert source.outcome(edit).findings[0].code == "adapt.lossy"
 
 
 @pytest.mark.parametrize("name", ["flat", "normalized"])
@@ -64,7 +65,7 @@ def test_that_new_bands_at_zero_weight_change_nothing(bench: Any, name: Any) -> 
     edit = ChangeInput(shape=(16, 16, 5), channels="zero_extra")
     image = RNG.uniform(0, 255, (2, 16, 16, 5)).astype("float32")
     assert drift(source.built(edit)(image), source.old(image[..., :3])) < 1e-5
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     assert (contract_kind(contract), contract.exact) == ("old_bands", True)
 
 
@@ -74,7 +75,7 @@ def test_that_a_map_follows_its_matrix(bench: Any) -> None:
     source = bench("flat")
     rule = MapChannels(take=("B", "G", "R", "NIR <- R"), names=("R", "G", "B"))
     edit = ChangeInput(shape=(16, 16, 4), channels=rule)
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     image = RNG.uniform(0, 1, (2, 16, 16, 4)).astype("float32")
     old = image @ np.array(contract_fields(contract)["matrix"], "float32")
     assert (contract_kind(contract), contract.exact) == ("mapped", True)
@@ -98,7 +99,7 @@ def test_that_every_array_is_copied_when_only_the_size_changes(bench: Any, name:
     assert set(built.fates.values()) == {"copied"}
     assert built.model.input_shape == (None, 24, 20, 3)
     image = gray(3, 16, 16)
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     assert (contract_kind(contract), contract_fields(contract)["shape"]) == ("old_size", (16, 16, 3))
     assert drift(source.built(edit, size=(16, 16, 3))(image), source.old(image)) == 0.0
 
@@ -201,7 +202,7 @@ def test_that_quantized_kernels_keep_the_rule_for_the_floats_they_stand_for() ->
     inputs = keras.Input((8, 4))
     model = keras.Model(inputs, keras.layers.Dense(3, name="dense")(inputs))
     model.get_layer("dense").quantize("int8")
-    graph = ChangeInput(shape=(8, 1)).apply(Bench(model, seed=None).graph)
+    graph = applied(Bench(model, seed=None).graph, ChangeInput(shape=(8, 1)))
     dense = graph.find("dense")
     assert [rule.name for rule in dense.rules_for("kernel")] == ["sum"]
     needed = [replace(one, shape=(1, 3)) if one.name == "kernel" else one for one in dense.weights]

@@ -1,6 +1,5 @@
 """Channel changes in a row: held against the second change made on the model that the first one gave."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,7 +93,7 @@ def test_that_each_contract_holds_between_its_own_two_models(bench: Any, name: A
     source = bench(name)
     edits = (change(1), change(3, "zero_extra"), change(5, "zero_extra"))
     graphs = [source.edited(*edits[:count]) for count in range(len(edits) + 1)]
-    contracts = [edit.contracts(*pair)[0] for edit, pair in zip(edits, pairwise(graphs), strict=True)]
+    contracts = [source.outcome(edit, graph).contracts[0] for edit, graph in zip(edits, graphs, strict=False)]
     assert [one.exact for one in contracts] == [True, True, True]
     assert [(one["old"], one["new"]) for one in map(contract_fields, contracts)] == [(3, 1), (1, 3), (3, 5)]
     bands = RNG.uniform(0, 255, (2, 16, 16, 5)).astype("float32")

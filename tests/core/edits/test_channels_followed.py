@@ -108,7 +108,7 @@ def pair(contract: Any, rng: Any) -> tuple[Any, Any]:
 
 def measured(source: Bench, edit: ChangeInput) -> tuple[float, bool]:
     """How far the contract is off, and whether it calls itself exact."""
-    (contract,) = edit.contracts(source.graph, source.edited(edit))
+    (contract,) = source.outcome(edit).contracts
     old, new = pair(contract, np.random.default_rng(3))
     return drift(source.built(edit)(new), source.old(old)), contract.exact
 
@@ -203,7 +203,7 @@ def test_that_a_normalization_over_any_axes_is_folded_or_told(axis: Any) -> None
     edit = ChangeInput(shape=(SIZE, SIZE, 1))
     off, exact = measured(source, edit)
     assert exact == (off < 1e-5)
-    told = {one.code for one in edit.findings(source.graph, source.edited(edit))}
+    told = {one.code for one in source.outcome(edit).findings}
     assert ("adapt.lossy" in told) != exact
 
 
@@ -259,16 +259,15 @@ def test_that_channels_which_are_an_output_promise_nothing() -> None:
     inputs = keras.Input((SIZE, SIZE, 3))
     source = Bench(keras.Model(inputs, [L.Conv2D(4, 3)(inputs), L.ReLU(name="itself")(inputs)]))
     edit = ChangeInput(shape=(SIZE, SIZE, 1))
-    after = source.edited(edit)
-    assert edit.contracts(source.graph, after) == ()
-    assert "itself" in {one.layer for one in edit.findings(source.graph, after)}
+    assert source.outcome(edit).contracts == ()
+    assert "itself" in {one.layer for one in source.outcome(edit).findings}
 
 
 @pytest.mark.parametrize("name", _BY_NUMBER)
 def test_that_channels_taken_by_numbers_that_are_gone_are_an_error(name: str) -> None:
     source = Bench(model(AHEAD[name][0]))
     edit = ChangeInput(shape=(SIZE, SIZE, 1))
-    assert "error" in {one.severity for one in edit.findings(source.graph, source.edited(edit))}
+    assert "error" in {one.severity for one in source.outcome(edit).findings}
 
 
 @pytest.mark.parametrize("kind", ["turned round", "groups", "causal"])

@@ -59,7 +59,7 @@ def test_that_an_input_that_reaches_nothing_is_removed_and_said(bench: Any) -> N
     edit = CutAt(layers=("pool",))
     built = source.built(edit)
     assert len(built.model.inputs) == 1
-    assert "numbers" in edit.findings(source.graph, source.edited(edit))[0].message
+    assert "numbers" in source.outcome(edit).findings[0].message
 
 
 def test_that_a_shared_layer_gives_the_output_of_every_call(bench: Any) -> None:

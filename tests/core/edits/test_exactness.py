@@ -61,7 +61,7 @@ def test_that_a_kernel_grown_around_its_centre_is_the_same_to_the_bit(
     whole_numbers(model)
     source = Bench(model, seed=None)
     edit = ReplaceFirstConv(kernel_size=large, kernel_rule="center")
-    assert edit.contracts(source.graph, source.edited(edit))[0].exact
+    assert source.outcome(edit).contracts[0].exact
     x = np.random.default_rng(2).integers(-8, 9, (2, *size, 3)).astype("float32")
     np.testing.assert_array_equal(source.built(edit)(x), source.old(x))
 

@@ -8,6 +8,7 @@ from core.errors import EditError
 from tests.core.edits.bench import Bench, drift
 from tests.helpers.contracts import fields as contract_fields
 from tests.helpers.contracts import kind as contract_kind
+from tests.helpers.edits import applied, outcome
 
 RNG = np.random.default_rng(8)
 
@@ -85,7 +86,7 @@ def test_that_probabilities_stay_float32_under_mixed_precision(bench: Any) -> No
 def test_that_a_head_on_top_of_another_is_warned_of_and_mended_by_one_click(bench: Any) -> None:
     source = bench("flat")
     edit = AttachHead(classes=3)
-    finding = edit.findings(source.graph, source.edited(edit))[0]
+    finding = source.outcome(edit).findings[0]
     assert finding.severity == "warning"
     built = source.built(*finding.fixes[0].edits)
     assert "predictions/kernel" in built.fates
@@ -106,7 +107,7 @@ def test_that_kept_classes_answer_as_before(bench: Any, keep: Any) -> None:
     old = np.asarray(features) @ np.asarray(dense.kernel) + np.asarray(dense.bias)
     order = [3, 0]
     assert drift(built(x)[:, :2], old[:, order]) < 1e-5
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     assert (contract_kind(contract), contract_fields(contract)["old"], contract_fields(contract)["new"]) == (
         "classes",
         order,
@@ -213,7 +214,7 @@ def test_that_the_head_of_a_u_net_is_its_last_convolution(nested: bool) -> None:
     pooled = source.built(RemoveHead())
     assert drift(pooled(x), np.asarray(features(x)).mean(axis=(1, 2))) < 1e-6
     edit = RemoveHead()
-    (finding,) = edit.findings(source.graph, edit.apply(source.graph))
+    (finding,) = outcome(edit, source.graph).findings
     assert "each position of a map" in finding.message
     assert finding.fixes[0].edits == (RemoveHead(pooling="none"),)
 
@@ -229,7 +230,7 @@ def test_that_a_dense_head_answers_for_each_place(nested: bool, hidden: tuple[in
 
 def test_that_a_dense_head_with_channels_first_adds_up_over_the_channels() -> None:
     source = Bench(unet(first=True))
-    graph = AttachHead(classes=6, hidden=(), dense=True).apply(RemoveHead(pooling="none").apply(source.graph))
+    graph = applied(source.graph, RemoveHead(pooling="none"), AttachHead(classes=6, hidden=(), dense=True))
     kinds = [
         (layer.class_name, layer.config.get("axis"), layer.config.get("activation")) for layer in graph.layers[-2:]
     ]
@@ -281,4 +282,4 @@ def test_that_one_of_several_heads_is_exchanged_and_the_other_stays() -> None:
 def test_that_an_output_that_is_not_there_is_refused(output: Any, sentence: str) -> None:
     source = Bench(two_heads())
     with pytest.raises(EditError, match=sentence):
-        RemoveHead(output=output).apply(source.graph)
+        applied(source.graph, RemoveHead(output=output))

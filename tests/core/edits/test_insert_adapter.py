@@ -30,7 +30,7 @@ def test_that_the_model_behind_an_adapter_answers_as_before(bench: Any, name: An
     built = source.built(edit)
     shape = [20 if size is None else size for size in edit.shape]
     image = RNG.uniform(0, 1, (2, *shape)).astype("float32")
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     adapter = keras.Model(built.model.inputs[0], built.model.get_layer(contract.layer).output)
     assert drift(built(image), source.old(np.asarray(adapter(image)))) < 1e-6
     old = {path: fate for path, fate in built.fates.items() if contract.layer not in path}

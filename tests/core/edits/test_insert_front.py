@@ -36,7 +36,7 @@ def test_that_the_body_sees_what_the_front_makes(bench: Any) -> None:
 def test_that_a_front_with_other_channels_than_the_body_takes_is_an_error(bench: Any) -> None:
     source = bench("flat")
     edit = InsertFront(shape=(16, 16, 1), layers=({"class_name": "Conv2D", "filters": 4, "kernel_size": 1},))
-    finding = edit.findings(source.graph, source.edited(edit))[0]
+    finding = source.outcome(edit).findings[0]
     assert (finding.severity, finding.code) == ("error", "shape.incompatible")
     assert "gives 16\u00d716\u00d74; the body was made for 16\u00d716\u00d73" in finding.message
 

@@ -13,6 +13,7 @@ from core.errors import EditError
 from core.surgery.taps import Window, exact_offset
 from tests.core.edits.bench import Bench, drift
 from tests.core.engine.drive import applied, assert_verified, plan, random_input, saved
+from tests.helpers.edits import outcome
 
 L = keras.layers
 KINDS = {
@@ -99,9 +100,8 @@ def test_that_a_larger_kernel_of_any_kind_changes_nothing(kind: str) -> None:
     make, shape, taps = EXACT[kind]
     source = Bench(followed(make(), shape))
     edit = ReplaceFirstConv(kernel_size=taps)
-    after = source.edited(edit)
-    assert [one.exact for one in edit.contracts(source.graph, after)] == [True]
-    assert edit.findings(source.graph, after) == ()
+    assert [one.exact for one in source.outcome(edit).contracts] == [True]
+    assert source.outcome(edit).findings == ()
     x = np.random.default_rng(2).normal(size=(2, *shape)).astype("float32")
     assert drift(source.built(edit)(x), source.old(x)) < 1e-6
 
@@ -111,9 +111,8 @@ def test_that_what_has_no_place_is_not_called_exact(small: int, large: int, rate
     layer = L.Conv2D(4, small, dilation_rate=rate, padding="same", name="c")
     source = Bench(followed(layer, (12, 12, 3)))
     edit = ReplaceFirstConv(kernel_size=large)
-    after = source.edited(edit)
-    assert [one.exact for one in edit.contracts(source.graph, after)] == [False]
-    (finding,) = edit.findings(source.graph, after)
+    assert [one.exact for one in source.outcome(edit).contracts] == [False]
+    (finding,) = source.outcome(edit).findings
     assert finding.code == "adapt.lossy"
     assert f"dilation {rate}" in finding.message
     x = np.random.default_rng(2).normal(size=(2, 12, 12, 3)).astype("float32")
@@ -178,12 +177,12 @@ def test_that_followers_of_a_convolution_at_every_step_stay_exact(edit: Any) -> 
 def test_that_what_is_not_there_is_said_in_one_sentence_that_agrees_with_itself() -> None:
     depthwise = Bench(followed(L.DepthwiseConv2D(3, name="dw"), (8, 8, 3))).graph
     with pytest.raises(EditError, match="instead of a number of filters"):
-        ReplaceFirstConv(filters=5).apply(depthwise)
+        outcome(ReplaceFirstConv(filters=5), depthwise)
     recurrent = Bench(followed(L.LSTM(3, name="rnn"), (8, 3))).graph
     with pytest.raises(EditError, match="there is no first convolution to replace"):
-        ReplaceFirstConv(kernel_size=5).apply(recurrent)
+        outcome(ReplaceFirstConv(kernel_size=5), recurrent)
     with pytest.raises(EditError, match="rnn is a LSTM, not a convolution"):
-        ReplaceFirstConv(kernel_size=5, layer="rnn").apply(recurrent)
+        outcome(ReplaceFirstConv(kernel_size=5, layer="rnn"), recurrent)
 
 
 @pytest.mark.parametrize("rule", ["project", "widen"])
@@ -193,8 +192,7 @@ def test_that_filters_stay_in_their_groups(rule: Any, groups: int, filters: int)
     x = L.Conv2D(12, 3, groups=groups, activation="relu", name="c")(inputs)
     source = Bench(keras.Model(inputs, L.Conv2D(4, 3, name="next")(x)))
     edit = ReplaceFirstConv(filters=filters, filters_rule=rule)
-    after = source.edited(edit)
-    assert [one.exact for one in edit.contracts(source.graph, after)] == [True]
+    assert [one.exact for one in source.outcome(edit).contracts] == [True]
     x = np.random.default_rng(2).normal(size=(2, 8, 8, 6)).astype("float32")
     assert drift(source.built(edit)(x), source.old(x)) < 1e-5
 

@@ -24,16 +24,16 @@ def test_that_a_larger_kernel_computes_the_same_where_it_says_so(bench: Any, nam
     source = bench(name)
     edit = ReplaceFirstConv(kernel_size=size)
     x = image()
-    contract = edit.contracts(source.graph, source.edited(edit))[0]
+    contract = source.outcome(edit).contracts[0]
     assert (contract_kind(contract), contract.exact) == ("same_input", True)
     assert drift(source.built(edit)(x), source.old(x)) < 1e-6
-    assert edit.findings(source.graph, source.edited(edit)) == ()
+    assert source.outcome(edit).findings == ()
 
 
 def test_that_valid_padding_without_a_padding_layer_is_not_called_exact(bench: Any) -> None:
     source = bench("sequential")
     edit = ReplaceFirstConv(kernel_size=5)
-    assert not edit.contracts(source.graph, source.graph)[0].exact
+    assert not source.outcome(edit).contracts[0].exact
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
@@ -101,7 +101,7 @@ def test_that_batch_normalization_comes_before_the_activation_and_the_projection
     built = source.built(edit)
     assert built.model.get_layer("bn").output.shape == (None, 16, 16, 8)
     assert [built.fates[f"bn/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")] == ["copied"] * 4
-    assert edit.findings(source.graph, graph)[0].code == "adapt.lossy"
+    assert source.outcome(edit).findings[0].code == "adapt.lossy"
 
 
 def test_that_padding_by_size_parity_follows_the_kernel() -> None:
@@ -113,7 +113,7 @@ def test_that_padding_by_size_parity_follows_the_kernel() -> None:
     graph = source.edited(edit)
     assert graph.find("stem_conv_pad").config["padding"] == [[3, 4], [4, 4]]
     x = image(32, 31)
-    assert edit.contracts(source.graph, graph)[0].exact
+    assert source.outcome(edit).contracts[0].exact
     assert drift(source.built(edit)(x), source.old(x)) < 1e-6
 
 
@@ -130,7 +130,7 @@ def test_that_strides_and_padding_change_the_map(bench: Any, strides: Any, paddi
     config = source.built(edit).model.get_layer("stem").get_config()
     assert config["strides"] == ({2: (2, 2), (2, 1): (2, 1)}.get(strides, (1, 1)))
     assert config["padding"] == (padding or "same")
-    assert edit.contracts(source.graph, source.graph) == ()
+    assert source.outcome(edit).contracts == ()
 
 
 def test_that_a_bias_can_be_added_and_given_up(bench: Any) -> None:
@@ -235,6 +235,6 @@ def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, wor
 def test_that_kernels_smaller_than_before_say_that_they_lose(bench: Any) -> None:
     source = bench("flat")
     edit = ReplaceFirstConv(kernel_size=1)
-    found = edit.findings(source.graph, source.edited(edit))
+    found = source.outcome(edit).findings
     assert "a smaller kernel sees a smaller area" in found[0].message
     assert problems(source.edited(edit)) == []

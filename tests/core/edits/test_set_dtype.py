@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from core.edits import SetDtype
 from core.errors import EditError
+from tests.helpers.edits import applied
 
 
 def test_that_mixed_precision_becomes_float32_and_back(bench: Any) -> None:
@@ -39,16 +40,16 @@ def test_that_quantized_numbers_without_scales_are_refused() -> None:
     weights = tuple(replace(one, dtype="int8") if one.name == "kernel" else one for one in dense.weights)
     layer = replace(dense, config={**dense.config, "dtype": policy}, weights=weights)
     with pytest.raises(EditError, match=r"dense/kernel is quantized \(int8\), and its scales"):
-        SetDtype(policy="float32").apply(source.graph.with_layer("dense", layer))
+        applied(source.graph.with_layer("dense", layer), SetDtype(policy="float32"))
 
 
 def test_that_only_layers_that_keras_quantizes_are_quantized(bench: Any) -> None:
     graph = bench("flat").graph
     name = next(path for path, layer in graph.walk() if layer.class_name not in ("Dense", "InputLayer"))
     with pytest.raises(EditError, match="there is none among"):
-        SetDtype(policy="int8", layers=(name,)).apply(graph)
+        applied(graph, SetDtype(policy="int8", layers=(name,)))
     with pytest.raises(EditError, match=r"Suture quantizes to int8 from float32 or mixed_bfloat16"):
-        SetDtype(policy="int8").apply(SetDtype(policy="float16").apply(graph))
+        applied(graph, SetDtype(policy="float16"), SetDtype(policy="int8"))
 
 
 def test_that_an_unknown_policy_is_refused(bench: Any) -> None:

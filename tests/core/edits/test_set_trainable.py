@@ -58,14 +58,14 @@ def test_that_batch_normalization_has_a_say_of_its_own(bench: Any, choice: Any, 
     built = source.built(edit)
     assert built.model.get_layer("stem_bn").trainable == norms
     assert not built.model.get_layer("stem").trainable
-    codes = [finding.code for finding in edit.findings(source.graph, source.edited(edit))]
+    codes = [finding.code for finding in source.outcome(edit).findings]
     assert codes == (["freeze.batch_norm"] if norms else [])
 
 
 def test_that_the_finding_freezes_what_still_moves_with_one_click(bench: Any) -> None:
     source = bench("flat")
     edit = SetTrainable(layers=("stem",))
-    finding = edit.findings(source.graph, source.edited(edit))[0]
+    finding = source.outcome(edit).findings[0]
     built = source.built(edit, *finding.fixes[0].edits)
     assert not built.model.get_layer("stem_bn").trainable
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from core.edits import InsertLayer, RemoveLayer, RenameLayer, ReplaceLayer
 from core.errors import EditError
 from tests.core.edits.bench import drift
+from tests.helpers.edits import applied
 
 RNG = np.random.default_rng(10)
 NOISE = {"class_name": "GaussianNoise", "config": {"stddev": 0.1, "name": "noise"}}
@@ -109,4 +110,4 @@ def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, wor
 def test_that_nothing_is_put_into_a_model_whose_connections_are_unknown(bench: Any, edit: Any) -> None:
     graph = replace(bench("flat").graph, opaque=True)
     with pytest.raises(EditError, match="The connections of stem are unknown"):
-        edit.apply(graph)
+        applied(graph, edit)

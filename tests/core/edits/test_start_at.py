@@ -10,6 +10,7 @@ from core.edits.start_at import StartAt
 from core.errors import EditError
 from tests.core.edits.bench import Bench
 from tests.core.engine.small_models import build
+from tests.helpers.edits import applied
 
 
 def tail(name: str, *layers: str) -> Any:
@@ -70,4 +71,4 @@ def test_that_a_layer_inside_a_nested_model_is_refused_with_what_to_name() -> No
 def test_that_a_model_whose_connections_are_unknown_is_not_cut(edit: StartAt | CutAt) -> None:
     graph = replace(Bench(build("chain")).graph, opaque=True)
     with pytest.raises(EditError, match="are unknown"):
-        edit.apply(graph)
+        applied(graph, edit)

@@ -11,6 +11,7 @@ from core.model.graph import StoreKey
 from core.readers.source import Source
 from tests.core.edits import zoo
 from tests.core.edits.bench import Bench, drift
+from tests.helpers.edits import applied, outcome
 
 
 def other(model: Any, seed: int = 7) -> tuple[Any, dict[str, Source]]:
@@ -30,7 +31,7 @@ def renamed(graph: Any, names: dict[str, str]) -> Any:
     from core.edits import RenameLayer
 
     for old, new in names.items():
-        graph = RenameLayer(layer=old, name=new).apply(graph)
+        graph = applied(graph, RenameLayer(layer=old, name=new))
     return graph
 
 
@@ -42,7 +43,7 @@ def test_that_the_same_architecture_takes_every_weight(bench: Any, match: Any) -
     built = source.built(edit, sources=sources)
     image = np.random.default_rng(0).uniform(0, 1, (2, 16, 16, 3)).astype("float32")
     assert drift(built(image), second.old(image)) == 0.0
-    assert edit.findings(source.graph, source.edited(edit, sources=sources)) == ()
+    assert source.outcome(edit, sources=sources).findings == ()
 
 
 def test_that_an_extra_layer_shifts_nothing_in_order(bench: Any) -> None:
@@ -71,7 +72,7 @@ def test_that_pairs_set_by_hand_come_first_and_a_mismatch_asks_for_a_rule(bench:
     assert stem["kernel"].shape == (3, 3, 1, 8)
     assert stem["kernel"].source == StoreKey("stem/kernel", 1)
     assert graph.find("last").weights == source.graph.find("last").weights
-    assert "found no match" in edit.findings(source.graph, graph)[0].message
+    assert "found no match" in source.outcome(edit, sources=sources).findings[0].message
 
 
 def test_that_other_paths_with_the_same_last_name_are_found(bench: Any) -> None:
@@ -105,4 +106,4 @@ def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, wor
     source = bench("flat")
     sources = {"other.keras": Source("other.keras", "Keras 3 (.keras)", "model", source.graph)}
     with pytest.raises(EditError, match=words):
-        edit.apply(source.graph, sources)
+        outcome(edit, source.graph, sources)
