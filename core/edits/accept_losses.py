@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import ClassVar
 
 from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
@@ -14,6 +15,7 @@ class AcceptLosses(Edit, frozen=True, kw_only=True, tag="accept_losses"):
     this says that it is right so; the model itself stays as it is.
     """
 
+    follows: ClassVar[bool] = True
     dropped: tuple[str, ...] = ()
     initialized: tuple[str, ...] = ()
 

@@ -72,6 +72,8 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     about: ClassVar[str] = ""
     """The field that names the edit's subject, if it has one."""
+    follows: ClassVar[bool] = False
+    """Whether it only settles what the edit before it left open, so that the contract is about both together."""
     enabled: bool = True
 
     @property

@@ -24,6 +24,7 @@ class SetRule(Edit, frozen=True, kw_only=True, tag="set_rule"):
     """
 
     about: ClassVar[str] = "weight"
+    follows: ClassVar[bool] = True
     weight: str
     rule: str | AnyRule | tuple[str | AnyRule, ...]
 

@@ -8,7 +8,7 @@ layers that hold weights, and models around them are left trainable: nothing wip
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import translate
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 
@@ -30,6 +30,7 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
     `batch_norm` says what BatchNormalization does: `with_layer` like all others, always `frozen`, or `trainable`.
     """
 
+    follows: ClassVar[bool] = True
     layers: tuple[str, ...]
     trainable: bool = False
     batch_norm: Literal["with_layer", "frozen", "trainable"] = "with_layer"

@@ -79,7 +79,7 @@ class Planner:
         }
         self._remembered = RememberedMoves()
         self._worded: Graph | None = None
-        self._steps: list[Step] = [Step(None, "", first, self._moves(first))]
+        self._steps: list[Step] = [Step(None, first, self._moves(first))]
         self._first = Ledger(self._steps[0].moves, self._uses(self._steps[0].moves)[1])
         self.before = total(self._costs(first).values())
 
@@ -183,7 +183,7 @@ class Planner:
         except EditError as error:
             raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
         read = {name: others[name] for name in edit.files}
-        return Step(edit, _kind(edit), shaped, self._moves(shaped), outcome.contracts, outcome.findings, read)
+        return Step(edit, shaped, self._moves(shaped), outcome.contracts, outcome.findings, read)
 
     def _moves(self, shaped: Shaped) -> tuple[Move, ...]:
         """What happens to each weight of a graph."""

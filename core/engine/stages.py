@@ -11,28 +11,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.analysis.fates import Move
+from core.edits.base import Edit
+from core.edits.set_rule import SetRule
 from core.engine.shapes import Shaped
 from core.findings import Finding
 from core.model.contract import Contract, End
 from core.model.graph import first_paths
 from core.readers.source import Source
 
-_FOLLOWERS = frozenset({"set_rule", "set_trainable", "accept_losses"})
-
 
 class Step(Struct, frozen=True):
-    """The graph after an edit, its weights' fates, and what that edit has to say. `kind` is `""` for the source.
+    """The graph after an edit, its weights' fates, and what that edit has to say. `edit` is `None` for the source.
 
     `others` are the further files that the edit has read.
     """
 
-    edit: object
-    kind: str
+    edit: Edit | None
     shaped: Shaped
     moves: tuple[Move, ...]
     contracts: tuple[Contract, ...] = ()
     findings: tuple[Finding, ...] = ()
     others: Mapping[str, Source] = {}
+
+    @property
+    def follows(self) -> bool:
+        """Whether the step belongs to the edit before it."""
+        return self.edit is not None and self.edit.follows
 
     def settled(self) -> bool:
         """Whether a model could be built from this step."""
@@ -58,12 +62,12 @@ def stages(steps: Sequence[Step]) -> tuple[Stage, ...]:
     start = 0
     for end in range(1, len(steps)):
         last = end == len(steps) - 1
-        if not last and (steps[end + 1].kind in _FOLLOWERS or not steps[end].settled()):
+        if not last and (steps[end + 1].follows or not steps[end].settled()):
             continue
         stage = steps[start + 1 : end + 1]
-        edits = [step for step in stage if step.kind not in _FOLLOWERS] or stage[-1:]
+        edits = [step for step in stage if not step.follows] or stage[-1:]
         if len(edits) == 1 and edits[0].contracts and _comparable(steps[start], steps[end]):
-            overruled = any(step.kind == "set_rule" for step in steps[start + 1 : end + 1])
+            overruled = any(isinstance(step.edit, SetRule) for step in stage)
             contracts = tuple(
                 replace(one, exact=one.exact and not overruled)
                 for one in edits[0].contracts

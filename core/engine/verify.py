@@ -297,5 +297,5 @@ def _contracts(
 
 def _as_planned(planned: Planned) -> tuple[Stage, ...]:
     """Where no edit promises anything, the file must still answer as the planned model does, built apart from it."""
-    step = Step(None, "", planned.shaped, planned.moves)
+    step = Step(None, planned.shaped, planned.moves)
     return (Stage(step, step, (SameInput(name="file(x) == plan(x)"),)),)
