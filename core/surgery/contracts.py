@@ -341,6 +341,25 @@ class Joined(Contract, frozen=True, kw_only=True, tag="joined"):
         return fed
 
 
+AnyContract = (
+    SameInput
+    | Gray
+    | OldBands
+    | Mapped
+    | OldSize
+    | Adapted
+    | Padded
+    | Features
+    | Classes
+    | Batch
+    | KeptWords
+    | Tail
+    | Transposed
+    | Stacked
+    | Joined
+)
+
+
 def _floats(array: Array, trial: Trial) -> Array:
     """An array that a model computed, in the precision that goes into one; text stays text."""
     return array.astype(trial.dtype) if array.dtype.kind == "f" else array
