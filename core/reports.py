@@ -15,8 +15,8 @@ def own_fault(error: BaseException, doing: str) -> OwnFault:
     """Save what is known of an unexpected `error` and return the fault to show instead; `doing` completes "while"."""
     report = save_report(error, doing)
     return OwnFault(
-        f"Internal error while {doing} ({type(error).__name__}). Your files are unchanged; "
-        f"please attach {report} to a bug report.",
+        f"Internal error while {doing} ({type(error).__name__}); your files are unchanged. "
+        f"Please report it; the text to attach is in {report}.",
         report=report,
     )
 

@@ -27,8 +27,8 @@ def test_that_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     [
         ('{"do": "change_inputs", "shape": [1]}', "there is no edit 'change_inputs'; did you mean 'change_input'?"),
         ('{"do": "change_input", "shap": [1]}', "unknown field 'shap'; did you mean 'shape'?"),
-        ('{"do": "change_input", "shape": [0, 8, 3]}', "shape holds 0"),
-        ('{"do": "change_input", "shape": [-1, 8, 3]}', "shape holds -1"),
+        ('{"do": "change_input", "shape": [0, 8, 3]}', "shape contains 0"),
+        ('{"do": "change_input", "shape": [-1, 8, 3]}', "shape contains -1"),
         ('{"do": "change_input", "shape": ["wide", 8, 3]}', "shape[0]: expected `int | null`, got `str`"),
         ('{"do": "change_input", "shape": [true, 8, 3]}', "expected `int | null`, got `bool`"),
         ('{"do": "replace_first_conv", "filters": 0}', "filters must be at least 1, not 0"),

@@ -124,8 +124,8 @@ def test_that_case_26_tables_of_layers_without_code_are_known_by_name_and_grid(f
     job = Job(build(*SMALL), tmp_path)
     found = job.add({"do": "change_input", "shape": [64, 48, 3]})
     assert not found.ok
-    assert "grid of 7x7" in told(found)
-    assert "8x6 now" in told(found)
+    assert "7x7 grid" in told(found)
+    assert "now 8x6" in told(found)
     assert job.take("Resample the positions").ok
     # the code comes back only to look at the result
     job.assert_like(forms.native(build(64, 48), job.model, (7, 7), (8, 6), prefix), skipped=True)
@@ -248,7 +248,7 @@ def test_that_case_09_a_table_forbids_any_size_where_reshape_does_not(table: str
     said = [one for one in found.findings if one.severity == "warning"]
     where = "add" if table == "a constant" else "positions"
     assert [(one.code, one.layer) for one in said] == [("baked.constant", where)]
-    assert "49 places" in said[0].message
+    assert "49 positions" in said[0].message
 
 
 def test_that_case_26_smaller_patches_are_a_finer_grid(tmp_path: Path) -> None:

@@ -160,8 +160,8 @@ def test_that_signals_and_volumes_are_followed(bench: Any, name: Any, shape: Any
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (ChangeInput(shape=(0, 16, 1)), "shape holds 0"),
-        (ChangeInput(shape=(16, -1, 1)), "shape holds -1"),
+        (ChangeInput(shape=(0, 16, 1)), "shape contains 0"),
+        (ChangeInput(shape=(16, -1, 1)), "shape contains -1"),
         (ChangeInput(shape=(16, 16)), "has 3 dimensions, 16\u00d716\u00d73, but shape gives 2"),
         (ChangeInput(shape=(16, 16, None)), "cannot be dynamic"),
         (ChangeInput(shape=(16, 16, 1), input="picture"), "no input 'picture'"),

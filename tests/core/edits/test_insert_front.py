@@ -45,7 +45,7 @@ def test_that_a_front_with_other_channels_than_the_body_takes_is_an_error(bench:
     ("edit", "words"),
     [
         (InsertFront(shape=(16, 16, 1), layers=()), "layers is empty"),
-        (InsertFront(shape=(16, -2, 1), layers=FRONT), "shape holds -2"),
+        (InsertFront(shape=(16, -2, 1), layers=FRONT), "shape contains -2"),
         (InsertFront(shape=(16, 16, 1), layers=({"filters": 3},)), "class_name"),
         (InsertFront(shape=(16, 16, 1), layers=({"class_name": "InputLayer"},)), "InputLayer"),
     ],
