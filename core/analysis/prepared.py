@@ -6,13 +6,12 @@ from typing import Literal
 
 from core.edits.accept_losses import AcceptLosses
 from core.findings import Finding, Fix
+from core.layers.table import classes
 from core.model.graph import Graph, Layer
 
 CODE: Literal["layer.unlearnt"] = "layer.unlearnt"
 _LEARNT = {
-    "StringLookup": ("vocabulary",),
-    "IntegerLookup": ("vocabulary",),
-    "TextVectorization": ("vocabulary",),
+    **dict.fromkeys(classes(kind="lookup"), ("vocabulary",)),
     "Discretization": ("bin_boundaries",),
 }
 _WHAT = {

@@ -62,7 +62,7 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
 
 def _scaling(path: str, fresh: Layer) -> tuple[Finding, ...]:
     """A normalization that starts at other values than those that change nothing."""
-    if fresh.class_name != "BatchNormalization":
+    if not table.tracks_batches(fresh):
         return ()
     text = (
         f"{path} starts with values that scale or shift its input, so outputs change; with Keras's default "

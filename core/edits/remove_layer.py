@@ -17,7 +17,7 @@ from core.surgery.folding import folded
 
 def _trained_norm(layer: Layer) -> bool:
     """Whether a layer is a BatchNormalization that has learnt something."""
-    return layer.class_name == "BatchNormalization" and any(weight.source is not None for weight in layer.weights)
+    return table.tracks_batches(layer) and any(weight.source is not None for weight in layer.weights)
 
 
 class RemoveLayer(Edit, frozen=True, kw_only=True, tag="remove_layer"):

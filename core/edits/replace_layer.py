@@ -269,12 +269,9 @@ def _joins(layer: Layer) -> bool:
 
 # Keras's symbolic call takes a list for these, and then they fail on real numbers.
 _SINGLE = (
-    table.classes(
-        several=False,
-        family=("activation", "dense", "embedding", "normalization", "regularization"),
-    )
+    table.classes(several=False, same_shape=True)
+    | table.classes(family=("dense", "embedding"))
     | table.classes(acts="moving")
-    | {"Identity", "Rescaling"}
 )
 _MODELS = frozenset({"Functional", "Sequential"})
 _ENTRY = frozenset({"class_name", "config", "module", "registered_name", "build_config"})

@@ -16,7 +16,7 @@ from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding, Fix
 from core.layers.axes import leaf_class
-from core.layers.table import CARRIERS, classes
+from core.layers.table import CARRIERS, classes, tracks_batches
 from core.model.graph import Graph, Layer
 from core.phrases import did_you_mean
 from core.surgery import contracts
@@ -98,7 +98,7 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         return f"{'Train' if self.trainable else 'Freeze'} {names}{norms[self.batch_norm]}"
 
     def _wanted(self, layer: Layer) -> bool:
-        if layer.class_name == "BatchNormalization" and self.batch_norm != "with_layer":
+        if tracks_batches(layer) and self.batch_norm != "with_layer":
             return self.batch_norm == "trainable"
         return self.trainable
 
@@ -226,7 +226,7 @@ def behind_frozen(graph: Graph) -> list[str]:
         for layer in inner.layers:
             if layer.inner is not None:
                 level(layer.inner, f"{prefix}{layer.name}/")
-            if layer.class_name != "BatchNormalization" or not layer.trainable:
+            if not tracks_batches(layer) or not layer.trainable:
                 continue
             feeders = [layers[ref.layer] for call in layer.calls for ref in call.inputs() if ref.layer in layers]
             if any(one.weights and not one.trainable for one in feeders):

@@ -64,6 +64,11 @@ def idle(class_name: str, config: dict[str, Any] | None = None) -> bool:
     return row(class_name).idle
 
 
+def tracks_batches(of: Named) -> bool:
+    """Whether a layer follows the statistics of the batches that it is trained on, unless it is frozen."""
+    return "momentum" in row(of).fields.split()
+
+
 def channel_axis(class_name: str, config: dict[str, Any], rank: int) -> int:
     """The axis that a layer takes for its channels, batch counted; `rank` is that of what it gets."""
     found = row(class_name)

@@ -119,7 +119,7 @@ def _takes(layer: Layer) -> tuple[int | None, int | None, bool]:
         return 3, kernel[0] if kernel else None, False
     if name == "Dense":
         return 2, kernel[0] if kernel else None, False
-    if name == "BatchNormalization":
+    if table.tracks_batches(name):
         return _normalized(config, shapes)
     if name == "TimeDistributed" and isinstance(inside := config.get("layer"), dict):
         child = Layer(name=layer.name, class_name=str(inside.get("class_name")), config=inside.get("config") or {})

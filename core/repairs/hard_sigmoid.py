@@ -3,16 +3,18 @@
 Both are equal after scaling x by 1.2, so the gates' (or the layer's) weights and biases are scaled instead.
 """
 
-from core.layers.table import classes
+from core.layers.table import classes, row
 from core.repairs.base import Change, Config, Dialect, Repair, with_config
 
 _LSTMS = classes(family="recurrent", states=2)
+_ONE_STATE = classes(family="recurrent", states=1)
+_GRUS = frozenset(name for name in _ONE_STATE if "recurrent_activation" in row(name).fields.split())
 GATED = {
     **dict.fromkeys(_LSTMS, (0, 1, 3)),
-    **dict.fromkeys(("GRU", "GRUCell"), (0, 1)),
+    **dict.fromkeys(_GRUS, (0, 1)),
 }
 _BLOCKS = {name: 4 if len(gates) == 3 else 3 for name, gates in GATED.items()}
-_LINEAR = classes(family=("convolution", "dense")) | {"SimpleRNN", "SimpleRNNCell"}
+_LINEAR = classes(family=("convolution", "dense")) | (_ONE_STATE - _GRUS)
 
 
 def _apply(layer: Config, dialect: Dialect) -> Change | None:
@@ -25,7 +27,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         if config.get("recurrent_activation", "hard_sigmoid") == "hard_sigmoid":
             blocks += GATED[name]
             layer = with_config(layer, {**config, "recurrent_activation": "hard_sigmoid"})
-        if name.startswith("GRU") and config.get("activation") == "hard_sigmoid":
+        if name in _GRUS and config.get("activation") == "hard_sigmoid":
             blocks.append(2)
         if blocks:
             step = {"do": "hard_sigmoid", "count": _BLOCKS[name], "blocks": blocks}

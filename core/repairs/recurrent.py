@@ -6,7 +6,7 @@ gate: a note to the weights' reader to join them.
 
 from typing import Any
 
-from core.layers.table import classes
+from core.layers.table import classes, row
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
 from core.repairs.nodes import modern_node
 
@@ -30,7 +30,7 @@ def _layers(layer: Config, dialect: Dialect) -> Change | None:
             {**made, "arrays": [*layer.get("arrays", []), {"do": "cudnn", "class": name}]},
             f"{name} is now {_CUDNN[name]}",
         )
-    if name in ("GRU", "GRUCell") and "reset_after" not in config and dialect.major < 3:
+    if "reset_after" in row(name).fields and "reset_after" not in config and dialect.major < 3:
         # Written since Keras 2.1.5; before, there was only the form that resets before the product.
         return Change(
             with_config(layer, {**config, "reset_after": False}),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core.layers.channel_ops import ACTIVATIONS
 from core.repairs.base import Change, Config, Dialect, Repair, with_config, without
 
 
@@ -23,7 +24,7 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         for key, value in config.items()
         if isinstance(value, dict) and value.get("type") == "ndarray"
     }
-    if name in ("ELU", "ReLU", "LeakyReLU") and arrays:
+    if name in ACTIVATIONS and arrays:
         return Change(with_config(layer, {**config, **arrays}), f"{', '.join(arrays)} converted to a number")
     return None
 

@@ -3,9 +3,12 @@
 The repair leaves a note to the reader of arrays; the config stays `channels_first`, which Keras 3 still knows.
 """
 
+from core.layers.table import classes, row
 from core.repairs.base import Change, Config, Dialect, Repair
 
-_RANKS = {"Conv1D": 1, "Conv2D": 2, "Conv3D": 3, "Conv2DTranspose": 2, "ConvLSTM2D": 2}
+_RANKS = {
+    name: row(name).rank for name in classes(family="convolution", kind="plain") | {"Conv2DTranspose", "ConvLSTM2D"}
+}
 
 
 def _apply(layer: Config, dialect: Dialect) -> Change | None:
@@ -23,8 +26,8 @@ def _apply(layer: Config, dialect: Dialect) -> Change | None:
         "first": first,
         "keras1": old,
         "flipped": flipped,
-        "recurrent": layer["class_name"] == "ConvLSTM2D",
-        "transposed": layer["class_name"].endswith("Transpose"),
+        "recurrent": row(layer["class_name"]).kind == "map",
+        "transposed": row(layer["class_name"]).kind == "transposed",
         "filters": layer["config"].get("filters"),
         "size": _size(layer["config"].get("kernel_size"), rank),
     }

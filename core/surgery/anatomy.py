@@ -14,7 +14,6 @@ __all__ = [
     "Site",
     "State",
     "Trace",
-    "batch_norms",
     "channel_axis",
     "find_input",
     "first_convs",
@@ -110,8 +109,3 @@ def first_convs(graph: Graph, name: str | None = None) -> tuple[str, ...]:
             if inside in CONVOLUTIONS | DEPTHWISE and not site.state.filtered and site.role != "blocked":
                 found[site.path] = None
     return tuple(found)
-
-
-def batch_norms(graph: Graph) -> tuple[str, ...]:
-    """Paths of every BatchNormalization."""
-    return tuple(path for path, layer in graph.walk() if layer.class_name == "BatchNormalization")

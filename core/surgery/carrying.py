@@ -205,8 +205,8 @@ def _norm(
     made = tuple(
         one for one in arrays if one is not None and now.config.get(switched.get(one.name, ""), True) is not False
     )
-    statistics = {"BatchNormalization": "its statistics come from the training data"}
-    return Made(made, why="" if made else statistics.get(was.class_name, ""))
+    tracks = table.tracks_batches(was.class_name)
+    return Made(made, why="its statistics come from the training data" if tracks and not made else "")
 
 
 def _rank(layer: Layer, level: Graph) -> int | None:

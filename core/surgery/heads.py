@@ -14,9 +14,7 @@ from core.surgery.anatomy import CONVOLUTIONS
 
 _VALUES = CONVOLUTIONS | {"Dense"}
 
-_TAIL = (classes(acts="number") | classes(family=("activation", "normalization")) | {"Dense", "Flatten", "Reshape"}) - {
-    "Rescaling"
-}
+_TAIL = classes(acts="number") | classes(family=("activation", "normalization")) | {"Dense", "Flatten", "Reshape"}
 
 
 # What may follow the convolution that gives a value for each place: it moves values, and learns nothing.

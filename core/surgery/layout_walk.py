@@ -34,6 +34,7 @@ _ALONE = classes(acts="number") | {"Rescaling"}
 _TOGETHER = classes(kind="together")
 _REDUCE_OPS = frozenset({"Mean", "Sum", "Max", "Min", "Prod", "Std", "Var"})
 _NORMS = classes(family="normalization")
+_ONE_AXIS = classes(family="normalization", sized="channels")
 _ROWS = classes(kind="units") | {"Dense"}
 _ALONG = frozenset({"softmax", "log_softmax", "sparsemax", "glu"})
 """Activations that look along the last axis; all others take number by number."""
@@ -590,7 +591,7 @@ class _Walker:
         if layer.class_name != "TimeDistributed" or len(lays) > 1 or lay.order[:2] != (0, 1) or len(lay.order) < 3:
             return asis
         inside = _without_time(lay)
-        if class_name in ("BatchNormalization", "GroupNormalization") and isinstance(axis, int):
+        if class_name in _ONE_AXIS and isinstance(axis, int):
             fields = {"axis": _axis(axis, inside)}
             return _Step(lays, lambda output: lay, lambda one: with_leaf(one, **fields))
         along = activation_of(config) in _ALONG and lay.order[-1] != len(lay.order) - 1

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core.layers.table import tracks_batches
 from core.model.graph import Layer
 from core.rules.initialize import Initialize
 from core.rules.initializers import canonical
@@ -22,7 +23,7 @@ def neutral_norm(layer: Layer) -> Layer | None:
     With mean 0 and variance 1 it divides by `sqrt(1 + epsilon)`, which its gamma makes up for, or its variance where it
     has no gamma.
     """
-    if layer.class_name != "BatchNormalization" or layer.weights:
+    if not tracks_batches(layer) or layer.weights:
         return None
     if any(_short(layer.config.get(key, start)) != start for key, start in _STARTS.items()):
         return None

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.layers.axes import axes_of
-from core.layers.table import CARRIERS
+from core.layers.table import CARRIERS, classes, family, row
 from core.model.graph import Layer, Weight
 from core.rules.initialize import Initialize
 from core.rules.initializers import INITIALIZERS, canonical
@@ -20,10 +20,8 @@ MODES = ("int8", "int4", "float8")
 """Modes that need no samples to choose by; `gptq` and `awq` are read, not made."""
 READ_MODES = (*MODES, "gptq", "awq")
 QUANTIZABLE = {
-    "Dense": ("kernel",),
-    "EinsumDense": ("kernel",),
-    "Embedding": ("embeddings",),
-    "ReversibleEmbedding": ("embeddings", "reverse_embeddings"),
+    name: tuple(one.name for one in row(name).arrays if one.kind in ("kernel", "table"))
+    for name in classes(family=("dense", "embedding"))
 }
 """The classes that Keras's `quantize` takes (no subclass of theirs), with their large arrays."""
 DEFAULT_BLOCK = 128
@@ -174,7 +172,7 @@ def float_shape(layer: Layer, part: Part, name: str, stored: tuple[int, ...]) ->
     config = part.config
     if part.mode in ("int8", "float8"):
         return stored
-    if part.class_name in ("Embedding", "ReversibleEmbedding"):
+    if family(part.class_name) == "embedding":
         shape = (int(config["input_dim"]), int(config["output_dim"]))
         return shape[::-1] if name == "reverse_embeddings" else shape
     turned = part.mode in ("gptq", "awq")

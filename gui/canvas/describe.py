@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.layers.table import family, row
 from core.model.graph import Layer, TensorSpec
 from core.phrases import TIMES, sample_words, shape_words
 from gui.models.digest import count_words
@@ -100,33 +101,31 @@ def _most(config: Mapping[str, Any]) -> str:
     return f"max {most:g}" if isinstance(most, (int, float)) else ""
 
 
-_RULES: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
-    ("GlobalAveragePooling", lambda config: ""),
-    ("GlobalMaxPooling", lambda config: ""),
-    ("Pooling", _pool),
-    ("ConvLSTM", _conv),
-    ("Conv", _conv),
-    ("Padding", _padding),
-    ("Cropping", _padding),
-    ("Reshape", _reshape),
-    ("Permute", _reshape),
-    ("Attention", _heads),
-    ("Embedding", _embedding),
-    ("UpSampling", _resize),
-    ("Resizing", _resize),
-    ("Rescaling", _first("scale")),
-    ("Dropout", _first("rate")),
-    ("GaussianNoise", _first("stddev")),
-    ("RepeatVector", _first("n")),
-    ("Concatenate", lambda config: f"axis {config['axis']}" if config.get("axis") is not None else ""),
-    ("LSTM", _first("units")),
-    ("GRU", _first("units")),
-    ("RNN", _first("units")),
-    ("Dense", _first("units")),
-    ("LeakyReLU", _first("negative_slope", "alpha")),
-    ("ReLU", _most),
-    ("Activation", _first("activation")),
+def _factor(config: Mapping[str, Any]) -> str:
+    """A number or several; normalizations say by a flag whether they have one."""
+    return "" if isinstance(config["scale"], bool) else named(config["scale"])
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any]], str]], ...] = (
+    (("kernel_size",), _conv),
+    (("pool_size",), _pool),
+    (("cropping",), _padding),
+    (("target_shape",), _reshape),
+    (("dims",), _reshape),
+    (("num_heads",), _heads),
+    (("input_dim", "output_dim"), _embedding),
+    (("size",), _resize),
+    (("height", "width"), _resize),
+    (("rate",), _first("rate")),
+    (("stddev",), _first("stddev")),
+    (("n",), _first("n")),
+    (("units",), _first("units")),
+    (("scale",), _factor),
+    (("max_value",), _most),
+    (("negative_slope",), _first("negative_slope")),
+    (("padding",), lambda config: "" if isinstance(config["padding"], str) else _padding(config)),
 )
+"""What a layer tells of itself, by the settings that it has: the first of which it has all."""
 
 
 def detail_text(layer: Layer) -> str:
@@ -135,8 +134,10 @@ def detail_text(layer: Layer) -> str:
         count = sum(1 for _ in layer.inner.walk())
         return f"{count} layers{DOT}{count_words(layer.num_params())}"
     config = layer.config
-    text = next((rule(config) for word, rule in _RULES if word in layer.class_name), "")
+    text = next((rule(config) for settings, rule in _RULES if config.keys() >= set(settings)), "")
+    if row(layer).acts == "joining" and config.get("axis") is not None:
+        text = f"axis {config['axis']}"
     activation = named(config.get("activation"))
-    if activation not in ("", "linear") and "Activation" not in layer.class_name and config.get("activation"):
+    if activation and (activation != "linear" or family(layer) == "activation"):
         text = DOT.join([text, activation]) if text else activation
     return text if len(text) <= 34 else text[:33] + "\u2026"

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from core.edits.fold_weights import foldable
 from core.edits.set_dtype import POLICIES
+from core.layers.table import tracks_batches
 from core.model.graph import Graph, Layer
 from core.recipes import gestures, steps
 from core.surgery.folding import norms
@@ -154,7 +155,7 @@ class LayerMenu(QObject):
     def freeze(self, path: str, frozen: bool) -> None:
         """Freeze or unfreeze the layer and what is inside it."""
         layer = self._session.layer(path)
-        alone = layer is not None and layer.class_name == "BatchNormalization"
+        alone = layer is not None and tracks_batches(layer)
         verb = "Freeze" if frozen else "Unfreeze"
         self._session.gesture(
             lambda recipe: gestures.toggle_frozen(recipe, path, frozen, is_batch_norm=alone), f"{verb} {path}"

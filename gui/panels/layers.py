@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
+from core.layers.table import tracks_batches
 from core.model.graph import Graph, Layer
 from core.model.plan import Plan
 from core.phrases import sample_words
@@ -350,7 +351,7 @@ class LayersPanel(Card):
     @Slot(str, bool)
     def _on_frozen_toggled(self, path: str, frozen: bool) -> None:
         layer = self._session.layer(path)
-        alone = layer is not None and layer.class_name == "BatchNormalization"
+        alone = layer is not None and tracks_batches(layer)
         verb = "Freeze" if frozen else "Unfreeze"
         self._session.gesture(
             lambda recipe: gestures.toggle_frozen(recipe, path, frozen, is_batch_norm=alone), f"{verb} {path}"

@@ -4,6 +4,7 @@ from msgspec import Struct
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
+from core.layers.table import tracks_batches
 from core.model.graph import Graph, Layer
 from gui.document.session import Session
 from gui.models.digest import can_freeze, frozen_layers
@@ -51,7 +52,7 @@ def states(graph: Graph) -> States:
     leaves: list[tuple[str, Layer]] = [
         (path, layer) for path, layer in graph.walk() if layer.inner is None and can_freeze(layer)
     ]
-    norms = [path for path, layer in leaves if layer.class_name == "BatchNormalization"]
+    norms = [path for path, layer in leaves if tracks_batches(layer)]
     modes = [
         call.kwargs["training"]
         for _, layer in graph.walk()

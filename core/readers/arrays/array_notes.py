@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from core.layers.kinds import bases
+from core.layers.table import row
 from core.model.names import snake_case
 from core.readers.config_graph import is_model_config
 
@@ -89,16 +90,13 @@ def _layer(item: Config, path: tuple[str, ...], notes: Notes) -> Config:
     return clean
 
 
-_ATTRIBUTES = {"RNN": {"cell": "cell"}, "Bidirectional": {"layer": "forward_layer", "backward_layer": "backward_layer"}}
-
-
 def _wrapped(item: Config, prefix: str, own: tuple[str, ...], found: list[Note], notes: Notes) -> Config:
     found.extend(Note(prefix, step) for step in item.get("arrays", ()))
     clean = {key: value for key, value in item.items() if key != "arrays"}
     config = dict(clean["config"])
     own_class = str(item.get("class_name"))
     class_name = bases(Note("", step) for step in item.get("arrays", ())).get(own_class, own_class)
-    names = _ATTRIBUTES.get(class_name, {})
+    names = dict(row(class_name).inside)
     for field, value in config.items():
         if field == "cells" and isinstance(value, list):
             config[field] = _cells(value, prefix, own, found, notes)

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from core.errors import FileError
+from core.layers.table import classes
 from core.model.graph import Graph, Layer
 from core.readers.containers.bundle import Bundle, object_graph, read_entry
 from core.readers.formats.saved_objects import SavedObjects
@@ -22,7 +23,7 @@ from core.rules.base import Array
 _SUMMARY = re.compile(
     r"((^|/)summary(_\d+)?(:0)?|summary/\.ATTRIBUTES/VARIABLE_VALUE|(^|/)discretization(_\d+)?/vars/0)$"
 )
-_LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
+_LOOKUPS = classes(kind="lookup")
 
 
 def bounds_of(summary: Array, bins: int) -> list[float]:

@@ -349,3 +349,16 @@ def test_that_nothing_is_promised_of_a_class_without_a_row() -> None:
 def test_that_only_a_linear_activation_hands_on_what_it_gets() -> None:
     assert table.idle("Activation", {"activation": "linear"})
     assert not table.idle("Activation", {"activation": "relu"})
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_that_a_row_knows_what_follows_the_statistics_of_batches(name: str) -> None:
+    layer, values = made(name), numbers(name)
+    if ROWS[name].family != "normalization":
+        assert not table.tracks_batches(name)
+        return
+    run(layer, values)
+    before = [np.asarray(weight) for weight in layer.weights]
+    layer(values, **({"training": True} if "training" in (ROWS[name].call or ()) else {}))
+    moved = any(not np.array_equal(old, np.asarray(new)) for old, new in zip(before, layer.weights, strict=True))
+    assert moved == table.tracks_batches(name)
