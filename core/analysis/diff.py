@@ -71,7 +71,7 @@ class Difference(Struct, frozen=True):
 
 def compare(a: Source, b: Source, progress: Progress) -> Difference:
     """Compare two opened files. Reads every array that both have in the same shape; raises `FileError`."""
-    layers_a, layers_b = dict(a.graph.walk()), dict(b.graph.walk())
+    layers_a, layers_b = a.graph.by_path(), b.graph.by_path()
     both = [path for path in layers_a if path in layers_b]
     ranks = dict(_ranks(a.graph))
     weights: list[WeightChange] = []

@@ -1,6 +1,6 @@
 """What to offer for a weight that no longer fits: every rule that can carry it over, and edits around it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -204,7 +204,7 @@ def _row_fixes(move: Move, axes: Axes) -> list[Fix]:
 
 
 def moved_table_findings(
-    moves: tuple[Move, ...], layers: dict[str, Layer], after: Graph, before: Graph
+    moves: tuple[Move, ...], layers: Mapping[str, Layer], after: Graph, before: Graph
 ) -> list[Finding]:
     """Tables of positions that fit by their number of rows, although the rows now stand for other places."""
     found = []

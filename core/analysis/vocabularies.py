@@ -16,7 +16,7 @@ def vocabulary_findings(before: Graph, after: Graph) -> Iterator[Finding]:
     lookups = [(path, layer) for path, layer in after.walk() if layer.class_name in LOOKUPS]
     if not lookups:
         return
-    named, old_layers = origins(after), dict(before.walk())
+    named, old_layers = origins(after), before.by_path()
     for path, layer in lookups:
         source = old_layers.get(named.get(path, ""))
         old, new = (vocabulary(source) if source is not None else None), vocabulary(layer)

@@ -70,7 +70,7 @@ def _told(before: Graph, found: Folded, half: str) -> tuple[Finding, ...]:
 
 def _half(before: Graph, found: Folded) -> str:
     """The first folded layer that computes in half precision, or whose neighbours do."""
-    layers = dict(before.walk())
+    layers = before.by_path()
     for path, names in found.into.items():
         for one in (path, *names):
             _, config = leaf_class(layers[one])

@@ -55,7 +55,7 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
 def _told(before: Graph, after: Graph, meant: Iterable[str]) -> tuple[Finding, ...]:
     """What stays, what is no longer needed, and what is known of code that is not here."""
     found = []
-    now = dict(after.walk())
+    now = after.by_path()
     for path in sorted(meant):
         layer, made = before.find(path), now[path]
         if made is layer or made.config == layer.config:

@@ -235,15 +235,15 @@ def wiring(edit: JoinModels, graph: Graph, other: Graph) -> Wiring:
     fed = _fed(edit, graph, other)
     given = {ref.layer for ref, tensor in zip(ports, fed, strict=True) if tensor is not None}
     names: dict[str, str] = {}
-    theirs = {layer.name for layer in other.layers}
+    used = taken | {layer.name for layer in other.layers}
     for layer in other.layers:
         if layer.name in given or (edit.nested and not layer.is_input):
             names[layer.name] = layer.name
             continue
         name = layer.name
         if edit.prefix is not None or name in taken:
-            name = free_name(taken | theirs, f"{prefix}_{name}")
-        taken.add(name)
+            name = free_name(used, f"{prefix}_{name}")
+        used.add(name)
         names[layer.name] = name
     outputs = graph.output_refs()
     kept = outputs if edit.how == "parallel" else tuple(ref for ref in outputs if ref not in fed)

@@ -288,7 +288,7 @@ def _activation(layer: Layer, activation: Any) -> Layer:
 
 def _changed(before: Graph, after: Graph) -> list[Change]:
     """Layers that are not what they were, with what they were."""
-    now = dict(after.walk())
+    now = after.by_path()
     return [
         (path, layer, now[path])
         for path, layer in before.walk()

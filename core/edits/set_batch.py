@@ -140,7 +140,7 @@ class SetBatch(Edit, frozen=True, kw_only=True, tag="set_batch"):
 
 def _told(before: Graph, after: Graph, olds: set[int]) -> tuple[Finding, ...]:
     """Operations that were put right, and those that could not be."""
-    was = dict(before.walk())
+    was = before.by_path()
     found = []
     for path, layer in after.walk():
         old = was.get(path)

@@ -122,7 +122,7 @@ class SetDtype(Edit, frozen=True, kw_only=True, tag="set_dtype"):
         if self.policy in ("float16", "bfloat16"):
             text = f"Weights stored as {self.policy} keep about {3 if self.policy == 'float16' else 2} digits."
             found.append(Finding("warning", "adapt.lossy", "", text))
-        was, now = dict(before.walk()), dict(after.walk())
+        was, now = before.by_path(), after.by_path()
         changed = [path for path, layer in was.items() if path in now and now[path].config is not layer.config]
         if self.quantizes:
             made = [path for path in changed if self._is_already(now[path])]

@@ -5,13 +5,12 @@ restored for nested models, the flags of the layers inside are (measured, Keras 
 layers that hold weights, and models around them are left trainable: nothing wipes what was set on a child.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from fnmatch import translate
 from typing import Any, ClassVar, Literal
 
 from msgspec.structs import replace
 
+from core.caches import IdentityCache
 from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding, Fix
@@ -20,6 +19,7 @@ from core.layers.table import CARRIERS, classes, tracks_batches
 from core.model.graph import Graph, Layer
 from core.phrases import did_you_mean
 from core.surgery import contracts
+from core.surgery.choosing import Names
 
 _FORGETFUL = classes(forgets=True)
 
@@ -103,20 +103,29 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
         return self.trainable
 
 
+_NAMES: IdentityCache[Names] = IdentityCache(4)
+
+
 def matched(graph: Graph, globs: tuple[str, ...]) -> set[str]:
     """Paths of the leaf layers that the globs mean. Raises `EditError` for a glob that means nothing.
 
     Linear in the number of layers plus the number of globs without wildcards; a glob with them costs a pass.
     """
-    layers = dict(graph.walk())
-    by_name: dict[str, list[str]] = {}
-    for path in layers:
-        by_name.setdefault(path.rpartition("/")[2], []).append(path)
+    found, unknown = meant(graph, globs)
+    if unknown is not None:
+        raise EditError(f"No layer matches {unknown!r}{did_you_mean(unknown, graph.by_path())}")
+    return found
+
+
+def meant(graph: Graph, globs: tuple[str, ...]) -> tuple[set[str], str | None]:
+    """`matched`, and the first glob that means nothing (what it may have been meant for takes long to find)."""
+    layers = graph.by_path()
+    names = _NAMES.get((graph,), lambda: Names(layers))
     hits: set[str] = set()
     for glob in globs:
-        means = _meaning(glob, layers, by_name)
+        means = names.meant(glob)
         if not means:
-            raise EditError(f"No layer matches {glob!r}{did_you_mean(glob, layers)}")
+            return set(), glob
         hits.update(means)
     found: set[str] = set()
     around = ""
@@ -127,17 +136,7 @@ def matched(graph: Graph, globs: tuple[str, ...]) -> set[str]:
             around = path + "/"
         if (around or path in hits) and _is_leaf(layer):
             found.add(path)
-    return found
-
-
-def _meaning(glob: str, layers: Mapping[str, Layer], by_name: Mapping[str, list[str]]) -> list[str]:
-    """The paths that a glob fits; where it fits none, those whose last name it fits."""
-    if not set(glob) & set("*?["):
-        return [glob] if glob in layers else by_name.get(glob, [])
-    fits = re.compile(translate(glob)).match
-    return [path for path in layers if fits(path)] or [
-        path for name, paths in by_name.items() if fits(name) for path in paths
-    ]
+    return found, None
 
 
 def spread(graph: Graph) -> Graph:
@@ -196,6 +195,8 @@ def flagged(layer: Layer, trainable: bool) -> Layer:
     """
     if makes_its_parts(layer):
         return layer
+    if layer.trainable is trainable and layer.config.get("trainable", trainable) is trainable and _has_none(layer):
+        return layer
     config = dict(layer.config)
     if "trainable" in config:
         config["trainable"] = trainable
@@ -204,6 +205,11 @@ def flagged(layer: Layer, trainable: bool) -> Layer:
         if isinstance(inside, dict) and isinstance(inside.get("config"), dict) and layer.inner_key != carrier:
             config[carrier] = _flagged_config(inside, trainable)
     return replace(layer, trainable=trainable, config=config)
+
+
+def _has_none(layer: Layer) -> bool:
+    """Whether the layer's config holds no other layer, which would have a flag of its own."""
+    return not any(isinstance(layer.config.get(carrier), dict) for carrier in CARRIERS)
 
 
 def _flagged_config(entry: dict[str, Any], trainable: bool) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Weights out of another file, onto layers of this model, by name, order, shape or pairs set by hand."""
 
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Literal
 
 from msgspec import Struct
@@ -12,7 +11,9 @@ from core.errors import EditError
 from core.findings import Finding
 from core.model.graph import Graph, Layer, StoreKey, Weight
 from core.model.names import leaf
+from core.model.runs import CommonRuns
 from core.readers.source import Source
+from core.stopping import checkpoint
 
 _FEWEST = 2
 """Layers of the smallest file that is looked for as a whole: one name alone may be anybody's."""
@@ -66,7 +67,7 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
             raise EditError(f"{self.file!r} does not store the order of its layers; match by name or by shape.")
         if not done.layers:
             raise EditError(f"Nothing in {self.file!r} could be matched by {self.match}; set pairs by hand.")
-        old = dict(graph.walk())
+        old = graph.by_path()
         told = (*self._unmatched(old, done.graph), *_told(self.file, done, old, other.arrays_by))
         return Outcome(done.graph, findings=told)
 
@@ -109,10 +110,16 @@ def transferred(
     found = pairing(graph, source.graph, match, by_hand)
     missing: list[str] = []
     used: set[str] = set()
+    fresh: dict[str, Layer] = {}
     for mine, theirs in found.pairs:
-        layer, lacking = taken(graph.find(mine), source.graph.find(theirs), number, source)
+        checkpoint()
+        if graph.find(mine).inner is not None:  # what is inside may be in another pair
+            graph, fresh = graph.with_layers(fresh), {}
+        fresh[mine], lacking = taken(graph.find(mine), source.graph.find(theirs), number, source)
         missing += [f"{mine}/{name}" for name in lacking]
-        graph = graph.with_layer(mine, layer)
+        if fresh[mine].inner is not None:
+            graph, fresh = graph.with_layers(fresh), {}
+    graph = graph.with_layers(fresh)
     layers = []
     for path, layer in graph.walk():
         keys = [weight.source.key for weight in layer.weights if weight.source and weight.source.file == number]
@@ -358,7 +365,7 @@ def _by_order(mine: dict[str, Layer], theirs: dict[str, Layer]) -> dict[str, str
     first = [_signature(mine[path]) for path in left]
     second = [_signature(theirs[path]) for path in right]
     pairs: dict[str, str] = {}
-    for kind, a, b, c, d in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in CommonRuns(first, second).get_opcodes():
         if kind == "equal" or (kind == "replace" and b - a == d - c):
             for one, two in zip(range(a, b), range(c, d), strict=True):
                 alike = _names(first[one]) == _names(second[two])

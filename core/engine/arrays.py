@@ -25,7 +25,7 @@ class Arrays:
         self._sources = files
         self._stores: dict[int, WeightStore] = {}
         self._graph = graph
-        self._layers = dict(graph.walk())
+        self._layers = graph.by_path()
         self._levels = _levels(graph)
         self._first_paths: dict[str, str] = {}
         self._initial: tuple[str, dict[str, Array]] = ("", {})

@@ -29,10 +29,12 @@ def refuse_layers(before: Graph, after: Graph) -> None:
     fresh = [layer for _, layer in after.walk() if id(layer) not in same]
     # most edits change a layer or two; those that set a flag everywhere leave the configs as they are
     known = {_identity(layer) for layer in old} if len(fresh) > _FEW else frozenset()
-    for layer in fresh:
-        if not layer.opaque and _identity(layer) not in known:
-            for name in _needs(layer):
-                raise EditError(_sentence(name))
+    were = before.by_path() if len(fresh) > _FEW else {}
+    for path, layer in after.walk():
+        if id(layer) in same or layer.opaque or _identity(layer) in known or _only_flags(layer, were.get(path)):
+            continue
+        for name in _needs(layer):
+            raise EditError(_sentence(name))
     if any(layer.is_model for layer in fresh) or after.class_name != before.class_name:
         models = {name for _, name in foreign_models(before, registered)}
         for _, name in foreign_models(after, registered):
@@ -42,6 +44,22 @@ def refuse_layers(before: Graph, after: Graph) -> None:
 
 def _identity(layer: Layer) -> tuple[int, str, str | None, str | None]:
     return id(layer.config), layer.class_name, layer.module, layer.registered_name
+
+
+def _only_flags(layer: Layer, old: Layer | None) -> bool:
+    """Whether a layer is the one that was there but for things that are true or false, which bring no code."""
+    return (
+        old is not None
+        and (layer.class_name, layer.module, layer.registered_name) == (old.class_name, old.module, old.registered_name)
+        and not old.opaque
+        and all(
+            value is old.config.get(key, _MISSING) or (isinstance(value, bool) and key in old.config)
+            for key, value in layer.config.items()
+        )
+    )
+
+
+_MISSING = object()
 
 
 def _needs(layer: Layer) -> list[str]:

@@ -296,7 +296,7 @@ def _at_size(graph: Graph, name: str, shape: list[int | None], pair: Pair) -> tu
 
 def _padded_as(old: Graph, graph: Graph) -> Graph:
     """The graph with the padding that the model had at its old size, which need not be what parity would make it."""
-    known = dict(old.walk())
+    known = old.by_path()
 
     def change(path: str, layer: Layer) -> Layer:
         before = known.get(path)

@@ -195,7 +195,7 @@ def _h5(planned: Planned, arrays: Arrays, out: Path, progress: Progress) -> int:
             f"{half} is bfloat16, which Keras cannot read back from an .h5 file; write a .keras file.", path=str(out)
         )
     placed: dict[str, list[PlacedArray]] = {}
-    layers = dict(graph.walk())
+    layers = graph.by_path()
     moves = planned.moves
     for index, move in enumerate(moves):
         layer = layers[move.layer]

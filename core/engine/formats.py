@@ -34,7 +34,7 @@ def format_findings(graph: Graph, source: Source, ending: str) -> tuple[Finding,
 
 
 def _vocabularies(graph: Graph, source: Source, ending: str) -> Iterator[Finding]:
-    layers = dict(graph.walk())
+    layers = graph.by_path()
     for path, names in asset_names(graph, source).items():
         if ending == ".weights.h5":
             message = f"The vocabulary of {path} is part of the model and is not stored in a weights file."

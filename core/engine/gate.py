@@ -30,6 +30,10 @@ STORED_CODE = "stored Python code"
 """What `UnknownCode` names where code from the file itself may not run."""
 
 
+NO_KEYS = frozenset({"name", "trainable"})
+"""Fields of a config that decide neither shapes nor arrays."""
+
+
 class UnknownCode(Exception):
     """A config needs code that is not here or may not run. `name` says which."""
 
@@ -50,7 +54,7 @@ def registered(name: str) -> bool:
 
 def config_key(layer: Layer) -> str:
     """What of a layer decides shapes and arrays: everything but its name and flags."""
-    config = {key: value for key, value in layer.config.items() if key not in {"name", "trainable"}}
+    config = {key: value for key, value in layer.config.items() if key not in NO_KEYS}
     if layer.inner is not None:
         config["\0inner"] = model_config(layer.inner)
     parts = [layer.module, layer.class_name, config, *sorted(layer.trusted)]

@@ -38,6 +38,7 @@ from core.model.graph import Graph, Layer, TensorRef, TensorSpec, Weight, first_
 from core.model.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
+from core.stopping import checkpoint
 from core.surgery.positions import carried
 
 
@@ -92,7 +93,7 @@ class Planner:
         others = self._files(recipe)
         steps = self._apply(recipe, others)
         shaped = steps[-1].shaped
-        layers = dict(shaped.graph.walk())
+        layers = shaped.graph.by_path()
         moves = steps[-1].moves
         findings = [*self._source_findings(steps), *(finding for step in steps for finding in step.findings)]
         unlearnt = {one.layer for one in findings if one.code == UNLEARNT}
@@ -103,15 +104,18 @@ class Planner:
             for move in moves
             if move.fate.fate == "mismatched" and _asked(shaped, move.layer, layers[move.layer])
         ]
+        checkpoint()
         findings += unplaced_findings(moves, layers)
         if len(steps) > 1:
             findings += unseen_findings(steps[0].shaped.graph, shaped.graph)
+            checkpoint()
             findings += vocabulary_findings(self._with_words(), shaped.graph)
             findings += reshape_findings(shaped.graph, steps[0].shaped.graph)
             findings += moved_table_findings(moves, layers, shaped.graph, steps[0].shaped.graph)
             findings += frozen_start_findings(moves, layers)
         merged, dropped = self._uses(moves)
         last = Ledger(moves, dropped)
+        checkpoint()
         told = [finding for step in steps for finding in step.findings]
         findings += loss_findings([step.edit for step in steps], self._first, last, layers, self._held, told)
         costs = self._costs(shaped)
@@ -167,9 +171,9 @@ class Planner:
             if edit != known.edit or any(others[name] is not known.others[name] for name in edit.files):
                 break
             steps.append(known)
+        self._steps = steps  # so that what is done stays known if a newer recipe ends this one
         for number, edit in active[len(steps) - 1 :]:
             steps.append(self._step(edit, steps[-1], number, others))
-        self._steps = steps
         return steps
 
     def _step(self, edit: AnyEdit, previous: Step, number: int, others: Mapping[str, Source]) -> Step:
@@ -189,6 +193,7 @@ class Planner:
         """What happens to each weight of a graph."""
         moves: list[Move] = []
         for path, layer, trainable in trainable_walk(shaped.graph):
+            checkpoint()
             needed = self._needed(shaped, path, layer)
             if needed:
                 make = partial(self._decided, shaped.graph, path, layer, needed, trainable)
@@ -223,6 +228,7 @@ class Planner:
         levels: dict[str, Graph] = {"": shaped.graph}
         times = {"": 1}
         for path, layer, trainable in trainable_walk(shaped.graph):
+            checkpoint()
             prefix = path[: len(path) - len(layer.name)]
             level = levels[prefix]
             if layer.inner is not None:
@@ -231,9 +237,8 @@ class Planner:
                     max(len(layer.calls), 1) if layer.is_model else _steps(level, layer)
                 )
                 continue
-            tensors = _tensors(level)
             calls = [
-                ([tensors.get(ref, TensorSpec(None)) for ref in call.inputs()], call.outputs or (TensorSpec(None),))
+                ([level.spec(ref) for ref in call.inputs()], call.outputs or (TensorSpec(None),))
                 for call in layer.calls
                 if not layer.is_input
             ]
@@ -260,28 +265,8 @@ def trainable_walk(graph: Graph, prefix: str = "", trainable: bool = True) -> li
     return found
 
 
-_TENSORS: dict[int, tuple[Graph, dict[TensorRef, TensorSpec]]] = {}
-
-
-def _tensors(graph: Graph) -> dict[TensorRef, TensorSpec]:
-    """Specs of all tensors of one level, remembered for the graph last asked about."""
-    known = _TENSORS.get(id(graph))
-    if known is None or known[0] is not graph:
-        if len(_TENSORS) > 32:
-            _TENSORS.clear()
-        table = {
-            TensorRef(layer.name, number, index): spec
-            for layer in graph.layers
-            for number, call in enumerate(layer.calls)
-            for index, spec in enumerate(call.outputs or ())
-        }
-        known = _TENSORS[id(graph)] = (graph, table)
-    return known[1]
-
-
 def _ports(graph: Graph, refs: tuple[TensorRef, ...]) -> tuple[Port, ...]:
-    tensors = _tensors(graph)
-    specs = [(ref.layer, tensors.get(ref, TensorSpec(None))) for ref in refs]
+    specs = [(ref.layer, graph.spec(ref)) for ref in refs]
     return tuple(Port(name, spec.shape, spec.dtype) for name, spec in specs)
 
 

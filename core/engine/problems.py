@@ -23,7 +23,7 @@ _JOINS = classes(family="merge", module="keras.layers")
 
 def problem_findings(shaped: Shaped, source: Shaped, shaper: Shaper) -> list[Finding]:
     """One finding per refused call, plus one for everything that could not be followed."""
-    layers = dict(shaped.graph.walk())
+    layers = shaped.graph.by_path()
     findings = _shapeless(shaped.graph)
     for number, problem in enumerate(shaped.problems):
         layer = layers.get(problem.layer)

@@ -9,12 +9,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.caches import IdentityCache
 from core.engine.specs import LayerAnswer, Specs, WeightsAnswer
 from core.model.graph import Call, Graph, Layer, Shape, TensorRef, TensorSpec, leaves
-from core.model.order import calls_in_order
+from core.stopping import checkpoint
 
 UNKNOWN = TensorSpec(None)
 _MOST_ANSWERS = 60_000
+_MOST_MODELS = 2_000
 
 
 SEVERAL = "A layer of a Sequential gives"
@@ -53,10 +55,9 @@ class Shaper:
     def __init__(self, specs: Specs) -> None:
         self.specs = specs
         self.reference: dict[tuple[str, int], tuple[tuple[Shape | None, ...], tuple[TensorSpec, ...]]] = {}
-        self._nested: dict[Any, tuple[Graph, Shaped]] = {}
-        self._orders: dict[int, tuple[Any, list[tuple[str, int]]]] = {}
-        self._last_orders: dict[tuple[str, int], tuple[tuple[Layer, ...], list[tuple[str, int]]]] = {}
-        self._answers: dict[Any, tuple[Layer, Call, LayerAnswer, WeightsAnswer | None]] = {}
+        self._nested: IdentityCache[Shaped] = IdentityCache(_MOST_MODELS)
+        self._answers: IdentityCache[tuple[LayerAnswer, WeightsAnswer | None]] = IdentityCache(_MOST_ANSWERS)
+        self._last: dict[tuple[str, int], Graph] = {}
 
     def shape(self, graph: Graph, fed: tuple[TensorSpec, ...] | None = None) -> Shaped:
         """Follow the shapes from the inputs (`fed`, or what the InputLayers say) to every layer."""
@@ -66,57 +67,38 @@ class Shaper:
 
     def nested(self, graph: Graph, fed: tuple[TensorSpec, ...]) -> Shaped:
         """`shape` for a model inside a model, cached by the graph object and what is fed to it."""
-        key = (id(graph), fed)
-        known = self._nested.get(key)
-        if known is None or known[0] is not graph:
-            if len(self._nested) > 512:
-                self._nested.clear()
-            known = self._nested[key] = (graph, self.shape(graph, fed))
-        return known[1]
+        return self._nested.get((graph,), lambda: self.shape(graph, fed), fed)
 
-    def order(self, graph: Graph) -> list[tuple[str, int]]:
-        """Calls in dependency order, cached while the calls are the same."""
-        marker = id(graph.layers)
-        known = self._orders.get(marker)
-        if known is None or known[0] is not graph.layers:
-            if len(self._orders) > 64:
-                self._orders.clear()
-            known = self._orders[marker] = (graph.layers, self._ordered(graph))
-        return known[1]
-
-    def _ordered(self, graph: Graph) -> list[tuple[str, int]]:
-        """The order of the last graph of that name, if the calls are its own: shapes do not change the order."""
+    def wired(self, graph: Graph) -> Graph:
+        """The graph, with the order of the last one of that name if its calls are the same: most edits leave them."""
         place = (graph.name, len(graph.layers))
-        last = self._last_orders.get(place)
-        order = last[1] if last is not None and _called_alike(graph.layers, last[0]) else calls_in_order(graph)
-        if len(self._last_orders) > 64:
-            self._last_orders.clear()
-        self._last_orders[place] = (graph.layers, order)
-        return order
+        last = self._last.get(place)
+        if last is not None:
+            graph.wired_as(last)
+        if len(self._last) > 64:
+            self._last.clear()
+        self._last[place] = graph
+        return graph
 
     def answers(
         self, layer: Layer, call: Call, refs: tuple[TensorRef, ...], inputs: tuple[TensorSpec, ...]
     ) -> tuple[LayerAnswer, WeightsAnswer | None]:
         """What Keras says of one call: its outputs, and the arrays the layer needs where it is no wrapper of a model.
 
-        Remembered by the layer's and the call's own parts (which the entry keeps alive, so that no other object gets
-        their ids): an edit leaves nearly all of them as they are, and `Specs` takes long to find that out.
+        Remembered by the layer's and the call's own parts: an edit leaves nearly all of them as they are, and `Specs`
+        takes long to find that out.
         """
-        key = (
-            id(layer.config), id(layer.inner), layer.class_name, layer.module, layer.trainable,
-            id(call.args), id(call.kwargs), inputs,
-        )  # fmt: skip
-        entry = self._answers.get(key)
-        if entry is None:
+
+        def ask() -> tuple[LayerAnswer, WeightsAnswer | None]:
             known = dict(zip(refs, inputs, strict=True))
             answer = self.specs.outputs(layer, call, known)
             needed = None
             if answer.error is None and layer.inner is None:
                 needed = self.specs.weights(layer, call, known)
-            if len(self._answers) > _MOST_ANSWERS:
-                self._answers.clear()
-            entry = self._answers[key] = (layer, call, answer, needed)
-        return entry[2], entry[3]
+            return answer, needed
+
+        objects = (layer.config, layer.inner, call.args, call.kwargs)
+        return self._answers.get(objects, ask, (layer.class_name, layer.module, layer.trainable, inputs))
 
 
 class _Pass:
@@ -124,7 +106,7 @@ class _Pass:
 
     def __init__(self, shaper: Shaper, graph: Graph, fed: tuple[TensorSpec, ...] | None) -> None:
         self.shaper = shaper
-        self.graph = graph
+        self.graph = shaper.wired(graph)
         self.fed = {ref.layer: spec for ref, spec in zip(graph.input_refs(), fed, strict=False)} if fed else {}
         self.layers = graph.by_name()
         self.tensors: dict[TensorRef, TensorSpec] = {}
@@ -136,7 +118,8 @@ class _Pass:
         self.configs: dict[str, dict[str, Any]] = {}
 
     def run(self) -> Shaped:
-        for name, number in self.shaper.order(self.graph):
+        for name, number in self.graph.order:
+            checkpoint()
             layer = self.layers[name]
             call = layer.calls[number]
             outputs = self._input(layer) if layer.is_input else self._call(layer, number, call)
@@ -147,7 +130,7 @@ class _Pass:
                 reason = f"{SEVERAL} {len(outputs)} tensors"
                 self.problems.append(Problem(name, number, reason, tuple(outputs)))
         layers = tuple(self._annotated(layer) for layer in self.graph.layers)
-        graph = replace(self.graph, layers=layers)
+        graph = replace(self.graph, layers=layers).wired_as(self.graph)
         return Shaped(graph, self.needs, tuple(self.problems), tuple(self.unchecked))
 
     def _input(self, layer: Layer) -> tuple[TensorSpec, ...]:
@@ -298,19 +281,6 @@ class _Pass:
         if same and inner is layer.inner and config is layer.config:
             return layer
         return replace(layer, calls=layer.calls if same else tuple(calls), inner=inner, config=config)
-
-
-def _called_alike(layers: tuple[Layer, ...], others: tuple[Layer, ...]) -> bool:
-    """Whether two lists of layers have the very same calls, their outputs aside."""
-    for one, two in zip(layers, others, strict=True):
-        if one is two:
-            continue
-        if one.name != two.name or len(one.calls) != len(two.calls):
-            return False
-        for mine, theirs in zip(one.calls, two.calls, strict=True):
-            if mine.args is not theirs.args or mine.kwargs is not theirs.kwargs:
-                return False
-    return True
 
 
 def _fits(own: Shape, fed: Shape) -> bool:

@@ -16,8 +16,9 @@ from keras.src.utils.python_utils import is_default
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.caches import IdentityCache
 from core.engine.corrections import corrected
-from core.engine.gate import config_key, deserialize, make_layer
+from core.engine.gate import NO_KEYS, config_key, deserialize, make_layer
 from core.engine.low_rank import beside_update, has_update, without_update
 from core.layers.table import classes
 from core.model.graph import Call, Layer, Shape, TensorRef, TensorSpec, Weight, map_leaves
@@ -26,6 +27,7 @@ _CHANNEL_ONLY = classes(sized="channels")
 _WEIGHTLESS = classes(sized="nothing")
 _RATED = classes(kind=("dropout", "noise"), acts="number")
 _LAST_ONLY = classes(sized="last")
+_MOST_KEYS = 60_000
 
 
 class LayerAnswer(Struct, frozen=True):
@@ -123,11 +125,6 @@ def unallocated() -> Iterator[None]:
     global_state.set_global_attribute("uninitialized_variables", waiting[:before])
 
 
-def _same_object(first: Layer, second: Layer) -> bool:
-    same = first.config is second.config and first.inner is second.inner and first.class_name == second.class_name
-    return same and first.trusted == second.trusted
-
-
 def _traced(layer: keras.Layer) -> bool:
     """Whether Keras can tell this layer's output only by calling it, which needs its variables."""
     return is_default(layer.compute_output_shape) and type(layer).compute_output_spec is keras.Layer.compute_output_spec
@@ -138,18 +135,23 @@ class Specs:
 
     def __init__(self) -> None:
         self._layers: dict[str, Any] = {}
-        self._keys: dict[int, tuple[Layer, str]] = {}
+        self._keys: IdentityCache[str] = IdentityCache(_MOST_KEYS)
+        self._deep_keys: IdentityCache[str] = IdentityCache(_MOST_KEYS)
         self._shape_keys: dict[str, str] = {}
         self._outputs: dict[Any, LayerAnswer] = {}
         self._weights: dict[Any, WeightsAnswer] = {}
 
     def key(self, layer: Layer) -> str:
         """`config_key`, remembered per config object (configs are never changed in place)."""
-        marker = id(layer.config)
-        known = self._keys.get(marker)
-        if known is None or not _same_object(known[0], layer):
-            known = self._keys[marker] = (layer, config_key(layer))
-        return known[1]
+        objects = (layer.config, layer.inner)
+        return self._keys.get(objects, lambda: self._deep_key(layer), (layer.class_name, layer.trusted))
+
+    def _deep_key(self, layer: Layer) -> str:
+        """`config_key`, remembered by what is in the config: a flag that changes makes a config of the same things."""
+        parts = {key: value for key, value in layer.config.items() if key not in NO_KEYS}
+        objects = (*parts.values(), layer.inner)
+        also = (*parts, layer.class_name, layer.module, layer.trusted)
+        return self._deep_keys.get(objects, lambda: config_key(layer), also)
 
     def instance(self, layer: Layer) -> Any:
         """An unbuilt Keras layer with this config, shared by all of the same config. Raises what Keras raises."""

@@ -109,7 +109,7 @@ def _verify(
 def _read_back(planned: Planned, files: Mapping[int, Source], out: Path) -> bool:
     """Whether the written file, opened by Suture's own reader, holds every planned array bit for bit."""
     written = read_model(out)
-    held = dict(written.graph.walk())
+    held = written.graph.by_path()
     places: dict[str, int] = {}
     with Arrays(planned.plan.graph, files) as arrays, open_store(written) as store:
         for move in planned.moves:

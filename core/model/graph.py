@@ -3,17 +3,25 @@
 A graph is a value. Readers make one from a file, edits make one from another, the engine annotates one with
 shapes, writers turn one into a file. Nothing in it is ever changed in place; configs and call arguments are
 plain JSON-like data that everybody treats as read-only.
+
+What is asked of a graph again and again (layers by name and path, who takes a tensor, an order of the calls) is made
+when it is first asked for and kept with the graph, so that a question costs the same in a model of any size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from math import prod
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.stopping import checkpoint
+
 Shape = tuple[int | None, ...]
 """The shape of a tensor, batch first; `None` is a dynamic dimension."""
+Node = tuple[str, int]
+"""One call of a layer: its name and the call's number."""
 
 
 class TensorRef(Struct, frozen=True, gc=False):
@@ -158,12 +166,14 @@ class Layer(Struct, frozen=True):
         return own + (self.inner.num_params() if self.inner else 0)
 
 
-class Graph(Struct, frozen=True):
+class Graph(Struct, frozen=True, dict=True):
     """A model: layers in the order of its config, with the structure of its inputs and outputs.
 
     `inputs` and `outputs` keep the model's own nesting (a `TensorRef`, or lists and dicts of them).
     `class_name` is `Functional`, `Sequential`, or a custom class; a graph of an unknown (subclassed) model has
     `opaque=True` and its layers carry no calls. `weights` are arrays the model holds beside its layers.
+
+    A path such as `backbone/conv1` is names put together; a name may hold a `/` itself, and `trail` tells them apart.
     """
 
     name: str
@@ -183,23 +193,78 @@ class Graph(Struct, frozen=True):
         """Whether the model is written as a chain."""
         return self.class_name == "Sequential"
 
+    # one layer
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The place of each layer of this level; of several with one name, the first."""
+        return {layer.name: place for place, layer in zip(_down(self.layers), reversed(self.layers), strict=True)}
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def _by_path(self) -> dict[str, Layer]:
+        found: dict[str, Layer] = {}
+        for path, layer in self.walk():
+            found.setdefault(path, layer)
+        return found
+
     def layer(self, name: str) -> Layer:
         """The layer of that name at this level. Raises `KeyError`."""
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
+        return self.layers[self._places[name]]
 
-    def by_name(self) -> dict[str, Layer]:
+    def by_name(self) -> Mapping[str, Layer]:
         """Layers of this level by name."""
-        return {layer.name: layer for layer in self.layers}
+        return self._by_name
+
+    def by_path(self) -> Mapping[str, Layer]:
+        """Layers of all levels by path, in the order of `walk`."""
+        return self._by_path
+
+    def trail(self, path: str) -> tuple[str, ...]:
+        """The names that lead to the layer at a path, outermost first. Raises `KeyError` with the path.
+
+        Of several layers that a path could mean, the one that `walk` meets first.
+        """
+        places = self._places
+        ways = [] if path not in places else [(places[path], len(path))]
+        at = path.find("/")
+        while at >= 0:
+            if path[:at] in places:
+                ways.append((places[path[:at]], at))
+            at = path.find("/", at + 1)
+        for place, end in sorted(ways):
+            layer = self.layers[place]
+            if end == len(path):
+                return (layer.name,)
+            if layer.inner is not None:
+                try:
+                    return (layer.name, *layer.inner.trail(path[end + 1 :]))
+                except KeyError:
+                    continue
+        raise KeyError(path)
 
     def find(self, path: str) -> Layer:
         """The layer at a path such as `backbone/conv1`. Raises `KeyError` with the path."""
-        for found, layer in self.walk():
-            if found == path:
-                return layer
-        raise KeyError(path)
+        places = self._places
+        if path in places and "/" not in path:
+            return self.layers[places[path]]
+        *around, name = self.trail(path)
+        return self.inside(tuple(around)).layer(name)
+
+    def inside(self, trail: tuple[str, ...]) -> "Graph":
+        """The level that the layers of these names lead into; `()` is this one. Raises `KeyError`."""
+        level = self
+        for name in trail:
+            inner = level.layer(name).inner
+            if inner is None:
+                raise KeyError(name)
+            level = inner
+        return level
+
+    # all layers
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
         """Every layer with its path, parents before children, in config order."""
@@ -208,6 +273,16 @@ class Graph(Struct, frozen=True):
             yield path, layer
             if layer.inner is not None:
                 yield from layer.inner.walk(path + "/")
+
+    def levels(self, prefix: str = "") -> "dict[str, Graph]":
+        """Every level by the prefix of its layers' paths: `""` for this one, `backbone/` for what `backbone` holds."""
+        found = {prefix: self}
+        for layer in self.layers:
+            if layer.inner is not None:
+                found.update(layer.inner.levels(f"{prefix}{layer.name}/"))
+        return found
+
+    # tensors
 
     def input_refs(self) -> tuple[TensorRef, ...]:
         """Input tensors, flat."""
@@ -230,19 +305,77 @@ class Graph(Struct, frozen=True):
             return TensorSpec(None)
         return outputs[ref.output] if outputs and ref.output < len(outputs) else TensorSpec(None)
 
-    def consumers(self) -> dict[TensorRef, list[tuple[str, int]]]:
-        """For each tensor of this level, the (layer, call) pairs it goes into."""
-        table: dict[TensorRef, list[tuple[str, int]]] = {}
+    @cached_property
+    def _consumers(self) -> dict[TensorRef, tuple[Node, ...]]:
+        table: dict[TensorRef, list[Node]] = {}
         for layer in self.layers:
             for number, call in enumerate(layer.calls):
                 for ref in call.inputs():
                     table.setdefault(ref, []).append((layer.name, number))
-        return table
+        return {ref: tuple(nodes) for ref, nodes in table.items()}
+
+    def consumers(self) -> Mapping[TensorRef, tuple[Node, ...]]:
+        """For each tensor of this level, the (layer, call) pairs it goes into."""
+        return self._consumers
+
+    def parents(self, node: Node) -> tuple[Node, ...]:
+        """The calls whose outputs a call takes, by the order of its inputs; none for a call that is not there."""
+        layer = self._by_name.get(node[0])
+        if layer is None or node[1] >= len(layer.calls):
+            return ()
+        return tuple([(ref.layer, ref.call) for ref in layer.calls[node[1]].inputs()])
+
+    @cached_property
+    def order(self) -> tuple[Node, ...]:
+        """Every (layer, call) of this level, each after the calls it depends on; else in config order."""
+        layers = self._by_name
+        done: set[Node] = set()
+        order: list[Node] = []
+        for layer in self.layers:
+            for number in range(len(layer.calls)):
+                stack = [(layer.name, number)]
+                waiting: set[Node] = set()
+                while stack:
+                    node = stack[-1]
+                    if node in done:
+                        stack.pop()
+                        continue
+                    missing = [one for one in self.parents(node) if one not in done and one[0] in layers]
+                    if not missing or node in waiting:
+                        done.add(node)
+                        order.append(node)
+                        stack.pop()
+                    else:
+                        waiting.add(node)
+                        stack.extend(missing)
+        return tuple(order)
+
+    def needed_for(self, *refs: TensorRef) -> set[Node]:
+        """The calls that tensors of this level depend on, those that make them included."""
+        layers = self._by_name
+        needed: set[Node] = set()
+        stack = [(ref.layer, ref.call) for ref in refs]
+        while stack:
+            node = stack.pop()
+            if node not in needed and node[0] in layers:
+                needed.add(node)
+                stack.extend(self.parents(node))
+        return needed
 
     def num_params(self) -> int:
         """Parameters in the source's arrays, every level, each shared layer once."""
         own = sum(weight.size for weight in self.weights if not weight.state)
         return own + sum(layer.num_params() for layer in self.layers)
+
+    # other graphs
+
+    def wired_as(self, other: "Graph") -> "Graph":
+        """This graph, which knows what `other` knows of its order and consumers if the calls are the very same."""
+        if other is not self and _called_alike(self.layers, other.layers):
+            for known in ("order", "_consumers"):
+                if known in other.__dict__:
+                    self.__dict__.setdefault(known, other.__dict__[known])
+        return self
 
     def replace_layers(self, change: "Callable[[str, Layer], Layer]", prefix: str = "") -> "Graph":
         """A new graph with `change(path, layer)` applied at every level, children first.
@@ -251,6 +384,7 @@ class Graph(Struct, frozen=True):
         """
         layers = []
         for layer in self.layers:
+            checkpoint()
             path = prefix + layer.name
             inner = layer.inner.replace_layers(change, path + "/") if layer.inner is not None else None
             base = replace(layer, inner=inner) if inner is not layer.inner else layer
@@ -261,14 +395,51 @@ class Graph(Struct, frozen=True):
 
     def with_layer(self, path: str, layer: Layer) -> "Graph":
         """A new graph with the layer at `path` replaced. Raises `KeyError`."""
-        head, _, rest = path.partition("/")
-        for index, old in enumerate(self.layers):
-            if old.name == path:
-                return replace(self, layers=(*self.layers[:index], layer, *self.layers[index + 1 :]))
-            if old.name == head and rest and old.inner is not None:
-                new = replace(old, inner=old.inner.with_layer(rest, layer))
-                return replace(self, layers=(*self.layers[:index], new, *self.layers[index + 1 :]))
-        raise KeyError(path)
+        return self.with_layers({path: layer})
+
+    def with_layers(self, fresh: Mapping[str, Layer]) -> "Graph":
+        """A new graph with the layers at many paths replaced, in one pass. Raises `KeyError`.
+
+        Where a layer and others inside it are replaced, the others go into the graph that the layer brings.
+        """
+        return self._with({self.trail(path): layer for path, layer in fresh.items()}) if fresh else self
+
+    def _with(self, fresh: "Mapping[tuple[str, ...], Layer]") -> "Graph":
+        here: dict[int, Layer] = {}
+        below: dict[int, dict[tuple[str, ...], Layer]] = {}
+        for (name, *rest), layer in fresh.items():
+            if rest:
+                below.setdefault(self._places[name], {})[tuple(rest)] = layer
+            else:
+                here[self._places[name]] = layer
+        layers = list(self.layers)
+        for place, layer in here.items():
+            layers[place] = layer
+        for place, inside in below.items():
+            inner = layers[place].inner
+            if inner is None:
+                raise KeyError("/".join((layers[place].name, *next(iter(inside)))))
+            layers[place] = replace(layers[place], inner=inner._with(inside))
+        return replace(self, layers=tuple(layers))
+
+
+def _down(layers: tuple[Layer, ...]) -> range:
+    return range(len(layers) - 1, -1, -1)
+
+
+def _called_alike(layers: tuple[Layer, ...], others: tuple[Layer, ...]) -> bool:
+    """Whether two lists of layers have the very same calls, their outputs aside."""
+    if len(layers) != len(others):
+        return False
+    for one, two in zip(layers, others, strict=True):
+        if one is two:
+            continue
+        if one.name != two.name or len(one.calls) != len(two.calls):
+            return False
+        for mine, theirs in zip(one.calls, two.calls, strict=True):
+            if mine.args is not theirs.args or mine.kwargs is not theirs.kwargs:
+                return False
+    return True
 
 
 def first_paths(graph: Graph, prefix: str = "", before: str = "") -> dict[str, str]:

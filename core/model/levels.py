@@ -1,6 +1,6 @@
 """Levels of a graph: the model around a layer, the model that holds it, names that are free on it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 
 from msgspec.structs import replace
 
@@ -10,7 +10,7 @@ from core.model.graph import Graph
 
 def free_name(taken: Iterable[str], wanted: str) -> str:
     """`wanted`, or with the first free number behind it."""
-    names = set(taken)
+    names = taken if isinstance(taken, Set | Mapping) else set(taken)
     name, number = wanted, 1
     while name in names:
         number += 1
@@ -25,16 +25,11 @@ def parent_of(path: str) -> str:
 
 def owner(graph: Graph, path: str) -> tuple[str, Graph]:
     """`(prefix with its slash, graph)` of the level that holds the layer at `path`. Raises `EditError`."""
-    for layer in graph.layers:
-        if layer.name == path:
-            return "", graph
-        if layer.inner is not None and path.startswith(layer.name + "/"):
-            try:
-                prefix, level = owner(layer.inner, path[len(layer.name) + 1 :])
-            except EditError:
-                continue
-            return f"{layer.name}/{prefix}", level
-    raise EditError(f"There is no layer {path!r}.")
+    try:
+        *around, _ = graph.trail(path)
+    except KeyError:
+        raise EditError(f"There is no layer {path!r}.") from None
+    return "".join(f"{name}/" for name in around), graph.inside(tuple(around))
 
 
 def with_level(graph: Graph, prefix: str, level: Graph) -> Graph:

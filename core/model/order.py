@@ -8,10 +8,8 @@ so the order is computed from the edited graph. Loading by Keras afterwards is t
 
 from collections.abc import Iterator
 
-from core.model.graph import Graph, Layer
+from core.model.graph import Graph, Layer, Node
 from core.model.names import snake_case as snake_case
-
-Node = tuple[str, int]
 
 
 def keras_order(graph: Graph) -> list[Layer]:
@@ -19,14 +17,14 @@ def keras_order(graph: Graph) -> list[Layer]:
     layers = graph.by_name()
     if graph.is_sequential or graph.opaque:
         return list(graph.layers)
-    finished, first_seen = _walk_back(graph, layers)
+    finished, first_seen = _walk_back(graph)
     depth_of_node: dict[Node, int] = {}
     depth_of_layer: dict[str, int] = {}
     for node in reversed(finished):
         name = node[0]
         depth = max(depth_of_node.get(node, 0), depth_of_layer.get(name, 0))
         depth_of_layer[name] = depth_of_node[node] = depth
-        for parent in _parents(layers, node):
+        for parent in graph.parents(node):
             depth_of_node[parent] = max(depth + 1, depth_of_node.get(parent, 0))
     for ref in graph.input_refs():
         if ref.layer not in depth_of_layer:
@@ -35,17 +33,13 @@ def keras_order(graph: Graph) -> list[Layer]:
     return [layers[name] for name in sorted(depth_of_layer, key=lambda name: (-depth_of_layer[name], first_seen[name]))]
 
 
-def _parents(layers: dict[str, Layer], node: Node) -> list[Node]:
-    calls = layers[node[0]].calls
-    return [(ref.layer, ref.call) for ref in calls[node[1]].inputs()] if node[1] < len(calls) else []
-
-
-def _walk_back(graph: Graph, layers: dict[str, Layer]) -> tuple[list[Node], dict[str, int]]:
+def _walk_back(graph: Graph) -> tuple[list[Node], dict[str, int]]:
     """Depth first from the outputs: nodes in the order they are finished, and when each layer was first met.
 
     Iterative, because models with thousands of layers in a chain are deeper than Python's recursion limit.
     """
     finished: list[Node] = []
+    layers = graph.by_name()
     entered: set[Node] = set()
     first_seen: dict[str, int] = {}
     for output in graph.output_refs():
@@ -55,38 +49,13 @@ def _walk_back(graph: Graph, layers: dict[str, Layer]) -> tuple[list[Node], dict
             if ahead is not None and ahead not in entered and ahead[0] in layers:
                 entered.add(ahead)
                 first_seen.setdefault(ahead[0], len(first_seen))
-                stack.append((ahead, iter(_parents(layers, ahead))))
+                stack.append((ahead, iter(graph.parents(ahead))))
             if not stack:
                 break
             ahead = next(stack[-1][1], None)
             if ahead is None:
                 finished.append(stack.pop()[0])
     return finished, first_seen
-
-
-def calls_in_order(graph: Graph) -> list[Node]:
-    """Every (layer, call) of one level, each after the calls it depends on; unreachable ones last, in config order."""
-    layers = graph.by_name()
-    done: set[Node] = set()
-    order: list[Node] = []
-    for layer in graph.layers:
-        for number in range(len(layer.calls)):
-            stack = [(layer.name, number)]
-            waiting: set[Node] = set()
-            while stack:
-                node = stack[-1]
-                if node in done:
-                    stack.pop()
-                    continue
-                missing = [parent for parent in _parents(layers, node) if parent not in done and parent[0] in layers]
-                if not missing or node in waiting:
-                    done.add(node)
-                    order.append(node)
-                    stack.pop()
-                else:
-                    waiting.add(node)
-                    stack.extend(missing)
-    return order
 
 
 def storage_prefixes(graph: Graph, prefix: str = "", path: str = "") -> Iterator[tuple[str, str, Layer]]:

@@ -80,17 +80,7 @@ def pruned(graph: Graph) -> Graph:
     """The graph without layers that reach no output, inputs excepted; calls nobody needs go too."""
     if graph.opaque:
         return graph
-    layers = graph.by_name()
-    needed: set[tuple[str, int]] = set()
-    stack = [(ref.layer, ref.call) for ref in (*graph.output_refs(), *graph.input_refs())]
-    while stack:
-        node = stack.pop()
-        if node in needed or node[0] not in layers:
-            continue
-        needed.add(node)
-        calls = layers[node[0]].calls
-        if node[1] < len(calls):
-            stack.extend((ref.layer, ref.call) for ref in calls[node[1]].inputs())
+    needed = graph.needed_for(*graph.output_refs(), *graph.input_refs())
     table: dict[TensorRef, TensorRef] = {}
     kept = []
     for layer in graph.layers:

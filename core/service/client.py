@@ -29,8 +29,8 @@ Kind = Literal["reader", "engine"]
 class Worker:
     """One helper process. Every request gets exactly one reply with `done=True`, even when the process dies.
 
-    Nothing here blocks: what the child's pipe cannot take yet is kept and sent on at the next `poll`. A plan whose
-    turn comes when a newer plan already waits is not made and ends with `Cancelled`.
+    Nothing here blocks: what the child's pipe cannot take yet is kept and sent on at the next `poll`. A plan that is
+    waiting or being made when a newer one is asked for ends with `Cancelled`.
     """
 
     def __init__(self, kind: Kind, handlers: str | None = None) -> None:

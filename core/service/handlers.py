@@ -123,6 +123,7 @@ def engine() -> Handlers:
         return bases[0]
 
     def make_plan(body: messages.MakePlan, progress: Progress) -> Any:
+        progress("planning", 0.0)
         plan = the_engine().plan(body.recipe)
         return pack(plan, bases[0]) if bases else plan
 

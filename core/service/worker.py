@@ -22,6 +22,7 @@ from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
 from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, Warm
+from core.stopping import Superseded, checkpoint, stoppable
 from core.writers.partials import remove_partials
 
 READER_BYTES = 4 << 30
@@ -67,9 +68,14 @@ class Inbox:
         return self._requests.popleft()
 
     def superseded(self) -> bool:
-        """Whether the very next request is another plan, so that the one in hand need not be made."""
+        """Whether the very next request is another plan, so that the one in hand need not be made.
+
+        Asked again and again while a plan is made: as long as nothing has arrived, it costs a look at two queues.
+        """
+        if not self._raw and not self._requests:
+            return False
         self._unpack()
-        return bool(self._requests) and isinstance(self._requests[0].body, MakePlan)
+        return isinstance(self._requests[0].body, MakePlan)
 
 
 def serve(kind: str, factory: str, requests: Connection, replies: Connection) -> None:
@@ -86,9 +92,6 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
     handlers: Handlers | None = None
     while True:
         request = inbox.take()
-        if isinstance(request.body, MakePlan) and inbox.superseded():
-            replies.send(Reply(request.id, done=True, error=Cancelled("A newer plan was asked for.")))
-            continue
         if isinstance(request.body, Apply | BuildApplication):
             inbox.out = request.body.out
         if kind == "reader":
@@ -96,8 +99,13 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
         try:
             if handlers is None:
                 handlers = getattr(import_module(module), name)()
-            value = handlers[type(request.body)](request.body, _progress(request.id, replies))
+            stop = inbox.superseded if isinstance(request.body, MakePlan) else _never
+            with stoppable(stop):
+                checkpoint()
+                value = handlers[type(request.body)](request.body, _progress(request.id, replies))
             reply = Reply(request.id, done=True, value=value)
+        except Superseded:
+            reply = Reply(request.id, done=True, error=Cancelled("A newer plan was asked for."))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told and the process goes on
             reply = Reply(request.id, done=True, error=as_told(error, request.body))
         try:
@@ -110,6 +118,10 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
             # for 0.2 s in the middle of somebody's typing
             gc.collect()
             gc.freeze()
+
+
+def _never() -> bool:
+    return False
 
 
 def as_told(error: BaseException, body: Any) -> SutureError:

@@ -1,5 +1,6 @@
 """Questions about a graph, answered without Keras: where an input goes until its channels mix, and through what."""
 
+from core.caches import IdentityCache
 from core.errors import EditError
 from core.layers.axes import leaf_class
 from core.layers.channel_ops import CONVOLUTIONS, DEPTHWISE, MIXING, TOKENS
@@ -44,8 +45,7 @@ def find_input(graph: Graph, name: str | None) -> Layer:
     raise EditError(f"There is no input {name!r}; the model's inputs are {', '.join(names) or 'unknown'}.")
 
 
-_REMEMBERED = 16
-_TRACES: dict[tuple[int, str], tuple[Graph, Trace, int | None]] = {}
+_TRACES: IdentityCache[tuple[Trace, int | None]] = IdentityCache(16)
 
 
 def trace_input(graph: Graph, name: str) -> Trace:
@@ -62,12 +62,7 @@ def channel_axis(graph: Graph, name: str) -> int | None:
 
 
 def _traced(graph: Graph, name: str) -> tuple[Trace, int | None]:
-    known = _TRACES.get((id(graph), name))
-    if known is None or known[0] is not graph:
-        if len(_TRACES) >= _REMEMBERED:
-            _TRACES.clear()
-        known = _TRACES[id(graph), name] = (graph, *_followed(graph, name))
-    return known[1], known[2]
+    return _TRACES.get((graph,), lambda: _followed(graph, name), name)
 
 
 def _followed(graph: Graph, name: str) -> tuple[Trace, int | None]:

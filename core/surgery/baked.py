@@ -44,12 +44,11 @@ def rebaked(before: Graph, after: Graph) -> Graph:
     again and asks until the answer is the same object.
     """
     known = parity_paddings(before)
-    old_layers = dict(before.walk())
+    old_layers = before.by_path()
     olds = levels(before)
 
     def level(graph: Graph, prefix: str) -> Graph:
         layers = []
-        users: dict[TensorRef, list[tuple[str, int]]] | None = None
         for layer in graph.layers:
             path = prefix + layer.name
             if layer.inner is not None:
@@ -58,8 +57,7 @@ def rebaked(before: Graph, after: Graph) -> Graph:
                 continue
             new = layer
             if path in known:
-                users = graph.consumers() if users is None else users
-                new = _repadded(layer, graph, users)
+                new = _repadded(layer, graph)
             elif layer.class_name == "Reshape" and path in old_layers:
                 new = _reshaped(layer, graph, before, path)
             elif path in old_layers and holds_positions(layer) and prefix in olds:
@@ -74,7 +72,7 @@ def rebaked(before: Graph, after: Graph) -> Graph:
 
 def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
     """What was recomputed, and what could not be."""
-    old_layers = dict(before.walk())
+    old_layers = before.by_path()
     olds, news = levels(before), levels(after)
     found: list[Finding] = []
     for path, layer in after.walk():
@@ -180,10 +178,10 @@ def _pads(layer: Layer) -> list[tuple[int, int]]:
     return [(one, one) if isinstance(one, int) else (int(one[0]), int(one[1])) for one in value]
 
 
-def _repadded(layer: Layer, level: Graph, users: dict[TensorRef, list[tuple[str, int]]]) -> Layer:
+def _repadded(layer: Layer, level: Graph) -> Layer:
     """The padding for what arrives now and for the kernel that it now feeds, which an edit may have changed."""
     layers, size = level.by_name(), _sizes(level, layer)
-    kernel = _strided_kernel([layers[name] for name, _ in users.get(TensorRef(layer.name), ())])
+    kernel = _strided_kernel([layers[name] for name, _ in level.consumers().get(TensorRef(layer.name), ())])
     if size is None or kernel is None:
         return layer
     pads = correct_pad(size, kernel)
@@ -196,10 +194,8 @@ def target_of(layer: Layer) -> list[Any]:
 
 
 def _arrives(graph: Graph, path: str) -> Shape | None:
-    prefix, _, name = path.rpartition("/")
-    level = graph.find(prefix).inner if prefix else graph
-    if level is None:
-        return None
+    *around, name = graph.trail(path)
+    level = graph.inside(tuple(around))
     inputs = level.layer(name).calls[0].inputs() if level.layer(name).calls else ()
     return level.spec(inputs[0]).shape if inputs else None
 

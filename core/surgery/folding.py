@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.model.splice import remapped
 from core.rules.merged import Norm, Part
+from core.stopping import checkpoint
 from core.surgery.held import Fates, Unfoldable, decided, part
 from core.surgery.linear import View, carried, folded_behind, folded_in_front, linear, one_input, view
 
@@ -50,6 +51,7 @@ def folded(graph: Graph, chosen: set[str], fates: Fates) -> Folded:
             return inner
         work = _Level(inner, prefix, fates)
         for name in norms:
+            checkpoint()
             reasons = work.fold(name)
             if reasons:
                 kept[prefix + name] = reasons
@@ -67,8 +69,8 @@ class _Level:
 
     def __init__(self, graph: Graph, prefix: str, fates: Fates) -> None:
         self.graph, self.prefix, self.fates = graph, prefix, fates
-        self.layers = graph.by_name()
-        self.users = graph.consumers()
+        self.layers = dict(graph.by_name())
+        self.users = dict(graph.consumers())
         self.outputs = set(graph.output_refs())
         self.alias: dict[TensorRef, TensorRef] = {}
         self.gone: dict[str, tuple[str, ...]] = {}
@@ -257,8 +259,8 @@ class _Level:
         for number, call in enumerate(layer.calls):
             out, given = TensorRef(layer.name, number), self.now(call.inputs()[0])
             self.alias[out] = given
-            others = [user for user in self.users.get(given, ()) if user != (layer.name, number)]
-            self.users[given] = others + self.users.pop(out, [])
+            others = tuple(user for user in self.users.get(given, ()) if user != (layer.name, number))
+            self.users[given] = others + self.users.pop(out, ())
             if out in self.outputs:
                 self.outputs = (self.outputs - {out}) | {given}
 

@@ -4,6 +4,7 @@ Everything that is not known to treat channels one by one ends the way (`blocked
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from core.layers import channel_ops as known
 from core.layers import table
 from core.layers.leaves import leaf, steps
 from core.layers.rows import Row
-from core.model.graph import Graph, Layer, Shape, TensorRef, Weight
+from core.model.graph import Graph, Layer, Node, Shape, TensorRef, Weight
 from core.rules.fold import Affine, Value
+from core.stopping import checkpoint
 from core.surgery.lanes import UP, WHOLE, Block, Blocks, flipped, grown, multiplied, repeated, reshaped, single, width
 
 if TYPE_CHECKING:
@@ -101,7 +103,8 @@ class _Walk:
         """The states of all tensors of one level that are followed."""
         layers, consumers = graph.by_name(), graph.consumers()
         states = dict(start)
-        for name, number in _in_order(graph, layers, consumers, start):
+        for name, number in _in_order(layers, consumers, start):
+            checkpoint()
             layer = layers[name]
             given = {ref: states[ref] for ref in layer.calls[number].inputs() if ref in states}
             if given:
@@ -130,7 +133,7 @@ class _Walk:
 
 
 def _in_order(
-    graph: Graph, layers: dict[str, Layer], consumers: dict[TensorRef, list[tuple[str, int]]], start: Found
+    layers: Mapping[str, Layer], consumers: Mapping[TensorRef, tuple[Node, ...]], start: Found
 ) -> list[tuple[str, int]]:
     """The calls that the channels can reach, each after those it depends on."""
     reached: dict[tuple[str, int], None] = {}

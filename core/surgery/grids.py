@@ -39,7 +39,7 @@ def window_sizes(old: int, new: int) -> tuple[Grid, Grid] | None:
 
 def grid_pairs(before: Graph, after: Graph) -> Iterator[tuple[Grid, Grid]]:
     """Grids of maps and patches that the same layer gives in both graphs."""
-    fresh = dict(after.walk())
+    fresh = after.by_path()
     olds, news = levels(before), levels(after)
     for path, layer in before.walk():
         other = fresh.get(path)

@@ -9,7 +9,6 @@ from core.errors import EditError
 from core.layers.axes import leaf_class
 from core.layers.table import classes
 from core.model.graph import Graph, Layer, TensorRef, map_leaves
-from core.model.order import calls_in_order
 from core.surgery.anatomy import CONVOLUTIONS
 
 _VALUES = CONVOLUTIONS | {"Dense"}
@@ -161,40 +160,29 @@ def trunk(graph: Graph, output: TensorRef) -> list[TensorRef]:
     one lies on every way.
     """
     layers = graph.by_name()
-    needed = _needed(graph, output)
-    order = [node for node in calls_in_order(graph) if node in needed]
+    needed = graph.needed_for(output)
+    order = [node for node in graph.order if node in needed]
     position = {node: number for number, node in enumerate(order)}
     last: dict[TensorRef, int] = {output: len(order)}
     for node in order:
         for ref in layers[node[0]].calls[node[1]].inputs():
             last[ref] = max(last.get(ref, -1), position[node])
-    starts: dict[int, list[TensorRef]] = {}
-    for ref in last:
-        if (ref.layer, ref.call) in position:
-            starts.setdefault(position[ref.layer, ref.call], []).append(ref)
-    found: list[TensorRef] = []
-    open_until: dict[TensorRef, int] = {}
-    for number in range(len(order)):
-        open_until = {ref: end for ref, end in open_until.items() if end > number}
-        for ref in starts.get(number, ()):
-            open_until[ref] = last[ref]
-        if len(open_until) == 1:
-            found.extend(open_until)
-    return list(dict.fromkeys(found))
-
-
-def _needed(graph: Graph, output: TensorRef) -> set[tuple[str, int]]:
-    layers = graph.by_name()
-    seen: set[tuple[str, int]] = set()
-    stack = [(output.layer, output.call)]
-    while stack:
-        node = stack.pop()
-        if node in seen or node[0] not in layers:
-            continue
-        seen.add(node)
-        calls = layers[node[0]].calls
-        stack.extend((ref.layer, ref.call) for ref in (calls[node[1]].inputs() if node[1] < len(calls) else ()))
-    return seen
+    made = [(ref, position[ref.layer, ref.call]) for ref in last if (ref.layer, ref.call) in position]
+    starts: dict[int, list[int]] = {}
+    ends: dict[int, list[int]] = {}
+    for number, (ref, place) in enumerate(made):
+        starts.setdefault(place, []).append(number)
+        ends.setdefault(last[ref], []).append(number)
+    found: dict[TensorRef, None] = {}
+    count = total = 0  # of the open tensors: how many, and the sum of their numbers, which is the number of an only one
+    for place in range(len(order)):
+        for number in starts.get(place, ()):
+            count, total = count + 1, total + number
+        for number in ends.get(place, ()):
+            count, total = count - 1, total - number
+        if count == 1:
+            found[made[total][0]] = None
+    return list(found)
 
 
 def classifier(graph: Graph, output: str | int | None = None) -> tuple[str, Layer]:

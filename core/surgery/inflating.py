@@ -15,8 +15,8 @@ from core.layers.channel_ops import ALONE_OPS, TOGETHER_OPS
 from core.layers.table import classes
 from core.model.graph import Call, Graph, Layer, TensorRef
 from core.model.levels import free_name
-from core.model.order import calls_in_order
 from core.rules.arranged import Inflated
+from core.stopping import checkpoint
 from core.surgery.arranging import arranged, expanded_constant, named, put_back
 from core.surgery.recording import configured
 
@@ -100,7 +100,8 @@ class _Grower:
         made: dict[str, Layer] = {}
         ahead: dict[str, Layer] = {}
         layers = graph.by_name()
-        for name, number in calls_in_order(graph):
+        for name, number in graph.order:
+            checkpoint()
             layer, path = layers[name], prefix + name
             if layer.is_input:
                 state = states.setdefault(TensorRef(name, number), State())

@@ -20,9 +20,9 @@ from core.layers.channel_ops import ALONE_OPS, TOGETHER_OPS
 from core.layers.table import classes
 from core.model.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
 from core.model.levels import free_name
-from core.model.order import calls_in_order
 from core.model.splice import new_layer
 from core.rules.arranged import Block, ReorderedRows, TurnedAxes
+from core.stopping import checkpoint
 from core.surgery.anatomy import MIXING
 from core.surgery.arranging import arranged, expanded_constant, named, put_back
 from core.surgery.recording import configured
@@ -195,7 +195,8 @@ class _Walker:
         arrives = dict(zip(graph.input_refs(), given, strict=True))
         made: dict[str, Layer] = {}
         calls: dict[str, dict[int, Call]] = {}
-        for name, number in calls_in_order(graph):
+        for name, number in graph.order:
+            checkpoint()
             layer = level.layers[name]
             if layer.is_input:
                 lay = arrives.get(TensorRef(name, number)) or natural(level.rank(TensorRef(name, number)))

@@ -20,6 +20,7 @@ from core.model.graph import Graph, Layer, TensorRef, Weight
 from core.model.levels import owner
 from core.rules import FoldChannels, MapChannels, RepeatChannels, Rule, SliceFilters, WidenFilters
 from core.rules.channels import ChannelRule
+from core.stopping import checkpoint
 from core.surgery.anatomy import CONVOLUTIONS, DEPTHWISE, MIXING
 from core.surgery.recording import configured, record
 
@@ -81,27 +82,26 @@ class _Widening:
         self.queue: deque[tuple[str, TensorRef]] = deque()
         self.changed: dict[str, Layer] = {}
         self.levels: dict[str, Graph] = {}
-        self.users: dict[str, dict[TensorRef, list[tuple[str, int]]]] = {}
         prefix, level = owner(graph, path)
         for number in range(len(level.layer(graph.find(path).name).calls)):
             self.mark(prefix, TensorRef(graph.find(path).name, number), take)
 
     def run(self) -> Graph:
         while self.queue:
+            checkpoint()
             prefix, ref = self.queue.popleft()
             self.produce(prefix, ref)
             self.consume(prefix, ref)
         graph = self.graph
-        for path, layer in self.changed.items():
-            graph = graph.with_layer(path, replace(layer, inner=graph.find(path).inner))
-        return graph
+        # a wrapper around a model keeps the model, in which other layers may have changed
+        fresh = {path: replace(layer, inner=graph.find(path).inner) for path, layer in self.changed.items()}
+        return graph.with_layers(fresh)
 
     def level(self, prefix: str) -> Graph:
         if prefix not in self.levels:
             inner = self.graph.find(prefix[:-1]).inner if prefix else self.graph
             assert inner is not None
             self.levels[prefix] = inner
-            self.users[prefix] = inner.consumers()
         return self.levels[prefix]
 
     def mark(self, prefix: str, ref: TensorRef, take: Take) -> None:
@@ -170,7 +170,7 @@ class _Widening:
                 for position, out in enumerate(level.output_refs()):
                     if out == ref:
                         self.mark(above, TensorRef(model.name, number, position), take)
-        for name, number in self.users[prefix].get(ref, ()):
+        for name, number in level.consumers().get(ref, ()):
             self._consumer(prefix, level.layer(name), number, ref, take)
 
     def _consumer(self, prefix: str, layer: Layer, number: int, ref: TensorRef, take: Take) -> None:

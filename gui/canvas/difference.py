@@ -38,7 +38,7 @@ class Difference:
 
 def difference(before: Graph, after: Graph) -> Difference:
     """Both graphs in one. Layers belong together by their origin."""
-    was = dict(before.walk())
+    was = before.by_path()
     sources = source_paths(before, after)
     now = {source: path for path, source in sources.items()}
     ghosts: dict[str, str] = {}

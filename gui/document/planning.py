@@ -1,5 +1,5 @@
-"""The plan keeps up with the recipe: while one is being made only the newest recipe waits, and an answer for an older
-recipe is thrown away.
+"""The plan keeps up with the recipe: every recipe is asked for at once, which ends the planning of the one before, and
+an answer for an older recipe is thrown away.
 """
 
 from PySide6.QtCore import QObject, Slot
@@ -21,6 +21,8 @@ class Planning(QObject):
         self._engine = processes.engine
         self._asked: int | None = None
         self._recipe = Recipe()
+        self._basing = False
+        """Whether what is asked for is the base of a new source."""
         self._held = False
         session.base_wanted.connect(self._ask_base)
         session.plan_wanted.connect(self.ask)
@@ -33,13 +35,12 @@ class Planning(QObject):
 
     @Slot()
     def _ask_base(self) -> None:
-        if self._asked is not None:
-            self._engine.drop(self._asked)
-        self._set(None)
+        self._forget()
         source = self._session.source
         if source is None:
             self._session.planning_changed.emit(False)
         else:
+            self._basing = True
             self._set(self._engine.ask(SetSource(source=source), self._on_base, self._on_base_failed))
 
     def _on_base(self, plan: Plan) -> None:
@@ -53,21 +54,28 @@ class Planning(QObject):
         if not isinstance(error, Cancelled):
             self._session.problem.emit(error.message, details(error))
 
+    def _forget(self) -> None:
+        """Nobody waits for what is asked any more; the next recipe ends it in the engine."""
+        if self._asked is not None:
+            self._engine.drop(self._asked)
+            self._set(None)
+
     @Slot()
     def ask(self) -> None:
-        """Ask for the plan of the recipe as it is now, unless another has to come first."""
+        """Ask for the plan of the recipe as it is now, unless the base or a long job has to come first."""
         session = self._session
         if session.source is None:
             return
-        if self._asked is not None or self._held:
+        recipe = session.recipe
+        if self._held or (self._asked is not None and (self._basing or self._recipe == recipe)):
             session.planning_changed.emit(True)
             return
-        recipe = session.recipe
+        self._forget()
         if session.base is not None and recipe.active() == ():
             self._processes.survived()
             session.take_plan(session.base, recipe)
             return
-        self._recipe = recipe
+        self._recipe, self._basing = recipe, False
         self._set(self._engine.ask(MakePlan(recipe=recipe), self._on_plan, self._on_plan_failed))
 
     def _on_plan(self, plan: Plan) -> None:

@@ -1,9 +1,11 @@
 """Where a layer's tensors come from and where they go, for each of its calls; every name leads there."""
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from core.model.graph import Graph, Layer, TensorRef, TensorSpec
+from core.model.graph import Graph, Layer, Node, TensorRef, TensorSpec
 from core.phrases import sample_words
 from gui.widgets.parts import clear_layout, label, named
 
@@ -70,7 +72,7 @@ class Connections(QWidget):
         self,
         layer: Layer,
         number: int,
-        users: dict[TensorRef, list[tuple[str, int]]],
+        users: Mapping[TensorRef, tuple[Node, ...]],
         level: Graph | None,
         prefix: str,
     ) -> None:

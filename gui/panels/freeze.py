@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QStringListModel, Qt, Slot
+from PySide6.QtCore import QStringListModel, Qt, QTimer, Slot
 from PySide6.QtWidgets import (
     QCompleter,
     QGridLayout,
@@ -14,8 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.edits.set_trainable import matched
-from core.errors import EditError
+from core.edits.set_trainable import meant
 from core.model.graph import Graph
 from core.recipes import gestures
 from core.recipes.recipe import Recipe
@@ -40,6 +39,8 @@ FIELDS = (
     Field("batch_norm", "BatchNormalization", "choice", options=MODES, key="batchNormMode", above=True,
           usable=lambda said: bool(said.get("frozen")), explained=lambda said: bool(said.get("frozen"))),
 )  # fmt: skip
+PAUSE_MS = 80
+"""So long nobody types before it is said what a pattern means."""
 
 
 class FreezePanel(QWidget):
@@ -64,11 +65,16 @@ class FreezePanel(QWidget):
         self.pattern.setAccessibleName("Layers by name or pattern")
         self.pattern.setPlaceholderText("block2_*  or  backbone/*")
         self._names = QStringListModel(self)
+        self._paths: tuple[str, ...] = ()
         completer = QCompleter(self._names, self)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.pattern.setCompleter(completer)
-        self.pattern.textChanged.connect(self._say_matches)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE_MS)
+        self._pause.timeout.connect(self._say_matches)
+        self.pattern.textChanged.connect(self._wait)
         column.addWidget(self.pattern)
         self.matches = Sentence("small")
         column.addWidget(self.matches)
@@ -143,9 +149,10 @@ class FreezePanel(QWidget):
         if not steps:
             self.form.explanation.say("Takes effect once something is frozen or unfrozen.")
         if graph is not None:
-            names = [path for path, _ in graph.walk()]
-            if names != self._names.stringList():
-                self._names.setStringList(names)
+            paths = tuple(graph.by_path())
+            if paths != self._paths:
+                self._paths = paths
+                self._names.setStringList(paths)
         if plan is not None:
             trained, everything = plan.after.trainable_params, plan.after.params
             self.totals.setText(f"{count_words(trained)} of {count_words(everything)} trained")
@@ -155,7 +162,12 @@ class FreezePanel(QWidget):
         else:
             self.totals.setText("Open a model first." if session.source is None else "Waiting for the engine\u2026")
             self.memory.setText("")
-        self._say_matches()
+        self._wait()
+
+    @Slot()
+    def _wait(self) -> None:
+        """Look once nobody has typed for a moment."""
+        self._pause.start()
 
     @Slot()
     def _say_matches(self) -> None:
@@ -173,6 +185,7 @@ class FreezePanel(QWidget):
         graph = self._session.after_graph
         if not pattern or graph is None:
             return
+        self._pause.stop()
         if not with_weights(graph, pattern):
             self.matches.say(f"No layer with weights is called \u201c{pattern}\u201d; nothing was changed.")
             return
@@ -230,8 +243,5 @@ def last_layers(graph: Graph, number: int) -> list[str]:
 
 def with_weights(graph: Graph, pattern: str) -> list[str]:
     """The layers with weights that a pattern means, in the order of the graph."""
-    try:
-        found = matched(graph, (pattern,))
-    except EditError:
-        return []
-    return [path for path, layer in graph.walk() if path in found and can_freeze(layer)]
+    found, _ = meant(graph, (pattern,))
+    return [path for path, layer in graph.by_path().items() if path in found and can_freeze(layer)]

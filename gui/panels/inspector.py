@@ -185,7 +185,7 @@ def cost_words(path: str, plan: Plan | None, base: Plan | None) -> list[str]:
     if plan is None:
         return []
     now = sum_below(plan, path)
-    layer = plan.graph.find(path) if path in dict(plan.graph.walk()) else None
+    layer = plan.graph.find(path) if path in plan.graph.by_path() else None
     was = sum_below(base, (layer.origin if layer is not None else None) or path) if base is not None else None
     words = []
     for name, old, new in (

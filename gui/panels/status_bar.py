@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from typing_extensions import override
@@ -13,6 +13,8 @@ from gui.models.digest import count_words, size_words
 from gui.widgets.parts import ElidedLabel, Look, label, named
 
 ARROW = "\u2192"
+PATIENCE_MS = 300
+"""So long a plan may take before it is said that one is being made."""
 ENGINE_WORDS = {
     "off": "engine not started",
     "warming": "engine warming up\u2026",
@@ -59,6 +61,10 @@ class StatusBar(QWidget):
         self.lamp = Lamp(look)
         self.engine = label("")
         self.planning = label("")
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._say_planning)
         self.numbers = label("")
         self.file = ElidedLabel()
         self.file.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -87,8 +93,11 @@ class StatusBar(QWidget):
         self.lamp.state = engine
         self.lamp.update()
         self.engine.setText(ENGINE_WORDS[engine])
-        busy = session.planning and engine == "ready"
-        self.planning.setText("\u00b7  planning\u2026" if busy else "")
+        if not (session.planning and engine == "ready"):
+            self._patience.stop()
+            self.planning.setText("")
+        elif not self.planning.text() and not self._patience.isActive():
+            self._patience.start()
         self.numbers.setText(numbers(session))
         self.cancel.setVisible(bool(opening))
         if opening:
@@ -96,6 +105,11 @@ class StatusBar(QWidget):
         else:
             self.file.setText(Path(session.source.path).name if session.source else "")
             self.file.setToolTip(session.source.path if session.source else "")
+
+    @Slot()
+    def _say_planning(self) -> None:
+        """Most plans are there before anybody could read that they are being made."""
+        self.planning.setText("\u00b7  planning\u2026")
 
 
 def numbers(session: Session) -> str:

@@ -110,7 +110,7 @@ class TidyPanel(QWidget):
         if graph is not None and (graph is self._counted or not self.isVisible()):
             return
         self._counted = graph
-        layers = dict(graph.walk()) if graph is not None else {}
+        layers = graph.by_path() if graph is not None else {}
         count = len(norms(graph)) if graph is not None else 0
         self._count(self.norms, self.fold, count, "Folded into a neighbouring layer, where that is exact")
         count = len(foldable(graph)) if graph is not None else 0

@@ -1,6 +1,6 @@
 """`make bench`: each budget as a ratio, both sides measured in turn in one run. Numbers, never part of the tests.
 
-`python -m tests.benchmarks.bench [start open edits apply memory growth ...]`; without names, everything.
+`python -m tests.benchmarks.bench [start open edits apply memory growth edit_costs ...]`; without names, everything.
 """
 
 import json
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.chains import chain
+from tests.benchmarks.edit_costs import MODELS
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "build" / "models"
@@ -154,6 +155,19 @@ def bench_growth() -> Iterator[Row]:
         yield Row(f"{stage}: 100, 1,000, 10,000 layers", spread, "ten times 1,000", f"{share:.2f}", "1.5", share <= 1.5)
 
 
+def bench_edit_costs() -> Iterator[Row]:
+    """Every edit and freeze preset at 100, 1,000 and 10,000 layers: cost per layer, and time beyond an empty recipe."""
+    sizes = (100, 1_000, 10_000)
+    for kind, make in MODELS.items():
+        answers = [probe("edit_costs", make(CACHE / f"{kind}-{size}.keras", size)) for size in sizes]
+        for name in answers[0]["plans"]:
+            whole = [answer["plans"][name] for answer in answers]
+            share = whole[2] / whole[1] / (answers[2]["layers"] / answers[1]["layers"])
+            beyond = [max(one - answer["base"], 0.0) for one, answer in zip(whole, answers, strict=True)]
+            spread = f"{', '.join(seconds(one) for one in beyond)} beyond an empty recipe"
+            yield Row(f"{name}, {kind}", spread, "ten times 1,000", f"{share:.2f}", "1.5", share <= 1.5)
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "start": bench_start,
     "open": bench_open,
@@ -161,6 +175,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "apply": bench_apply,
     "memory": bench_memory,
     "growth": bench_growth,
+    "edit_costs": bench_edit_costs,
 }
 
 

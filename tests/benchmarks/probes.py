@@ -1,5 +1,6 @@
 """What is measured in a process of its own: `python -m tests.benchmarks.probes NAME ARGUMENTS` answers in JSON."""
 
+import gc
 import json
 import os
 import sys
@@ -74,6 +75,34 @@ def plans(path: str, count: str) -> dict[str, Any]:
         engine.plan(recipe)
         seconds.append(time.monotonic() - began)
     return {"seconds": seconds, "layers": sum(1 for _ in source.graph.walk())}
+
+
+def edit_costs(path: str) -> dict[str, Any]:
+    """Processor seconds of a plan without steps (`base`) and of a plan of every edit and preset; the best of two."""
+    from core.analysis.opening import read_model
+    from core.engine import api
+    from core.recipes.recipe import Recipe
+    from tests.benchmarks.edit_costs import edit_recipes
+
+    engine = api.Engine()
+    source = read_model(path)
+    engine.set_source(source)
+
+    def best(recipe: Recipe, rounds: int) -> float:
+        seconds = []
+        for _ in range(rounds):
+            engine.plan(Recipe())
+            gc.collect()
+            began = time.process_time()
+            engine.plan(recipe)
+            seconds.append(time.process_time() - began)
+        return min(seconds)
+
+    gc.collect()
+    gc.freeze()  # as the engine does
+    base = best(Recipe(), 3)
+    plans = {name: best(recipe, 2) for name, recipe in edit_recipes(path, source.graph)}
+    return {"base": base, "plans": plans, "layers": sum(1 for _ in source.graph.walk())}
 
 
 def read(path: str) -> dict[str, Any]:

@@ -83,18 +83,32 @@ def test_that_a_gesture_makes_a_plan_and_undo_takes_it_back(qtbot: QtBot, ready:
     assert ready.plan.inputs[0].shape == (None, 64, 64, 3)
 
 
-def test_that_only_the_newest_recipe_waits_while_a_plan_is_made(
+def test_that_every_recipe_is_asked_for_at_once_so_that_it_ends_the_planning_of_the_one_before(
     qtbot: QtBot, ready: Session, engine: FakeWorker
 ) -> None:
     engine.hold = True
     for size in (64, 65, 66, 67):
         resize(ready, size)
-    assert len(engine.bodies(MakePlan)) == 1
+    assert [steps(body.recipe)[0].shape[0] for body in engine.bodies(MakePlan)] == [64, 65, 66, 67]
     engine.hold = False
     qtbot.waitUntil(lambda: not ready.planning)
-    assert [steps(body.recipe)[0].shape[0] for body in engine.bodies(MakePlan)] == [64, 67]
     assert ready.plan is not None
     assert ready.plan.inputs[0].shape == (None, 67, 67, 3)
+
+
+def test_that_a_recipe_without_steps_needs_no_plan_and_what_is_under_way_is_not_shown(
+    qtbot: QtBot, ready: Session, engine: FakeWorker
+) -> None:
+    engine.hold = True
+    resize(ready, 64)
+    ready.undo_stack.undo()
+    assert not ready.planning
+    assert ready.plan == ready.base
+    engine.hold = False
+    resize(ready, 65)
+    qtbot.waitUntil(lambda: not ready.planning)
+    assert ready.plan is not None
+    assert ready.plan.inputs[0].shape == (None, 65, 65, 3)
 
 
 def test_that_no_plan_older_than_the_recipe_is_ever_shown(qtbot: QtBot, ready: Session, engine: FakeWorker) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import FileError
 from core.service import messages
 from core.service.handlers import Handlers, Progress
+from core.stopping import checkpoint
 from core.writers.partials import partial_path
 
 
@@ -38,6 +39,11 @@ def make() -> Handlers:
         return body.path
 
     def plan(body: messages.MakePlan, progress: Progress) -> Any:
+        """One with `slow` in it goes on until it is ended, and says when it has begun."""
+        if any(getattr(edit, "layer", "") == "slow" for edit in body.recipe.edits):
+            progress("planning", 0.0)
+            while True:
+                checkpoint()
         return ("planned", len(body.recipe.edits))
 
     def apply(body: messages.Apply, progress: Progress) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.edits import ChangeInput
+from core.edits import ChangeInput, RemoveLayer
 from core.errors import Cancelled, FileError, OwnFault
 from core.model.graph import Graph
 from core.readers.source import Source
@@ -105,6 +105,20 @@ def test_that_the_reader_meets_its_memory_limit_with_a_sentence(worker: Worker) 
     error = answer(worker, worker.send(OpenModel(path="huge"))).error
     assert isinstance(error, FileError)
     assert error.fields["code"] == "file.damaged"
+
+
+SLOW = Recipe(edits=(RemoveLayer(layer="slow"),))
+"""The handlers' plan of this never ends by itself."""
+
+
+def test_that_a_newer_plan_ends_the_one_that_is_being_made(worker: Worker) -> None:
+    old = worker.send(MakePlan(recipe=SLOW))
+    begun = collect(worker, lambda replies: any(reply.id == old and reply.stage == "planning" for reply in replies))
+    assert not ends(begun)
+    newer = worker.send(MakePlan(recipe=Recipe()))
+    done = ends(collect(worker, lambda replies: {old, newer} <= ends(replies).keys()))
+    assert isinstance(done[old].error, Cancelled)
+    assert done[newer].value == ("planned", 0)
 
 
 def test_that_only_the_newest_of_waiting_plans_is_made(worker: Worker) -> None:

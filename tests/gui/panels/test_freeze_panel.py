@@ -5,11 +5,13 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
+from core import phrases
 from core.model.graph import Graph
 from gui.main_window import MainWindow
 from gui.models.digest import frozen_layers
 from gui.models.layer_tree import Column
-from gui.panels.freeze import FreezePanel
+from gui.panels import freeze
+from gui.panels.freeze import FreezePanel, with_weights
 
 WITH_WEIGHTS = {
     "backbone/stem_conv",
@@ -42,9 +44,41 @@ def press(qtbot: QtBot, panel: FreezePanel, text: str) -> None:
 
 def test_that_a_pattern_freezes_what_it_names(qtbot: QtBot, opened: MainWindow, panel: FreezePanel) -> None:
     panel.pattern.setText("block1_*")
-    assert panel.matches.text() == "Matches 3 layers with weights."
+    qtbot.waitUntil(lambda: panel.matches.text() == "Matches 3 layers with weights.")
     press(qtbot, panel, "Freeze")
     assert frozen(qtbot, opened) == {"backbone/block1_conv1", "backbone/block1_bn1", "backbone/block1_conv2"}
+
+
+def test_that_a_pattern_is_looked_for_once_when_typing_pauses(
+    qtbot: QtBot, opened: MainWindow, panel: FreezePanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def counted(graph: Graph, pattern: str) -> list[str]:
+        looked.append(pattern)
+        return with_weights(graph, pattern)
+
+    monkeypatch.setattr(freeze, "with_weights", counted)
+    for end in range(1, 9):
+        panel.pattern.setText("block1_*"[:end])
+    qtbot.waitUntil(lambda: panel.matches.text() == "Matches 3 layers with weights.")
+    assert looked == ["block1_*"]
+
+
+def test_that_what_a_pattern_could_mean_is_not_guessed_at_while_typing(
+    qtbot: QtBot, panel: FreezePanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding the nearest of many names takes long, and nobody has asked for it yet."""
+    asked: list[str] = []
+
+    def nearest(name: str, known: object, **_: object) -> list[str]:
+        asked.append(name)
+        return []
+
+    monkeypatch.setattr(phrases, "get_close_matches", nearest)
+    panel.pattern.setText("blok1")
+    qtbot.waitUntil(lambda: panel.matches.text() == "No layer with weights matches.")
+    assert asked == []
 
 
 def test_that_a_pattern_that_names_nothing_changes_nothing(
