@@ -86,7 +86,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config), place)
             ref = TensorRef(name)
         pair = ([given.layer, [given.call], given.output], place)
-        same = contracts.features(f"what {given.layer} hands the new head == old(x)", [pair])
+        same = contracts.features(f"{given.layer} of new(x) == old(x)", [pair])
         return Outcome(graph, (same,), self._on_probabilities(before))
 
     def _on_probabilities(self, before: Graph) -> tuple[Finding, ...]:

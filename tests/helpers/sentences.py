@@ -1,35 +1,95 @@
-"""Every sentence of findings and errors, read off the source, as one page that somebody can read in one go."""
+"""Everything that Suture says, read off the source, as one page that somebody can read in one go.
+
+Findings, fixes and errors come first, their parts put together as far as the source shows it. What is left are texts
+that stand alone: reasons and insertions, summaries of steps, contracts, tables of words; and the texts of the window.
+"""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.helpers.blockers import ROOT
 
 PAGE = ROOT / "resources" / "help" / "messages.md"
-MAKERS = {"damaged", "unreadable", "Fix"}
+MAKERS = {"damaged", "unreadable", "Fix", "Unfoldable"}
 """Functions besides `Finding` and the errors whose strings a person reads."""
+TABLES = {"known_ops", "rows", "likeness"}
+"""Modules whose strings are names of classes and fields."""
+OURS = {"RuntimeError", "AssertionError", "NotImplementedError"}
+"""Errors that end in a report instead of a sentence."""
 HEAD = """# Messages
 
-Everything that Suture says in findings and errors, by the part of the program that says it. Words in `{braces}` are
-filled in. A test writes this page from the source, so that the sentences can be read and edited together.
+Everything that Suture says, by the part of the program that says it: findings, fixes and errors, then summaries of
+steps, reasons and other texts that are put into them, then the window's texts. Words in `{braces}` are filled in. A
+test writes this page from the source, so that the sentences can be read and edited together.
 """
+SECTIONS = {
+    "Findings and errors": ("core", "gui"),
+    "Summaries, reasons and insertions": ("core",),
+    "The window": ("gui",),
+}
+_WORD = re.compile(r"(\{[\w.]+\}|[A-Za-z]?['\u2019A-Za-z-]+|\d+)[.,;:!?)\u2019\u201d\u2026]*")
 
 
 def page() -> str:
     """The page as it should be."""
+    said = {path: list(dict.fromkeys(sentences(path))) for path in _files("core", "gui")}
     parts = [HEAD]
-    for room in sorted({path.parent for path in _files()}):
-        for path in sorted(room.glob("*.py")):
-            found = list(dict.fromkeys(sentences(path)))
+    for title, rooms in SECTIONS.items():
+        parts.append(f"# {title}\n")
+        for path in _files(*rooms):
+            found = said[path] if title == "Findings and errors" else list(dict.fromkeys(phrases(path, said[path])))
             if found:
                 name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-                parts.append(f"## {name}\n\n" + "\n".join(f"- {one}" for one in found) + "\n")
+                listed = (one.replace("\n", " ") for one in found)
+                parts.append(f"## {name}\n\n" + "\n".join(f"- {one}" for one in listed) + "\n")
     return "\n".join(parts)
 
 
-def _files() -> list[Path]:
-    return [path for room in ("core", "gui") for path in (ROOT / room).rglob("*.py")]
+def _files(*rooms: str) -> list[Path]:
+    return sorted(
+        (path for room in rooms for path in (ROOT / room).rglob("*.py")), key=lambda path: (path.parent, path)
+    )
+
+
+def phrases(path: Path, said: Sequence[str]) -> Iterator[str]:
+    """The other strings of one module that are words for a person, and in no sentence of `said`."""
+    if path.stem in TABLES:
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for text in _strings(tree):
+        if _is_phrase(text) and not any(text in one for one in said):
+            yield text
+
+
+def _strings(node: ast.AST) -> Iterator[str]:
+    """Every string but docstrings; f-strings whole."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+            continue
+        if isinstance(child, (ast.Constant, ast.JoinedStr)):
+            yield from _texts(child)
+        if isinstance(child, ast.JoinedStr):
+            for part in child.values:
+                if isinstance(part, ast.FormattedValue):
+                    yield from _strings(part)
+        elif not isinstance(child, ast.Call) or _called(child) not in OURS:
+            yield from _strings(child)
+
+
+def _is_phrase(text: str) -> bool:
+    """Three words or more, or two that begin like a label; no names of fields, formats or files."""
+    words = text.split()
+    plain = [word for word in words if _WORD.fullmatch(word) and not word.startswith("{")]
+    label = len(words) == 2 and text[:1].isupper()
+    return (
+        len(text) < 400
+        and "|" not in text
+        and (len(words) >= 3 or label)
+        and len(plain) >= 2
+        and len(plain) > 0.6 * len(words)
+    )
 
 
 def sentences(path: Path) -> Iterator[str]:
@@ -71,9 +131,13 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
 
 
 def _makes(call: ast.Call) -> bool:
+    name = _called(call)
+    return name in MAKERS or (name.endswith(("Finding", "Error", "Fault")) and name not in OURS)
+
+
+def _called(call: ast.Call) -> str:
     called = call.func
-    name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
-    return name in MAKERS or name.endswith(("Finding", "Error", "Fault"))
+    return called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
 
 
 def _texts(value: ast.expr) -> Iterator[str]:
