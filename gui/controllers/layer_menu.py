@@ -163,7 +163,7 @@ class LayerMenu(QObject):
 
     def outputs(self, paths: list[str]) -> None:
         """Make these layers the model's outputs."""
-        text = f"Outputs at {', '.join(paths)}" if paths else "Outputs as they were"
+        text = f"Outputs at {', '.join(paths)}" if paths else "Original outputs"
         self._session.gesture(lambda recipe: steps.set_outputs(recipe, paths), text)
 
     def start(self, path: str) -> None:

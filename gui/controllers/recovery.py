@@ -48,7 +48,7 @@ class Recovery(QObject):
             steps = "1 step" if count == 1 else f"{count} steps"
             self._banner.say(
                 "warning",
-                f"Suture ended before {steps} for {Path(left.path).name} could be saved.",
+                f"Suture closed before {steps} for {Path(left.path).name} could be saved.",
                 links=[Link(RestoreRecipe(), "Restore"), Link(ForgetRecipe(), "Discard")],
             )
 

@@ -46,7 +46,7 @@ FIELDS = (
                    ("add", "add them", ""))),
     Field("nested", "Keep it as one layer", "flag", default=False, key="joinNested", above=True,
           help="As a nested model; otherwise its layers are added to this model\u2019s layers"),
-    Field("prefix", "Put before its names", "text", spoken="Prefix of its layers' names",
+    Field("prefix", "Prefix for its names", "text", spoken="Prefix of its layers' names",
           hint="only where a name is taken", read=lambda text: text or None, key="joinPrefix"),
 )  # fmt: skip
 

@@ -32,7 +32,7 @@ class Exporting(Job):
             self._session.note.emit(f"wrote {answer.written}")
             self._session.mark_saved(self._asked)
         else:
-            self._session.note.emit(f"kept {answer.written}, which did not pass its check")
+            self._session.note.emit(f"kept {answer.written}, which failed verification")
 
     @override
     def refuse(self, error: SutureError) -> None:

@@ -31,7 +31,7 @@ MODES = (
         "always frozen",
         "BatchNormalization keeps its statistics and scale: the usual choice for small datasets.",
     ),
-    ("trainable", "always trained", "BatchNormalization learns even in frozen parts."),
+    ("trainable", "always trained", "BatchNormalization is trained even in frozen parts."),
 )
 
 
@@ -158,7 +158,7 @@ class FreezePanel(QWidget):
             self.totals.setText(f"{count_words(trained)} of {count_words(everything)} trained")
             adam = count_words(trained * 8)
             rest = count_words(everything - trained)
-            self.memory.setText(f"{rest} not trained \u00b7 Adam keeps {adam}B for the others")
+            self.memory.setText(f"{rest} not trained \u00b7 Adam needs {adam}B for the rest")
         else:
             self.totals.setText("Open a model first." if session.source is None else "Waiting for the engine\u2026")
             self.memory.setText("")

@@ -36,7 +36,7 @@ class LayersForm(QWidget):
         row = QHBoxLayout()
         row.setSpacing(4)
         self.name = named(QLineEdit(), f"{self.kind}Name")
-        self.name.setAccessibleName(f"Layer to add as {self.spoken}")
+        self.name.setAccessibleName(f"Layer to add as a new {self.spoken}")
         self.name.setPlaceholderText("Layer\u2026")
         self.name.setToolTip(self.tip)
         self._names = QStringListModel(self)
@@ -46,15 +46,15 @@ class LayersForm(QWidget):
         self.name.setCompleter(completer)
         self.name.returnPressed.connect(self.add_typed)
         row.addWidget(self.name, 1)
-        self.add = IconButton(look, "plus", f"Add this layer as {self.spoken}")
+        self.add = IconButton(look, "plus", f"Add this layer as a new {self.spoken}")
         self.add.clicked.connect(self.add_typed)
         row.addWidget(self.add)
-        self.trash = IconButton(look, "trash", f"Take this {self.spoken} out")
+        self.trash = IconButton(look, "trash", f"Remove this {self.spoken}")
         self.trash.clicked.connect(self._on_trash)
         row.addWidget(self.trash)
         column.addLayout(row)
         self.selected = named(QPushButton("Add the selected layer"), f"{self.kind}Selected")
-        self.selected.setAccessibleName(f"Add the selected layer as {self.spoken}")
+        self.selected.setAccessibleName(f"Add the selected layer as a new {self.spoken}")
         self.selected.clicked.connect(self._on_selected)
         column.addWidget(self.selected)
         self.problem = Sentence()
@@ -142,7 +142,7 @@ class OutputsForm(LayersForm):
     def choose(self, paths: Iterable[str]) -> None:
         """Other outputs."""
         wanted = list(paths)
-        text = f"Outputs at {', '.join(wanted)}" if wanted else "Outputs as they were"
+        text = f"Outputs at {', '.join(wanted)}" if wanted else "Original outputs"
         self._session.gesture(lambda recipe: steps.set_outputs(recipe, wanted), text)
 
     def candidates(self, graph: Graph) -> list[str]:
@@ -159,7 +159,7 @@ class StartsForm(LayersForm):
 
     kind = "start"
     title = "Start after inner layers"
-    spoken = "beginning"
+    spoken = "input"
     tip = "The outputs of these layers become the model\u2019s inputs; what comes before is removed"
 
     def chosen(self) -> tuple[str, ...]:

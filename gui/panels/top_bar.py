@@ -65,7 +65,7 @@ class TopBar(QWidget):
         self.verify.setText(" Verify")
         self.verify.setAccessibleName("Verify")
         self.verify.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.verify.setToolTip(f"Check a written file  ({actions['verify'].shortcut().toString()})")
+        self.verify.setToolTip(f"Verify an exported file  ({actions['verify'].shortcut().toString()})")
         self._follow(self.verify, actions, "verify")
         row.addWidget(self.verify)
         self.export = named(QToolButton(), "primary")

@@ -192,7 +192,7 @@ def test_that_a_recipe_left_behind_is_offered_and_restored(qtbot: QtBot, window:
     model.touch()
     left_behind(tmp_path, model)
     window.recovery.keep_safe(tmp_path)
-    assert window.banner.text.text() == "Suture ended before 1 step for digits.keras could be saved."
+    assert window.banner.text.text() == "Suture closed before 1 step for digits.keras could be saved."
     (restore, _) = window.banner.links
     assert isinstance(restore, QPushButton)
     qtbot.mouseClick(restore, LEFT)
