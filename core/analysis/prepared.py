@@ -56,7 +56,7 @@ def _finding(path: str, layer: Layer, field: str, accepted: bool) -> Finding:
         )
         return Finding("warning", CODE, path, text)
     text = (
-        f"{path} ({layer.class_name}) learnt {what}, and the file does not contain them in a readable form. Set them "
+        f"{path} ({layer.class_name}) learned {what}, and the file does not contain them in a readable form. Set them "
         f"with replace_layer as {field} ({form}), or adapt the layer again in Keras and save the model."
     ).replace("its vocabulary, and the file does not contain them", "its vocabulary, and the file does not contain it")
     if field == "vocabulary":

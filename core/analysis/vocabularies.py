@@ -43,7 +43,7 @@ def _stale(
         return None  # words were added behind the others or taken from the end: every row stands for what it did
     if moved is not None:
         text = (
-            f"The vocabulary of {path} changed, but the rows of {array} did not: row {start + moved} was learnt for "
+            f"The vocabulary of {path} changed, but the rows of {array} did not: row {start + moved} was learned for "
             f"{old[moved]!r} but is now used for {new[moved]!r}."
         )
     else:

@@ -158,10 +158,10 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
         found = []
         for one in self.keep or ():
             if isinstance(one, str) and one not in self.labels:
-                raise EditError(f"keep names {one!r}, which is not in labels.")
+                raise EditError(f"keep lists {one!r}, which is not in labels.")
             index = self.labels.index(one) if isinstance(one, str) else one
             if not 0 <= index < count:
-                raise EditError(f"keep names class {index}; the old classifier has classes 0 to {count - 1}.")
+                raise EditError(f"keep lists class {index}, but the old classifier has classes 0 to {count - 1}.")
             found.append(index)
         return found
 

@@ -143,10 +143,10 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
         found = []
         for one in self.keep:
             if isinstance(one, str) and one not in self.labels:
-                raise EditError(f"keep names {one!r}, which is not in labels.")
+                raise EditError(f"keep lists {one!r}, which is not in labels.")
             index = self.labels.index(one) if isinstance(one, str) else one
             if not 0 <= index < self.now:
-                raise EditError(f"keep names class {index}; the model has classes 0 to {self.now - 1}.")
+                raise EditError(f"keep lists class {index}, but the model has classes 0 to {self.now - 1}.")
             found.append(index)
         return tuple(found)
 

@@ -143,8 +143,8 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
                 return found[0]
             if not found:
                 raise EditError(
-                    "The model's inputs reach no convolution before their channels mix; there is no first "
-                    "convolution to replace."
+                    "No convolution receives the channels of an input directly, so there is no first convolution "
+                    "to replace."
                 )
             raise EditError(f"The model has {len(found)} first convolutions ({', '.join(found)}); name one with layer.")
         path = wrapping(graph, self.layer)

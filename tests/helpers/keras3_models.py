@@ -42,7 +42,7 @@ EXPECTED: dict[str, tuple[str, str]] = {
         )
     },
     **{
-        f"{name} [h5]": ("cannot", "learnt its vocabulary")
+        f"{name} [h5]": ("cannot", "learned its vocabulary")
         for name in ("IntegerLookup/adapted, mask", "StringLookup/adapted", "TextVectorization/adapted")
     },
 }
