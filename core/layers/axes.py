@@ -1,11 +1,12 @@
 """What the axes of a weight mean, by the class of its layer and the weight's name. Keras's own layouts."""
 
+from collections.abc import Iterator
+from functools import cache
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from core.layers import table
-from core.layers.rows import Array, Row
 from core.model.graph import Layer
 
 Owns = Literal["channels", "filters", "kernel", "flat", "positions", "all"]
@@ -44,18 +45,28 @@ class Axes(Struct, frozen=True):
 
 WRAPPERS = {name: table.row(name).inside[0][0] for name in table.classes(family="wrapper")}
 """By the class of a wrapper, the setting that holds the layer inside."""
+_GROUPED = table.classes(family="convolution", kind="plain")
 _OTHER = Axes()
+
+
+def unwrapped(layer: Layer) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Class name and config of a layer, of the layer that it wraps, and so on."""
+    class_name, config = layer.class_name, layer.config
+    yield class_name, config
+    while class_name in WRAPPERS:
+        inside = config.get(WRAPPERS[class_name])
+        if not isinstance(inside, dict) or "class_name" not in inside:
+            return
+        class_name, config = inside["class_name"], inside.get("config", {})
+        yield class_name, config
 
 
 def leaf_class(layer: Layer) -> tuple[str, dict[str, Any]]:
     """Class name and config of the layer that really holds the weights: a wrapper's inside, or the layer itself."""
-    class_name, config = layer.class_name, layer.config
-    while class_name in WRAPPERS:
-        inside = config.get(WRAPPERS[class_name])
-        if not isinstance(inside, dict) or "class_name" not in inside:
-            break
-        class_name, config = inside["class_name"], inside.get("config", {})
-    return class_name, config
+    if layer.class_name not in WRAPPERS:
+        return layer.class_name, layer.config
+    *_, innermost = unwrapped(layer)
+    return innermost
 
 
 def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
@@ -67,15 +78,49 @@ def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
     class_name, config = leaf_class(layer)
     name = weight_name.rpartition("/")[2]
     rank = len(shape)
-    row = table.row(class_name)
-    if row.family == "recurrent" and name == "kernel" and not _first_cell(layer, weight_name):
+    known = _known(layer.class_name, class_name, name, rank)
+    if known is None:
+        return _unlisted(layer, class_name, weight_name, shape)
+    if "cells/" in weight_name and name == "kernel" and not _first_cell(layer, weight_name):
         return _OTHER  # it takes what the cell before it gives
-    groups = int(config.get("groups") or 1) if row.kind == "plain" else 1
-    for arrays in (table.row(layer).arrays, row.arrays):
-        array = next((one for one in arrays if one.name == _today(name, row)), None)
-        found = None if array is None else _meaning(array, config, groups, rank)
+    groups = int(config.get("groups") or 1) if class_name in _GROUPED else 1
+    if not known.spatial and groups == 1:
+        return known
+    strides = _tuple(config.get("strides", 1), len(known.spatial)) if known.spatial else ()
+    return Axes(known.kind, known.spatial, known.channels, known.filters, groups, known.positions, strides)
+
+
+@cache
+def _known(outer: str, class_name: str, name: str, rank: int) -> Axes | None:
+    """The axes of an array as the row of a wrapper or of what it holds names them; `None` where neither does."""
+    row = table.row(class_name)
+    if row.kind == "depthwise" and name == "depthwise_kernel":
+        name = "kernel"  # as older versions call it
+    for array in (*table.row(outer).arrays, *row.arrays):
+        found = _meaning(array.axes.split(), array.kind, rank) if array.name == name else None
         if found is not None:
             return found if found.kind != "other" else _OTHER
+    return None
+
+
+def _meaning(words: list[str], kind: str, rank: int) -> Axes | None:
+    """The axes of an array of that rank by their words; `None` where the words speak of another rank."""
+    if "..." in words:
+        at = words.index("...")
+        words = [*words[:at], *[""] * (rank - len(words) + 1), *words[at + 1 :]]
+    if len(words) != rank:
+        return None
+
+    def axis_of(*meanings: str) -> int | None:
+        return next((axis for axis, word in enumerate(words) if word in meanings), None)
+
+    spatial = tuple(axis for axis, word in enumerate(words) if word == "place")
+    return Axes(kind, spatial, axis_of("in", "channel"), axis_of("out", "channel"), positions=axis_of("position"))
+
+
+def _unlisted(layer: Layer, class_name: str, weight_name: str, shape: tuple[int, ...]) -> Axes:
+    """An array that no row names: a bias, a part of attention, one of the person's own class."""
+    name, rank, row = weight_name.rpartition("/")[2], len(shape), table.row(class_name)
     if name == "bias" and rank == 1:
         return Axes(kind="bias", filters=0)
     if row.parts and name == "kernel" and rank == 3 and "output" not in weight_name:
@@ -83,35 +128,6 @@ def axes_of(layer: Layer, weight_name: str, shape: tuple[int, ...]) -> Axes:
     if row.family == "embedding" and rank == 2:
         return Axes(kind="table", positions=0, filters=1)
     return _custom(layer, rank, shape)
-
-
-def _today(name: str, row: Row) -> str:
-    """What Keras 3 calls an array: older versions name the kernel of a depthwise convolution otherwise."""
-    return "kernel" if row.kind == "depthwise" and name == "depthwise_kernel" else name
-
-
-def _meaning(array: Array, config: dict[str, Any], groups: int, rank: int) -> Axes | None:
-    """The axes of an array of that rank as its row names them; `None` where the row speaks of another rank."""
-    words = array.axes.split()
-    if "..." in words:
-        at = words.index("...")
-        words = [*words[:at], *[""] * (rank - len(words) + 1), *words[at + 1 :]]
-    if len(words) != rank:
-        return None
-    spatial = tuple(axis for axis, word in enumerate(words) if word == "place")
-
-    def axis_of(*meanings: str) -> int | None:
-        return next((axis for axis, word in enumerate(words) if word in meanings), None)
-
-    return Axes(
-        array.kind,
-        spatial,
-        axis_of("in", "channel"),
-        axis_of("out", "channel"),
-        groups,
-        axis_of("position"),
-        _tuple(config.get("strides", 1), len(spatial)) if spatial else (),
-    )
 
 
 def _first_cell(layer: Layer, weight_name: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.layers.axes import WRAPPERS, leaf_class
+from core.layers.axes import WRAPPERS, leaf_class, unwrapped
 from core.model.graph import Graph, Layer
 
 
@@ -21,14 +21,8 @@ def leaf_configured(layer: Layer, **fields: Any) -> Layer:
 
 def steps(layer: Layer) -> int:
     """How many axes behind the batch a wrapper takes away before the layer inside sees its input."""
-    count, class_name, config = 0, layer.class_name, layer.config
-    while class_name in WRAPPERS:
-        inside = config.get(WRAPPERS[class_name])
-        if not isinstance(inside, dict) or "class_name" not in inside:
-            break
-        count += class_name == "TimeDistributed"
-        class_name, config = inside["class_name"], inside.get("config", {})
-    return count
+    *around, _ = unwrapped(layer)
+    return sum(class_name == "TimeDistributed" for class_name, _ in around)
 
 
 def wrapping(graph: Graph, path: str) -> str | None:

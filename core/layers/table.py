@@ -66,13 +66,17 @@ def idle(class_name: str, config: dict[str, Any] | None = None) -> bool:
 
 def tracks_batches(of: Named) -> bool:
     """Whether a layer follows the statistics of the batches that it is trained on, unless it is frozen."""
-    return "momentum" in row(of).fields.split()
+    return "momentum" in (fields(_name(of)) or ())
 
 
 def channel_axis(class_name: str, config: dict[str, Any], rank: int) -> int:
     """The axis that a layer takes for its channels, batch counted; `rank` is that of what it gets."""
     found = row(class_name)
-    if config.get("data_format") != "channels_first" or not found.rank or "data_format" not in found.fields.split():
+    if (
+        config.get("data_format") != "channels_first"
+        or not found.rank
+        or "data_format" not in (fields(class_name) or ())
+    ):
         return rank - 1
     return rank - 1 - found.rank
 

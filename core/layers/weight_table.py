@@ -157,6 +157,8 @@ def _own(class_name: str, config: Config) -> list[tuple[str, bool]]:
 def _children(class_name: str, config: Config) -> list[Child]:
     """The layers inside a layer, with the attribute Keras stores them under, in the order they are tracked."""
     row = table.row(class_name)
+    if not row.parts and not row.inside:
+        return []
     dense = {"bias_axes": "de" if flag("use_bias")(config) else None}
     found: list[Child] = [(part, "EinsumDense", dense) for part in row.parts]
     for field, attribute in row.inside:

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.rules.base import Array
+from core.surgery.words import SAME_IDS
 
 DEFAULT_SIZE = 64
 SEED = 20_240_229
@@ -153,7 +154,7 @@ def _limit(graph: Graph, name: str) -> int | None:
                 continue
             if layer.class_name == "Embedding":
                 return int(layer.config.get("input_dim") or 2)
-            if layer.class_name in {"Reshape", "Masking", "Identity", "OneHot"} or layer.is_operation:
+            if layer.class_name in SAME_IDS or layer.class_name == "OneHot" or layer.is_operation:
                 wanted.add(layer.name)
             if "OneHot" in layer.class_name or layer.class_name == "CategoryEncoding":
                 return int(layer.config.get("num_classes") or layer.config.get("num_tokens") or 2)

@@ -17,6 +17,7 @@ from core.errors import EditError
 from core.layers import table
 from core.layers.axes import WRAPPERS, axes_of, leaf_class
 from core.layers.channel_ops import ALONE_OPS, TOGETHER_OPS
+from core.layers.leaves import steps
 from core.layers.table import classes
 from core.model.graph import Call, Graph, Layer, Shape, TensorRef, map_leaves
 from core.model.levels import free_name
@@ -725,14 +726,7 @@ def _with_fields(fields: dict[str, Any], layer: Layer) -> Layer:
 
 def _ahead(layer: Layer) -> int:
     """Axes between the batch and the map: time."""
-    found, config, class_name = 0, layer.config, layer.class_name
-    while class_name in WRAPPERS:
-        found += class_name == "TimeDistributed"
-        inside = config.get(WRAPPERS[class_name])
-        if not isinstance(inside, dict):
-            break
-        class_name, config = str(inside.get("class_name")), inside.get("config", {})
-    return found + (table.row(class_name).kind == "map")
+    return steps(layer) + (table.row(leaf_class(layer)[0]).kind == "map")
 
 
 def _keeps_order(layer: Layer) -> bool:

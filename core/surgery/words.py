@@ -11,10 +11,12 @@ from core.model.levels import owner
 
 LOOKUPS = classes(kind="lookup") | {"IndexLookup"}
 Kind = Literal["table", "count", "rows", "unknown"]
-_SAME_IDS = (
+SAME_IDS = (
     classes(idle=True)
     | classes(acts="moving")
-    | {"Masking", "Cropping1D", "ZeroPadding1D", "Cast", "ExpandDims", "Squeeze", "GetItem", "Copy"}
+    | classes(kind="masking")
+    | classes(kind=("cropping", "padding"), rank=1)
+    | {"Cast", "ExpandDims", "Squeeze", "GetItem", "Copy"}
 )
 _SAME_COUNTS = classes(idle=True) | {"Cast", "Copy"}
 
@@ -128,7 +130,7 @@ def _through(
         yield TensorRef(layer.name, number), True
     elif counted and kind == "Dense":
         found[path] = User(path, "rows")
-    elif kind in (_SAME_COUNTS if counted else _SAME_IDS):
+    elif kind in (_SAME_COUNTS if counted else SAME_IDS):
         yield TensorRef(layer.name, number), counted
     elif path not in found:
         found[path] = User(path, "unknown")
