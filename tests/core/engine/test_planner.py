@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from core.analysis.opening import read_model
-from core.edits import RenameLayer
 from core.engine.api import Engine
 from core.engine.planner import Planner
 from core.errors import EditError, RecipeError
@@ -113,19 +112,21 @@ def test_that_what_trains_is_what_keras_would_train(tmp_path: Path) -> None:
         assert counted == len(model.trainable_weights), name
 
 
-@pytest.mark.parametrize("part", ["settle", "contracts", "findings"])
+@pytest.mark.parametrize(
+    "part", ["core.edits.rename_layer.RenameLayer.apply", "core.engine.shaping.refuse_layers"], ids=["edit", "gate"]
+)
 def test_that_an_edit_refused_at_any_point_is_named_by_its_number(
     part: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def refuse(*_: Any) -> Any:
         raise EditError("This cannot be.")
 
-    monkeypatch.setattr(RenameLayer, part, refuse)
+    monkeypatch.setattr(part, refuse)
     source = saved(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="a")]), tmp_path)
     with pytest.raises(RecipeError, match=r"edit 2 \(rename_layer\): This cannot be") as caught:
         plan(
             source,
-            {"do": "set_trainable", "layers": ["*"]},
+            {"do": "accept_losses", "dropped": ["nothing"]},
             {"do": "rename_layer", "layer": "a", "name": "b"},
         )
     assert caught.value.fields["edit"] == 2
