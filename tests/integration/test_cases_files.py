@@ -29,7 +29,7 @@ from tests.core.engine.drive import (
     recipe,
     saved,
 )
-from tests.core.engine.small_models import build, fill
+from tests.core.engine.small_models import build, fill, model_file
 from tests.helpers import models
 
 Corpus = Callable[[str], Path]
@@ -140,7 +140,7 @@ def test_that_case_11_nothing_shifts_when_a_layer_was_inserted_and_flags_changed
 
 
 def test_that_case_11_every_array_lands_by_identity_after_many_edits(tmp_path: Path) -> None:
-    source = saved(build("nested"), tmp_path)
+    source = model_file("nested")
     before = checksums(loaded(source))
     steps = (
         {"do": "set_trainable", "layers": ["block/*"], "trainable": False},
@@ -288,7 +288,7 @@ def test_that_case_16_a_nested_base_is_seen_through_and_cut_inside(tmp_path: Pat
 
 
 def test_that_case_16_a_model_at_every_time_step_is_seen_through_and_changed(tmp_path: Path) -> None:
-    source = saved(build("frames"), tmp_path)
+    source = model_file("frames")
     assert any("/frame_conv" in path or path.endswith("frame_conv") for path, _ in read_model(source).graph.walk())
     written, new = applied(source, tmp_path / "out.keras", {"do": "change_input", "shape": [4, 12, 12, 1]})
     assert_verified(written.verification)
@@ -311,7 +311,7 @@ def test_that_case_17_a_nested_base_takes_another_size_and_keeps_its_names(tmp_p
 
 
 def test_that_case_18_a_sequential_without_an_input_becomes_usable(tmp_path: Path) -> None:
-    source = saved(build("chain_without_input"), tmp_path)
+    source = model_file("chain_without_input")
     written, new = applied(source, tmp_path / "out.keras")
     assert_verified(written.verification)
     x = np.random.default_rng(0).random((2, 7), dtype=np.float32)
@@ -338,6 +338,6 @@ def test_that_case_22_training_state_is_dropped_and_said(tmp_path: Path) -> None
 
 
 def test_that_a_plan_with_errors_names_the_first_of_them(tmp_path: Path) -> None:
-    source = saved(build("chain"), tmp_path)
+    source = model_file("chain")
     with pytest.raises((PlanRefused, FileError), match="dense"):
         opened(source).apply(recipe({"do": "change_input", "shape": [20, 20, 3]}), tmp_path / "out.keras")

@@ -12,7 +12,7 @@ from keras import layers, ops
 from core.errors import RecipeError
 from core.recipes.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, opened, outputs, plan, saved
-from tests.core.engine.small_models import build, fill
+from tests.core.engine.small_models import fill, model_file
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def image(*shape: int, seed: int = 0) -> Any:
 
 
 def test_that_case_27_mixed_precision_is_shown_and_becomes_float32(tmp_path: Path) -> None:
-    source = saved(build("half_precision"), tmp_path)
+    source = model_file("half_precision")
     old = loaded(source)
     policies = {layer.name: layer.dtype_policy.name for layer in old.layers}
     assert {"mixed_float16", "float16", "float32"} <= set(policies.values())
@@ -50,7 +50,7 @@ def test_that_case_27_mixed_precision_is_shown_and_becomes_float32(tmp_path: Pat
 
 
 def test_that_case_27_normalization_stays_float32_in_half_precision(tmp_path: Path) -> None:
-    source = saved(build("normalized"), tmp_path)
+    source = model_file("normalized")
     _, new = applied(source, tmp_path / "out.keras", {"do": "set_dtype", "policy": "mixed_float16"})
     policies = {type(layer).__name__: layer.dtype_policy.name for layer in new.layers}
     assert policies["Conv2D"] == "mixed_float16"

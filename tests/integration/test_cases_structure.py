@@ -12,7 +12,7 @@ from keras import layers, ops
 from core.analysis.opening import read_model
 from core.recipes.recipe import Recipe
 from tests.core.engine.drive import applied, assert_verified, drift, engine, outputs, plan, recipe, saved
-from tests.core.engine.small_models import block, build, fill
+from tests.core.engine.small_models import block, fill, model_file
 from tests.helpers import models
 
 
@@ -48,7 +48,7 @@ def test_that_case_19_removed_layers_are_really_gone_and_skip_connections_stay(t
 
 
 def test_that_case_20_the_tail_of_a_model_takes_every_tensor_that_crosses_the_cut(tmp_path: Path) -> None:
-    source = saved(build("upsampler"), tmp_path)
+    source = model_file("upsampler")
     old = loaded(source)
     deep, skips = "conv2d_2", ["conv2d", "conv2d_1"]
     written, new = applied(source, tmp_path / "out.keras", {"do": "start_at", "layers": [deep]})
@@ -81,7 +81,7 @@ def test_that_case_20_a_chain_is_cut_in_two_halves_that_make_the_whole(tmp_path:
 
 
 def test_that_case_21_freezing_batch_normalization_means_three_things_that_are_told_apart(tmp_path: Path) -> None:
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     everything = {"do": "set_trainable", "layers": ["*"], "trainable": False, "batch_norm": "trainable"}
     norms = [path for path, layer in read_model(source).graph.walk() if layer.class_name == "BatchNormalization"]
     moving = plan(source, everything)
@@ -149,7 +149,7 @@ def test_that_case_23_two_copies_of_one_backbone_are_told_apart_by_path(tmp_path
 
 
 def test_that_case_23_a_new_layer_never_takes_a_name_that_is_there(tmp_path: Path) -> None:
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     config = {"class_name": "Conv2D", "config": {"name": "conv2d_1", "filters": 8, "kernel_size": 1}}
     written, new = applied(source, tmp_path / "out.keras", {"do": "insert_layer", "layer": "conv2d", "config": config})
     assert_verified(written.verification)
@@ -158,7 +158,7 @@ def test_that_case_23_a_new_layer_never_takes_a_name_that_is_there(tmp_path: Pat
 
 
 def test_that_case_24_one_edit_of_a_shared_layer_reaches_every_call(tmp_path: Path) -> None:
-    source = saved(build("siamese"), tmp_path)
+    source = model_file("siamese")
     graph = read_model(source).graph
     assert len(graph.layer("twin").calls) == 2
     grow = {"do": "replace_first_conv", "layer": "twin/twin_conv", "kernel_size": 5}
@@ -181,7 +181,7 @@ def test_that_case_24_one_edit_of_a_shared_layer_reaches_every_call(tmp_path: Pa
 
 
 def test_that_case_25_one_of_several_inputs_changes_and_their_structure_stays(tmp_path: Path) -> None:
-    source = saved(build("dicts"), tmp_path)
+    source = model_file("dicts")
     old = loaded(source)
     edit = {"do": "change_input", "input": "image", "shape": [8, 8, 1]}
     written, new = applied(source, tmp_path / "out.keras", edit)

@@ -1,6 +1,9 @@
 """Small models of every structure that a file may hold, built by Keras: what writers and engine must get right."""
 
+import functools
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -23,6 +26,17 @@ def build(name: str, seed: int = 5) -> Any:
     made = MODELS[name]()
     fill(made, seed)
     return made
+
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="suture-small-models-")
+
+
+@functools.cache
+def model_file(name: str) -> Path:
+    """The model of that name in a `.keras` file, written once for all tests of a process: not to be changed."""
+    path = Path(_FOLDER.name, f"{name}.keras")
+    build(name).save(path)
+    return path
 
 
 def fill(made: Any, seed: int = 5) -> None:

@@ -15,7 +15,7 @@ from core.errors import EditError, RecipeError
 from core.model.plan import Plan
 from core.recipes.recipe import Recipe
 from tests.core.engine.drive import opened, plan, recipe, saved
-from tests.core.engine.small_models import MODELS, build
+from tests.core.engine.small_models import MODELS, build, model_file
 from tests.helpers.models import application
 
 STEPS: list[dict[str, Any]] = [
@@ -43,7 +43,7 @@ def test_that_a_plan_after_many_edits_is_the_plan_of_a_fresh_planner() -> None:
 
 
 def test_that_a_refused_edit_leaves_the_planner_as_it_was(tmp_path: Path) -> None:
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     engine = opened(source)
     first = recipe({"do": "change_input", "shape": [20, 20, 1]})
     before = engine.plan(first)
@@ -55,14 +55,14 @@ def test_that_a_refused_edit_leaves_the_planner_as_it_was(tmp_path: Path) -> Non
 
 
 def test_that_switched_off_edits_do_nothing(tmp_path: Path) -> None:
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     off = {"do": "change_input", "shape": [20, 20, 1], "enabled": False}
     assert plan(source, off) == plan(source)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_that_plans_are_the_same_each_time_and_cross_process_borders(name: str, tmp_path: Path) -> None:
-    path = saved(build(name), tmp_path)
+    path = model_file(name)
     first = Planner(read_model(path)).planned(Recipe())
     second = Planner(read_model(path)).planned(Recipe())
     assert first.plan == second.plan
@@ -72,7 +72,7 @@ def test_that_plans_are_the_same_each_time_and_cross_process_borders(name: str, 
 
 
 def test_that_a_plan_is_json(tmp_path: Path) -> None:
-    found = plan(saved(build("nested"), tmp_path), {"do": "change_input", "shape": [20, 20, 1]})
+    found = plan(model_file("nested"), {"do": "change_input", "shape": [20, 20, 1]})
     again = msgspec.json.decode(msgspec.json.encode(found))
     assert again["ok"] is found.ok
     assert isinstance(found, Plan)
@@ -80,7 +80,7 @@ def test_that_a_plan_is_json(tmp_path: Path) -> None:
 
 def test_that_every_weight_of_the_source_has_a_fate_or_is_dropped(tmp_path: Path) -> None:
     for name in MODELS:
-        path = saved(build(name), tmp_path, f"{name}.keras")
+        path = model_file(name)
         source = read_model(path)
         planner = Planner(source)
         named = {f"{layer}/{weight.name}" for layer, one in source.graph.walk() for weight in one.weights}

@@ -17,7 +17,7 @@ from core.phrases import shape_words
 from core.recipes.recipe import Recipe
 from core.rules import SpatialMean
 from tests.core.engine.drive import assert_verified, errors, opened, outputs, plan, recipe, saved
-from tests.core.engine.small_models import build, fill
+from tests.core.engine.small_models import fill, model_file
 
 
 def only_error(found: Plan) -> Finding:
@@ -100,7 +100,7 @@ def test_that_the_layer_that_shrinks_its_input_to_nothing_is_named(size: int, tm
 
 @pytest.mark.parametrize("size", [16, 17, 18, 20, 22, 24])
 def test_that_concatenations_that_no_longer_fit_are_found_where_they_are(size: int, tmp_path: Path) -> None:
-    source = saved(build("upsampler"), tmp_path)
+    source = model_file("upsampler")
     found = plan(source, change(size, size, 3))
     assert found.ok == (size % 4 == 0)
     if found.ok:
@@ -185,7 +185,7 @@ def test_that_sharing_the_kernel_over_places_is_exact_for_constant_maps(tmp_path
 
 
 def test_that_filters_that_later_layers_do_not_expect_are_told_weight_by_weight(tmp_path: Path) -> None:
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     found = plan(source, {"do": "replace_first_conv", "filters": 12, "filters_rule": "slice"})
     assert not found.ok
     assert {finding.code for finding in found.findings if finding.severity == "error"} <= {
@@ -195,14 +195,14 @@ def test_that_filters_that_later_layers_do_not_expect_are_told_weight_by_weight(
 
 
 def test_that_a_shared_model_fed_two_shapes_is_refused_where_weights_would_differ(tmp_path: Path) -> None:
-    source = saved(build("siamese"), tmp_path)
+    source = model_file("siamese")
     found = plan(source, change(12, 12, 1, input="left"))
     assert not found.ok
     assert any("shared" in message for message in errors(found)), errors(found)
 
 
 def test_that_a_model_without_any_problem_has_no_findings(tmp_path: Path) -> None:
-    assert plan(saved(build("residual"), tmp_path)).findings == ()
+    assert plan(model_file("residual")).findings == ()
 
 
 def words_beside(nested: bool) -> Any:

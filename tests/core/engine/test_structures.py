@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.core.engine.drive import applied, assert_verified, drift, errors, opened, outputs, plan, recipe, saved
-from tests.core.engine.small_models import build
+from tests.core.engine.small_models import build, model_file
 
 # per model: edits that make it gray, and the axis of its channels
 GRAY: dict[str, tuple[list[dict[str, Any]], int]] = {
@@ -108,7 +108,7 @@ def test_that_a_larger_first_kernel_gives_the_same(name: str, tmp_path: Path) ->
 
 def test_that_contracts_are_about_their_own_edit_and_not_about_those_after_it(tmp_path: Path) -> None:
     """Gray is exact, a new head answers anew: both may stand in one recipe."""
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     steps = [
         {"do": "change_input", "shape": [12, 12, 1]},
         {"do": "replace_first_conv", "kernel_size": 5},
@@ -125,7 +125,7 @@ def test_that_contracts_are_about_their_own_edit_and_not_about_those_after_it(tm
 
 
 def test_that_a_rule_set_by_hand_turns_a_contract_into_a_measurement(tmp_path: Path) -> None:
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     steps = [
         {"do": "change_input", "shape": [12, 12, 1]},
         {"do": "set_rule", "weight": "conv2d/kernel", "rule": "mean"},
@@ -140,7 +140,7 @@ def test_that_a_rule_set_by_hand_turns_a_contract_into_a_measurement(tmp_path: P
 
 def test_that_a_broken_contract_is_noticed(tmp_path: Path) -> None:
     """The judge must be able to say no: the same file, verified against a recipe that promises something else."""
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     averaged = recipe({"do": "change_input", "shape": [12, 12, 1], "channels": "mean"})
     summed = recipe({"do": "change_input", "shape": [12, 12, 1], "channels": "sum"})
     engine = opened(source)

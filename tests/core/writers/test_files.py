@@ -15,7 +15,7 @@ from core.errors import FileError
 from core.recipes.recipe import Recipe
 from core.writers import keras_file, steady
 from tests.core.engine.drive import applied, assert_verified, opened, outputs, random_input, recipe, saved
-from tests.core.engine.small_models import MODELS, build
+from tests.core.engine.small_models import MODELS, build, model_file
 
 CHECKED = ["residual", "nested", "dicts", "half_precision", "frozen_parts", "random_parts"]
 
@@ -29,7 +29,7 @@ def flags(model: Any) -> list[tuple[str, bool]]:
 @pytest.mark.parametrize("name", CHECKED)
 def test_that_a_keras_file_is_an_ordinary_zip_with_an_ordinary_hdf5_file_inside(name: str, tmp_path: Path) -> None:
     out = tmp_path / "out.keras"
-    opened(saved(build(name), tmp_path)).apply(Recipe(), out, check=False)
+    opened(model_file(name)).apply(Recipe(), out, check=False)
     with zipfile.ZipFile(out) as archive:
         assert archive.testzip() is None
         assert set(archive.namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
@@ -79,7 +79,7 @@ def test_that_an_h5_file_is_the_same_model_to_keras(name: str, tmp_path: Path) -
 
 def test_that_frozen_layers_inside_nested_models_load_from_h5(tmp_path: Path) -> None:
     """Keras stores trainable arrays before the others there: freezing an inner layer moves its arrays."""
-    source = saved(build("nested"), tmp_path)
+    source = model_file("nested")
     edits = {"do": "set_trainable", "layers": ["block/block_conv", "tail/*"], "trainable": False}
     written = opened(source).apply(recipe(edits), tmp_path / "out.h5")
     assert_verified(written.verification)
@@ -113,7 +113,7 @@ def test_that_a_model_with_names_beyond_hdf5s_header_limit_is_written_to_h5(tmp_
 def test_that_verification_finds_a_wrong_array(tmp_path: Path) -> None:
     """A judge that always agrees is worth nothing: one number changed in the written file must be noticed."""
     out = tmp_path / "out.weights.h5"
-    source = saved(build("residual"), tmp_path)
+    source = model_file("residual")
     written, _ = applied(source, tmp_path / "out.keras")
     assert_verified(written.verification)
     opened(source).apply(Recipe(), out, check=False)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.engine.execute import storage_keys
 from core.recipes.recipe import Recipe
 from tests.core.engine.drive import drift, opened, outputs, random_input, saved, stored_arrays, stored_names
-from tests.core.engine.small_models import MODELS, build, fill
+from tests.core.engine.small_models import MODELS, build, fill, model_file
 from tests.helpers.models import application
 
 APPLICATIONS: dict[str, dict[str, Any]] = {
@@ -42,7 +42,7 @@ def assert_keys_are_kerass(source: Path, out: Path) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_that_storage_keys_and_shapes_are_those_of_keras(name: str, tmp_path: Path) -> None:
-    assert_keys_are_kerass(saved(build(name), tmp_path), tmp_path / "out.keras")
+    assert_keys_are_kerass(model_file(name), tmp_path / "out.keras")
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
