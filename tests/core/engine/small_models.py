@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from tests.helpers.models import seed_weights
+
 Builder = Callable[[], Any]
 MODELS: dict[str, Builder] = {}
 
@@ -36,6 +38,16 @@ def model_file(name: str) -> Path:
     """The model of that name in a `.keras` file, written once for all tests of a process: not to be changed."""
     path = Path(_FOLDER.name, f"{name}.keras")
     build(name).save(path)
+    return path
+
+
+def chained(folder: Path, shape: tuple[int | None, ...], *body: Any) -> Path:
+    """A Sequential of these layers with seeded weights, as a file in that folder."""
+    keras.backend.clear_session()
+    made = keras.Sequential([keras.Input(shape), *body])
+    seed_weights(made, calibrate=False)
+    path = folder / "source.keras"
+    made.save(path)
     return path
 
 
