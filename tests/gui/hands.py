@@ -1,14 +1,34 @@
 """What tests of the window's surgery do again and again, and the window over the real reader and engine."""
 
 from pathlib import Path
+from typing import TypeVar
 
-from PySide6.QtWidgets import QMenu
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QHelpEvent
+from PySide6.QtWidgets import QApplication, QMenu, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from gui.controllers.layer_menu import START
 from gui.main_window import MainWindow
 
 PATIENCE = 120_000
+S = TypeVar("S", bound=QWidget)
+
+
+def sheet_of(window: MainWindow, kind: type[S]) -> S:
+    """The one sheet of a kind that lies over the window."""
+    (sheet,) = [one for one in window.findChildren(kind) if one.isVisible()]
+    return sheet
+
+
+def words_on_canvas(window: MainWindow, path: str) -> str:
+    """What the canvas says of a layer when the mouse rests on it."""
+    canvas = window.workspace.canvas
+    (node,) = canvas.scene.nodes_of(path)
+    place = canvas.view.mapFromScene(node.x + 20, node.y + node.height / 2)
+    target = canvas.view.viewport()
+    QApplication.sendEvent(target, QHelpEvent(QEvent.Type.ToolTip, place, target.mapToGlobal(place)))
+    return QToolTip.text()
 
 
 def menu_of(window: MainWindow, path: str) -> QMenu:

@@ -18,10 +18,12 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from gui.app import Painter
+from gui.dialogs.crash import CrashSheet
 from gui.document.settings import Settings
 from gui.main_window import SMALLEST, MainWindow
 from gui.panels.welcome import Welcome
 from gui.widgets import theme as themes
+from tests.gui.hands import sheet_of
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -104,10 +106,10 @@ def test_that_a_change_of_the_desktop_is_followed(painter: Painter) -> None:
 
 def test_that_a_fault_of_ours_is_shown_and_the_window_goes_on(window: MainWindow) -> None:
     window.show_crash("Internal error.", "Traceback\n  here")
-    assert window._crash is not None
-    assert window._crash.isVisible()
+    sheet = sheet_of(window, CrashSheet)
     window.show_crash("Another internal error.", "Traceback\n  there")
-    assert window._crash.text.toPlainText() == "Traceback\n  here\nTraceback\n  there"
+    assert sheet_of(window, CrashSheet) is sheet
+    assert sheet.text.toPlainText() == "Traceback\n  here\nTraceback\n  there"
 
 
 def test_that_sizes_are_remembered(qtbot: QtBot, opened: MainWindow, settings: Settings) -> None:

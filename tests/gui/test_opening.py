@@ -26,7 +26,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 def test_that_a_new_user_sees_where_to_drop_a_model(window: MainWindow) -> None:
     assert window.pages.currentWidget() is window.welcome
-    assert window._workspace is None
+    assert window.welcome.target.isVisible()
 
 
 def test_that_the_bundled_samples_are_listed_by_name(window: MainWindow) -> None:

@@ -377,7 +377,8 @@ def test_that_verification_on_ones_own_files_ranks_layers_by_drift(
 
     out = tmp_path / "out.keras"
     out.write_bytes(b"x")
-    opened.exporting._last_out = str(out)
+    with qtbot.waitSignal(opened.export_finished):
+        opened.export_to(str(out))
     opened.exporting.verify_on(["mine.npy"])
     qtbot.waitUntil(lambda: not opened.work.verifying.path)
     assert engine.bodies(Verify)[-1].inputs == ("mine.npy",)

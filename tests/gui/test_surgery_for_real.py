@@ -34,7 +34,7 @@ def test_that_a_forbidden_size_is_settled_transferred_and_verified_on_own_inputs
     window = real_window
     open_and_plan(qtbot, window, samples / "digits_vgg.keras")
     (row,) = window.workspace.input.rows
-    qtbot.waitUntil(lambda: row.legal.words.text().startswith("Only 32 \u00d7 32 \u2013 fc1"), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: row.legal.words.text().startswith("Only 32\u00d732 \u2013 fc1"), timeout=PATIENCE)
     for field in row.fields[:2]:
         field.setText("48")
     row.apply()
@@ -52,7 +52,7 @@ def test_that_a_forbidden_size_is_settled_transferred_and_verified_on_own_inputs
     qtbot.waitUntil(lambda: sheet.apply.isEnabled(), timeout=PATIENCE)
     assert {row.fate for row in sheet.model.rows} == {"copied"}
     assert all(row.source.endswith(f"{row.layer}/{row.weight}") for row in sheet.model.rows)
-    sheet._on_apply()
+    qtbot.mouseClick(sheet.apply, LEFT)
     planned(qtbot, window)
     assert [tag(edit) for edit in steps(window.session.recipe)] == ["insert_adapter", "transfer_weights"]
     out = tmp_path / "larger.keras"
