@@ -111,7 +111,7 @@ def test_that_a_mismatch_is_seen_everywhere_and_one_click_makes_the_plan_clean(
     assert not plan.ok
     findings = real_window.workspace.findings
     (finding,) = [one for one in findings.model.findings if one.severity == "error"]
-    assert "does not fit, nothing decided yet" in words_on_canvas(real_window, finding.layer)
+    assert "does not fit yet" in words_on_canvas(real_window, finding.layer)
     tip = real_window.workspace.layers.model.index_of(finding.layer, Column.FATE).data(Qt.ItemDataRole.ToolTipRole)
     assert "1 mismatched" in tip
     place = findings.view.visualRect(findings.model.index(0))

@@ -97,7 +97,7 @@ def test_that_a_mismatch_shows_in_tree_graph_and_findings_and_one_click_settles_
     assert [finding.layer for finding in findings.model.findings] == ["hidden"]
     badge = layers.model.index_of("hidden", Column.FATE)
     assert "1 mismatched" in badge.data(Qt.ItemDataRole.ToolTipRole)
-    assert "does not fit, nothing decided yet" in words_on_canvas(window, "hidden")
+    assert "does not fit yet" in words_on_canvas(window, "hidden")
     row = findings.view.visualRect(findings.model.index(0))
     qtbot.mouseClick(findings.view.viewport(), LEFT, pos=QPoint(row.left() + 60, row.top() + 10))
     assert window.session.selection == "hidden"
