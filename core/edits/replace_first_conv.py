@@ -30,6 +30,7 @@ from core.rules import (
 from core.surgery import contracts
 from core.surgery.anatomy import CONVOLUTIONS, DEPTHWISE, first_convs
 from core.surgery.baked import baked_findings, rebaked
+from core.surgery.carrying import with_article
 from core.surgery.neutral import neutral_norm
 from core.surgery.recording import configured, forget, record
 from core.surgery.widening import widen
@@ -163,7 +164,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         if len(within) == 1:
             return within[0]
         more = f"; name one of {', '.join(within)}" if within else ""
-        raise EditError(f"{self.layer} is a {leaf(layer).class_name}, not a convolution{more}.")
+        raise EditError(f"{self.layer} is {with_article(leaf(layer).class_name)}, not a convolution{more}.")
 
     def _filters_rule(self) -> str:
         return "project" if self.filters_rule == "auto" else self.filters_rule

@@ -181,7 +181,7 @@ def test_that_what_is_not_there_is_said_in_one_sentence_that_agrees_with_itself(
     recurrent = Bench(followed(L.LSTM(3, name="rnn"), (8, 3))).graph
     with pytest.raises(EditError, match="there is no first convolution to replace"):
         outcome(ReplaceFirstConv(kernel_size=5), recurrent)
-    with pytest.raises(EditError, match="rnn is a LSTM, not a convolution"):
+    with pytest.raises(EditError, match="rnn is an LSTM, not a convolution"):
         outcome(ReplaceFirstConv(kernel_size=5, layer="rnn"), recurrent)
 
 

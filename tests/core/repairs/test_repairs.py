@@ -103,6 +103,15 @@ def test_that_identical_repairs_are_one_finding_with_all_layers() -> None:
     assert findings[0].detail.count("\n") == 2
 
 
+def test_that_a_repair_says_of_which_layer_its_words_are_where_layers_differ() -> None:
+    layers = [_layer("BatchNormalization", axis=[axis]) for axis in (3, 1)]
+    for index, layer in enumerate(layers):
+        layer["config"] = {**layer["config"], "name": f"norm_{index}"}
+    model = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+    told = [one.message for one in repair_model(model, "2.4.0").findings]
+    assert told == ["Axis given as a list in 2 layers (first: norm_0): axis [3] is now 3."]
+
+
 def test_that_an_unknown_field_is_named_with_layer_and_value() -> None:
     model = {"class_name": "Sequential", "config": {"name": "m", "layers": [_layer("Dense", units=2, wonder=7)]}}
     (finding,) = repair_model(model, "2.4.0").findings
