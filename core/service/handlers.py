@@ -124,7 +124,7 @@ def engine() -> Handlers:
 
     def make_plan(body: messages.MakePlan, progress: Progress) -> Any:
         progress("planning", 0.0)
-        plan = the_engine().plan(body.recipe)
+        plan = the_engine().planned(body.recipe).plan
         return pack(plan, bases[0]) if bases else plan
 
     def apply(body: messages.Apply, progress: Progress) -> Any:

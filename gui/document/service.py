@@ -113,24 +113,23 @@ class Service(QObject):
         if self._polls == QUICK_POLLS:
             self._timer.setInterval(POLL_MS)
         for reply in self._worker.poll():
-            self._deliver(reply)
-        if self._asked:
-            return
-        self._timer.stop()
+            asked = self._asked.get(reply.id)
+            if asked is None:
+                continue
+            if not reply.done:
+                if asked.progress is not None:
+                    asked.progress(reply.stage, reply.fraction)
+                continue
+            del self._asked[reply.id]
+            if reply.error is None:
+                asked.answer(reply.value)
+            else:
+                self._fail(asked, reply.error)
+        if not self._asked:
+            self._timer.stop()
 
-    def _deliver(self, reply: Reply) -> None:
-        asked = self._asked.get(reply.id)
-        if asked is None:
-            return
-        if not reply.done:
-            if asked.progress is not None:
-                asked.progress(reply.stage, reply.fraction)
-            return
-        del self._asked[reply.id]
-        if reply.error is None:
-            asked.answer(reply.value)
-            return
-        asked.failure(reply.error)
+    def _fail(self, asked: _Asked, error: SutureError) -> None:
+        asked.failure(error)
         if not self._worker.alive:
             self._worker.start()
             self.died.emit(self.kind)

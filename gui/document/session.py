@@ -137,17 +137,22 @@ class Session(QObject):
 
     # recipe
 
-    def change_recipe(self, after: Recipe, text: str, burst: str = "") -> None:
-        """Make a gesture's recipe the current one, as one step of undo.
+    def gesture(self, change: Callable[[Recipe], Recipe], text: str, burst: str = "") -> None:
+        """Make what a function says of the recipe the current one, as one step of undo.
 
         Changes of one `burst` melt into a single step until another gesture, `end_burst` or an undo comes between.
         """
+        after = change(self.recipe)
         if after == self.recipe:
             return
         if not burst or burst != self._burst:
             self._bursts += 1
         self._burst = burst
         self.undo_stack.push(ChangeRecipe(self, after, text, f"{burst} {self._bursts}" if burst else ""))
+
+    def change_recipe(self, after: Recipe, text: str) -> None:
+        """`gesture` with a whole recipe, such as a file's."""
+        self.gesture(lambda _: after, text)
 
     def end_burst(self) -> None:
         """The next change is a step of its own, whatever its burst."""
@@ -158,10 +163,6 @@ class Session(QObject):
         self.recipe = recipe
         self.recipe_changed.emit()
         self.plan_wanted.emit()
-
-    def gesture(self, change: Callable[[Recipe], Recipe], text: str, burst: str = "") -> None:
-        """`change_recipe` with a function of the current recipe."""
-        self.change_recipe(change(self.recipe), text, burst)
 
     def clear_recipe(self) -> None:
         """Take out every step."""

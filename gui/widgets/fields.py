@@ -6,11 +6,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QValidator, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 from typing_extensions import override
 
-from core.phrases import DYNAMIC, TIMES
-from gui.widgets.parts import label, restyle
+from core.phrases import DYNAMIC
+from gui.widgets.parts import restyle
 
 DEBOUNCE_MS = 60
 MAX_SIZE = 1_000_000
@@ -164,48 +164,6 @@ def flag(widget: QWidget, name: str, on: bool) -> None:
     if widget.property(name) is not on:
         widget.setProperty(name, on)
         restyle(widget)
-
-
-class ShapeRow(QWidget):
-    """A field for each dimension, in a row under its name, with times signs between. `fields` are in their order."""
-
-    def __init__(self, names: Sequence[str], prefix: str) -> None:
-        super().__init__()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(3)
-        self.fields = [NumberField(name, nullable=True) for name in names]
-        for number, (name, field) in enumerate(zip(names, self.fields, strict=True)):
-            field.setObjectName(f"{prefix}_{number}")
-            grid.addWidget(label(name, "fieldLabel"), 0, 2 * number)
-            grid.addWidget(field, 1, 2 * number)
-            grid.setColumnStretch(2 * number, 1)
-            if number < len(names) - 1:
-                times = label(TIMES, "faint")
-                times.setAlignment(Qt.AlignmentFlag.AlignCenter)
-                grid.addWidget(times, 1, 2 * number + 1)
-
-    @property
-    def problem(self) -> str:
-        """The first sentence that some field has to say."""
-        return first_problem(self.fields)
-
-    @property
-    def shape(self) -> tuple[int | None, ...] | None:
-        """What the fields say; `None` while one makes no sense."""
-        return None if self.problem else tuple(field.value for field in self.fields)
-
-    def show_shape(self, shape: Sequence[int | None]) -> None:
-        """Show a shape; text being typed that makes no sense stays."""
-        for field, value in zip(self.fields, shape, strict=True):
-            if not (field.problem and field.hasFocus()):
-                field.show_value(value)
-
-    def mark_changed(self, original: Sequence[int | None]) -> None:
-        """Draw what differs from the source."""
-        for field, was in zip(self.fields, original, strict=True):
-            field.mark_changed(not field.problem and field.value != was)
 
 
 class Choice(QComboBox):

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
@@ -20,8 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.phrases import DYNAMIC
-from gui.widgets.fields import MAX_SIZE, Choice, Debounce, NumberField, ShapeRow, TextField, first_problem
+from core.phrases import DYNAMIC, TIMES
+from gui.widgets.fields import MAX_SIZE, Choice, Debounce, NumberField, TextField, first_problem
 from gui.widgets.parts import Sentence, label
 
 CAPTION = 18
@@ -222,43 +223,54 @@ class Row(Cell):
 
 
 class Dimensions(Cell):
-    """`shape`."""
+    """`shape`: a field for each dimension, in a row under its name, with times signs between."""
 
     def __init__(self, field: Field, parent: QObject) -> None:
         super().__init__(field, parent)
         self._original: Sequence[int | None] | None = None
-        self.row: ShapeRow = ShapeRow(field.parts, field.key)
-        self.widget = self.row
-        for line in self.row.fields:
-            self._follow(line)
+        grid = QGridLayout(self.widget)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(3)
+        self.numbers: list[NumberField] = [NumberField(name, nullable=True) for name in field.parts]
+        for place, (name, number) in enumerate(zip(field.parts, self.numbers, strict=True)):
+            number.setObjectName(f"{field.key}_{place}")
+            self._follow(number)
+            grid.addWidget(label(name, "fieldLabel"), 0, 2 * place)
+            grid.addWidget(number, 1, 2 * place)
+            grid.setColumnStretch(2 * place, 1)
+            if place < len(self.numbers) - 1:
+                times = label(TIMES, "faint")
+                times.setAlignment(Qt.AlignmentFlag.AlignCenter)
+                grid.addWidget(times, 1, 2 * place + 1)
 
     @property
     def problem(self) -> str:
-        """The first sentence."""
-        return self.row.problem
+        """The first sentence that some dimension has to say."""
+        return first_problem(self.numbers)
 
     def lines(self) -> Sequence[QLineEdit]:
         """A line for each dimension."""
-        return self.row.fields
+        return self.numbers
 
     def value(self) -> tuple[int | None, ...] | None:
-        """The shape."""
-        return self.row.shape
+        """The shape; `None` while a dimension makes no sense."""
+        return None if self.problem else tuple(number.value for number in self.numbers)
 
     def show(self, value: Any) -> None:
-        """Show a shape of as many dimensions."""
-        if value is not None and len(value) == len(self.row.fields):
-            self.row.show_shape(value)
-            self._mark()
+        """Show a shape of as many dimensions; text being typed that makes no sense stays."""
+        if value is None or len(value) != len(self.numbers):
+            return
+        for number, size in zip(self.numbers, value, strict=True):
+            if not (number.problem and number.hasFocus()):
+                number.show_value(size)
+        self.show_original(self._original)
 
     def show_original(self, value: Any) -> None:
         """Draw what differs from the source."""
         self._original = value
-        self._mark()
-
-    def _mark(self) -> None:
-        if self._original is not None:
-            self.row.mark_changed(self._original)
+        for number, was in zip(self.numbers, value or (), strict=False):
+            number.mark_changed(not number.problem and number.value != was)
 
 
 class Lines(Cell):
@@ -488,7 +500,7 @@ class Form(QWidget):
         """The fields of a shape or of a row of whole numbers."""
         cell = self.cells[name]
         assert isinstance(cell, (Row, Dimensions))
-        return cell.numbers if isinstance(cell, Row) else cell.row.fields
+        return cell.numbers
 
     def choice(self, name: str) -> Choice:
         """The combo box of a choice."""
