@@ -1,6 +1,7 @@
 """Writing the result and checking it: on random inputs, or on the person's own."""
 
 import os
+from functools import cached_property
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -29,18 +30,15 @@ class ExportCommands(QObject):
         super().__init__(window)
         self._window, self._work, self._settings, self._look = window, work, settings, look
         self._watch = watch
-        self._sheet: ExportSheet | None = None
         self._last_out = ""
         self._filter = ""
         self.inputs: tuple[str, ...] = ()
         """The person's own data for the next verification; empty means random inputs."""
 
-    @property
+    @cached_property
     def sheet(self) -> ExportSheet:
         """The export sheet, made when first needed."""
-        if self._sheet is None:
-            self._sheet = ExportSheet(self._work, self._look, self._window)
-        return self._sheet
+        return ExportSheet(self._work, self._look, self._window)
 
     def _unchanged(self) -> bool:
         """Whether the opened files are what they were; if not, the banner says so."""

@@ -1,5 +1,6 @@
 """What can be done with one layer: the entries of a menu for the tree, the canvas and the menu bar alike."""
 
+from functools import cached_property
 from glob import escape
 from typing import TYPE_CHECKING, Any
 
@@ -43,30 +44,21 @@ class LayerMenu(QObject):
         self.menu = QMenu("Layer", window)
         """The menu of the selected layer, for the menu bar."""
         self.menu.aboutToShow.connect(self._fill_menu)
-        self._form: LayerForm | None = None
-        self._rename: RenameSheet | None = None
-        self._words: WordsSheet | None = None
 
-    @property
+    @cached_property
     def form(self) -> LayerForm:
         """The sheet that makes a layer, made when first needed."""
-        if self._form is None:
-            self._form = LayerForm(self._work, self._window)
-        return self._form
+        return LayerForm(self._work, self._window)
 
-    @property
+    @cached_property
     def rename_sheet(self) -> RenameSheet:
         """The sheet that asks for a name, made when first needed."""
-        if self._rename is None:
-            self._rename = RenameSheet(self._session, self._window)
-        return self._rename
+        return RenameSheet(self._session, self._window)
 
-    @property
+    @cached_property
     def words_sheet(self) -> WordsSheet:
         """The sheet that asks for a vocabulary, made when first needed."""
-        if self._words is None:
-            self._words = WordsSheet(self._session, self._window)
-        return self._words
+        return WordsSheet(self._session, self._window)
 
     def popup(self, path: str, place: QPoint) -> QMenu | None:
         """Show the menu of a layer at a place on the screen."""

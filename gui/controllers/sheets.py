@@ -1,5 +1,7 @@
 """The sheets that a command opens, each made when it is first needed."""
 
+from functools import cached_property
+
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
@@ -26,82 +28,58 @@ class Sheets(QObject):
     def __init__(self, window: QWidget, work: Work, settings: Settings, look: Look) -> None:
         super().__init__(window)
         self._window, self._work, self._settings, self._look = window, work, settings, look
-        self._gallery: GallerySheet | None = None
-        self._help: HelpSheet | None = None
-        self._presets: PresetSheet | None = None
-        self._transfer: TransferSheet | None = None
-        self._join: JoinSheet | None = None
-        self._comparison: CompareSheet | None = None
-        self._classes: ClassesSheet | None = None
-        self._step: StepSheet | None = None
-        self._preferences: Preferences | None = None
 
-    @property
+    @cached_property
     def gallery(self) -> GallerySheet:
         """New from Keras Applications."""
-        if self._gallery is None:
-            self._gallery = GallerySheet(self._work, self._look, self._window)
-            self._gallery.built.connect(self.built)
-        return self._gallery
+        made = GallerySheet(self._work, self._look, self._window)
+        made.built.connect(self.built)
+        return made
 
-    @property
+    @cached_property
     def help(self) -> HelpSheet:
         """Help pages."""
-        if self._help is None:
-            self._help = HelpSheet(self._look, self._window)
-        return self._help
+        return HelpSheet(self._look, self._window)
 
-    @property
+    @cached_property
     def presets(self) -> PresetSheet:
         """The presets."""
-        if self._presets is None:
-            self._presets = PresetSheet(self._work, self._look, self._window)
-            self._presets.transfer_wanted.connect(self.show_transfer)
-        return self._presets
+        made = PresetSheet(self._work, self._look, self._window)
+        made.transfer_wanted.connect(self.show_transfer)
+        return made
 
-    @property
+    @cached_property
     def transfer(self) -> TransferSheet:
         """Weights from another file."""
-        if self._transfer is None:
-            self._transfer = TransferSheet(self._work, self._look, self._window)
-        return self._transfer
+        return TransferSheet(self._work, self._look, self._window)
 
-    @property
+    @cached_property
     def join(self) -> JoinSheet:
         """Another model, joined to this one."""
-        if self._join is None:
-            self._join = JoinSheet(self._work.session, self._window)
-        return self._join
+        return JoinSheet(self._work.session, self._window)
 
-    @property
+    @cached_property
     def classes(self) -> ClassesSheet:
         """The classes of every head."""
-        if self._classes is None:
-            self._classes = ClassesSheet(self._work.session, self._window)
-        return self._classes
+        return ClassesSheet(self._work.session, self._window)
 
-    @property
+    @cached_property
     def comparison(self) -> CompareSheet:
         """Rules side by side."""
-        if self._comparison is None:
-            self._comparison = CompareSheet(self._work, self._look, self._window)
-        return self._comparison
+        return CompareSheet(self._work, self._look, self._window)
 
-    @property
+    @cached_property
     def step(self) -> StepSheet:
         """One step of the recipe as text."""
-        if self._step is None:
-            self._step = StepSheet(self._work.session, self._window)
-        return self._step
+        return StepSheet(self._work.session, self._window)
 
-    @property
+    @cached_property
     def preferences(self) -> Preferences:
         """The preferences."""
-        if self._preferences is None:
-            self._preferences = Preferences(self._settings, self._window)
-            self._preferences.theme_chosen.connect(self.theme_chosen)
-            self._preferences.trusted.revoke_wanted.connect(self._work.trust.revoke)
-        return self._preferences
+        made = Preferences(self._settings, self._window)
+        made.theme_chosen.connect(self.theme_chosen)
+        made.trusted.revoke_wanted.connect(self._work.trust.revoke)
+        return made
 
     @Slot()
     def show_gallery(self) -> None:

@@ -1,6 +1,7 @@
 """Nothing that a person made is lost without being asked."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
@@ -21,20 +22,18 @@ class Unsaved(QObject):
         super().__init__(window)
         self._window, self._session = window, session
         self._closing = False
-        self._sheet: UnsavedSheet | None = None
         self._then: Callable[[], None] | None = None
         for changed in (session.source_changed, session.recipe_changed, session.saved_changed):
             changed.connect(self._show_state)
 
-    @property
+    @cached_property
     def sheet(self) -> UnsavedSheet:
         """The question, made when first needed."""
-        if self._sheet is None:
-            self._sheet = UnsavedSheet(self._window)
-            self._sheet.save_wanted.connect(self.save_wanted)
-            self._sheet.discard_wanted.connect(self._on_discard)
-            self._sheet.closed.connect(self._on_closed)
-        return self._sheet
+        made = UnsavedSheet(self._window)
+        made.save_wanted.connect(self.save_wanted)
+        made.discard_wanted.connect(self._on_discard)
+        made.closed.connect(self._on_closed)
+        return made
 
     def ask(self, then: Callable[[], None], deed: str) -> None:
         """Do `then`, which loses the recipe; where it holds something unsaved, ask first. `deed` says what is done."""

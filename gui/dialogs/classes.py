@@ -6,7 +6,7 @@ from typing_extensions import override
 from core.recipes import gestures
 from gui.document.session import Session
 from gui.panels.keep import parsed
-from gui.widgets.form import Field
+from gui.widgets.cells import Field
 from gui.widgets.sheet import FormSheet
 
 FIELDS = (

@@ -7,7 +7,6 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
@@ -28,6 +27,7 @@ from core.service.messages import BuildApplication
 from gui.document.work import Work
 from gui.models.digest import count_words
 from gui.widgets.fields import NumberField, first_problem
+from gui.widgets.file_dialog import ask_file
 from gui.widgets.parts import Look, Segments, Sentence, label, named
 from gui.widgets.sheet import Sheet
 
@@ -262,11 +262,7 @@ class GallerySheet(Sheet):
 
     @Slot()
     def _on_browse(self) -> None:
-        dialog = QFileDialog(self.window(), "Choose a weights file", "", WEIGHT_FILES)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(self.file.setText)
-        dialog.open()
+        ask_file(self, "Choose a weights file", WEIGHT_FILES, self.file.setText)
 
     @Slot()
     def _on_rules(self) -> None:

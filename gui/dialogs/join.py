@@ -10,8 +10,9 @@ from core.errors import SutureError
 from core.model.graph import Graph
 from core.recipes import gestures
 from gui.document.session import Session
+from gui.widgets.cells import Field, Values
 from gui.widgets.file_dialog import ask_file
-from gui.widgets.form import Field, Form, Values
+from gui.widgets.form import Form
 from gui.widgets.parts import ElidedLabel, Segments, label, named
 from gui.widgets.sheet import Sheet
 

@@ -11,7 +11,7 @@ from core.recipes import gestures
 from core.recipes.recipe import Recipe
 from gui.document.session import Session
 from gui.models.recipe import step_words
-from gui.widgets.form import Field
+from gui.widgets.cells import Field
 from gui.widgets.sheet import FormSheet
 
 

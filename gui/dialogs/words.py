@@ -9,7 +9,7 @@ from core.model.graph import Layer
 from core.recipes import gestures
 from core.surgery.words import holds_numbers, vocabulary
 from gui.document.session import Session
-from gui.widgets.form import Field
+from gui.widgets.cells import Field
 from gui.widgets.sheet import FormSheet
 
 FIELDS = (

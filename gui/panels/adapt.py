@@ -8,7 +8,8 @@ from core.model.graph import Shape
 from core.phrases import shape_words
 from core.recipes import steps
 from gui.document.session import Session
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import named
 
 FITS = (

@@ -11,7 +11,8 @@ from core.recipes import gestures
 from core.surgery.anatomy import channel_axis
 from core.surgery.layout_walk import format_of
 from gui.document.session import Session
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import Sentence, divider, label, named
 
 HOWS = (

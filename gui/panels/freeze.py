@@ -21,7 +21,8 @@ from core.recipes.recipe import Recipe
 from gui.document.session import Session
 from gui.models.digest import can_freeze, count_words
 from gui.panels.states import ThreeStates
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import Look, Sentence, divider, label, named
 
 MODES = (

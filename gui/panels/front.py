@@ -11,7 +11,8 @@ from core.phrases import shape_words
 from core.recipes import steps
 from gui.document.session import Session
 from gui.panels.adapt import PutOrTake
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import IconButton, Look, label, named
 
 Entry = dict[str, Any]

@@ -10,7 +10,8 @@ from core.recipes import gestures
 from gui.document.session import Session
 from gui.panels.keep import KeepForm
 from gui.panels.outputs import OutputsForm
-from gui.widgets.form import Field, Form, Values
+from gui.widgets.cells import Field, Values
+from gui.widgets.form import Form
 from gui.widgets.parts import Look, divider, named
 
 POOLING = (

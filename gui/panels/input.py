@@ -18,7 +18,8 @@ from gui.panels.channels import ChannelsForm
 from gui.panels.front import FrontForm
 from gui.panels.legal import LegalLine
 from gui.panels.outputs import StartsForm
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import IconButton, Look, Segments, clear_layout, divider, label, named
 
 WAYS = (

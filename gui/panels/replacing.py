@@ -10,7 +10,8 @@ from core.layers.alike import activation_name, as_activation
 from core.layers.instances import instance_kind
 from core.layers.table import CARRIERS, classes
 from core.model.graph import Graph
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import named
 
 Match = dict[str, Any]

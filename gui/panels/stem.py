@@ -13,7 +13,8 @@ from core.recipes import gestures
 from core.rules.words import rule_words
 from core.surgery.anatomy import first_convs
 from gui.document.session import Session
-from gui.widgets.form import Field, Form, Values
+from gui.widgets.cells import Field, Values
+from gui.widgets.form import Form
 from gui.widgets.parts import IconButton, Look, label, named
 
 ACTIVATIONS = ("linear", "relu", "relu6", "elu", "selu", "gelu", "silu", "hard_silu", "leaky_relu", "tanh", "sigmoid")

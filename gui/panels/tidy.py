@@ -18,7 +18,8 @@ from core.surgery.linear import view
 from gui.document.session import Session
 from gui.panels.formats import FormatsForm
 from gui.panels.replacing import ReplaceForm
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import Look, Sentence, divider, label, named
 
 FIELDS = (

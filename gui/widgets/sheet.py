@@ -7,7 +7,8 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
-from gui.widgets.form import Field, Form
+from gui.widgets.cells import Field
+from gui.widgets.form import Form
 from gui.widgets.parts import label
 
 MARGIN = 14
