@@ -11,8 +11,6 @@ CONVOLUTIONS = classes(family="convolution", kind=("plain", "transposed", "separ
 DEPTHWISE = classes(kind="depthwise")
 MIXING = classes(acts="mixing")
 TOKENS = classes(acts="tokens")
-IDLE = classes(idle=True)
-"""Layers that hand on what they get when a model answers."""
 ACTIVATIONS = classes(family="activation", acts="number") - {"Activation"}
 ZERO_AT_ZERO = frozenset(
     {"relu", "relu6", "tanh", "elu", "selu", "celu", "gelu", "silu", "swish", "leaky_relu", "softsign", "mish"}

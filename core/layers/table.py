@@ -3,7 +3,6 @@
 Nothing is known of a class without a row, so the answers for it are those that promise nothing.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -83,8 +82,3 @@ def channel_axis(class_name: str, config: dict[str, Any], rank: int) -> int:
 
 CARRIERS = tuple(dict.fromkeys(field for found in ROWS.values() for field, _ in found.inside))
 """Settings that hold other layers."""
-
-
-def carriers(class_name: str) -> Iterable[str]:
-    """The settings of a class that hold other layers."""
-    return (field for field, _ in row(class_name).inside)
