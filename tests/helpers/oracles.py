@@ -7,6 +7,7 @@ may be run at the size it had before: its layers compute at any size that their 
 import contextlib
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest.mock import patch
@@ -330,7 +331,9 @@ def retyped(old: Any, policy: str, name: str) -> Any:
     for mine, theirs in zip(fresh.weights, old.weights, strict=True):
         mine.assign(theirs)
     if policy == "int8":
-        (fresh if name == "*" else fresh.get_layer(name)).quantize(policy)
+        with warnings.catch_warnings():  # Keras warns of each layer that it passes over, such as a nested InputLayer
+            warnings.filterwarnings("ignore", message=".*does not have a `quantize` method")
+            (fresh if name == "*" else fresh.get_layer(name)).quantize(policy)
     return fresh
 
 
