@@ -26,7 +26,6 @@ class Arrays:
         self._stores: dict[int, WeightStore] = {}
         self._graph = graph
         self._layers = graph.by_path()
-        self._levels = _levels(graph)
         self._first_paths: dict[str, str] = {}
         self._initial: tuple[str, dict[str, Array]] = ("", {})
 
@@ -92,7 +91,7 @@ class Arrays:
     def _first_values(self, move: Move) -> Array:
         path, values = self._initial
         if path != move.layer:
-            level, layer = self._levels[move.layer], self._layers[move.layer]
+            level, layer = self._graph.around(move.layer), self._layers[move.layer]
             call = layer.calls[0]
             tensors = {ref: level.spec(ref) for ref in call.inputs()}
             self._first_paths = self._first_paths or first_paths(self._graph)
@@ -124,16 +123,6 @@ class _Siblings(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._keys)
-
-
-def _levels(graph: Graph, prefix: str = "") -> dict[str, Graph]:
-    """The graph that each layer is in, by the layer's path."""
-    found: dict[str, Graph] = {}
-    for layer in graph.layers:
-        found[prefix + layer.name] = graph
-        if layer.inner is not None:
-            found.update(_levels(layer.inner, f"{prefix}{layer.name}/"))
-    return found
 
 
 def _is_float(dtype: str) -> bool:

@@ -264,6 +264,10 @@ class Graph(Struct, frozen=True, dict=True):
             level = inner
         return level
 
+    def around(self, path: str) -> "Graph":
+        """The level that holds the layer at a path. Raises `KeyError` with the path."""
+        return self.inside(self.trail(path)[:-1])
+
     # all layers
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:

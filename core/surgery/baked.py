@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from core.findings import Finding
 from core.layers import table
 from core.model.graph import Graph, Layer, Shape, TensorRef
-from core.surgery.grids import levels
 from core.surgery.positions import holds_positions, position_finding, repositioned
 from core.surgery.recording import configured
 
@@ -45,7 +44,7 @@ def rebaked(before: Graph, after: Graph) -> Graph:
     """
     known = parity_paddings(before)
     old_layers = before.by_path()
-    olds = levels(before)
+    olds = before.levels()
 
     def level(graph: Graph, prefix: str) -> Graph:
         layers = []
@@ -73,7 +72,7 @@ def rebaked(before: Graph, after: Graph) -> Graph:
 def baked_findings(before: Graph, after: Graph) -> tuple[Finding, ...]:
     """What was recomputed, and what could not be."""
     old_layers = before.by_path()
-    olds, news = levels(before), levels(after)
+    olds, news = before.levels(), after.levels()
     found: list[Finding] = []
     for path, layer in after.walk():
         old = old_layers.get(path)
@@ -304,7 +303,7 @@ def recut(before: Graph, after: Graph) -> Iterator[tuple[str, Layer, Shape, Shap
 
     Keras takes any number of elements there, so samples would be cut anew, and a larger one become several.
     """
-    olds, news = levels(before), levels(after)
+    olds, news = before.levels(), after.levels()
     for prefix, level in news.items():
         for layer in level.layers:
             if layer.class_name != "Reshape" or not layer.is_operation or not layer.calls:

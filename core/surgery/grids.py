@@ -40,7 +40,7 @@ def window_sizes(old: int, new: int) -> tuple[Grid, Grid] | None:
 def grid_pairs(before: Graph, after: Graph) -> Iterator[tuple[Grid, Grid]]:
     """Grids of maps and patches that the same layer gives in both graphs."""
     fresh = after.by_path()
-    olds, news = levels(before), levels(after)
+    olds, news = before.levels(), after.levels()
     for path, layer in before.walk():
         other = fresh.get(path)
         if other is None or not layer.calls or not other.calls:
@@ -52,15 +52,6 @@ def grid_pairs(before: Graph, after: Graph) -> Iterator[tuple[Grid, Grid]]:
         there = _grid(other, news[prefix], _patch(layer, olds[prefix]))
         if here and there and len(here) == len(there):
             yield here, there
-
-
-def levels(graph: Graph, prefix: str = "") -> dict[str, Graph]:
-    """Every level of a graph by the prefix of its layers' paths."""
-    found = {prefix: graph}
-    for layer in graph.layers:
-        if layer.inner is not None:
-            found.update(levels(layer.inner, f"{prefix}{layer.name}/"))
-    return found
 
 
 def _grid(layer: Layer, level: Graph, patch: Grid | None) -> Grid | None:

@@ -9,7 +9,6 @@ from core.layers.leaves import leaf
 from core.layers.table import classes
 from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.surgery.baked import source_of
-from core.surgery.grids import levels
 
 Take = tuple[int | None, ...]
 _MAKES = (known.MIXING - {"MultiHeadAttention"}) | {"Embedding", "InputLayer"}
@@ -29,7 +28,7 @@ def rows_of(path: str, after: Graph, before: Graph) -> Take | None:
     `None` altogether where the way back to what makes the channels is not known.
     """
     layer = after.find(path)
-    news, olds = levels(after), levels(before)
+    news, olds = after.levels(), before.levels()
     prefix = path[: len(path) - len(layer.name)]
     home, old = source_of(olds, prefix, layer)
     refs = layer.calls[0].inputs() if layer.calls else ()

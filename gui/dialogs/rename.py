@@ -54,9 +54,7 @@ class RenameSheet(FormSheet):
 
 def siblings(graph: Graph, path: str) -> set[str]:
     """The names of the layers at the level of the one at `path`."""
-    prefix = path.rpartition("/")[0]
     try:
-        inner = graph.find(prefix).inner if prefix else graph
+        return set(graph.around(path).by_name())
     except KeyError:
         return set()
-    return {layer.name for layer in inner.layers} if inner is not None else set()

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from core.caches import IdentityCache
 from core.findings import Finding, Severity
 from core.layers.weight_table import learns
 from core.model.graph import Graph, Layer, Shape
@@ -95,18 +96,16 @@ def frozen_layers(graph: Graph) -> frozenset[str]:
     """Paths of the layers with weights that training leaves alone, by their own flag or one above them; groups too
     when everything below them is frozen. Several views ask for it after each edit, so the last answers are kept.
     """
-    known = _FROZEN.get(id(graph))
-    if known is None or known[0] is not graph:
-        found: set[str] = set()
-        _collect_frozen(graph, "", not graph.trainable, found)
-        if len(_FROZEN) >= _GRAPHS:
-            del _FROZEN[next(iter(_FROZEN))]
-        known = _FROZEN[id(graph)] = (graph, frozenset(found))
-    return known[1]
+    return _FROZEN.get((graph,), lambda: _frozen(graph))
 
 
-_GRAPHS = 2
-_FROZEN: dict[int, tuple[Graph, frozenset[str]]] = {}
+_FROZEN: IdentityCache[frozenset[str]] = IdentityCache(2)
+
+
+def _frozen(graph: Graph) -> frozenset[str]:
+    found: set[str] = set()
+    _collect_frozen(graph, "", not graph.trainable, found)
+    return frozenset(found)
 
 
 def _collect_frozen(graph: Graph, prefix: str, above: bool, found: set[str]) -> tuple[bool, bool]:

@@ -12,18 +12,10 @@ from gui.widgets.parts import clear_layout, label, named
 
 def level_of(graph: Graph, path: str) -> Graph | None:
     """The graph that holds the layer at `path`, or `None`."""
-    level = graph
-    rest = path
-    while True:
-        names = level.by_name()
-        if rest in names:
-            return level
-        heads = [name for name, layer in names.items() if layer.inner is not None and rest.startswith(name + "/")]
-        if not heads:
-            return None
-        inner = names[heads[0]].inner
-        assert inner is not None
-        level, rest = inner, rest[len(heads[0]) + 1 :]
+    try:
+        return graph.around(path)
+    except KeyError:
+        return None
 
 
 class Connections(QWidget):

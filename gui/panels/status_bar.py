@@ -106,6 +106,10 @@ class StatusBar(QWidget):
             self.file.setText(Path(session.source.path).name if session.source else "")
             self.file.setToolTip(session.source.path if session.source else "")
 
+    def waiting(self) -> bool:
+        """Whether a plan is being made that has not been spoken of yet."""
+        return self._patience.isActive()
+
     @Slot()
     def _say_planning(self) -> None:
         """Most plans are there before anybody could read that they are being made."""
