@@ -14,7 +14,8 @@ from tests.benchmarks.edit_costs import MODELS, edit_recipes
 from tests.helpers.counting import lines_run
 
 SMALL, LARGE = 100, 400
-SLACK = 1.25
+SLACK = 1.5
+"""What is quadratic grows by four; where an edit cuts a model in half, the halves of the two are not quite alike."""
 KINDS = [kind if kind == "chain" else pytest.param(kind, marks=pytest.mark.slow) for kind in MODELS]
 
 
