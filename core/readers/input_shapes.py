@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from core.findings import Finding
 from core.layers import table
-from core.layers.shapes.graph import call_order, fill_shapes
+from core.layers.shapes.graph import fill_shapes
 from core.model.graph import Graph, Layer, Shape, TensorRef, TensorSpec
 from core.phrases import sample_words
 
@@ -157,7 +157,7 @@ def _unfit(graph: Graph) -> bool:
     """Whether some Dense or recurrent layer does not get as many numbers as its kernel takes."""
     filled = fill_shapes(graph)
     layers = filled.by_name()
-    for name, number in call_order(filled):
+    for name, number in filled.order:
         layer = layers[name]
         kernel = next((weight.shape for weight in layer.weights if weight.name.rpartition("/")[2] == "kernel"), None)
         if layer.class_name not in _FIXED or kernel is None:

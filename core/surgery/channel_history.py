@@ -51,6 +51,7 @@ class Decision(Struct, frozen=True):
     def applied(self) -> Graph:
         """The graph after the change, every layer it touched knowing of it."""
         after = apply_change(self.graph, self.trace, self.change)
+        fresh: dict[str, Layer] = {}
         for site in _touched(self.trace):
             before, now = self.graph.find(site.path), after.find(site.path)
             config = {
@@ -59,8 +60,8 @@ class Decision(Struct, frozen=True):
                 if before.config.get(key, _ABSENT) != value
             }
             history = History(self.through, self.rules, self.gray, config, _operands(before, now))
-            after = after.with_layer(site.path, replace(now, history=history))
-        return after
+            fresh[site.path] = replace(now, history=history)
+        return after.with_layers(fresh)
 
 
 def decide(graph: Graph, name: str, now: int, new: int, wanted: str | AnyRule) -> Decision:
@@ -117,9 +118,7 @@ def _past(trace: Trace) -> History | None:
 
 def _undone(graph: Graph, trace: Trace) -> Graph:
     """The graph with constants as the source has them and no rules for channels."""
-    for site in _touched(trace):
-        graph = graph.with_layer(site.path, _restored(graph.find(site.path)))
-    return graph
+    return graph.with_layers({site.path: _restored(graph.find(site.path)) for site in _touched(trace)})
 
 
 def _fed(graph: Graph, name: str, axis: int | None, channels: int) -> Graph:

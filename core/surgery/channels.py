@@ -171,6 +171,7 @@ def covered(site: Site) -> bool:
 
 def apply_change(graph: Graph, trace: Trace, change: Change) -> Graph:
     """The graph with the rule recorded and per-channel constants mapped on every site."""
+    fresh: dict[str, Layer] = {}
     for site in trace.sites:
         layer = graph.find(site.path)
         if site.role in ("constants", "order"):
@@ -181,8 +182,8 @@ def apply_change(graph: Graph, trace: Trace, change: Change) -> Graph:
             layer = _kernels(layer, site, change)
         elif site.role == "picked" and site.layer.class_name in _PARTS and change.new > change.old:
             layer = _parts(layer, change)
-        graph = graph.with_layer(site.path, layer)
-    return graph
+        fresh[site.path] = layer
+    return graph.with_layers(fresh)
 
 
 def _remade(value: Any, kind: str, site: Site, change: Change, own: bool = False) -> Any:

@@ -4,7 +4,6 @@ Everything that is not known to treat channels one by one ends the way (`blocked
 """
 
 from collections import deque
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,9 +100,9 @@ class _Walk:
 
     def level(self, graph: Graph, prefix: str, start: Found) -> Found:
         """The states of all tensors of one level that are followed."""
-        layers, consumers = graph.by_name(), graph.consumers()
+        layers = graph.by_name()
         states = dict(start)
-        for name, number in _in_order(layers, consumers, start):
+        for name, number in _in_order(graph, start):
             checkpoint()
             layer = layers[name]
             given = {ref: states[ref] for ref in layer.calls[number].inputs() if ref in states}
@@ -132,42 +131,24 @@ class _Walk:
         self.sites[site.path] = replace(first, state=both)
 
 
-def _in_order(
-    layers: Mapping[str, Layer], consumers: Mapping[TensorRef, tuple[Node, ...]], start: Found
-) -> list[tuple[str, int]]:
+def _in_order(graph: Graph, start: Found) -> list[Node]:
     """The calls that the channels can reach, each after those it depends on."""
-    reached: dict[tuple[str, int], None] = {}
+    layers, consumers = graph.by_name(), graph.consumers()
+    reached: set[Node] = set()
     queue = deque(start)
     seen = set(start)
     while queue:
         for node in consumers.get(queue.popleft(), ()):
             if node in reached:
                 continue
-            reached[node] = None
+            reached.add(node)
             if _ends(layers[node[0]]):
                 continue
             count = max(1, len(layers[node[0]].calls[node[1]].outputs or (None,)))
             fresh = [TensorRef(*node, output) for output in range(count)]
             queue.extend(ref for ref in fresh if ref not in seen)
             seen.update(fresh)
-    waiting = {
-        node: {(ref.layer, ref.call) for ref in layers[node[0]].calls[node[1]].inputs()} & reached.keys()
-        for node in reached
-    }
-    users: dict[tuple[str, int], list[tuple[str, int]]] = {}
-    for node, parents in waiting.items():
-        for parent in parents:
-            users.setdefault(parent, []).append(node)
-    ready = deque(node for node, parents in waiting.items() if not parents)
-    order = []
-    while ready:
-        node = ready.popleft()
-        order.append(node)
-        for user in users.get(node, ()):
-            waiting[user].discard(node)
-            if not waiting[user]:
-                ready.append(user)
-    return order
+    return [node for node in graph.order if node in reached]
 
 
 def _ends(layer: Layer) -> bool:

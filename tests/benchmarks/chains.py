@@ -265,5 +265,15 @@ def branching(path: Path, layers: int) -> Path:
     return net.write(path, f"branches_{layers}")
 
 
+def fan(path: Path, layers: int) -> Path:
+    """Write about `layers` layers again: convolutions that all take the image, and one Add."""
+    if path.exists():
+        return path
+    net = _Network()
+    image = net.image("image", [None, SIZE, SIZE, 3])
+    net.head(net.add("Add", "sum", [net.conv(str(number), image, 3) for number in range((layers - 4) // 3)], MAP))
+    return net.write(path, f"fan_{layers}")
+
+
 def _snake(kind: str) -> str:
     return {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization"}.get(kind, kind.lower())

@@ -14,6 +14,7 @@ MODELS: dict[str, Callable[[Path, int], Path]] = {
     "chain": chains.conv_chain,
     "nested": chains.nested_chain,
     "branches": chains.branching,
+    "fan": chains.fan,
     "wrapped": chains.wrapped_chain,
     "words": chains.words_chain,
 }
@@ -29,6 +30,11 @@ def edit_recipes(path: str, graph: Graph) -> Iterator[tuple[str, Recipe]]:
         return
     if "SpectralNormalization" in kinds:
         yield "fold_weights", _recipe({"do": "fold_weights"})
+        return
+    if len(graph.consumers()[graph.input_refs()[0]]) > 1:
+        change = {"do": "change_input", "shape": [24, 24, 1]}
+        yield "change_input", _recipe(change)
+        yield "change_input twice", _recipe(change, {"do": "change_input", "shape": [24, 24, 4]})
         return
     yield from _edits(path, graph, kinds)
     yield from _presets(graph, kinds)

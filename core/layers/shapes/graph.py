@@ -34,7 +34,7 @@ def _infer(graph: Graph, given: list[TensorSpec] | None) -> tuple[Graph, dict[Te
     layers = graph.by_name()
     inner_done: dict[str, Graph] = {}
     overrides = dict(zip((ref.layer for ref in graph.input_refs()), given or (), strict=False))
-    for name, number in call_order(graph):
+    for name, number in graph.order:
         layer, call = layers[name], layers[name].calls[number]
         if layer.inner is not None and name not in inner_done:
             inner_done[name] = fill_shapes(layer.inner)
@@ -60,28 +60,6 @@ def _with_outputs(layer: Layer, outputs: dict[tuple[str, int], tuple[TensorSpec,
     if inner is not None and not layer.calls:
         inner = fill_shapes(inner)
     return replace(layer, calls=calls, inner=inner)
-
-
-def call_order(graph: Graph) -> list[tuple[str, int]]:
-    """Every (layer, call), each after those it depends on."""
-    missing: dict[tuple[str, int], int] = {}
-    followers: dict[tuple[str, int], list[tuple[str, int]]] = {}
-    for layer in graph.layers:
-        for number, call in enumerate(layer.calls):
-            before = {(ref.layer, ref.call) for ref in call.inputs()}
-            missing[(layer.name, number)] = len(before)
-            for origin in before:
-                followers.setdefault(origin, []).append((layer.name, number))
-    ready = [node for node, count in missing.items() if not count]
-    order = []
-    while ready:
-        node = ready.pop()
-        order.append(node)
-        for follower in followers.get(node, ()):
-            missing[follower] -= 1
-            if not missing[follower]:
-                ready.append(follower)
-    return order
 
 
 def _call_outputs(
