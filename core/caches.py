@@ -1,5 +1,6 @@
 """Answers remembered by the very objects they are about: as values never change, their answers do not either."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +15,8 @@ class IdentityCache(Generic[T]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[Any, tuple[tuple[object, ...], T]] = {}
+        # the first entry of a plain dict takes longer to find the more were deleted before it
+        self._known: OrderedDict[Any, tuple[tuple[object, ...], T]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -26,6 +28,6 @@ class IdentityCache(Generic[T]):
         if entry is None:
             answer = make()
             while len(self._known) >= self._most:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)
             entry = self._known[key] = (objects, answer)
         return entry[1]
