@@ -19,6 +19,7 @@ from core.analysis.starts import frozen_start_findings
 from core.analysis.unplaced import unplaced_findings
 from core.analysis.unseen import unseen_findings
 from core.analysis.vocabularies import vocabulary_findings
+from core.collection import without_collection
 from core.edits import AcceptLosses, AnyEdit
 from core.edits.base import Context
 from core.edits.join_models import numbered
@@ -90,6 +91,10 @@ class Planner:
 
     def planned(self, recipe: Recipe) -> Planned:
         """`plan`, with the moves that carry it out."""
+        with without_collection():
+            return self._planned(recipe)
+
+    def _planned(self, recipe: Recipe) -> Planned:
         others = self._files(recipe)
         steps = self._apply(recipe, others)
         shaped = steps[-1].shaped
