@@ -285,6 +285,7 @@ def _signature(layer: Layer) -> Signature:
     """A layer's arrays whatever their order: in a checkpoint they are alphabetical. Without any, those of its class."""
     from core.layers.weight_table import slots
 
+    checkpoint()
     weights = [(_canonical(weight.name), weight.shape) for weight in layer.weights if not weight.state]
     return tuple(sorted(weights or [(_canonical(slot.name), ()) for slot in slots(layer.class_name, layer.config)]))
 

@@ -12,6 +12,7 @@ from core.errors import EditError
 from core.layers.foreign import foreign_code, foreign_models, layer_code, named_function
 from core.model.graph import Graph, Layer
 from core.readers.config_graph import is_known
+from core.stopping import checkpoint
 
 _FEW = 100
 
@@ -31,6 +32,7 @@ def refuse_layers(before: Graph, after: Graph) -> None:
     known = {_identity(layer) for layer in old} if len(fresh) > _FEW else frozenset()
     were = before.by_path() if len(fresh) > _FEW else {}
     for path, layer in after.walk():
+        checkpoint()
         if id(layer) in same or layer.opaque or _identity(layer) in known or _only_flags(layer, were.get(path)):
             continue
         for name in _needs(layer):

@@ -313,6 +313,7 @@ class Graph(Struct, frozen=True, dict=True):
     def _consumers(self) -> dict[TensorRef, tuple[Node, ...]]:
         table: dict[TensorRef, list[Node]] = {}
         for layer in self.layers:
+            checkpoint()
             for number, call in enumerate(layer.calls):
                 for ref in call.inputs():
                     table.setdefault(ref, []).append((layer.name, number))
@@ -336,6 +337,7 @@ class Graph(Struct, frozen=True, dict=True):
         done: set[Node] = set()
         order: list[Node] = []
         for layer in self.layers:
+            checkpoint()
             for number in range(len(layer.calls)):
                 stack = [(layer.name, number)]
                 waiting: set[Node] = set()
@@ -360,6 +362,7 @@ class Graph(Struct, frozen=True, dict=True):
         needed: set[Node] = set()
         stack = [(ref.layer, ref.call) for ref in refs]
         while stack:
+            checkpoint()
             node = stack.pop()
             if node not in needed and node[0] in layers:
                 needed.add(node)

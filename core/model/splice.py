@@ -9,6 +9,7 @@ from core.errors import EditError
 from core.model.graph import Call, Graph, Layer, TensorRef, map_leaves
 from core.model.levels import free_name
 from core.model.order import snake_case
+from core.stopping import checkpoint
 
 FUNCTIONAL = "keras.src.models.functional"
 """Where Keras 3 says that `Functional` lives; it has no public name."""
@@ -31,6 +32,7 @@ def remapped(graph: Graph, table: dict[TensorRef, TensorRef], skip: frozenset[st
         return table.get(ref, ref)
 
     def one(layer: Layer) -> Layer:
+        checkpoint()
         if layer.name in skip or not any(ref in table for call in layer.calls for ref in call.inputs()):
             return layer
         return replace(layer, calls=tuple(_swapped(call, swap) for call in layer.calls))
