@@ -223,7 +223,7 @@ def test_that_widening_stops_in_a_sentence_where_it_cannot_follow() -> None:
         (ReplaceFirstConv(kernel_size=(3, 3, 3)), "2 spatial axes"),
         (ReplaceFirstConv(layer="stemm"), "no layer 'stemm'; first convolutions: stem"),
         (ReplaceFirstConv(layer="stem_bn"), "is a BatchNormalization, not a convolution"),
-        (ReplaceFirstConv(filters=4, filters_rule="widen"), "number of filters from 8 to 4"),
+        (ReplaceFirstConv(filters=4, filters_rule="widen"), "cannot reduce stem from 8 to 4 filters"),
     ],
 )
 def test_that_what_cannot_be_is_refused_in_a_sentence(bench: Any, edit: Any, words: Any) -> None:
