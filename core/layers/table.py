@@ -15,11 +15,6 @@ Named = str | Layer
 _UNKNOWN = Row(family="core", call=None)
 
 
-def known(of: Named) -> bool:
-    """Whether a class has a row."""
-    return _name(of) in ROWS
-
-
 def row(of: Named) -> Row:
     """The row of a class; of one that has none, a row that promises nothing."""
     return ROWS.get(_name(of), _UNKNOWN)
@@ -70,14 +65,8 @@ def tracks_batches(of: Named) -> bool:
 
 def channel_axis(class_name: str, config: dict[str, Any], rank: int) -> int:
     """The axis that a layer takes for its channels, batch counted; `rank` is that of what it gets."""
-    found = row(class_name)
-    if (
-        config.get("data_format") != "channels_first"
-        or not found.rank
-        or "data_format" not in (fields(class_name) or ())
-    ):
-        return rank - 1
-    return rank - 1 - found.rank
+    first = config.get("data_format") == "channels_first" and "data_format" in (fields(class_name) or ())
+    return rank - 1 - row(class_name).rank if first else rank - 1
 
 
 CARRIERS = tuple(dict.fromkeys(field for found in ROWS.values() for field, _ in found.inside))
