@@ -14,6 +14,7 @@ from core.surgery.anatomy import CONVOLUTIONS
 _VALUES = CONVOLUTIONS | {"Dense"}
 
 _TAIL = classes(acts="number") | classes(family=("activation", "normalization")) | {"Dense", "Flatten", "Reshape"}
+_TAIL -= {"Normalization"}  # it stands in front of a model, and is no sign of a head
 
 
 # What may follow the convolution that gives a value for each place: it moves values, and learns nothing.
