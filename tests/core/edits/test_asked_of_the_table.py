@@ -9,8 +9,10 @@ import pytest
 
 from core.edits import ChangeInput, DropTrainingOnly, RemoveLayer, ReplaceLayer
 from core.edits.base import Context
+from core.layers.axes import axes_of
 from core.layers.shapes.others import RULES
 from core.model.graph import Call, Graph, Layer, TensorRef
+from core.rules import KeepRows
 from gui.models.digest import can_freeze
 from tests.core.edits.bench import Bench, drift
 from tests.helpers.contracts import kind as contract_kind
@@ -125,3 +127,20 @@ def test_that_numbers_of_bins_keep_the_shape_and_vectors_of_them_do_not(class_na
 )
 def test_that_a_new_layer_can_be_frozen_if_it_will_learn(class_name: str, config: dict[str, Any], learns: bool) -> None:
     assert can_freeze(Layer("new", class_name, config=config)) == learns
+
+
+def test_that_the_rows_of_a_reversible_embedding_lie_on_the_other_axis_on_the_way_back() -> None:
+    old, new = (L.ReversibleEmbedding(count, 3, tie_weights=False) for count in (4, 6))
+    for layer in (old, new):
+        layer.build((None, 5))
+    graph = Layer("words", "ReversibleEmbedding", config=old.get_config())
+    for name in ("embeddings", "reverse_embeddings"):
+        array, target = np.asarray(getattr(old, name)), tuple(getattr(new, name).shape)
+        axes = axes_of(graph, name, array.shape)
+        getattr(new, name).assign(KeepRows(fresh="zeros").apply(array, target, axes, {}))
+    ids = np.array([[0, 3, 1, 2, 2]])
+    assert np.array_equal(np.asarray(new(ids)), np.asarray(old(ids)))
+    features = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
+    np.testing.assert_allclose(
+        np.asarray(new(features, reverse=True))[:, :4], np.asarray(old(features, reverse=True)), rtol=1e-6
+    )
