@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from core.edits import ChangeInput, DropTrainingOnly, RemoveLayer, ReplaceLayer
+from core.edits import ChangeInput, DropTrainingOnly, RemoveLayer, ReplaceFirstConv, ReplaceLayer
 from core.edits.base import Context
 from core.layers.axes import axes_of
 from core.layers.shapes.others import RULES
@@ -57,6 +57,26 @@ def test_that_a_scale_is_not_folded_through_a_layer_that_stretches_each_channel(
     gray = images(1)
     off = drift(source.built(edit)(gray), source.old(np.repeat(gray, 3, axis=-1)))
     assert not contract.exact or off < 1e-5
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        (L.AdaptiveAveragePooling2D(3), L.SpatialDropout2D(0.2)),
+        (L.CenterCrop(4, 4), L.PReLU()),
+        (L.BatchNormalization(), L.AdaptiveMaxPooling2D(2)),
+        (L.Resizing(4, 4), L.ELU()),
+    ],
+    ids=lambda layers: type(layers[0]).__name__,
+)
+def test_that_wider_channels_pass_through_what_keeps_them_apart(between: Any) -> None:
+    inputs = keras.Input((SIZE, SIZE, 3), name="image")
+    x = L.Conv2D(4, 3, padding="same", name="first")(inputs)
+    for layer in between:
+        x = layer(x)
+    source = Bench(keras.Model(inputs, L.Conv2D(5, 2, name="second")(x)))
+    edit = ReplaceFirstConv(layer="first", filters=8, filters_rule="widen")
+    assert drift(source.built(edit)(images() / 255), source.old(images() / 255)) < 1e-5
 
 
 @pytest.mark.parametrize(
