@@ -21,7 +21,7 @@ from core.analysis.fates import Move
 from core.engine.arrays import Arrays
 from core.engine.build import live_model
 from core.engine.places import layer_at, part_of, plain_sums, tensor_at, without_activation
-from core.engine.precision import single_maxima
+from core.engine.precision import pooled_by_axes
 from core.engine.running import Unrunnable, numbers, numbers_at
 from core.engine.shapes import Shaper
 from core.engine.sizes import trial_sizes
@@ -194,7 +194,7 @@ def _in_double(
         old = live_model(pair.old_graph, pair.old_moves, pair.old_arrays, double=True)
         new = live_model(pair.new_graph, pair.moves, pair.arrays, double=True)
         both = replace(pair, old=old, new=new, double=True)
-        with single_maxima():
+        with pooled_by_axes():
             x_old, x_new = paired_inputs(contract, both)
             old_exact, new_exact = _both(contract, both, x_old, x_new)
             exact, rounding = _drift(new_exact, old_exact), _drift(old_out, old_exact)

@@ -35,17 +35,31 @@ def double_model(graph: Graph) -> Any:
 
 
 @contextlib.contextmanager
-def single_maxima() -> Iterator[None]:
-    """The largest of numbers in a volume are looked for in single precision, for as long as the block lasts.
+def pooled_by_axes() -> Iterator[None]:
+    """The largest of numbers in a volume are looked for axis by axis, for as long as the block lasts.
 
-    TensorFlow has no such pooling in double precision. What is found is one of the numbers, rounded once: no sum.
+    TensorFlow has no such pooling of volumes in double precision; of images it has, and the largest of the largest is
+    the same number.
     """
     kept = keras.src.backend.nn.max_pool
 
-    def pooled(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        if inputs.dtype != DOUBLE or len(inputs.shape) < 5:
-            return kept(inputs, *args, **kwargs)
-        return keras.ops.cast(kept(keras.ops.cast(inputs, "float32"), *args, **kwargs), DOUBLE)
+    def pooled(
+        inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", data_format: Any = None
+    ) -> Any:
+        if inputs.dtype != DOUBLE or len(inputs.shape) != 5:
+            return kept(inputs, pool_size, strides, padding, data_format)
+        sizes = [pool_size] * 3 if isinstance(pool_size, int) else list(pool_size)
+        steps = sizes if strides is None else [strides] * 3 if isinstance(strides, int) else list(strides)
+        first = (data_format or keras.config.image_data_format()) == "channels_first"
+        x = keras.ops.moveaxis(inputs, 1, -1) if first else inputs
+        count, depth, *places, channels = x.shape
+        x = keras.ops.reshape(x, (count * depth, *places, channels))
+        x = kept(x, sizes[1:], steps[1:], padding, "channels_last")
+        places = x.shape[1:-1]
+        x = keras.ops.reshape(x, (count, depth, places[0] * places[1], channels))
+        x = kept(x, (sizes[0], 1), (steps[0], 1), padding, "channels_last")
+        x = keras.ops.reshape(x, (count, x.shape[1], *places, channels))
+        return keras.ops.moveaxis(x, -1, 1) if first else x
 
     keras.src.backend.nn.max_pool = pooled
     try:

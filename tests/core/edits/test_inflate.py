@@ -14,6 +14,7 @@ from keras import ops
 from core.errors import RecipeError
 from core.model.plan import Plan
 from core.rules.arranged import inflated
+from core.surgery.inputs import SEED
 from tests.core.engine.drive import applied, assert_verified, drift, plan, saved
 from tests.core.engine.small_models import fill
 from tests.helpers.contracts import kind as contract_kind
@@ -274,3 +275,56 @@ def test_that_a_nested_h5_of_keras_2_gets_one_more_axis(tmp_path: Path) -> None:
         written, new = applied(path, tmp_path / out, step)
         assert_verified(written.verification)
         assert drift(new(np.repeat(x[:, None], 9, 1), training=False), y) < 1e-5
+
+
+_SEPARABLE_2 = """
+import sys, numpy as np, tf_keras as k
+L = k.layers
+inside = k.Input((10, 8, 3))
+inner = k.Model(inside, L.SeparableConv2D(4, 3, padding="same", name="apart")(inside), name="inner")
+start = k.Input((10, 8, 3))
+model = k.Model(start, L.Dense(3)(L.GlobalAveragePooling2D()(inner(start))))
+rng = np.random.default_rng(2)
+model.set_weights([rng.uniform(0.2, 1.0, w.shape) for w in model.get_weights()])
+x = rng.random((2, 10, 8, 3), dtype="float32")
+model.save(sys.argv[1])
+np.savez(sys.argv[2], x=x, y=model(x, training=False).numpy())
+"""
+
+
+def test_that_a_separable_convolution_of_keras_2_is_told_of_and_exact_when_centred(tmp_path: Path) -> None:
+    path, known = tmp_path / "old.h5", tmp_path / "known.npz"
+    subprocess.run(
+        [sys.executable, "-c", _SEPARABLE_2, str(path), str(known)], check=True, capture_output=True, timeout=300
+    )
+    step = {"do": "inflate", "shape": [4, 10, 8, 3], "how": "mean"}
+    found = plan(path, step)
+    assert [one.exact for one in found.contracts] == [False]
+    assert any(one.message.startswith("inner/apart averages over frames") for one in found.findings)
+    written, new = applied(path, tmp_path / "out.keras", {**step, "how": "centre"})
+    assert_verified(written.verification)
+    with np.load(known) as archive:
+        assert drift(new(np.repeat(archive["x"][:, None], 4, 1), training=False), archive["y"]) < 1e-5
+
+
+@pytest.mark.parametrize("nested_too", [False, True], ids=["flat", "nested"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_that_sums_of_many_numbers_that_nearly_cancel_do_not_fail_the_check(
+    seed: int, nested_too: bool, tmp_path: Path
+) -> None:
+    """More is summed up in a volume than in an image, and the pool before it knows no double precision."""
+    start = keras.Input((24, 24, 4), name="image")
+    x = L.MaxPooling2D(2, padding="same")(L.UpSampling2D(2)(L.Conv2D(9, 1, activation="tanh")(start)))
+    model = keras.Model(start, L.Dense(2, use_bias=False)(L.GlobalAveragePooling2D()(x)), name="inner")
+    fill(model, seed)
+    # what is left of the averages of two images is all but nothing
+    image = np.random.default_rng(SEED).random((2, 4, 24, 24, 4), dtype=np.float32)[:, 0]
+    pooled = np.asarray(keras.Model(start, model.layers[-2].output)(image), np.float64)
+    kernel = np.linalg.svd(pooled)[2][2:4].T  # at right angles to both
+    model.layers[-1].kernel.assign(kernel + 1e-5 * np.ones_like(kernel))
+    if nested_too:
+        outer = keras.Input((24, 24, 4), name="image")
+        model = keras.Model(outer, model(outer))
+    step = {"do": "inflate", "shape": [4, 24, 24, 4]}
+    written, _ = applied(saved(model, tmp_path), tmp_path / "out.keras", step)
+    assert_verified(written.verification)
