@@ -116,9 +116,9 @@ def kept(site: Site, change: Change) -> bool:
 
 
 def _one_each(change: Change) -> bool:
-    """Whether every new channel that weighs anything is one old channel, with its own statistics."""
-    matrix = np.asarray(change.matrix)
-    picks = change.rule.picks(change.new, matrix.shape[1])[np.any(matrix != 0, axis=1)]
+    """Whether every new channel that weighs anything is one channel of the source, with its own statistics."""
+    weighs = np.any(change.rule.matrix(change.new, change.old) != 0, axis=1)
+    picks = change.rule.picks(change.new, change.old)[weighs]
     return bool(np.all((picks == 0) | (picks == 1)))
 
 

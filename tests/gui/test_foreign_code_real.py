@@ -43,10 +43,12 @@ def magic(tmp_path: Path) -> tuple[Path, Path, Path]:
     marker, code, model = tmp_path / "marker", tmp_path / "magic.py", tmp_path / "magic.keras"
     code.write_text(MAGIC.format(marker=str(marker)), encoding="utf-8")
     scope: dict[str, Any] = {}
+    known = set(keras.saving.get_custom_objects())
     exec(compile(code.read_text(encoding="utf-8"), "magic", "exec"), scope)
     layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv"), scope["Magic"](name="magic")]
     keras.Sequential([*layers, keras.layers.Conv2D(2, 1, name="last")]).save(model)
-    keras.saving.get_custom_objects().clear()
+    for name in set(keras.saving.get_custom_objects()) - known:
+        del keras.saving.get_custom_objects()[name]
     marker.unlink()
     return model, code, marker
 

@@ -49,7 +49,7 @@ def test_that_rows_tell_what_happens_to_each_weight() -> None:
         "cell/kernel", "a/lstm/cell/kernel", (2, 32), (4, 32), "float32", "adapted", "sum", "", "layers/x/cell/kernel"
     )
     assert kernel.shapes == "4\u00d732 \u2192 2\u00d732"
-    assert kernel.below == "4\u00d732 \u2192 2\u00d732 \u00b7 float32 \u00b7 sum"
+    assert kernel.below == "4\u00d732 \u2192 2\u00d732 \u00b7 float32 \u00b7 Sum of the channels (sum)"
     assert "adapted from the source" in kernel.words()
     assert bias.shapes == "32"
 

@@ -40,7 +40,7 @@ def _layer(model: Any, name: str) -> Any:
 def test_that_a_map_which_the_model_does_not_show_has_to_be_given(tmp_path: Path) -> None:
     inputs = keras.Input((12,))
     model = keras.Model(inputs, keras.layers.Dense(3, name="first")(inputs))
-    with pytest.raises(RecipeError, match=r"edit 1 \(set_rule\): spatial_resize needs the map before Flatten"):
+    with pytest.raises(RecipeError, match=r"edit 1 \(set_rule\): spatial_resize needs the size of the map before"):
         plan(saved(model, tmp_path), {"do": "set_rule", "weight": "first/kernel", "rule": "spatial_resize"})
 
 

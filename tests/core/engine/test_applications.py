@@ -84,7 +84,7 @@ def test_that_weights_come_from_the_person_s_file(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ({"input_shape": (8, 8, 3)}, "at least 32x32"),
-        ({"weights": "not_there.h5"}, "weights file .* does not exist"),
+        ({"weights": "not_there.h5"}, "The weights file not_there.h5 does not exist"),
         ({"weights": "imagenet", "classes": 3}, "1000"),
     ],
 )

@@ -164,7 +164,7 @@ def test_that_member_names_are_never_used_as_paths(tmp_path: Path) -> None:
         ({"inbound_nodes": [[["dense", 0, 0, {}]]]}, "cycle"),
         ({"inbound_nodes": [[["ghost", 0, 0, {}]]]}, "does not exist"),
         ({"inbound_nodes": [[["in", 7, 0, {}]]]}, "call 7 of layer"),
-        ({"inbound_nodes": "words"}, "unknown format"),
+        ({"inbound_nodes": "words"}, "text as inbound_nodes where a list is expected"),
     ],
 )
 def test_that_a_contradictory_model_is_refused_in_a_sentence(tmp_path: Path, change: Any, sentence: str) -> None:
