@@ -14,9 +14,9 @@ from gui.crash import CrashWatch
 from gui.document.service import Service, WorkerLike
 from gui.document.settings import Settings
 from gui.document.work import Work
-from gui.main_window import MainWindow
 from gui.widgets import theme as themes
 from gui.widgets.parts import Look
+from gui.window import MainWindow
 
 
 class Painter(QObject):

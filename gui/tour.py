@@ -22,10 +22,10 @@ from core.recipes import gestures
 from core.recipes.recipe import Recipe, to_json
 from gui.app import Painter, build
 from gui.document.settings import Settings
-from gui.main_window import SIZE, MainWindow
 from gui.panels.welcome import samples
 from gui.widgets import theme as themes
 from gui.widgets.fields import Choice
+from gui.window import SIZE, MainWindow
 
 Say = Callable[[str], None]
 Condition = Callable[[], bool]

@@ -13,10 +13,12 @@ from gui.document.session import Session
 class Unsaved(QObject):
     """Owned by the window. `ask` runs what would lose the recipe, at once where nothing is lost.
 
-    `save_wanted` asks for the recipe to be saved; whoever has done it says so by `go_on`.
+    `save_wanted` asks for the recipe to be saved; whoever has done it says so by `go_on`. `close_wanted` is emitted
+    when the person has agreed to what `may_close` asked.
     """
 
     save_wanted = Signal()
+    close_wanted = Signal()
 
     def __init__(self, window: QWidget, session: Session) -> None:
         super().__init__(window)
@@ -64,7 +66,7 @@ class Unsaved(QObject):
     def _close_now(self) -> None:
         self._closing = True
         # not within the click that said so: closing takes the clicked button away
-        QTimer.singleShot(0, self._window, self._window.close)
+        QTimer.singleShot(0, self, self.close_wanted.emit)
 
     # the sheet
 

@@ -20,8 +20,8 @@ from gui.document.service import Service
 from gui.document.session import Session
 from gui.document.settings import Settings
 from gui.document.work import Work
-from gui.main_window import MainWindow
 from gui.widgets.parts import Look
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, source
 
 

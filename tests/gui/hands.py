@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from gui.controllers.layer_menu import START
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 
 PATIENCE = 120_000
 S = TypeVar("S", bound=QWidget)

@@ -20,9 +20,9 @@ from pytestqt.qtbot import QtBot
 from gui.app import Painter
 from gui.dialogs.crash import CrashSheet
 from gui.document.settings import Settings
-from gui.main_window import SMALLEST, MainWindow
 from gui.panels.welcome import Welcome
 from gui.widgets import theme as themes
+from gui.window import SMALLEST, MainWindow
 from tests.gui.hands import sheet_of
 
 LEFT = Qt.MouseButton.LeftButton

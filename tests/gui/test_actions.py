@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from core.findings import Action, CompareFixes, Finding, Fix, OpenArchitecture, OpenWeights, RebuildModel
 from core.readers.source import Source
 from core.service.messages import CompareRules
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, rule_edit, source, steps
 
 LEFT = Qt.MouseButton.LeftButton

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from core.recipes.gestures import make_edit
-from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
 from gui.panels.input import InputRow
+from gui.window import MainWindow
 from tests.gui.hands import words_on_canvas
 
 LEFT = Qt.MouseButton.LeftButton

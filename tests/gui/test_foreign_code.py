@@ -15,9 +15,9 @@ from core.errors import FileError
 from core.findings import Finding, Fix, NameCode, TrustCode
 from core.readers.source import Source
 from core.service.messages import AskTrust, SetSource, TrustFile
-from gui.main_window import MainWindow
 from gui.models.opened import SHOWN
 from gui.models.opened import opened as summary
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, layer, rule_edit, source, steps
 
 LEFT = Qt.MouseButton.LeftButton

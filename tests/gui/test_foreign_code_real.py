@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from core import trust_store
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 
 LEFT = Qt.MouseButton.LeftButton
 PATIENCE = 60_000

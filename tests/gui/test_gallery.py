@@ -11,7 +11,7 @@ from core.errors import FileError
 from core.layers.applications import ARCHITECTURES
 from core.service.messages import BuildApplication, OpenModel
 from gui.dialogs.gallery import GallerySheet
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker
 
 LEFT = Qt.MouseButton.LeftButton

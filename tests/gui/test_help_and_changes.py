@@ -14,9 +14,9 @@ from core.rules import RULES
 from core.service.messages import Apply, OpenModel
 from gui.app import Painter
 from gui.dialogs.help import PAGES, pages
-from gui.main_window import MainWindow
 from gui.widgets import theme as themes
 from gui.widgets.actions import COMMANDS
+from gui.window import MainWindow
 from tests.gui.conftest import show
 from tests.gui.hand_made import FakeWorker, source
 from tests.gui.test_window import resize

@@ -10,10 +10,10 @@ from pytestqt.qtbot import QtBot
 from core.recipes import gestures
 from core.recipes.recipe import Recipe, from_json, to_json
 from core.rules import AnyRule, FoldChannels, MapChannels
-from gui.main_window import MainWindow
 from gui.panels.input import InputRow
 from gui.panels.mapping import MapForm, names_problem, numbers, said_by
 from gui.widgets.fields import Choice
+from gui.window import MainWindow
 from tests.gui.hand_made import steps
 
 LEFT = Qt.MouseButton.LeftButton

@@ -15,10 +15,10 @@ from core.errors import FileError
 from core.findings import Finding, NameCode
 from core.service.messages import OpenModel
 from gui.document.settings import Settings
-from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
 from gui.models.opened import opened as summary
 from gui.panels.welcome import samples
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, source
 
 LEFT = Qt.MouseButton.LeftButton

@@ -19,7 +19,7 @@ from core.readers.source import Source
 from core.recipes.gestures import make_edit, tag
 from core.recipes.recipe import Recipe
 from core.service.messages import MatchWeights
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, layer, source, steps
 from tests.gui.hands import PATIENCE, begin_after, menu_of, open_file, planned
 

@@ -15,7 +15,7 @@ from core.recipes.gestures import make_edit, tag
 from core.recipes.recipe import Recipe
 from core.service.messages import MakePlan
 from gui.controllers.layer_menu import START
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, steps
 from tests.gui.hands import PATIENCE, begin_after, menu_of, open_file, planned
 

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from core.recipes.presets import Preset, presets
 from core.recipes.recipe import Recipe
 from gui.dialogs.step import StepSheet
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import steps
 
 LEFT = Qt.MouseButton.LeftButton

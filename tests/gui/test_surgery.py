@@ -14,7 +14,6 @@ from core.recipes.presets import presets
 from core.recipes.recipe import Recipe
 from core.service.messages import CheckRecipes, CompareRules, MatchWeights, Verify
 from gui.dialogs.presets import fitted
-from gui.main_window import MainWindow
 from gui.panels.input import InputRow
 from gui.panels.keep import parsed as classes_of
 from gui.panels.keep import read_labels
@@ -22,6 +21,7 @@ from gui.panels.legal import size_words
 from gui.panels.states import states
 from gui.widgets.arguments import parsed
 from gui.widgets.fields import Choice
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, model, steps
 from tests.helpers.edits import applied
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from core.recipes.gestures import make_edit, tag
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import steps
 from tests.helpers.damage import without_text_types
 

@@ -12,7 +12,7 @@ from core.recipes.recipe import Recipe, from_json, to_json
 from core.service.messages import OpenModel
 from gui.controllers.recovery import Keeper
 from gui.document.session import Session
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, source
 
 LEFT = Qt.MouseButton.LeftButton

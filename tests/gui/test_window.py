@@ -13,8 +13,8 @@ from core.readers.source import Source
 from core.recipes import gestures
 from core.recipes.recipe import Recipe, load_recipe, to_json
 from core.service.messages import Apply, Verify
-from gui.main_window import MainWindow
 from gui.models.layer_tree import Column
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, source, steps
 from tests.gui.hands import words_on_canvas
 

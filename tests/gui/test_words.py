@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 from core.model.graph import Call, Graph, Layer, TensorRef
 from gui.dialogs.words import WordsSheet
 from gui.document.session import Session
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import steps
 
 

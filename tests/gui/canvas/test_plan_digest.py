@@ -14,7 +14,7 @@ from core.recipes import gestures
 from gui.canvas import plan_digest
 from gui.canvas.badges import Marks
 from gui.canvas.plan_digest import PlanDigest, digest_of
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.canvas import graphs
 
 LEFT = Qt.MouseButton.LeftButton

@@ -14,8 +14,8 @@ from core.model.plan import Plan
 from core.readers.source import Source
 from core.recipes.recipe import to_json
 from gui.dialogs.join import JoinSheet
-from gui.main_window import MainWindow
 from gui.panels.formats import FormatsForm
+from gui.window import MainWindow
 from tests.gui import hand_made
 from tests.gui.hand_made import layer
 

@@ -7,11 +7,11 @@ from pytestqt.qtbot import QtBot
 
 from core import phrases
 from core.model.graph import Graph
-from gui.main_window import MainWindow
 from gui.models.digest import frozen_layers
 from gui.models.layer_tree import Column
 from gui.panels import freeze
 from gui.panels.freeze import FreezePanel, with_weights
+from gui.window import MainWindow
 
 WITH_WEIGHTS = {
     "backbone/stem_conv",

@@ -11,8 +11,8 @@ from core.recipes.gestures import make_edit, tag
 from core.recipes.recipe import Recipe
 from gui.dialogs.classes import ClassesSheet
 from gui.document.session import Session
-from gui.main_window import MainWindow
 from gui.panels.head import HeadPanel
+from gui.window import MainWindow
 from tests.gui.hand_made import source, steps
 
 

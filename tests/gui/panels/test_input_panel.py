@@ -5,8 +5,8 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from core.recipes.recipe import Recipe
-from gui.main_window import MainWindow
 from gui.panels.input import InputRow, dim_names
+from gui.window import MainWindow
 from tests.gui.hand_made import steps
 
 

@@ -3,7 +3,7 @@
 from pytestqt.qtbot import QtBot
 
 from core.recipes import gestures
-from gui.main_window import MainWindow
+from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker
 
 

@@ -13,9 +13,9 @@ from core.model.plan import Plan
 from core.readers.source import Source
 from core.recipes.recipe import to_json
 from gui.controllers.layer_menu import FOLD, PLAIN
-from gui.main_window import MainWindow
 from gui.panels.replacing import targets
 from gui.panels.tidy import TidyPanel, kinds_in
+from gui.window import MainWindow
 from tests.gui import hand_made
 from tests.gui.hand_made import layer
 

@@ -1,12 +1,16 @@
-"""The one window: welcome or workspace below a bar, above a line of status. It turns commands into session calls."""
+"""One document in a window: welcome or workspace below a bar, above a line of status.
+
+A page is all of one document that can be seen: its actions turn commands into calls of its session, and their keys work
+while it is the page that the window shows.
+"""
 
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
-from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from core.findings import CompareFixes, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
@@ -35,27 +39,22 @@ from gui.widgets.parts import Look
 if TYPE_CHECKING:
     from gui.workspace import Workspace
 
-SIZE = (1440, 900)
-SMALLEST = (880, 560)
 
+class Page(QWidget):
+    """A document's bar, banner, panels and sheets; its window title is what the window says while it is shown."""
 
-class MainWindow(QMainWindow):
-    """`first_painted` is emitted once, when there is something to see; the helper processes start then."""
-
-    first_painted = Signal()
     plan_changed = Signal()
     export_finished = Signal(object)
     theme_chosen = Signal(str)
+    quit_wanted = Signal()
 
     def __init__(self, work: Work, settings: Settings, look: Look) -> None:
         super().__init__()
-        self.setObjectName("mainWindow")
+        self.setObjectName("page")
         self.setWindowTitle("Suture")
         self.setAcceptDrops(True)
-        self.setMinimumSize(*SMALLEST)
         self.work, self.settings, self.look = work, settings, look
         self.session = session = work.session
-        self._painted = False
         self._refused = False
         self._workspace: Workspace | None = None
         self._crash: CrashSheet | None = None
@@ -87,10 +86,6 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._connect()
         self._refresh_actions()
-        self.resize(*SIZE)
-        geometry = settings.bytes_of("geometry")
-        if not geometry.isEmpty():
-            self.restoreGeometry(geometry)
 
     @property
     def workspace(self) -> "Workspace":
@@ -149,8 +144,10 @@ class MainWindow(QMainWindow):
         column.addWidget(self.pages, 1)
         column.addWidget(self.status)
         surface.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setCentralWidget(surface)
-        surface.setFocus()
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(surface)
+        self.setFocusProxy(surface)
 
     def _open_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -240,7 +237,7 @@ class MainWindow(QMainWindow):
             "save_script": self.recipes.save_script,
             "clear_recipe": session.clear_recipe,
             "preferences": self.sheets.show_preferences,
-            "quit": self.close,
+            "quit": self.quit_wanted.emit,
             "find": self._go_find,
             "before": lambda: session.set_view("before"),
             "after": lambda: session.set_view("after"),
@@ -379,13 +376,6 @@ class MainWindow(QMainWindow):
     # Qt
 
     @override
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if not self._painted:
-            self._painted = True
-            QTimer.singleShot(0, self, self.first_painted.emit)
-
-    @override
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if local_file(event.mimeData().urls()):
             event.acceptProposedAction()
@@ -397,19 +387,14 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
             self.open_path(path)
 
-    @override
-    def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.unsaved.may_close():
-            event.ignore()
-            return
-        self.settings.save_bytes("geometry", self.saveGeometry())
+    def close_down(self) -> None:
+        """The document goes: its borders are remembered, what is done for it ends."""
         if self._workspace is not None:
             self._workspace.save()
             self._workspace.canvas.close()
         self.settings.sync()
         self.recovery.close()
         self.work.stop()
-        super().closeEvent(event)
 
 
 def local_file(urls: Any) -> str:
