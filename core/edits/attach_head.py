@@ -82,7 +82,7 @@ class AttachHead(Edit, frozen=True, kw_only=True, tag="attach_head"):
             raise EditError("The shape of the model's output is unknown, so no head can be attached.")
         graph = before
         for class_name, wanted, config in self._dense_parts(graph, shape) if self.dense else self._parts(graph, shape):
-            name = free_name([layer.name for layer in graph.layers], wanted)
+            name = free_name({layer.name for layer in graph.layers}, wanted)
             graph = appended(graph, graph.layer(ref.layer), ref, new_layer(class_name, name, **config), place)
             ref = TensorRef(name)
         pair = ([given.layer, [given.call], given.output], place)

@@ -143,7 +143,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         arriving: tuple[Shape, int | None],
         first: bool,
     ) -> list[Layer]:
-        taken = [one.name for one in graph.layers]
+        taken = {one.name for one in graph.layers}
         name = free_name(taken, f"{layer.name}_{self.fit}")
         rank = len(wanted[0])
         data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
@@ -200,7 +200,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
             if not self._goes_back(before, ref):
                 continue
             data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
-            name = free_name([one.name for one in graph.layers], f"{layer.name}_crop_back")
+            name = free_name({one.name for one in graph.layers}, f"{layer.name}_crop_back")
             crop = new_layer(f"Cropping{rank}D", name, cropping=gaps if rank > 1 else gaps[0], **data)
             graph = insert_after(graph, ref.layer, [crop]) if graph.is_sequential else _behind_output(graph, ref, crop)
         return graph

@@ -36,13 +36,14 @@ class InsertFront(Edit, frozen=True, kw_only=True, tag="insert_front"):
         self.check()
         layer = find_input(graph, self.input)
         old = batch_shape(layer)
-        taken = [one.name for one in graph.layers]
+        taken = {one.name for one in graph.layers}
         fresh: list[Layer] = []
         for entry in self.layers:
-            one = layer_from(entry, [*taken, *(other.name for other in fresh)])
+            one = layer_from(entry, taken)
             if one.is_input:
                 raise EditError("layers contains an InputLayer; give the input's shape in shape instead.")
             fresh.append(one)
+            taken.add(one.name)
         batch = old[0] if old else None
         resized = replace(configured(layer, batch_shape=[batch, *self.shape]), calls=(Call(),))
         after = context.shaped(insert_after(graph.with_layer(layer.name, resized), layer.name, fresh))

@@ -26,7 +26,7 @@ class InsertLayer(Edit, frozen=True, kw_only=True, tag="insert_layer"):
         if level.opaque:
             raise EditError(f"The connections of {self.layer} are unknown, so nothing can be inserted after it.")
         name = self.layer[len(prefix) :]
-        fresh = layer_from(self.config, [one.name for one in level.layers])
+        fresh = layer_from(self.config, {one.name for one in level.layers})
         if fresh.is_input:
             raise EditError("An InputLayer cannot be inserted after a layer; use change_input.")
         neutral = neutral_norm(fresh)

@@ -375,10 +375,10 @@ def _nested(second: Graph, other: Graph, wires: Wiring) -> tuple[list[TensorRef]
 
 
 def _merged(how: str, mine: Iterable[TensorRef], theirs: Iterable[TensorRef], layers: list[Layer]) -> Iterable[Layer]:
-    taken = [layer.name for layer in layers]
+    taken = {layer.name for layer in layers}
     for one, two in zip(mine, theirs, strict=True):
         name = free_name(taken, how)
-        taken.append(name)
+        taken.add(name)
         yield replace(new_layer(_MERGES[how], name), calls=(Call(args=([one, two],)),))
 
 

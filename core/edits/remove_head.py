@@ -85,7 +85,7 @@ class RemoveHead(Edit, frozen=True, kw_only=True, tag="remove_head"):
                 return with_output(graph, place, TensorRef(head.pool))
         feeder = graph.layer(head.features.layer)
         cut = pruned(plain)
-        name = free_name([layer.name for layer in cut.layers], f"{self.pooling}_pool")
+        name = free_name({layer.name for layer in cut.layers}, f"{self.pooling}_pool")
         pool = new_layer(kind, name, **({"data_format": "channels_first"} if channels_first(graph) else {}))
         return appended(cut, feeder, head.features, pool, place)
 

@@ -289,7 +289,7 @@ class ReplaceFirstConv(Edit, frozen=True, kw_only=True, tag="replace_first_conv"
         """BatchNormalization, activation and projection behind the convolution, at its level."""
         prefix, level = owner(graph, path)
         fresh: list[Layer] = []
-        taken = [layer.name for layer in level.layers]
+        taken = {layer.name for layer in level.layers}
         inside, times = leaf(old), steps(old)
         first = inside.config.get("data_format") == "channels_first"
         dtype = {"dtype": inside.config["dtype"]} if "dtype" in inside.config else {}

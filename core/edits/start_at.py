@@ -40,7 +40,7 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
         graph = as_functional(graph)
         table: dict[TensorRef, TensorRef] = {}
         fresh, kept = [], []
-        taken = [layer.name for layer in graph.layers]
+        taken = {layer.name for layer in graph.layers}
         for ref in taken_in:
             if graph.layer(ref.layer).is_input:
                 kept.append(ref)
@@ -49,7 +49,7 @@ class StartAt(Edit, frozen=True, kw_only=True, tag="start_at"):
             if spec.shape is None:
                 raise EditError(f"The shape of {ref.layer} is unknown, so it cannot become an input.")
             name = free_name(taken, f"{ref.layer}_input")
-            taken.append(name)
+            taken.add(name)
             shape: list[Any] = list(spec.shape)
             layer = new_layer("InputLayer", name, batch_shape=shape, dtype=spec.dtype, sparse=False)
             fresh.append(replace(layer, calls=(Call(),)))

@@ -1,6 +1,6 @@
 """Levels of a graph: the model around a layer, the model that holds it, names that are free on it."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 
 from msgspec.structs import replace
 
@@ -8,11 +8,10 @@ from core.errors import EditError
 from core.model.graph import Graph
 
 
-def free_name(taken: Iterable[str], wanted: str) -> str:
-    """`wanted`, or with the first free number behind it."""
-    names = taken if isinstance(taken, Set | Mapping) else set(taken)
+def free_name(taken: Set[str] | Mapping[str, object], wanted: str) -> str:
+    """`wanted`, or with the first free number behind it; `taken` answers at once, however many names it holds."""
     name, number = wanted, 1
-    while name in names:
+    while name in taken:
         number += 1
         name = f"{wanted}_{number}"
     return name

@@ -1,6 +1,6 @@
 """Layers put into and taken out of one level of a graph, every call of the layer they follow included."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from msgspec.structs import replace
@@ -118,7 +118,7 @@ def as_functional(graph: Graph) -> Graph:
     return replace(graph, class_name="Functional", module=FUNCTIONAL, registered_name="Functional", config=config)
 
 
-def layer_from(entry: dict[str, Any], taken: Iterable[str]) -> Layer:
+def layer_from(entry: dict[str, Any], taken: Set[str]) -> Layer:
     """A new layer from `{"class_name", "config"}`, or from its class name and its arguments side by side.
 
     Raises `EditError` when it names no class.

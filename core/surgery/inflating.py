@@ -100,6 +100,7 @@ class _Grower:
         made: dict[str, Layer] = {}
         ahead: dict[str, Layer] = {}
         layers = graph.by_name()
+        taken = set(layers)
         for name, number in graph.order:
             checkpoint()
             layer, path = layers[name], prefix + name
@@ -120,7 +121,8 @@ class _Grower:
                 fresh, out, before = self.layer(path, layer, arrives, shapes, graph.spec(TensorRef(name, number)).shape)
                 made[name] = fresh
                 if before is not None:
-                    free = free_name([*layers, *(one.name for one in ahead.values())], before.name)
+                    free = free_name(taken, before.name)
+                    taken.add(free)
                     ahead[name] = replace(before, name=free, config={**before.config, "name": free})
                     self.split.append((path, prefix + free))
                 self.inner.setdefault(path, (graph, out))

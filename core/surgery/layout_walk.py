@@ -158,7 +158,7 @@ class _Level:
         self.moved: dict[TensorRef, TensorRef] = {}
         self.fresh: dict[str, list[Layer]] = {}
         self.behind: dict[str, list[Layer]] = {}
-        self.names = [layer.name for layer in graph.layers]
+        self.names = {layer.name for layer in graph.layers}
 
     def rank(self, ref: TensorRef) -> int:
         shape = self.graph.spec(ref).shape
@@ -268,7 +268,7 @@ class _Walker:
         chain = level.behind.setdefault(name, [])
         if first:
             fresh = free_name(level.names, after.name)
-            level.names.append(fresh)
+            level.names.add(fresh)
             chain.append(replace(after, name=fresh, config={**after.config, "name": fresh}, calls=()))
         one = chain[0]
         chain[0] = replace(one, calls=(*one.calls, Call(args=(TensorRef(name, number),))))
@@ -291,7 +291,7 @@ class _Walker:
             )
         dims = [lay.order.index(axis) for axis in want.order[1:]]
         name = free_name(level.names, f"{ref.layer}_permute")
-        level.names.append(name)
+        level.names.add(name)
         layer = replace(new_layer("Permute", name, dims=dims), calls=(Call(args=(here,)),))
         level.fresh.setdefault(before, []).append(layer)
         level.permuted[ref, want.order] = TensorRef(name)

@@ -11,7 +11,7 @@ from tests.benchmarks import chains
 
 Recipes = dict[str, tuple[dict[str, Any], ...]]
 MODELS: dict[str, Callable[[Path, int], Path]] = {
-    "chain": chains.conv_chain,
+    "convolutions": chains.conv_chain,
     "nested": chains.nested_chain,
     "branches": chains.branching,
     "fan": chains.fan,
