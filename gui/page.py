@@ -39,6 +39,8 @@ from gui.widgets.parts import Look
 if TYPE_CHECKING:
     from gui.workspace import Workspace
 
+PLACES = ("layers", "graph", "edit", "findings", "recipe", "log")
+
 
 class Page(QWidget):
     """A document's bar, banner, panels and sheets; its window title is what the window says while it is shown."""
@@ -80,6 +82,7 @@ class Page(QWidget):
         self.top.verify.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self.welcome = Welcome(settings, look)
         self.status = StatusBar(work, look)
+        self.status.log.use(self.actions_["go_log"])
         self.status.cancel.clicked.connect(work.opening.cancel)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
@@ -174,8 +177,12 @@ class Page(QWidget):
             ("Edit", "undo redo - clear_recipe - find - preferences"),
             ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
             ("Code", "define_class stored_code"),
-            ("View", "before after difference - zoom_in zoom_out fit fold_all unfold_all"),
-            ("Go", "go_layers go_graph go_edit go_findings go_recipe - next_finding previous_finding"),
+            (
+                "View",
+                "before after difference - zoom_in zoom_out fit fold_all unfold_all "
+                "- toggle_layers toggle_side toggle_strip reset_layout",
+            ),
+            ("Go", "go_layers go_graph go_edit go_findings go_recipe go_log - next_finding previous_finding"),
         ):
             self.actions_.fill(menu.addMenu(title), names)
         menu.addMenu(self.layers.menu)
@@ -249,14 +256,15 @@ class Page(QWidget):
             "unfold_all": lambda: self.workspace.canvas.unfold_all(),
             "next_finding": lambda: self.workspace.findings.step(1),
             "previous_finding": lambda: self.workspace.findings.step(-1),
-            "go_layers": lambda: self.workspace.layers.tree.setFocus(),
-            "go_graph": lambda: self.workspace.canvas.setFocus(),
-            "go_edit": lambda: self.workspace.tabs.tabBar().setFocus(),
-            "go_findings": lambda: self.workspace.findings.view.setFocus(),
-            "go_recipe": lambda: self.workspace.recipe.view.setFocus(),
+            "toggle_layers": lambda: self.workspace.toggle_layers(),
+            "toggle_side": lambda: self.workspace.toggle_side(),
+            "toggle_strip": lambda: self.workspace.toggle_strip(),
+            "reset_layout": lambda: self.workspace.reset(),
         }
         for name, command in commands.items():
             actions[name].triggered.connect(command)
+        for place in PLACES:
+            actions[f"go_{place}"].triggered.connect(lambda _=False, place=place: self.workspace.go(place))
 
     # reacting
 
@@ -316,7 +324,8 @@ class Page(QWidget):
         model = session.source is not None and session.source.kind != "weights"
         names = (
             "close before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find "
-            "go_layers go_graph go_edit go_findings go_recipe next_finding previous_finding"
+            "go_layers go_graph go_edit go_findings go_recipe go_log next_finding previous_finding "
+            "toggle_layers toggle_side toggle_strip reset_layout"
         )
         for name in names.split():
             actions[name].setEnabled(opened)
@@ -337,7 +346,7 @@ class Page(QWidget):
     @Slot(str)
     def _on_layer_wanted(self, path: str) -> None:
         self.session.select(path)
-        self.workspace.layers.tree.setFocus()
+        self.workspace.go("layers")
         self.top.finder.clear()
 
     @Slot()

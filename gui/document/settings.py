@@ -76,6 +76,22 @@ class Settings:
         """Remember geometry or splitter state."""
         self._write(f"bytes/{name}", bytes(value.toHex().data()).decode())
 
+    def word_of(self, name: str) -> str:
+        """A saved word, such as how a panel was left; `""` if there is none."""
+        value = self._read(f"words/{name}", "")
+        return value if isinstance(value, str) else ""
+
+    def save_word(self, name: str, value: str) -> None:
+        """Remember a word."""
+        self._write(f"words/{name}", value)
+
+    def forget(self, names: str) -> None:
+        """Forget what was saved as bytes or words under names that begin so."""
+        for kind in ("bytes", "words"):
+            for key in self._store.allKeys():
+                if key.startswith(f"{kind}/{names}"):
+                    self._store.remove(key)
+
     def sync(self) -> None:
         """Write what is pending."""
         self._store.sync()

@@ -1,22 +1,27 @@
-"""What happened, line by line."""
+"""What happened, line by line: a drawer over the window's lower corner."""
 
 from datetime import datetime
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QTextOption
+from PySide6.QtCore import QEvent, QObject, Qt, Slot
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from typing_extensions import override
 
 from gui.document.session import Session
 from gui.widgets.parts import Card, IconButton, Look, named
 
 MAX_LINES = 2000
+SIZE = (560, 280)
+MARGIN = 6
 
 
 class LogPanel(Card):
-    """A log with the time before each line."""
+    """A log with the time before each line. It lies over its parent's lower right corner; Escape puts it away."""
 
     def __init__(self, session: Session, look: Look, parent: QWidget | None = None) -> None:
         super().__init__("Log", parent)
+        self.setObjectName("sheet")
+        self._before: QWidget | None = None
         self.text = named(QPlainTextEdit(), "mono")
         self.text.setReadOnly(True)
         # a long path breaks where it must; it does not make the whole log scroll sideways
@@ -31,6 +36,12 @@ class LogPanel(Card):
         copy = IconButton(look, "copy", "Copy the log")
         copy.clicked.connect(self._copy)
         self.header.addWidget(copy)
+        away = IconButton(look, "close", "Close the log")
+        away.clicked.connect(self.close_drawer)
+        self.header.addWidget(away)
+        self.hide()
+        if parent is not None:
+            parent.installEventFilter(self)
         session.note.connect(self.add)
         session.problem.connect(self._on_problem)
 
@@ -50,3 +61,48 @@ class LogPanel(Card):
         cursor = self.text.textCursor()
         cursor.clearSelection()
         self.text.setTextCursor(cursor)
+
+    @Slot()
+    def toggle(self) -> None:
+        """Show the log with the keyboard in it, or put it away."""
+        if self.isVisible():
+            self.close_drawer()
+            return
+        self._before = self.window().focusWidget()
+        self._place()
+        self.show()
+        self.raise_()
+        self.text.setFocus(Qt.FocusReason.PopupFocusReason)
+
+    @Slot()
+    def close_drawer(self) -> None:
+        """Put the log away and give the keyboard back."""
+        focused: QWidget | None = self.window().focusWidget()
+        inside = focused is None or self.isAncestorOf(focused)
+        self.hide()
+        if inside and self._before is not None and self._before.isVisible():
+            self._before.setFocus()
+        self._before = None
+
+    def _place(self) -> None:
+        area = self.parentWidget()
+        if area is not None:
+            width, height = min(SIZE[0], area.width() - 2 * MARGIN), min(SIZE[1], area.height() - 2 * MARGIN)
+            self.setGeometry(area.width() - width - MARGIN, area.height() - height - MARGIN, width, height)
+
+    @override
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.close_drawer()
+        else:
+            super().keyPressEvent(event)
+
+    @override
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
+    @override
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self._place()
+        return False

@@ -10,7 +10,7 @@ from typing_extensions import override
 from gui.document.session import Session
 from gui.document.work import Work
 from gui.models.digest import count_words, size_words
-from gui.widgets.parts import ElidedLabel, Look, label, named
+from gui.widgets.parts import ElidedLabel, IconButton, Look, label, named
 
 ARROW = "\u2192"
 PATIENCE_MS = 300
@@ -77,6 +77,9 @@ class StatusBar(QWidget):
         self.cancel.setAccessibleName("Cancel reading")
         self.cancel.hide()
         row.addWidget(self.cancel)
+        self.log = IconButton(look, "log", "Log")
+        self.log.setFixedSize(24, 20)
+        row.addWidget(self.log)
         work.processes.engine_changed.connect(self.refresh)
         session.plan_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)

@@ -86,6 +86,11 @@ COMMANDS = (
     Command("go_edit", "Go to edit panels", ("Alt+3",)),
     Command("go_findings", "Go to findings", ("Alt+4",)),
     Command("go_recipe", "Go to recipe", ("Alt+5",)),
+    Command("go_log", "Log", ("Alt+6",), "What happened, line by line"),
+    Command("toggle_layers", "Show or hide layers", ("Ctrl+B",)),
+    Command("toggle_side", "Show or hide edit panels", ("Ctrl+Shift+B",)),
+    Command("toggle_strip", "Show or hide findings and recipe", ("Ctrl+M",)),
+    Command("reset_layout", "Reset panel sizes", ("Ctrl+Alt+0",), "Arrange the panels as at the start"),
     Command("menu", "Menu", ("F10",)),
 )
 
