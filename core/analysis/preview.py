@@ -1,6 +1,6 @@
 """A look at one array: statistics, a histogram, and small pictures of its kernels."""
 
-from math import isfinite, sqrt
+from math import isfinite, prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 class WeightPreview(Struct, frozen=True, kw_only=True):
-    """Statistics of an array, its histogram, and up to `kernels` small images of it (`(n, h, w)` or `(n, h, w, 3)`)."""
+    """Statistics of an array, its histogram, and up to `kernels` small images of it (`(n, h, w)` or `(n, h, w, 3)`).
+
+    `not_finite` counts NaN and infinity together, `nan` the NaN among them.
+    """
 
     weight: str
     shape: tuple[int, ...]
@@ -31,6 +34,60 @@ class WeightPreview(Struct, frozen=True, kw_only=True):
     counts: Any
     edges: Any
     images: Any = None
+    nan: int = 0
+
+    @property
+    def words(self) -> str:
+        """What is unusual in the values, in words: `12 % zeros, 3 NaN`."""
+        return health_words(prod(self.shape), self.zeros, self.nan, self.not_finite - self.nan)
+
+
+class Health(Struct, frozen=True):
+    """The numbers of an array at a glance, without a picture."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    std: float
+    zeros: int
+    nan: int
+    infinite: int
+    size: int
+
+    @property
+    def words(self) -> str:
+        """What is unusual in the values, in words."""
+        return health_words(self.size, self.zeros, self.nan, self.infinite)
+
+
+def health(array: Array, weight: str) -> Health:
+    """Statistics of the finite values of an array of any number type. Raises `FileError` for what is no number."""
+    flat = _numbers(array, weight).reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high, mean, std, zeros, not_finite, nan = _statistics(flat)
+    return Health(low, high, mean, std, zeros, nan, not_finite - nan, flat.size)
+
+
+def health_words(size: int, zeros: int, nan: int, infinite: int) -> str:
+    """Zeros as a share, NaN and infinity as counts; `no zeros` and nothing else where all is well."""
+    if not size:
+        return "no values"
+    words = [f"{_share(zeros, size)} zeros" if zeros else "no zeros"]
+    words += [f"{nan:,} NaN"] if nan else []
+    words += [f"{infinite:,} infinite"] if infinite else []
+    return ", ".join(words)
+
+
+def _share(part: int, whole: int) -> str:
+    """A part in percent, never rounded to none or all."""
+    share = 100 * part / whole
+    if part == whole:
+        return "100 %"
+    if share < 0.1:
+        return "under 0.1 %"
+    if share > 99.9:
+        return "over 99.9 %"
+    return f"{share:.1f} %" if share < 10 or share > 99 else f"{share:.0f} %"
 
 
 def preview_weight(array: Array, weight: str, bins: int = 64, kernels: int = 64) -> WeightPreview:
@@ -46,7 +103,7 @@ def preview_weight(array: Array, weight: str, bins: int = 64, kernels: int = 64)
     values = _numbers(array, weight)
     flat = values.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):  # near the largest double, deviations are infinite
-        low, high, mean, std, zeros, not_finite = _statistics(flat)
+        low, high, mean, std, zeros, not_finite, nan = _statistics(flat)
     counts, edges = _histogram(flat, low, high, max(1, bins), flat.size - not_finite)
     return WeightPreview(
         weight=weight,
@@ -61,6 +118,7 @@ def preview_weight(array: Array, weight: str, bins: int = 64, kernels: int = 64)
         counts=counts,
         edges=edges,
         images=_images(values, max(0, kernels)),
+        nan=nan,
     )
 
 
@@ -76,18 +134,20 @@ def _numbers(array: Array, weight: str) -> Array:
         raise FileError(f"{weight} holds {array.dtype} values, not numbers, so there is nothing to draw.") from error
 
 
-def _statistics(flat: Array) -> tuple[float, float, float, float, int, int]:
-    """Minimum, maximum, mean, standard deviation, zeros and non-finite values, chunk by chunk.
+def _statistics(flat: Array) -> tuple[float, float, float, float, int, int, int]:
+    """Minimum, maximum, mean, standard deviation, zeros, non-finite values and NaN among them, chunk by chunk.
 
     Chunks are joined as in Chan, Golub, LeVeque: "Updating Formulae and a Pairwise Algorithm for Computing Sample
     Variances" (1979), which stays exact where a sum of squares would cancel.
     """
     low, high, mean, squares = np.inf, -np.inf, 0.0, 0.0
-    seen = zeros = not_finite = 0
+    seen = zeros = not_finite = nan = 0
     for start in range(0, flat.size, CHUNK):
         chunk = flat[start : start + CHUNK].astype(np.float64)
         finite = chunk[np.isfinite(chunk)]
-        not_finite += chunk.size - finite.size
+        if finite.size < chunk.size:
+            not_finite += chunk.size - finite.size
+            nan += int(np.isnan(chunk).sum())
         if not finite.size:
             continue
         zeros += int(finite.size - np.count_nonzero(finite))
@@ -99,8 +159,8 @@ def _statistics(flat: Array) -> tuple[float, float, float, float, int, int]:
         mean += step * finite.size / total
         seen = total
     if not seen:
-        return 0.0, 0.0, 0.0, 0.0, 0, not_finite
-    return low, high, mean, sqrt(max(squares / seen, 0.0)), zeros, not_finite
+        return 0.0, 0.0, 0.0, 0.0, 0, not_finite, nan
+    return low, high, mean, sqrt(max(squares / seen, 0.0)), zeros, not_finite, nan
 
 
 def _histogram(flat: Array, low: float, high: float, bins: int, finite: int) -> tuple[Array, Array]:

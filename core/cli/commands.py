@@ -1,30 +1,19 @@
 """The commands: each reads its arguments, calls the same functions as the window, and shows the answer."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from core.cli import fields, tables
+from core.cli.common import CODE, JSON, MODEL, RECIPE, TRUST, WEIGHTS, load_recipe, planned, read, refuse
 from core.cli.speech import Speech
-from core.errors import FileError, OwnFault, PlanRefused
-from core.recipes.recipe import Recipe, from_json, schema
+from core.cli.weights import add_weights
+from core.errors import OwnFault
+from core.recipes.recipe import schema
 from core.writers.scripts import python_script
 
-if TYPE_CHECKING:
-    from core.readers.source import Source
-
 Tour = Callable[[str, Callable[[str], None]], None]
-
-MODEL = typer.Argument(metavar="MODEL", help="A model file. It is never changed.", show_default=False)
-RECIPE = typer.Argument(metavar="RECIPE", help="A recipe: a JSON file (see 'suture schema').", show_default=False)
-JSON = typer.Option("--json", help="Print JSON.")
-CODE = typer.Option(
-    "--code", metavar="FILE", help="Run this Python file, which defines the model's custom classes. Repeatable."
-)
-TRUST = typer.Option("--trust", help="Allow the Python code stored in the model to run.")
-WEIGHTS = typer.Option("--weights", metavar="FILE", help="The weights file of an architecture.")
 
 
 def build(speech: Speech, tour: Tour | None) -> typer.Typer:
@@ -42,7 +31,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         as_json: Annotated[bool, JSON] = False,
     ) -> int:
         """Show what is in a file. Nothing in it is run, and Keras is not needed."""
-        source = _read(model, weights, arrays=False)
+        source = read(model, weights, arrays=False)
         if as_json:
             speech.json(fields.inspect_fields(source))
         else:
@@ -59,12 +48,12 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         trust: Annotated[bool, TRUST] = False,
     ) -> int:
         """Show what would happen to each weight. Nothing is written."""
-        _, answer = _planned(speech, model, weights, load_recipe(recipe), code, trust)
+        _, answer = planned(speech, model, weights, load_recipe(recipe), code, trust)
         if as_json:
             speech.json(fields.plan_fields(answer))
         else:
             speech.show(*tables.planned(answer))
-        return _refuse(speech, answer)
+        return refuse(speech, answer)
 
     @app.command()
     def apply(
@@ -86,13 +75,13 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     ) -> int:
         """Write the adapted model, completely or not at all."""
         steps = load_recipe(recipe)
-        engine, answer = _planned(speech, model, weights, steps, code, trust)
+        engine, answer = planned(speech, model, weights, steps, code, trust)
         if not answer.ok:
             if as_json:
                 speech.json(fields.apply_fields(answer, None, None, None))
             else:
                 speech.show(*tables.planned(answer))
-            return _refuse(speech, answer)
+            return refuse(speech, answer)
         with speech.progress("writing") as progress:
             written = engine.apply(steps, out, verify, progress)
         result = written.verification
@@ -116,9 +105,9 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     ) -> int:
         """Check an existing result against its source."""
         steps = load_recipe(recipe)
-        engine, answer = _planned(speech, model, weights, steps, code, trust, out)
+        engine, answer = planned(speech, model, weights, steps, code, trust, out)
         if not answer.ok:
-            return _refuse(speech, answer)
+            return refuse(speech, answer)
         with speech.progress("verifying") as progress:
             result = engine.verify(steps, out, progress)
         if as_json:
@@ -138,10 +127,10 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     ) -> int:
         """Print a Python program that does the same and prepares training."""
         steps = load_recipe(recipe)
-        engine, answer = _planned(speech, model, weights, steps, code, trust)
+        engine, answer = planned(speech, model, weights, steps, code, trust)
         if answer.ok:
             speech.program(python_script(engine.planner.source, steps, answer, out, code or (), trust))
-        return _refuse(speech, answer)
+        return refuse(speech, answer)
 
     @app.command()
     def diff(
@@ -152,7 +141,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         """Compare the graph and weights of two files. Keras is not needed."""
         from core.analysis.diff import compare
 
-        one, other = _read(a), _read(b)
+        one, other = read(a), read(b)
         with speech.progress("comparing") as progress:
             difference = compare(one, other, progress)
         if as_json:
@@ -179,69 +168,8 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         tour(folder, speech.log)
         return 0
 
+    add_weights(app, speech)
     return app
-
-
-def load_recipe(path: str) -> Recipe:
-    """The recipe in a file. Raises `FileError` when it cannot be read, `RecipeError` when it is refused."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path} is not a recipe; a recipe is a JSON file in UTF-8.", path=path) from error
-    except OSError as error:
-        raise FileError(f"The recipe {path} cannot be read ({error.strerror}).", path=path) from error
-    return from_json(text)
-
-
-_READABLE = (".keras", ".h5", ".hdf5")
-
-
-def _read(model: str, weights: str | None = None, arrays: bool = True) -> "Source":
-    """The source in a file, read where the file can do no harm; `arrays` says that its arrays are wanted later."""
-    from core.service.apart import read_apart
-
-    return read_apart(model, weights, prove=arrays)
-
-
-def _planned(
-    speech: Speech,
-    model: str,
-    weights: str | None,
-    recipe: Recipe,
-    code: list[str] | None,
-    trust: bool,
-    result: str | None = None,
-) -> tuple[Any, Any]:
-    """The engine with the source set, and its plan.
-
-    Every file is read first, the recipe's and the `result` to be checked too: a bad one is told without waiting, and
-    does no harm where Keras is.
-    """
-    from core.analysis.recipe_files import RecipeFiles
-    from core.service.apart import read_proven
-
-    source = _read(model, weights)
-    files = RecipeFiles(read_proven)
-    files.of(recipe)
-    if result is not None and Path(result).suffix.lower() in _READABLE and Path(result).exists():
-        files.read(result)
-    with speech.progress("importing Keras") as progress:
-        from core.engine import api
-
-        engine = api.Engine(files)
-        progress("planning", 0.5)
-        engine.set_source(source, code or (), trust)
-        return engine, engine.plan(recipe)
-
-
-def _refuse(speech: Speech, plan: Any) -> int:
-    errors = [finding for finding in plan.findings if finding.severity == "error"]
-    if plan.ok:
-        return 0
-    first = errors[0].message if errors else "a weight does not fit and has no rule"
-    count = f"{len(errors)} errors, the first" if len(errors) > 1 else "an error"
-    speech.problem(f"The plan has {count}: {first.rstrip('.')}. Nothing was written.")
-    return PlanRefused.exit_code
 
 
 def _judge(speech: Speech, result: Any, out: str, kept: str | None = None) -> int:

@@ -14,13 +14,17 @@ from core.engine.formats import format_findings
 from core.engine.legal import legal_sizes
 from core.engine.own_inputs import load_inputs
 from core.engine.planner import Planned, Planner, with_findings
+from core.engine.saving import result_arrays
 from core.engine.specs import Specs
 from core.engine.trust import kinds, load_code, settled_findings, trust_layers
 from core.engine.verify import verify
 from core.errors import FileError
 from core.model.plan import LegalSizes, Plan, RuleDrift, Verification, Written
+from core.readers import open_store
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
+from core.writers.array_choice import source_arrays
+from core.writers.array_files import SavedArrays, save_arrays
 from core.writers.atomic import Unchecked, check_destination
 
 _READABLE = (".keras", ".h5", ".hdf5")
@@ -112,6 +116,23 @@ class Engine:
             size = execute(planned, files, unchecked.place, progress)
             result = verify(self.planner, planned, files, unchecked.place, progress)
             return Written(plan, str(unchecked.keep(result.ok)), size, result)
+
+    def save_arrays(
+        self, recipe: Recipe | None, patterns: Sequence[str], out: str | Path, progress: Progress = quiet
+    ) -> SavedArrays:
+        """Write arrays of the recipe's result, or without a recipe the source's own, to a file of their own.
+
+        `patterns` are paths of arrays or layers, or globs; none means all. Raises `PlanRefused`, `FileError`.
+        """
+        if recipe is None:
+            source = self.planner.source
+            check_destination(Path(out), *used_paths({0: source}))
+            with open_store(source) as store:
+                return save_arrays(out, source_arrays(source, store, patterns), progress)
+        planned = self.planned(recipe)
+        check_destination(Path(out), *used_paths(planned.files))
+        with result_arrays(planned, patterns) as arrays:
+            return save_arrays(out, arrays, progress)
 
     def verify(
         self,

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from core.collection import without_collection
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.model.plan import Plan
-from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SetSource
+from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SaveArrays, SetSource
 from core.service.travel import PackedPlan, unpack
 from core.service.worker import serve
 from core.writers.partials import remove_partials
@@ -173,7 +173,7 @@ class Worker:
             code = process.exitcode
             self._source = _tame(self._source, self._pending.values())
             for body in self._pending.values():
-                if isinstance(body, Apply | BuildApplication):
+                if isinstance(body, Apply | BuildApplication | SaveArrays):
                     remove_partials(body.out, pid)
             with contextlib.suppress(ValueError):
                 process.close()

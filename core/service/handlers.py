@@ -130,6 +130,9 @@ def engine() -> Handlers:
     def apply(body: messages.Apply, progress: Progress) -> Any:
         return the_engine().apply(body.recipe, body.out, body.verify, progress)
 
+    def save_arrays(body: messages.SaveArrays, progress: Progress) -> Any:
+        return the_engine().save_arrays(body.recipe, body.patterns, body.out, progress)
+
     def verify(body: messages.Verify, progress: Progress) -> Any:
         return the_engine().verify(body.recipe, body.out, progress, body.inputs)
 
@@ -198,6 +201,7 @@ def engine() -> Handlers:
         messages.SetSource: set_source,
         messages.MakePlan: make_plan,
         messages.Apply: apply,
+        messages.SaveArrays: save_arrays,
         messages.Verify: verify,
         messages.DescribeLayers: describe,
         messages.CheckRecipes: check,

@@ -65,6 +65,18 @@ class Apply(Struct, frozen=True, kw_only=True):
     verify: bool = True
 
 
+class SaveArrays(Struct, frozen=True, kw_only=True):
+    """To the engine: write arrays to a file of their own. Answer: `SavedArrays`.
+
+    Those of the recipe's result, or with no recipe those of the source as its file holds them. `patterns` are paths of
+    arrays or layers; none means all.
+    """
+
+    out: str
+    recipe: Recipe | None = None
+    patterns: tuple[str, ...] = ()
+
+
 class Verify(Struct, frozen=True, kw_only=True):
     """To the engine: check a written file against source and recipe again. Answer: `Verification`."""
 

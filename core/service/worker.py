@@ -21,7 +21,7 @@ from core.environment import divert_output, prepare_for_engine
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
-from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, Warm
+from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, SaveArrays, Warm
 from core.stopping import Superseded, checkpoint, stoppable
 from core.writers.partials import remove_partials
 
@@ -92,7 +92,7 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
     handlers: Handlers | None = None
     while True:
         request = inbox.take()
-        if isinstance(request.body, Apply | BuildApplication):
+        if isinstance(request.body, Apply | BuildApplication | SaveArrays):
             inbox.out = request.body.out
         if kind == "reader":
             bound_time(CPU_SECONDS)
@@ -135,7 +135,12 @@ def as_told(error: BaseException, body: Any) -> SutureError:
             code="file.damaged",
             path=path,
         )
-    doing = {"OpenModel": "reading a file", "MakePlan": "planning", "Apply": "writing the result"}
+    doing = {
+        "OpenModel": "reading a file",
+        "MakePlan": "planning",
+        "Apply": "writing the result",
+        "SaveArrays": "saving arrays",
+    }
     fault: OwnFault = own_fault(error, doing.get(type(body).__name__, f"answering {type(body).__name__}"))
     return fault
 
