@@ -28,6 +28,10 @@ class FileError(SutureError):
     """A file cannot be read or written: `code` is a finding code such as `file.damaged`, `path` the file."""
 
 
+class SourceNeeded(FileError):
+    """The engine does not have the source that is asked about: it never had it, or has let it go for others."""
+
+
 class RecipeError(SutureError):
     """A recipe is refused. `edit` is the edit's number, counted from 1, or `None`."""
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.environment import open_log, state_folder
 from gui.crash import CrashWatch
+from gui.document.processes import Helpers
 from gui.document.service import Service, WorkerLike
 from gui.document.settings import Settings
 from gui.document.work import Work
@@ -81,11 +82,11 @@ def build(settings: Settings, look: Look) -> MainWindow:
     calm_collector()
     reader = Service("reader", make_worker("reader"))
     engine = Service("engine", make_worker("engine"))
-    work = Work(reader, engine)
+    helpers = Helpers(reader, engine)
+    work = Work(helpers)
     window = MainWindow(work, settings, look)
-    for each in (reader, engine):
-        each.setParent(work)
     work.setParent(window)
+    helpers.setParent(window)
     return window
 
 
@@ -112,4 +113,5 @@ def run_window(path: str | None = None) -> int:
         return app.exec()
     finally:
         watch.remove()
+        window.work.processes.helpers.stop()
         window.work.stop()

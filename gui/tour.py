@@ -323,6 +323,7 @@ def take_tour(folder: str, say: Say) -> None:
         try:
             app.exec()
         finally:
+            window.work.processes.helpers.stop()
             window.work.stop()
             window.unsaved.forget()
             window.close()

@@ -114,5 +114,6 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self.settings.save_bytes("geometry", self.saveGeometry())
+        self.page.work.processes.helpers.stop()
         self.page.close_down()
         super().closeEvent(event)

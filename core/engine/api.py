@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,7 +19,7 @@ from core.engine.saving import result_arrays
 from core.engine.specs import Specs
 from core.engine.trust import kinds, load_code, settled_findings, trust_layers
 from core.engine.verify import verify
-from core.errors import FileError
+from core.errors import FileError, SourceNeeded
 from core.model.plan import LegalSizes, Plan, RuleDrift, Verification, Written
 from core.readers import open_store
 from core.readers.source import Source
@@ -37,11 +38,19 @@ def warm() -> dict[str, str]:
 
 
 class Engine:
-    """Plans, writes and verifies for one source at a time; keeps what it learnt of Keras's layers across sources."""
+    """Plans, writes and verifies for one source at a time; keeps what it learnt of Keras's layers across sources.
 
-    def __init__(self, files: RecipeFiles | None = None) -> None:
-        """`files` reads the files that recipes name and knows those it has read (by default, in this process)."""
-        self._specs = Specs()
+    Several engines may take turns in one process: `leave` and `enter` keep their code apart.
+    """
+
+    def __init__(self, files: RecipeFiles | None = None, specs: Specs | None = None) -> None:
+        """`files` reads the files that recipes name and knows those it has read (by default, in this process).
+
+        `specs` is what is known of Keras's layers, which engines may share.
+        """
+        self._shared = specs or Specs()
+        self._specs = self._shared
+        self._own_code: dict[str, Any] = {}
         self._planner: Planner | None = None
         self._files = files or RecipeFiles()
         self._with_code: dict[str, tuple[Source, Source]] = {}
@@ -53,6 +62,8 @@ class Engine:
         `code` are Python files the person named, which are run now; `trust` lets bytecode stored in the model run when
         its Lambda layers are called. Raises `FileError` when a file of code does not run.
         """
+        # layers of the same name and config may be others with other code
+        self._specs = Specs() if code else self._shared
         for path in code:
             load_code(path)
         self._code = bool(code)
@@ -70,11 +81,21 @@ class Engine:
         self._planner = Planner(source, self._specs, self.files)
         return self._planner.plan(Recipe())
 
+    def leave(self) -> None:
+        """Another engine has its turn: what this one's code registered is not there for it."""
+        self._own_code = dict(keras.saving.get_custom_objects())
+        keras.saving.get_custom_objects().clear()
+
+    def enter(self) -> None:
+        """It is this engine's turn again."""
+        keras.saving.get_custom_objects().clear()
+        keras.saving.get_custom_objects().update(self._own_code)
+
     @property
     def planner(self) -> Planner:
         """The planner of the current source. Raises `FileError` when there is none."""
         if self._planner is None:
-            raise FileError("No model is open; open one first.")
+            raise SourceNeeded("No model is open; open one first.")
         return self._planner
 
     def plan(self, recipe: Recipe) -> Plan:

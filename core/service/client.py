@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace
 
 from core.collection import without_collection
-from core.errors import Cancelled, FileError, OwnFault, SutureError
+from core.errors import Cancelled, FileError, OwnFault, SourceNeeded, SutureError
 from core.model.plan import Plan
-from core.service.messages import Apply, BuildApplication, OpenModel, Reply, Request, SaveArrays, SetSource
+from core.service.messages import Apply, BuildApplication, Forget, OpenModel, Reply, Request, SaveArrays, SetSource
 from core.service.travel import PackedPlan, unpack
 from core.service.worker import serve
 from core.writers.partials import remove_partials
@@ -30,7 +30,8 @@ class Worker:
     """One helper process. Every request gets exactly one reply with `done=True`, even when the process dies.
 
     Nothing here blocks: what the child's pipe cannot take yet is kept and sent on at the next `poll`. A plan that is
-    waiting or being made when a newer one is asked for ends with `Cancelled`.
+    waiting or being made when a newer one of its document is asked for ends with `Cancelled`. The source of each
+    document is kept: a process that does not have it (any more) gets it again before it is asked about it.
     """
 
     def __init__(self, kind: Kind, handlers: str | None = None) -> None:
@@ -42,10 +43,13 @@ class Worker:
         self._replies: Connection | None = None
         self._unsent = bytearray()
         self._last_id = 0
-        self._pending: dict[int, Any] = {}
+        self._pending: dict[int, Request] = {}
         self._ended: list[Reply] = []
-        self._source: SetSource | None = None
-        self._base: Plan | None = None
+        self._sources: dict[int, SetSource] = {}
+        self._bases: dict[int, Plan] = {}
+        self._latest = 0
+        self._told: set[int] = set()
+        """Requests before which the source was sent once more."""
 
     @property
     def alive(self) -> bool:
@@ -58,7 +62,10 @@ class Worker:
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start the process unless it runs. It gets the last source again, whose reply has an id of its own."""
+        """Start the process unless it runs.
+
+        It gets the source again that was asked about last, whose reply has an id of its own.
+        """
         if self.alive:
             return
         self._ended += self._drain()
@@ -77,18 +84,29 @@ class Worker:
         self._process.start()
         child_requests.close()
         child_replies.close()
-        if self._source is not None:
-            self._post(self._source)
+        source = self._sources.get(self._latest)
+        if source is not None:
+            self._post(self._number(), source, self._latest)
 
-    def send(self, body: Any) -> int:
+    def send(self, body: Any, document: int = 0) -> int:
         """Ask for something (`core.service.messages`); starts the process if it is not running. Returns the id."""
+        if document in self._sources or isinstance(body, SetSource):
+            self._latest = document
         if isinstance(body, SetSource):
             # a process that has to be started must not get the one before, which may be what ended it
-            self._source = None
+            self._sources.pop(document, None)
         self.start()
         if isinstance(body, SetSource):
-            self._source = body
-        return self._post(body)
+            self._sources[document] = body
+        number = self._number()
+        self._post(number, body, document)
+        return number
+
+    def forget(self, document: int) -> None:
+        """The document is closed: nothing of it is kept, here or in the process."""
+        self._sources.pop(document, None)
+        if self._bases.pop(document, None) is not None and self.alive:
+            self._post(self._number(), Forget(), document)
 
     def poll(self) -> list[Reply]:
         """The replies that have arrived since the last call, without waiting."""
@@ -107,10 +125,13 @@ class Worker:
         self.stop()
         self.start()
 
-    def _post(self, body: Any) -> int:
+    def _number(self) -> int:
         self._last_id += 1
-        self._pending[self._last_id] = body
-        data = pickle.dumps(Request(self._last_id, body))
+        return self._last_id
+
+    def _post(self, number: int, body: Any, document: int) -> None:
+        request = self._pending[number] = Request(number, body, document)
+        data = pickle.dumps(request)
         assert self._requests is not None
         if sys.platform == "win32":
             with contextlib.suppress(OSError):
@@ -121,7 +142,6 @@ class Worker:
             self._unsent += struct.pack("!iQ", -1, len(data)) if large else struct.pack("!i", len(data))
             self._unsent += data
             self._flush()
-        return self._last_id
 
     def _flush(self) -> None:
         if self._requests is None or not self._unsent:
@@ -144,8 +164,11 @@ class Worker:
             while self._replies.poll():
                 with without_collection():
                     reply = self._replies.recv()
-                    if reply.done:
-                        reply = self._whole(reply, self._pending.pop(reply.id, None))
+                    request = self._pending.pop(reply.id, None) if reply.done else None
+                    if request is not None:
+                        if self._asked_again(reply, request):
+                            continue
+                        reply = self._whole(reply, request)
                 replies.append(reply)
         except (EOFError, OSError):
             self._close(None)
@@ -153,12 +176,30 @@ class Worker:
             self._ended = []
         return replies
 
-    def _whole(self, reply: Reply, body: Any) -> Reply:
-        """The reply with a plan that came as differences put together again."""
-        if isinstance(body, SetSource) and isinstance(reply.value, Plan):
-            self._base = reply.value
-        if isinstance(reply.value, PackedPlan) and self._base is not None:
-            return replace(reply, value=unpack(reply.value, self._base))
+    def _asked_again(self, reply: Reply, request: Request) -> bool:
+        """Whether the process lacked the source, and is asked again after getting it."""
+        source = self._sources.get(request.document)
+        if not isinstance(reply.error, SourceNeeded) or source is None or request.id in self._told:
+            self._told.discard(request.id)
+            return False
+        self._told.add(request.id)
+        self._post(self._number(), source, request.document)
+        self._post(request.id, request.body, request.document)
+        return True
+
+    def _whole(self, reply: Reply, request: Request) -> Reply:
+        """The reply with a plan that came as differences put together again.
+
+        A base that is the same once more is the object that the window's views know.
+        """
+        document, value = request.document, reply.value
+        base = self._bases.get(document)
+        if isinstance(request.body, SetSource) and isinstance(value, Plan):
+            if document in self._sources:
+                self._bases[document] = value = value if base is None or base != value else base
+            return replace(reply, value=value)
+        if isinstance(value, PackedPlan) and base is not None:
+            return replace(reply, value=unpack(value, base))
         return reply
 
     def _close(self, reason: SutureError | None) -> None:
@@ -171,8 +212,9 @@ class Worker:
                 process.kill()
             process.join(5)
             code = process.exitcode
-            self._source = _tame(self._source, self._pending.values())
-            for body in self._pending.values():
+            bodies = [request.body for request in self._pending.values()]
+            self._sources = {document: _tame(source, bodies) for document, source in self._sources.items()}
+            for body in bodies:
                 if isinstance(body, Apply | BuildApplication | SaveArrays):
                     remove_partials(body.out, pid)
             with contextlib.suppress(ValueError):
@@ -183,14 +225,16 @@ class Worker:
         self._requests = self._replies = None
         self._unsent.clear()
         pending, self._pending = self._pending, {}
+        self._told.clear()
         self._ended += [
-            Reply(number, done=True, error=reason or death(self.kind, body, code)) for number, body in pending.items()
+            Reply(number, done=True, error=reason or death(self.kind, request.body, code))
+            for number, request in pending.items()
         ]
 
 
-def _tame(source: SetSource | None, pending: "Iterable[Any]") -> SetSource | None:
+def _tame(source: SetSource, pending: "Iterable[Any]") -> SetSource:
     """What the next process gets: the source without the code that this one was running when it ended."""
-    if source is not None and (source.code or source.trust) and any(body is source for body in pending):
+    if (source.code or source.trust) and any(body is source for body in pending):
         return replace(source, code=(), trust=False)
     return source
 

@@ -18,6 +18,9 @@ Progress = Callable[[str, float], None]
 Handler = Callable[[Any, Progress], Any]
 Handlers = dict[type, Handler]
 
+KEPT_DOCUMENTS = 6
+"""So many documents the engine plans for at a time; each is the graphs of a model and what was found out about them."""
+
 
 def reader() -> Handlers:
     """Describe files and look at single arrays; never Keras. The file last looked into stays open."""
@@ -98,19 +101,73 @@ class OpenStores:
         return self._store
 
 
-def engine() -> Handlers:
-    """Plan, write and verify with Keras. The import takes seconds, so it happens with the first request."""
-    engines: list[Any] = []
-    bases: list[Any] = []  # the plan that was last answered to a new source; the window has it too
+class OneDocument:
+    """What the engine process knows of one document. `base` is the plan of its empty recipe; the window has it too."""
 
-    def the_engine() -> Any:
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.base: Any = None
+
+
+class Documents:
+    """The documents of all windows. Those that were asked about last are kept; of others the source is asked for again.
+
+    They share what was learnt of Keras's layers, and the files that recipes name.
+    """
+
+    def __init__(self, most: int = KEPT_DOCUMENTS) -> None:
+        self._most = most
+        self._known: dict[int, OneDocument] = {}
+        self._number = 0
+        self._shared: tuple[Any, Any] | None = None
+
+    @property
+    def current(self) -> OneDocument:
+        """The document whose turn it is."""
         from core.analysis.recipe_files import RecipeFiles
         from core.engine import api
+        from core.engine.specs import Specs
         from core.service.apart import read_proven
 
-        if not engines:
-            engines.append(api.Engine(RecipeFiles(read_proven)))
-        return engines[0]
+        known = self._known.pop(self._number, None)
+        if known is None:
+            if self._shared is None:
+                self._shared = RecipeFiles(read_proven), Specs()
+            known = OneDocument(api.Engine(*self._shared))
+        self._known[self._number] = known
+        while len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+        return known
+
+    def turn(self, number: int) -> None:
+        """What comes is about this document."""
+        known = self._known.get(self._number)
+        if known is not None:
+            known.engine.leave()
+        self._number = number
+        known = self._known.get(number)
+        if known is not None:
+            known.engine.enter()
+
+    def forget(self) -> None:
+        """The document whose turn it is is closed."""
+        known = self._known.pop(self._number, None)
+        if known is not None:
+            known.engine.leave()
+
+
+def engine() -> Handlers:
+    """Plan, write and verify with Keras. The import takes seconds, so it happens with the first request."""
+    documents = Documents()
+
+    def the_engine() -> Any:
+        return documents.current.engine
+
+    def turn(body: messages.Turn, progress: Progress) -> Any:
+        documents.turn(body.document)
+
+    def forget(body: messages.Forget, progress: Progress) -> Any:
+        documents.forget()
 
     def warm(body: messages.Warm, progress: Progress) -> Any:
         progress("importing Keras", 0.0)
@@ -119,13 +176,15 @@ def engine() -> Handlers:
         return api.warm()
 
     def set_source(body: messages.SetSource, progress: Progress) -> Any:
-        bases[:] = [the_engine().set_source(body.source, body.code, body.trust)]
-        return bases[0]
+        base = the_engine().set_source(body.source, body.code, body.trust)
+        documents.current.base = base
+        return base
 
     def make_plan(body: messages.MakePlan, progress: Progress) -> Any:
         progress("planning", 0.0)
         plan = the_engine().planned(body.recipe).plan
-        return pack(plan, bases[0]) if bases else plan
+        base = documents.current.base
+        return plan if base is None else pack(plan, base)
 
     def apply(body: messages.Apply, progress: Progress) -> Any:
         return the_engine().apply(body.recipe, body.out, body.verify, progress)
@@ -194,6 +253,8 @@ def engine() -> Handlers:
         return aligned(before, after, other, edit, problem)
 
     return {
+        messages.Turn: turn,
+        messages.Forget: forget,
         messages.Warm: warm,
         messages.BuildApplication: build,
         messages.CompareRules: compare,

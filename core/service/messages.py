@@ -40,7 +40,7 @@ class Warm(Struct, frozen=True, kw_only=True):
 
 
 class SetSource(Struct, frozen=True, kw_only=True):
-    """To the engine: this is the source that plans refer to. Answer: the plan of the empty recipe.
+    """To the engine: this is the source that a document's plans refer to. Answer: the plan of the empty recipe.
 
     `code` are Python files the person named as defining the model's classes: the engine runs them. `trust` lets
     bytecode that the model stores (Lambda layers) run.
@@ -49,6 +49,16 @@ class SetSource(Struct, frozen=True, kw_only=True):
     source: Source
     code: tuple[str, ...] = ()
     trust: bool = False
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """In the engine: what is asked next is about this document."""
+
+    document: int
+
+
+class Forget(Struct, frozen=True, kw_only=True):
+    """To the engine: the document is closed. Answer: `None`."""
 
 
 class MakePlan(Struct, frozen=True, kw_only=True):
@@ -155,10 +165,14 @@ class TrustFile(Struct, frozen=True, kw_only=True):
 
 
 class Request(Struct, frozen=True):
-    """An envelope. `id` comes back with every reply, so that a stale answer can be dropped."""
+    """An envelope. `id` comes back with every reply, so that a stale answer can be dropped.
+
+    `document` is whom the engine's answer is about; all that is asked of one document refers to its own source.
+    """
 
     id: int
     body: Any
+    document: int = 0
 
 
 class Reply(Struct, frozen=True):

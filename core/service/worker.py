@@ -13,6 +13,7 @@ import pickle
 import threading
 import time
 from collections import deque
+from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -21,7 +22,7 @@ from core.environment import divert_output, prepare_for_engine
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
-from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, SaveArrays, Warm
+from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, SaveArrays, Turn, Warm
 from core.stopping import Superseded, checkpoint, stoppable
 from core.writers.partials import remove_partials
 
@@ -67,15 +68,16 @@ class Inbox:
             self._unpack()
         return self._requests.popleft()
 
-    def superseded(self) -> bool:
-        """Whether the very next request is another plan, so that the one in hand need not be made.
+    def superseded(self, document: int) -> bool:
+        """Whether the very next request is another plan of this document, so that the one in hand need not be made.
 
         Asked again and again while a plan is made: as long as nothing has arrived, it costs a look at two queues.
         """
         if not self._raw and not self._requests:
             return False
         self._unpack()
-        return isinstance(self._requests[0].body, MakePlan)
+        upcoming = self._requests[0]
+        return isinstance(upcoming.body, MakePlan) and upcoming.document == document
 
 
 def serve(kind: str, factory: str, requests: Connection, replies: Connection) -> None:
@@ -90,6 +92,7 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
     inbox = Inbox(requests)
     module, _, name = factory.partition(":")
     handlers: Handlers | None = None
+    document = 0
     while True:
         request = inbox.take()
         if isinstance(request.body, Apply | BuildApplication | SaveArrays):
@@ -99,7 +102,10 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
         try:
             if handlers is None:
                 handlers = getattr(import_module(module), name)()
-            stop = inbox.superseded if isinstance(request.body, MakePlan) else _never
+            if request.document != document and Turn in handlers:
+                handlers[Turn](Turn(document=request.document), _silent)
+                document = request.document
+            stop = partial(inbox.superseded, request.document) if isinstance(request.body, MakePlan) else _never
             with stoppable(stop):
                 checkpoint()
                 value = handlers[type(request.body)](request.body, _progress(request.id, replies))
@@ -122,6 +128,10 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
 
 def _never() -> bool:
     return False
+
+
+def _silent(stage: str, fraction: float) -> None:
+    """Progress that nobody hears of."""
 
 
 def as_told(error: BaseException, body: Any) -> SutureError:

@@ -6,7 +6,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import SutureError
-from gui.document.service import Service
+from gui.document.service import Line
 
 
 class Job(QObject):
@@ -20,7 +20,7 @@ class Job(QObject):
     finished = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, service: Service, stop: Callable[[], None], parent: QObject | None = None) -> None:
+    def __init__(self, service: Line, stop: Callable[[], object], parent: QObject | None = None) -> None:
         """`stop` ends what the process is at."""
         super().__init__(parent)
         self._service, self._stop = service, stop

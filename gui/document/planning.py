@@ -55,7 +55,7 @@ class Planning(QObject):
             self._session.problem.emit(error.message, details(error))
 
     def _forget(self) -> None:
-        """Nobody waits for what is asked any more; the next recipe ends it in the engine."""
+        """Nobody waits for what is asked any more; if the engine is at it, the next recipe ends it there."""
         if self._asked is not None:
             self._engine.drop(self._asked)
             self._set(None)

@@ -22,7 +22,7 @@ View = Literal["before", "after", "difference"]
 
 
 class Session(QObject):
-    """Source, recipe, undo stack, plan and selection of the one window.
+    """Source, recipe, undo stack, plan and selection of one document.
 
     `base_wanted` and `plan_wanted` ask for what follows from source and recipe; `gui.document.planning` answers.
     `problem` carries a sentence for the person and its details, `note` a line for the log.

@@ -1,4 +1,4 @@
-"""The document and all that is done for it: what the window is put together around."""
+"""A document and all that is done for it: what a page of the window is put together around."""
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -8,8 +8,7 @@ from gui.document.inquiries import Inquiries
 from gui.document.opening import Opening
 from gui.document.planning import Planning
 from gui.document.previewing import Previewing
-from gui.document.processes import Processes
-from gui.document.service import Service
+from gui.document.processes import Helpers, Processes
 from gui.document.session import Session
 from gui.document.trust import Trust
 from gui.document.verifying import Verifying
@@ -20,10 +19,10 @@ class Work(QObject):
 
     changed = Signal()
 
-    def __init__(self, reader: Service, engine: Service, parent: QObject | None = None) -> None:
+    def __init__(self, helpers: Helpers, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.session = session = Session(self)
-        self.processes = processes = Processes(reader, engine, self)
+        self.processes = processes = Processes(helpers, self)
         processes.problem.connect(session.problem)
         processes.note.connect(session.note)
         self.planning = Planning(session, processes, self)
@@ -53,6 +52,9 @@ class Work(QObject):
         self.processes.start()
 
     def stop(self) -> None:
-        """The end. The undo commands go first: a stack that the garbage collector takes apart dies."""
-        self.processes.stop()
+        """The document is closed: what is done for it ends, and other documents do not notice.
+
+        The undo commands go: a stack that the garbage collector takes apart dies.
+        """
+        self.processes.leave()
         self.session.undo_stack.clear()

@@ -16,6 +16,7 @@ from core.readers.source import Source
 from core.service.client import Worker
 from gui import app
 from gui.app import Painter
+from gui.document.processes import Helpers
 from gui.document.service import Service
 from gui.document.session import Session
 from gui.document.settings import Settings
@@ -47,8 +48,10 @@ def engine() -> FakeWorker:
 def work(qapp: QApplication, reader: FakeWorker, engine: FakeWorker) -> Iterator[Work]:
     """A document and its jobs over both stand-ins; afterwards nothing may be polled any more."""
     services = Service("reader", reader), Service("engine", engine)
-    made = Work(*services)
+    helpers = Helpers(*services)
+    made = Work(helpers)
     yield made
+    helpers.stop()
     made.stop()
     for service in services:
         assert not [timer for timer in service.findChildren(QTimer) if timer.isActive()]

@@ -245,7 +245,8 @@ class FakeWorker:
         self.files: dict[str, Source | SutureError] = {}
         self.refuse: SutureError | None = None
         self.refuse_code: SutureError | None = None
-        self._source: Source | None = None
+        self._sources: dict[int, Source] = {}
+        self._documents: dict[int, int] = {}
         self._queue: list[tuple[int, Any]] = []
         self._extra: list[Reply] = []
         self._ids = 0
@@ -267,9 +268,13 @@ class FakeWorker:
         self.restarts += 1
         self.start()
 
-    def send(self, body: Any) -> int:
+    def forget(self, document: int) -> None:
+        self._sources.pop(document, None)
+
+    def send(self, body: Any, document: int = 0) -> int:
         self.start()
         self._ids += 1
+        self._documents[self._ids] = document
         self.sent.append(body)
         self._queue.append((self._ids, body))
         return self._ids
@@ -306,15 +311,16 @@ class FakeWorker:
         elif isinstance(body, SetSource):
             if self.refuse_code is not None and (body.code or body.trust):
                 return Reply(number, done=True, error=self.refuse_code)
-            self._source = live(body.source) if body.code or body.trust else body.source
-            value = plan_for(self._source, Recipe())
+            kept = live(body.source) if body.code or body.trust else body.source
+            self._sources[self._documents[number]] = kept
+            value = plan_for(kept, Recipe())
         elif isinstance(body, PreviewWeight):
             return Reply(number, done=True, error=FileError("No arrays in a hand-made model."))
         elif self.refuse is not None and isinstance(body, MakePlan | Apply | Verify):
             return Reply(number, done=True, error=self.refuse)
         elif isinstance(body, MakePlan | Apply):
-            assert self._source is not None
-            plan = plan_for(self._source, body.recipe)
+            kept = self._sources[self._documents[number]]
+            plan = plan_for(kept, body.recipe)
             value = Written(plan, body.out) if isinstance(body, Apply) else plan
             if isinstance(body, Apply) and not body.verify:
                 value.verification = None

@@ -181,7 +181,7 @@ def test_that_an_engine_that_dies_again_and_again_is_left_alone(
     work.start()
     for _ in range(5):
         engine.die(OwnFault("The engine process ended unexpectedly."))
-        work.processes.engine.poll()
+        work.processes.helpers.engine.poll()
     assert work.processes.engine_state == "failed"
     assert len(engine.bodies(Warm)) == 3
 
@@ -240,7 +240,7 @@ def test_that_closing_forgets_the_model_and_its_recipe(ready: Session) -> None:
 
 def test_that_an_idle_session_polls_nothing(work: Work, qtbot: QtBot, ready: Session) -> None:
     qtbot.waitUntil(lambda: not ready.planning and not work.processes.engine.busy)
-    qtbot.waitUntil(lambda: not work.processes.engine._timer.isActive())
+    qtbot.waitUntil(lambda: not work.processes.helpers.engine._timer.isActive())
 
 
 def test_that_a_session_that_ends_keeps_no_undo_commands(work: Work, ready: Session) -> None:

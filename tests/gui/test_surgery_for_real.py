@@ -107,7 +107,7 @@ def test_that_a_step_reads_its_file_anew_after_reload_and_a_damaged_one_is_only_
     edit = make_edit("transfer_weights", file=str(donor))
     session.gesture(lambda recipe: recipe.plus(edit), edit.summary())
     planned(qtbot, window)
-    worker: Any = window.work.processes.engine._worker
+    worker: Any = window.work.processes.helpers.engine._worker
     pid = worker.pid
 
     def refusal() -> str:
