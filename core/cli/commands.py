@@ -136,19 +136,26 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     def diff(
         a: Annotated[str, typer.Argument(metavar="A", help="A model file.", show_default=False)],
         b: Annotated[str, typer.Argument(metavar="B", help="Another model file.", show_default=False)],
+        tolerance: Annotated[
+            float,
+            typer.Option("--tolerance", min=0.0, help="The largest difference of values that counts as none."),
+        ] = 0.0,
+        every: Annotated[bool, typer.Option("--all", help="Give each layer its own lines instead of groups.")] = False,
+        exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs.")] = False,
         as_json: Annotated[bool, JSON] = False,
     ) -> int:
-        """Compare the graph and weights of two files. Keras is not needed."""
+        """Compare the layers and weights of two files. Keras is not needed."""
         from core.analysis.diff import compare
+        from core.cli.differences import differences
 
         one, other = read(a), read(b)
         with speech.progress("comparing") as progress:
-            difference = compare(one, other, progress)
+            difference = compare(one, other, progress, tolerance)
         if as_json:
             speech.json(difference)
         else:
-            speech.show(*tables.differences(difference))
-        return 0
+            speech.show(*differences(difference, every))
+        return int(exit_code and not difference.same)
 
     @app.command(name="schema")
     def show_schema() -> int:

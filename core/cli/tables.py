@@ -17,7 +17,6 @@ from core.rules.words import rule_words
 from core.surgery.quantized import policy_name
 
 if TYPE_CHECKING:
-    from core.analysis.diff import Difference
     from core.findings import Finding
     from core.model.plan import Plan, Verification, Written
     from core.readers.source import Source
@@ -186,15 +185,3 @@ def verified(result: "Verification") -> Iterator[RenderableType]:
 
 def _verdict(good: bool) -> str:
     return "[green]yes[/]" if good else "[red]no[/]"
-
-
-def differences(difference: "Difference") -> Iterator[RenderableType]:
-    """Two files side by side: only what differs, then the totals."""
-    table = Table(box=None, pad_edge=False)
-    for title in ("layer", "what", "A", "B"):
-        table.add_column(title, overflow="fold")
-    for row in difference.rows():
-        table.add_row(*(escape(str(cell)) for cell in row))
-    if table.row_count:
-        yield table
-    yield Text(difference.summary())

@@ -186,8 +186,10 @@ def test_that_diff_tells_the_one_weight_that_surgery_changed(
     cli("apply", source, recipe(GRAY), "-o", out_path)
     answer = json.loads(cli("diff", source, out_path, "--json")[1])
     assert answer["only_a"] == answer["only_b"] == []
-    assert [one["weight"] for one in answer["weights"]] == ["block1_conv1/kernel"]
-    assert (answer["weights"][0]["a"], answer["weights"][0]["b"]) == ([3, 3, 3, 16], [3, 3, 1, 16])
+    assert answer["version"] == 1
+    weights = [(pair["a"], one["name"], one["a"], one["b"]) for pair in answer["layers"] for one in pair["weights"]]
+    assert weights == [("block1_conv1", "kernel", [3, 3, 3, 16], [3, 3, 1, 16])]
+    assert "3×3×3×16 -> 3×3×1×16" in cli("diff", source, out_path)[1]
 
 
 def test_that_diff_measures_how_far_values_are_apart(cli: Run, samples: Path, tmp_path: Path) -> None:
@@ -198,11 +200,19 @@ def test_that_diff_measures_how_far_values_are_apart(cli: Run, samples: Path, tm
     bias.assign(np.asarray(bias) + 0.25)
     model.save(tmp_path / "moved.keras")
     answer = json.loads(cli("diff", samples / "digits_vgg.keras", tmp_path / "moved.keras", "--json")[1])
-    (change,) = answer["weights"]
-    assert change["weight"] == "fc1/bias"
+    (layer,) = answer["layers"]
+    (change,) = layer["weights"]
+    assert (layer["a"], change["name"], layer["fields"]) == ("fc1", "bias", [])
     assert change["largest"] == pytest.approx(0.25)
-    assert answer["layers"] == []
-    assert "no difference" in cli("diff", samples / "digits_vgg.keras", samples / "digits_vgg.keras")[1]
+
+
+def test_that_diff_tells_by_its_exit_code_whether_anything_differs(cli: Run, samples: Path) -> None:
+    same, other = samples / "digits_vgg.keras", samples / "digits_residual.keras"
+    code, out, _ = cli("diff", same, same, "--exit-code")
+    assert code == 0
+    assert "No difference" in out
+    assert cli("diff", same, other)[0] == 0
+    assert cli("diff", same, other, "--exit-code")[0] == 1
 
 
 def test_that_schema_is_a_json_schema_with_every_edit(cli: Run) -> None:
