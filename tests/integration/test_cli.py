@@ -189,7 +189,7 @@ def test_that_diff_tells_the_one_weight_that_surgery_changed(
     assert answer["version"] == 1
     weights = [(pair["a"], one["name"], one["a"], one["b"]) for pair in answer["layers"] for one in pair["weights"]]
     assert weights == [("block1_conv1", "kernel", [3, 3, 3, 16], [3, 3, 1, 16])]
-    assert "3×3×3×16 -> 3×3×1×16" in cli("diff", source, out_path)[1]
+    assert f"{shape_words((3, 3, 3, 16))} -> {shape_words((3, 3, 1, 16))}" in cli("diff", source, out_path)[1]
 
 
 def test_that_diff_measures_how_far_values_are_apart(cli: Run, samples: Path, tmp_path: Path) -> None:
@@ -290,7 +290,8 @@ def test_that_checking_is_the_default_and_what_was_compared_is_said(
 def test_that_a_file_that_fails_has_another_name_and_code_1(
     cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.engine import verify
+    from core.phrases import shape_words
+from core.engine import verify
 
     out_path = tmp_path / "new.keras"
     monkeypatch.setattr(verify, "held_weights", lambda *_: (10, ["fc1/kernel"]))
