@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import main
+from core.phrases import shape_words
 from tests.helpers.blockers import ROOT, run_blocked
 
 Run = Callable[..., tuple[int, str, str]]
@@ -290,8 +291,7 @@ def test_that_checking_is_the_default_and_what_was_compared_is_said(
 def test_that_a_file_that_fails_has_another_name_and_code_1(
     cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.phrases import shape_words
-from core.engine import verify
+    from core.engine import verify
 
     out_path = tmp_path / "new.keras"
     monkeypatch.setattr(verify, "held_weights", lambda *_: (10, ["fc1/kernel"]))
