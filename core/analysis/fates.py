@@ -1,6 +1,6 @@
 """What happens to every weight: the decision, made from what the source has and what the edited layer needs. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -36,12 +36,8 @@ def layer_moves(
     needed: Iterable[Weight],
     trainable: bool,
     names: Mapping[StoreKey, str],
-    first: Callable[[], str] | None = None,
 ) -> Iterator[Move]:
-    """The fate of each array that the layer at `path` needs. `names` are the source paths of the source's arrays.
-
-    `first` answers with the path that the layer came with, where that may be another.
-    """
+    """The fate of each array that the layer at `path` needs. `names` are the source paths of the source's arrays."""
     needed = tuple(needed)
     held = {weight.name: weight for weight in layer.weights if weight.source is not None}
     wanted = {need.name for need in needed}
@@ -52,7 +48,7 @@ def layer_moves(
     twins = {
         name.rpartition("/")[2]: held[name] for name in (need.name for need in needed if need.state) if name in held
     }
-    codes = encoded(first or (lambda: path), layer, {need.name: need for need in needed}, held)
+    codes = encoded(layer, {need.name: need for need in needed}, held)
     for need in needed:
         if need.name in codes:
             name, rule = codes[need.name]

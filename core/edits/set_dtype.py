@@ -167,9 +167,9 @@ def _dequantized(old: list[tuple[str, str]], gone: dict[str, tuple[str, ...]]) -
     return Finding("info", "adapt.lossy", path, text, detail="\n".join(lines))
 
 
-def in_single_precision(layer: Layer) -> Layer:
-    """The layer with float32 variables, unless it is quantized."""
-    if policy_name(layer.config) in ("float16", "bfloat16", "float64"):
+def in_single_precision(layer: Layer, floats: bool = False) -> Layer:
+    """The layer with float32 variables, unless it is quantized; with `floats`, in that case too."""
+    if policy_name(layer.config) in ("float16", "bfloat16", "float64") or (floats and mode_of(layer.config)):
         return replace(layer, config=_with_policy(layer.config, "float32"))
     return layer
 

@@ -16,6 +16,7 @@ from core.readers import open_store
 from core.readers.source import Source, WeightStore
 from core.rules import adapt
 from core.rules.base import Array, sibling_name
+from core.rules.quantization import Quantize
 
 
 class Arrays:
@@ -27,7 +28,7 @@ class Arrays:
         self._graph = graph
         self._layers = graph.by_path()
         self._first_paths: dict[str, str] = {}
-        self._initial: tuple[str, dict[str, Array]] = ("", {})
+        self._initial: tuple[tuple[str, bool], dict[str, Array]] = (("", False), {})
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +77,12 @@ class Arrays:
             found = adapt(source, fate.shape, axes, move.rules, _Siblings(self, layer, move, double), dtype)
         elif move.rules:
             axes = axes_of(self._layers[move.layer], move.name, fate.shape)
-            found = adapt(None, fate.shape, axes, move.rules, {}, fate.dtype)
+            rule = move.rules[0]
+            starts = isinstance(rule, Quantize) and rule.starts
+            floats = self._first_values(move.layer, floats=True)[rule.of] if starts else None
+            found = adapt(floats, fate.shape, axes, move.rules, {}, fate.dtype)
         else:
-            found = self._first_values(move)
+            found = self._first_values(move.layer)[move.key]
         if found.shape != fate.shape:
             raise FileError(
                 f"{fate.weight} has the shape {shape_words(found.shape)} in the file, but "
@@ -88,16 +92,17 @@ class Arrays:
             )
         return _cast(found, dtype)
 
-    def _first_values(self, move: Move) -> Array:
-        path, values = self._initial
-        if path != move.layer:
-            level, layer = self._graph.around(move.layer), self._layers[move.layer]
+    def _first_values(self, path: str, floats: bool = False) -> dict[str, Array]:
+        wanted = (path, floats)
+        known, values = self._initial
+        if known != wanted:
+            level, layer = self._graph.around(path), self._layers[path]
             call = layer.calls[0]
             tensors = {ref: level.spec(ref) for ref in call.inputs()}
             self._first_paths = self._first_paths or first_paths(self._graph)
-            values = initial_arrays(self._first_paths[move.layer], layer, call, tensors)
-            self._initial = (move.layer, values)
-        return values[move.key]
+            values = initial_arrays(self._first_paths[path], layer, call, tensors, floats)
+            self._initial = (wanted, values)
+        return values
 
 
 class _Siblings(Mapping[str, Array]):

@@ -35,7 +35,7 @@ from core.engine.vocabularies import with_vocabularies
 from core.errors import EditError, RecipeError
 from core.findings import Finding
 from core.layers.costs import layer_cost, total
-from core.model.graph import Graph, Layer, TensorRef, TensorSpec, Weight, first_paths
+from core.model.graph import Graph, Layer, TensorRef, TensorSpec, Weight
 from core.model.plan import Cost, Plan, Port
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
@@ -201,17 +201,12 @@ class Planner:
             checkpoint()
             needed = self._needed(shaped, path, layer)
             if needed:
-                make = partial(self._decided, shaped.graph, path, layer, needed, trainable)
+                make = partial(self._decided, path, layer, needed, trainable)
                 moves += self._remembered.moves(path, layer, needed, trainable, make)
         return tuple(moves)
 
-    def _decided(
-        self, graph: Graph, path: str, layer: Layer, needed: tuple[Weight, ...], trainable: bool
-    ) -> tuple[Move, ...]:
-        def first() -> str:
-            return first_paths(graph)[path]
-
-        return tuple(layer_moves(path, layer, needed, trainable, self._names, first))
+    def _decided(self, path: str, layer: Layer, needed: tuple[Weight, ...], trainable: bool) -> tuple[Move, ...]:
+        return tuple(layer_moves(path, layer, needed, trainable, self._names))
 
     def alone(self, planned: Planned, name: str) -> tuple[Shaped, tuple[Move, ...]]:
         """The model of one of the recipe's further files by itself, with the moves that fill it."""

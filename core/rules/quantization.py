@@ -18,6 +18,7 @@ from core.model.graph import StoreKey
 from core.phrases import shape_words
 from core.rules.base import Array, Rule, sibling_name
 from core.rules.chain import adapt, chain_name, refusal
+from core.rules.initialize import LAYER
 
 _EPSILON = 1e-7
 """Keras's `backend.epsilon()`, which keeps an array of zeros from dividing by zero."""
@@ -135,7 +136,8 @@ class Dequantize(Rule, frozen=True, kw_only=True, tag="dequantize"):
 class Quantize(Rule, frozen=True, kw_only=True, tag="quantize"):
     """One of the arrays that Keras's `quantize` makes of a float array: its `part`, after `inner` made that array.
 
-    `shape` and `axes` are the float array's. Edits do not record it: it follows from a quantized dtype policy.
+    `shape` and `axes` are the float array's, `of` is its name. Edits do not record it: it follows from a quantized
+    dtype policy.
     """
 
     makes: ClassVar[bool] = True
@@ -145,7 +147,13 @@ class Quantize(Rule, frozen=True, kw_only=True, tag="quantize"):
     shape: tuple[int, ...]
     layout: Layout
     axes: Axes
+    of: str
     inner: tuple[Any, ...] = ()
+
+    @property
+    def starts(self) -> bool:
+        """Whether the floats are what the layer starts with as long as it is not quantized; `apply` is given them."""
+        return bool(self.inner) and getattr(self.inner[0], "initializer", "") == LAYER
 
     @property
     def name(self) -> str:
@@ -172,8 +180,9 @@ class Quantize(Rule, frozen=True, kw_only=True, tag="quantize"):
 
     def apply(self, array: Array, target: tuple[int, ...], axes: Axes, siblings: Mapping[str, Array]) -> Array:
         """Bit for bit what Keras stores for this part, from a float32 array."""
-        fresh = any(rule.name == "initialize" for rule in self.inner)
-        values = adapt(None if fresh else array, self.shape, self.axes, self.inner, siblings).astype(np.float32)
+        inner = self.inner[1:] if self.starts else self.inner
+        fresh = any(rule.name == "initialize" for rule in inner)
+        values = adapt(None if fresh else array, self.shape, self.axes, inner, siblings).astype(np.float32)
         table = values.reshape(self.layout.table(self.shape))
         if self.part == "groups":
             return (np.arange(table.shape[self.layout.grouped]) // self.layout.block).astype(np.float32)

@@ -1,8 +1,7 @@
 """Which arrays of a layer Keras quantizes and how they lie, read off its config: Dense, EinsumDense, embeddings."""
 
 import re
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -11,8 +10,7 @@ from msgspec.structs import replace
 from core.layers.axes import axes_of
 from core.layers.table import CARRIERS, classes, family, row
 from core.model.graph import Layer, Weight
-from core.rules.initialize import Initialize
-from core.rules.initializers import INITIALIZERS, canonical
+from core.rules.initialize import LAYER, Initialize
 from core.rules.quantization import Dequantize, Layout, Quantize
 
 Config = dict[str, Any]
@@ -264,13 +262,8 @@ def _decoded(layer: Layer, part: Part, name: str, weight: Weight, weights: dict[
     return replace(weight, shape=shape, dtype="float32", trainable=True, decode=rule)
 
 
-def encoded(
-    first: Callable[[], str], layer: Layer, needed: Mapping[str, Weight], held: Mapping[str, Weight]
-) -> dict[str, tuple[str, Quantize]]:
-    """For each array that has to be quantized now: the name of the array it is made of, and the rule that makes it.
-
-    `first` answers with the path that the layer came with, which says what a new one starts with.
-    """
+def encoded(layer: Layer, needed: Mapping[str, Weight], held: Mapping[str, Weight]) -> dict[str, tuple[str, Quantize]]:
+    """For each array that has to be quantized now: the name of the array it is made of, and the rule that makes it."""
     found: dict[str, tuple[str, Quantize]] = {}
     for part in parts(layer):
         if part.mode not in ("int8", "int4"):
@@ -284,7 +277,7 @@ def encoded(
             shape = need.unpacked or need.shape
             rules = layer.rules_for(name)
             if have is None and not any(rule.makes for rule in rules):
-                rules = (_first(first(), part, short), *rules)
+                rules = (Initialize(initializer=LAYER), *rules)  # Keras starts quantized layers with zeros
             decode = () if have is None or have.decode is None else (have.decode,)
             lies = layout(part, short, block_size(part.config))
             axes = axes_of(layer, name, have.shape if have is not None else shape)
@@ -297,22 +290,11 @@ def encoded(
                         shape=shape,
                         layout=lies,
                         axes=axes,
+                        of=name,
                         inner=(*decode, *rules),
                     )
                     found.setdefault(part.prefix + one, (name, rule))
     return found
-
-
-def _first(path: str, part: Part, name: str) -> Initialize:
-    """What the layer starts its array with, as a rule: Keras starts quantized layers with zeros."""
-    default = "uniform" if name == "embeddings" or name == "reverse_embeddings" else "glorot_uniform"
-    given = part.config.get(f"{'kernel' if name == 'kernel' else 'embeddings'}_initializer") or default
-    fields = given.get("config") or {} if isinstance(given, dict) else {}
-    short = canonical(str(given.get("class_name") if isinstance(given, dict) else given))
-    if short not in INITIALIZERS:
-        short, fields = default, {}
-    known = {key: value for key, value in fields.items() if key in Initialize.__struct_fields__ and key != "seed"}
-    return Initialize(initializer=short, seed=zlib.crc32(path.encode()) & 0x7FFFFFFF, **known)
 
 
 def with_mode(class_name: str, config: Config, policy: str) -> Config:

@@ -90,6 +90,21 @@ def test_that_a_new_layer_that_is_quantized_starts_alike_too(
     assert drift(outputs(model, given)[0], outputs(plain, given)[0]) == 0.0
 
 
+@pytest.mark.parametrize("policy", ["int8", "int4"])
+@pytest.mark.parametrize("kind", ["flat", "nested", "keras 2"])
+def test_that_a_new_layer_is_quantized_from_the_floats_that_it_would_start_with(
+    kind: str, policy: str, sources: dict[str, Path], tmp_path: Path
+) -> None:
+    """Keras's own quantize of the model without that step is the oracle."""
+    _, plain = applied(sources[kind], tmp_path / "plain.keras", HEAD)
+    steps = {"do": "set_dtype", "layers": ["predictions"], "policy": policy}
+    _, model = applied(sources[kind], tmp_path / "numbers.keras", HEAD, steps)
+    layer = plain.get_layer("predictions")
+    layer.quantize(policy)
+    for mine, theirs in zip(model.get_layer("predictions").weights, layer.weights, strict=True):
+        assert np.array_equal(np.asarray(mine), np.asarray(theirs)), mine.path
+
+
 def test_that_a_layer_put_into_a_nested_model_starts_alike_when_the_model_is_renamed(
     sources: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ def kernel(*shape: int, seed: int = 0) -> Any:
 
 
 def part(mode: Any, name: Any, array: Any, layout: Layout, target: tuple[int, ...]) -> Any:
-    rule = Quantize(mode=mode, part=name, shape=array.shape, layout=layout, axes=Axes())
+    rule = Quantize(mode=mode, part=name, shape=array.shape, layout=layout, axes=Axes(), of="kernel")
     return adapt(array, target, Axes(), (rule,))
 
 
