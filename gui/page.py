@@ -6,15 +6,14 @@ while it is the page that the window shows.
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
-from typing_extensions import override
 
 from core.findings import CompareFixes, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
 from gui.controllers.code import CodeCommands
+from gui.controllers.drops import holds_recipe
 from gui.controllers.exporting import ExportCommands
 from gui.controllers.file_watch import FileWatch
 from gui.controllers.layer_menu import LayerMenu
@@ -54,7 +53,6 @@ class Page(QWidget):
         super().__init__()
         self.setObjectName("page")
         self.setWindowTitle("Suture")
-        self.setAcceptDrops(True)
         self.work, self.settings, self.look = work, settings, look
         self.session = session = work.session
         self._refused = False
@@ -119,6 +117,18 @@ class Page(QWidget):
     def open_path(self, path: str) -> None:
         """Open a file; `plan_changed` follows, or a banner says why not."""
         self.opening.open_path(path)
+
+    def take_files(self, paths: list[str]) -> None:
+        """Open the model among files that were dropped here; a recipe among them becomes the model's."""
+        recipes = [path for path in paths if holds_recipe(path)]
+        models = [path for path in paths if path not in recipes]
+        if models:
+            self.open_path(models[0])
+        elif recipes and self.session.source is not None:
+            self.recipes.load_recipe_from(recipes[0])
+        elif recipes:
+            name = Path(recipes[0]).name
+            self.session.problem.emit(f"{name} is a recipe. Open a model first, then drop the recipe on it.", "")
 
     def export_to(self, path: str) -> None:
         """Write the result to a file; `export_finished` follows, or the sheet says why not."""
@@ -382,20 +392,6 @@ class Page(QWidget):
             self._crash = CrashSheet(self.look, self)
         self._crash.add(sentence, details)
 
-    # Qt
-
-    @override
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if local_file(event.mimeData().urls()):
-            event.acceptProposedAction()
-
-    @override
-    def dropEvent(self, event: QDropEvent) -> None:
-        path = local_file(event.mimeData().urls())
-        if path:
-            event.acceptProposedAction()
-            self.open_path(path)
-
     def close_down(self) -> None:
         """The document goes: its borders are remembered, what is done for it ends."""
         if self._workspace is not None:
@@ -404,9 +400,3 @@ class Page(QWidget):
         self.settings.sync()
         self.recovery.close()
         self.work.stop()
-
-
-def local_file(urls: Any) -> str:
-    """The first of some addresses if it is a file of this machine, else `""`."""
-    first: QUrl | None = next(iter(urls), None)
-    return first.toLocalFile() if first is not None and first.isLocalFile() else ""

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QWidget
 from typing_extensions import override
 
+from gui.controllers.drops import FileDrops, take_copy
 from gui.controllers.exporting import ExportCommands
 from gui.controllers.layer_menu import LayerMenu
 from gui.controllers.opening import OpenCommands
@@ -19,6 +20,7 @@ from gui.page import Page
 from gui.panels.banner import Banner
 from gui.panels.top_bar import TopBar
 from gui.widgets.actions import Actions
+from gui.widgets.keyboard import move_focus
 from gui.widgets.parts import Look
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 SIZE = (1440, 900)
 SMALLEST = (880, 560)
+FRAME = (8, 40)
+"""What the desktop puts around a window: borders, and a title above."""
 
 
 class MainWindow(QMainWindow):
@@ -53,7 +57,8 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setObjectName("mainWindow")
         self.setAcceptDrops(True)
-        self.setMinimumSize(*SMALLEST)
+        room = self._room()
+        self.setMinimumSize(QSize(*SMALLEST).boundedTo(room))
         self.settings, self.look = settings, look
         self._painted = False
         self.page = Page(work, settings, look)
@@ -65,10 +70,15 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(self.page.windowTitle())
         self.setCentralWidget(self.page)
         self.page.setFocus()
-        self.resize(*SIZE)
+        self.resize(QSize(*SIZE).boundedTo(room))
         geometry = settings.bytes_of("geometry")
         if not geometry.isEmpty():
             self.restoreGeometry(geometry)
+            if not self.isMaximized() and not self.isFullScreen():
+                self.resize(self.size().boundedTo(self._room()))
+        self.drops = FileDrops(self)
+        self.drops.dropped.connect(self._on_dropped)
+        self.drops.over.connect(self._on_over)
 
     def __getattr__(self, name: str) -> Any:
         """What the current page has."""
@@ -85,7 +95,23 @@ class MainWindow(QMainWindow):
         """Say that we made a mistake; the window goes on."""
         self.page.show_crash(sentence, details)
 
+    def _room(self) -> QSize:
+        """The most that a window may take of its screen, with its frame around it."""
+        return self.screen().availableGeometry().size() - QSize(*FRAME)
+
+    @Slot(list)
+    def _on_dropped(self, paths: list[str]) -> None:
+        self.page.take_files(paths)
+
+    @Slot(bool)
+    def _on_over(self, over: bool) -> None:
+        self.page.welcome.target.show_over(over)
+
     # Qt
+
+    @override
+    def focusNextPrevChild(self, next: bool) -> bool:
+        return move_focus(self, forward=next) or super().focusNextPrevChild(next)
 
     @override
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -102,11 +128,13 @@ class MainWindow(QMainWindow):
 
     @override
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        self.page.dragEnterEvent(event)
+        take_copy(event)
 
     @override
     def dropEvent(self, event: QDropEvent) -> None:
-        self.page.dropEvent(event)
+        paths = take_copy(event)
+        if paths:
+            self._on_dropped(paths)
 
     @override
     def closeEvent(self, event: QCloseEvent) -> None:

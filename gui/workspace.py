@@ -5,6 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QSplitter, QTabWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from core.model.graph import Graph
 from core.model.plan import Plan
 from gui.canvas import GraphView
 from gui.document.settings import Settings
@@ -26,7 +27,7 @@ from gui.widgets.parts import Card, IconButton, Look, named, scrolling
 GAP = 8
 EDIT_LEAST = 150
 INSPECTOR_LEAST = 190
-INSPECTOR_TALL = 210
+INSPECTOR_TALL = 190
 CALM_FINDINGS = 230
 NO_LIMIT = 16_777_215
 
@@ -44,6 +45,7 @@ class Workspace(QWidget):
         session = work.session
         self._work, self._session, self._settings, self._look = work, session, settings, look
         self._laid_out: object = None
+        self._shown: Graph | None = None
         self._class = ""
         self._strip_wish = ""
         self._edit_set = False
@@ -178,7 +180,7 @@ class Workspace(QWidget):
 
     def default_sizes(self, width: int, height: int) -> dict[str, list[int]]:
         """Sizes for a window that nobody has arranged yet."""
-        layers = 330 if width >= 1280 else 260
+        layers = 330 if width >= 1180 else 290
         edit = 324 if width >= 1100 else 304
         low = 190 if height >= 760 else 150
         left = width - edit - GAP
@@ -347,10 +349,17 @@ class Workspace(QWidget):
         seen = (session.source.path, session.source.mtime_ns)
         if seen != self._laid_out:
             self._laid_out = seen
+            self._shown = None
             self.canvas.set_graph(before, {}, keep_view=False)
         self.canvas.set_plan(plan, before, session.view)
         if session.selection:
             self.canvas.select(session.selection)
+        added = first_added(self._shown, plan.graph) if session.view != "before" else ""
+        if session.view != "before" and session.plan is not None:
+            self._shown = plan.graph
+        if added:
+            self.canvas.reveal(added)
+            self.layers.reveal(added)
 
     @Slot(str)
     def _on_selection(self, path: str) -> None:
@@ -371,6 +380,14 @@ class Workspace(QWidget):
         for index in range(self.tabs.count()):
             if self.tabs.tabText(index) == title:
                 self.tabs.setCurrentIndex(index)
+
+
+def first_added(old: Graph | None, new: Graph) -> str:
+    """The first layer that a graph has and the one before had not; `""` if there is none, or none before."""
+    if old is None or old is new:
+        return ""
+    known = old.by_path()
+    return next((path for path in new.by_path() if path not in known), "")
 
 
 def size_class(width: int) -> str:

@@ -1,6 +1,7 @@
 """Weights out of another file, onto layers of this model, by name, order, shape or pairs set by hand."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -87,7 +88,7 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
 
     def summary(self) -> str:
         """For the recipe list."""
-        return f"Weights from {self.file} by {self.match}"
+        return f"Weights from {Path(self.file).name} by {self.match}"
 
 
 class Transferred(Struct, frozen=True):

@@ -17,6 +17,7 @@ READABLE = 0.6
 DOTS = 26.0
 ROAM = 100_000.0
 ANIMATION_MS = 180
+HEADING = 30.0
 
 
 class Camera(QGraphicsView):
@@ -142,22 +143,23 @@ class Camera(QGraphicsView):
             x = first.x + first.width / 2
         self.look_at(QPointF(x, bounds.top() - MARGIN + size.height() / 2 / self.zoom))
 
+    def in_sight(self, node: Node) -> bool:
+        """Whether a node's middle (of an open model: its heading's) is in the window."""
+        height = min(node.height, 200.0) if node.inner is None else HEADING
+        return self.visible_rect().contains(QPointF(node.x + node.width / 2, node.y + height / 2))
+
     def glide_to(self, node: Node) -> None:
-        """Bring a node into the middle, unless it is well in sight."""
-        rect = QRectF(node.x, node.y, node.width, min(node.height, 200.0))
-        visible = self.visible_rect()
-        slack = min(visible.width(), visible.height()) * 0.12
+        """Bring a node that is out of sight into the middle; the zoom stays as it is."""
         self._at_home = False
-        if self.zoom < READABLE:
-            self.set_zoom(0.9)
-        elif visible.adjusted(slack, slack, -slack, -slack).contains(rect):
+        if self.in_sight(node):
             return
+        goal = QPointF(node.x + node.width / 2, node.y + min(node.height, 200.0) / 2)
         if not self.isVisible():
-            self.look_at(rect.center())
+            self.look_at(goal)
             return
         self._slide.stop()
         self._slide.setStartValue(self.centre())
-        self._slide.setEndValue(rect.center())
+        self._slide.setEndValue(goal)
         self._slide.start()
 
     @Slot(object)

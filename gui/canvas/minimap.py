@@ -13,6 +13,8 @@ LEAST = QSize(60, 60)
 PADDING = 8.0
 STRETCH = 3.0
 SCALE_MOST = 0.12
+ASIDE = QSize(700, 380)
+"""In less room than this the map would lie on what it is a map of."""
 
 
 class Minimap(QWidget):
@@ -34,12 +36,14 @@ class Minimap(QWidget):
         self._picture = QPixmap()
         self._scale = QPointF(1.0, 1.0)
         self._grab = QPointF()
+        self._aside = False
         self.hide()
 
     def show_graph(self, overview: Overview | None, bounds: QRectF, look: Look, room: QSize) -> None:
         """Another graph, theme or space (`room`: the most it may take)."""
         self._overview, self._bounds, self._look = overview, bounds, look
         self._picture = QPixmap()
+        self._aside = room.width() < ASIDE.width() or room.height() < ASIDE.height()
         if overview is None or bounds.isEmpty():
             return
         most = MOST.boundedTo(QSize(room.width() // 3, room.height() * 2 // 5))
@@ -55,9 +59,14 @@ class Minimap(QWidget):
         self.update()
 
     def set_frame(self, frame: QRectF) -> None:
-        """What part of the scene is visible. The map hides when that is everything."""
+        """What part of the scene is visible. The map hides when that is everything, or would be in the way."""
         self._frame = frame
-        useful = self._overview is not None and not self._bounds.isEmpty() and not frame.contains(self._bounds)
+        useful = (
+            not self._aside
+            and self._overview is not None
+            and not self._bounds.isEmpty()
+            and not frame.contains(self._bounds)
+        )
         self.setVisible(useful)
         if useful:
             self.update()

@@ -12,6 +12,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QContextMenuEvent,
+    QDragEnterEvent,
     QFocusEvent,
     QHelpEvent,
     QKeyEvent,
@@ -35,6 +36,7 @@ from gui.canvas.flow import Node
 from gui.canvas.items import tooltip
 from gui.canvas.scene import GraphScene
 from gui.canvas.walk import neighbour
+from gui.widgets.keyboard import asks_for_menu
 
 BY_KEYBOARD = (
     Qt.FocusReason.TabFocusReason,
@@ -162,7 +164,9 @@ class CanvasView(Camera):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = event.key()
         control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        if key in (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right) and not control:
+        if asks_for_menu(event):
+            self._ask_for_menu()
+        elif key in (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right) and not control:
             self._go(key)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.current is not None:
             self.node_activated.emit(self.current)
@@ -196,12 +200,27 @@ class CanvasView(Camera):
         super().focusOutEvent(event)
         self.keyboard_focus.emit(False)
 
+    def _ask_for_menu(self) -> None:
+        """The menu of the current node, at the node."""
+        node = self.current
+        if node is not None:
+            place = self.mapFromScene(node.x + 20, node.y + min(node.height, 40) / 2)
+            seen = self.viewport().rect()
+            place = QPoint(min(max(place.x(), 0), seen.right()), min(max(place.y(), 0), seen.bottom()))
+            self.context_requested.emit(node, self.viewport().mapToGlobal(place))
+
+    @override
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        # the scene would take every drag and then refuse to let go; files are the window's to take
+        if event.mimeData().hasUrls():
+            event.ignore()
+        else:
+            super().dragEnterEvent(event)
+
     @override
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        if event.reason() == QContextMenuEvent.Reason.Keyboard and self.current is not None:
-            node: Node | None = self.current
-            place = self.mapFromScene(node.x + 20, node.y + node.height / 2) if node is not None else QPoint()
-            self.context_requested.emit(node, self.viewport().mapToGlobal(place))
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self._ask_for_menu()
             return
         node = self._node_under(event.pos())
         if node is not None:

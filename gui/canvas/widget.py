@@ -227,6 +227,12 @@ class GraphView(QWidget):
         else:
             self.view.current = None
 
+    def reveal(self, path: str) -> None:
+        """Bring a layer into sight that is not; nothing is selected."""
+        nodes = self.scene.nodes_of(path)
+        if nodes and not any(self.view.in_sight(node) for node in nodes):
+            self.view.glide_to(nodes[0])
+
     def _has(self, path: str) -> bool:
         return self.graph is not None and any(found == path for found, _ in self.graph.walk())
 

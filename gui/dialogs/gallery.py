@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -42,7 +42,16 @@ SMALLEST = 32
 
 
 class Architectures(QTreeWidget):
-    """Wants to be tall, and can be small in a small window."""
+    """Wants to be tall, and can be small in a small window. `entered` is the Return key, never a single click."""
+
+    entered = Signal()
+
+    @override
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.entered.emit()
+        else:
+            super().keyPressEvent(event)
 
     @override
     def sizeHint(self) -> QSize:
@@ -86,6 +95,9 @@ class GallerySheet(Sheet):
         self._tint()
         for field in self.fields:
             field.textChanged.connect(self._check)
+        for line in (*self.fields, self.file):
+            line.returnPressed.connect(self._on_enter)
+        self.tree.entered.connect(self._on_enter)
 
     def _list_side(self) -> QVBoxLayout:
         side = QVBoxLayout()
@@ -249,9 +261,17 @@ class GallerySheet(Sheet):
     @Slot()
     def _on_search_done(self) -> None:
         first = next((name for name, item in self._items.items() if not item.isHidden()), None)
-        if first is not None:
+        if self._items[self.chosen.name].isHidden() and first is not None:
             self.choose(first)
             self.tree.setFocus()
+        elif first is not None:
+            self._on_enter()
+
+    @Slot()
+    def _on_enter(self) -> None:
+        """Return builds what is chosen, if it can be built."""
+        if self.build.isEnabled():
+            self._on_build()
 
     @Slot(str)
     def _on_weights(self, key: str) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPush
 
 from gui.models.opened import Group, Link
 from gui.widgets.parts import IconButton, IconLabel, Look, clear_layout, label, named, restyle, scrolling
+from gui.widgets.paths import without_folders
 from gui.widgets.theme import SEVERITY_ICONS
 
 TALLEST = 220
@@ -81,7 +82,9 @@ class Banner(QFrame):
         self.setProperty("tone", tone)
         restyle(self)
         self._icon.set_icon(SEVERITY_ICONS[tone], tone)
-        self.text.setText(sentence)
+        short = without_folders(sentence)
+        self.text.setText(short)
+        self.text.setToolTip(sentence if sentence != short else "")
         self.setAccessibleName(f"{tone}: {sentence}")
         self.more.setChecked(False)
         self.more.setVisible(bool(details or groups))

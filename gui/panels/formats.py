@@ -44,41 +44,39 @@ class FormatsForm(QWidget):
         self._axis: int | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column.setSpacing(5)
         self.format, self.turn = self._section(column, "Data format", "Turn", "turnFormat", self.turn_format)
         self.turn.setToolTip("Converts layers, axes and weights; inputs and outputs that are maps are transposed")
         self.joined, self.join = self._section(
             column, "Another model", "Join\u2026", "joinModel", self.join_wanted.emit
         )
         self.join.setToolTip("Add the model of another file after this one, or in parallel")
-        self.joined.say("After this one or in parallel, from another file.")
-        column.addWidget(label("One more axis", "fieldLabel"))
-        self.grown = Sentence("small")
-        column.addWidget(self.grown)
+        self.joined.say("After this one, or in parallel.")
+        self.grown, self.inflate = self._section(
+            column, "One more axis", "Inflate", "inflate", self.inflate_model, line=False
+        )
         self.form = Form(FIELDS)
         self.form.entered.connect(self.inflate_model)
         column.addWidget(self.form)
-        foot = QHBoxLayout()
-        self.inflate = named(QPushButton("Inflate"), "inflate")
-        self.inflate.clicked.connect(self.inflate_model)
-        foot.addWidget(self.inflate)
-        foot.addStretch(1)
-        column.addLayout(foot)
         self.offer(None)
 
     def _section(
-        self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any
+        self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any, *, line: bool = True
     ) -> tuple[Sentence, QPushButton]:
-        column.addWidget(label(title, "fieldLabel"))
         row = QHBoxLayout()
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(label(title, "fieldTitle"))
         said = Sentence("small")
-        row.addWidget(said, 1)
+        words.addWidget(said)
+        row.addLayout(words, 1)
         button = named(QPushButton(verb), name)
         button.setAccessibleName(f"{verb.rstrip(chr(0x2026))}: {title}")
         button.clicked.connect(action)
         row.addWidget(button)
         column.addLayout(row)
-        column.addWidget(divider())
+        if line:
+            column.addWidget(divider())
         return said, button
 
     def offer(self, graph: Graph | None) -> None:

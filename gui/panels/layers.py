@@ -55,6 +55,7 @@ from gui.models.layer_tree import (
     SeverityRole,
 )
 from gui.widgets import theme as themes
+from gui.widgets.keyboard import asks_for_menu
 from gui.widgets.parts import Card, IconButton, Look, clear_layout, label, named
 from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, Theme
 
@@ -169,6 +170,8 @@ class BadgeLabel(QWidget):
 class LayerTree(QTreeView):
     """The view; Space toggles freezing of the current layer. A narrow tree keeps names and leaves out numbers."""
 
+    menu_wanted = Signal(QPoint)
+
     @override
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -179,6 +182,11 @@ class LayerTree(QTreeView):
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:
         index = self.currentIndex()
+        if asks_for_menu(event):
+            if index.isValid():
+                self.scrollTo(index)
+                self.menu_wanted.emit(self.visualRect(index).center())
+            return
         if event.key() == Qt.Key.Key_Space and index.isValid():
             cell = index.siblingAtColumn(Column.FROZEN)
             state = cell.data(Qt.ItemDataRole.CheckStateRole)
@@ -200,6 +208,7 @@ class LayersPanel(Card):
         self._session = session
         self._look = look
         self._expanded: set[str] = set()
+        self._opened = ""
         self._ghosts: dict[str, str] = {}
         self._follow = True
         self.model = LayerTreeModel(self)
@@ -217,6 +226,7 @@ class LayersPanel(Card):
         unfold.clicked.connect(self.tree.expandAll)
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.tree.customContextMenuRequested.connect(self._on_context)
+        self.tree.menu_wanted.connect(self._on_context)
         self.header.addWidget(unfold)
         self.header.addWidget(fold)
         session.source_changed.connect(self._on_source)
@@ -269,6 +279,16 @@ class LayersPanel(Card):
         for path in self.model.groups():
             if "/" not in path:
                 self.tree.expand(self.model.index_of(path))
+        opened = self._session.source.path if self._session.source is not None else ""
+        if opened != self._opened:
+            self._opened = opened
+            self.tree.scrollToTop()
+
+    def reveal(self, path: str) -> None:
+        """Scroll to a layer, such as one that was just added; nothing is selected."""
+        index = self.model.index_of(path)
+        if index.isValid():
+            self.tree.scrollTo(index)
 
     @Slot()
     def refresh(self) -> None:

@@ -1,18 +1,42 @@
 """What happened, line by line: a drawer over the window's lower corner."""
 
+from collections import deque
 from datetime import datetime
 
 from PySide6.QtCore import QEvent, QObject, Qt, Slot
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QTextOption
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QTextOption
+from PySide6.QtWidgets import QPlainTextEdit, QToolTip, QWidget
 from typing_extensions import override
 
 from gui.document.session import Session
 from gui.widgets.parts import Card, IconButton, Look, named
+from gui.widgets.paths import without_folders
 
 MAX_LINES = 2000
 SIZE = (560, 280)
 MARGIN = 6
+
+
+class LogText(QPlainTextEdit):
+    """Lines with file names alone; the tip of a line has the folders."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole: deque[str] = deque(maxlen=MAX_LINES)
+
+    def add(self, line: str) -> None:
+        """Add a line at the end."""
+        self.whole.append(line)
+        self.appendPlainText(without_folders(line))
+
+    @override
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            row = self.cursorForPosition(event.pos()).blockNumber()
+            line = self.whole[row] if row < len(self.whole) else ""
+            QToolTip.showText(event.globalPos(), line if line != without_folders(line) else "", self.viewport())
+            return True
+        return super().viewportEvent(event)
 
 
 class LogPanel(Card):
@@ -22,7 +46,7 @@ class LogPanel(Card):
         super().__init__("Log", parent)
         self.setObjectName("sheet")
         self._before: QWidget | None = None
-        self.text = named(QPlainTextEdit(), "mono")
+        self.text = named(LogText(), "mono")
         self.text.setReadOnly(True)
         # a long path breaks where it must; it does not make the whole log scroll sideways
         self.text.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
@@ -48,7 +72,7 @@ class LogPanel(Card):
     @Slot(str)
     def add(self, line: str) -> None:
         """Add a line."""
-        self.text.appendPlainText(f"{datetime.now():%H:%M:%S}  {line}")
+        self.text.add(f"{datetime.now():%H:%M:%S}  {line}")
 
     @Slot(str, str)
     def _on_problem(self, sentence: str, _details: str) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from core.layers.alike import activation_name, as_activation
 from core.layers.instances import instance_kind
@@ -89,17 +89,16 @@ class ReplaceForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._targets: list[Target] = []
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
         self.form = Form(FIELDS)
         self.form.edited.connect(self._on_edited)
-        column.addWidget(self.form)
+        row.addWidget(self.form, 1)
         self.button = named(QPushButton("Replace"), "replaceAll")
         self.button.setAccessibleName("Replace every one")
         self.button.setToolTip("Nested models included; findings say how many changed and whether outputs change")
         self.button.clicked.connect(self.replace)
-        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignRight)
+        row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignBottom)
 
     def offer(self, graph: Graph | None) -> None:
         """Offer what this model has."""

@@ -45,8 +45,8 @@ class TidyPanel(QWidget):
         self._session = session
         self._counted: Graph | None = None
         column = QVBoxLayout(self)
-        column.setContentsMargins(14, 12, 14, 12)
-        column.setSpacing(8)
+        column.setContentsMargins(14, 10, 14, 10)
+        column.setSpacing(5)
         self.norms, self.fold = self._section(column, "BatchNormalization", "Fold", "foldNorms", self.fold_norms)
         self.fold.setToolTip("Folds each into its neighbouring layers, where that is exact; the outputs stay the same")
         self.kernels, self.plain = self._section(column, "Plain kernels", "Fold", "foldWeights", self.fold_weights)
@@ -71,7 +71,7 @@ class TidyPanel(QWidget):
         row.addWidget(self.set, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
         column.addWidget(divider())
-        column.addWidget(label("Replace every", "fieldLabel"))
+        column.addWidget(label("Replace every", "fieldTitle"))
         self.replacing = ReplaceForm()
         self.replacing.wanted.connect(self._on_replace)
         column.addWidget(self.replacing)
@@ -86,11 +86,14 @@ class TidyPanel(QWidget):
     def _section(
         self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any
     ) -> tuple[Sentence, QPushButton]:
-        """A title, a sentence with a button beside it, and a line below."""
-        column.addWidget(label(title, "fieldLabel"))
+        """A title over a sentence, a button beside them, and a line below."""
         row = QHBoxLayout()
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(label(title, "fieldTitle"))
         said = Sentence("small")
-        row.addWidget(said, 1)
+        words.addWidget(said)
+        row.addLayout(words, 1)
         button = named(QPushButton(verb), name)
         button.setAccessibleName(f"{verb}: {title}")
         button.clicked.connect(action)

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
-from typing_extensions import override
 
 from gui.document.settings import Settings
 from gui.widgets import theme as themes
-from gui.widgets.parts import IconLabel, Look, clear_layout, label, named, restyle
+from gui.widgets.parts import IconLabel, Look, clear_layout, label, named, restyle, scrolling
 
 SAMPLES = Path(__file__).resolve().parents[2] / "resources" / "samples"
 SAMPLE_WORDS = {".keras", ".h5"}
@@ -32,17 +30,13 @@ def sample_title(path: Path) -> str:
 
 
 class DropTarget(QFrame):
-    """A large area that takes a file, by dropping or by clicking its button."""
-
-    dropped = Signal(str)
+    """A large area that says where to drop a file, which the whole window takes; its button asks for one."""
 
     def __init__(self, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dropTarget")
-        self.setAcceptDrops(True)
-        self.setMinimumHeight(210)
         column = QVBoxLayout(self)
-        column.setContentsMargins(24, 24, 24, 24)
+        column.setContentsMargins(24, 12, 24, 12)
         column.setSpacing(10)
         column.addStretch(1)
         column.addWidget(IconLabel(look, "drop", "accent", 36), 0, Qt.AlignmentFlag.AlignHCenter)
@@ -59,27 +53,10 @@ class DropTarget(QFrame):
         column.addWidget(self.new, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
 
-    def _over(self, over: bool) -> None:
+    def show_over(self, over: bool) -> None:
+        """Light up while files hang over the window."""
         self.setProperty("over", over)
         restyle(self)
-
-    @override
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
-            self._over(True)
-
-    @override
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self._over(False)
-
-    @override
-    def dropEvent(self, event: QDropEvent) -> None:
-        self._over(False)
-        urls = event.mimeData().urls()
-        if urls and urls[0].isLocalFile():
-            event.acceptProposedAction()
-            self.dropped.emit(urls[0].toLocalFile())
 
 
 class Welcome(QWidget):
@@ -94,12 +71,17 @@ class Welcome(QWidget):
         self.setObjectName("welcome")
         self._settings = settings
         self._look = look
-        outer = QHBoxLayout(self)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        inside = QWidget()
+        # a window too small for all of it scrolls
+        outer.addWidget(scrolling(inside))
+        row = QHBoxLayout(inside)
         holder = QWidget()
         holder.setMaximumWidth(820)
         column = QVBoxLayout(holder)
         column.setSpacing(0)
-        outer.addWidget(holder)
+        row.addWidget(holder)
         column.addStretch(2)
         column.addWidget(label("Suture", "hero"))
         column.addSpacing(4)
@@ -108,7 +90,6 @@ class Welcome(QWidget):
         )
         column.addSpacing(22)
         self.target = DropTarget(look)
-        self.target.dropped.connect(self.chosen)
         self.target.browse.clicked.connect(self.open_wanted)
         self.target.new.clicked.connect(self.new_wanted)
         column.addWidget(self.target, 3)
