@@ -26,8 +26,7 @@ from gui.widgets.parts import Card, IconButton, Look, named, scrolling
 
 GAP = 8
 EDIT_LEAST = 150
-INSPECTOR_LEAST = 190
-INSPECTOR_TALL = 190
+INSPECTOR_LEAST = 176
 CALM_FINDINGS = 230
 NO_LIMIT = 16_777_215
 
@@ -63,6 +62,7 @@ class Workspace(QWidget):
         self.tabs = named(QTabWidget(), "editTabs")
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("Edit")
+        self.tabs.tabBar().setAccessibleName("Edit panels")
         self._fill_tabs()
         self.splitters = self._lay_out()
         self.log = LogPanel(session, look, self)
@@ -308,8 +308,7 @@ class Workspace(QWidget):
         width = area.viewport().width()
         wanted = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else content.sizeHint().height()
         wanted += self._edit_card.height() - area.viewport().height()
-        least = INSPECTOR_TALL if height > 600 else INSPECTOR_LEAST
-        edit = max(min(wanted, height - least), EDIT_LEAST)
+        edit = max(min(wanted, height - INSPECTOR_LEAST), EDIT_LEAST)
         if self._right.sizes()[:1] != [edit]:
             self._right.setSizes([edit, height - edit])
 

@@ -13,7 +13,7 @@ from core.surgery.layout_walk import format_of
 from gui.document.session import Session
 from gui.widgets.cells import Field
 from gui.widgets.form import Form
-from gui.widgets.parts import Sentence, divider, label, named
+from gui.widgets.parts import Sentence, label, named
 
 HOWS = (
     ("centre", "in the middle", "Kernels are centred on the new axis: each frame is processed separately, exactly"),
@@ -44,7 +44,7 @@ class FormatsForm(QWidget):
         self._axis: int | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(5)
+        column.setSpacing(4)
         self.format, self.turn = self._section(column, "Data format", "Turn", "turnFormat", self.turn_format)
         self.turn.setToolTip("Converts layers, axes and weights; inputs and outputs that are maps are transposed")
         self.joined, self.join = self._section(
@@ -52,16 +52,14 @@ class FormatsForm(QWidget):
         )
         self.join.setToolTip("Add the model of another file after this one, or in parallel")
         self.joined.say("After this one, or in parallel.")
-        self.grown, self.inflate = self._section(
-            column, "One more axis", "Inflate", "inflate", self.inflate_model, line=False
-        )
+        self.grown, self.inflate = self._section(column, "One more axis", "Inflate", "inflate", self.inflate_model)
         self.form = Form(FIELDS)
         self.form.entered.connect(self.inflate_model)
         column.addWidget(self.form)
         self.offer(None)
 
     def _section(
-        self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any, *, line: bool = True
+        self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any
     ) -> tuple[Sentence, QPushButton]:
         row = QHBoxLayout()
         words = QVBoxLayout()
@@ -75,8 +73,7 @@ class FormatsForm(QWidget):
         button.clicked.connect(action)
         row.addWidget(button)
         column.addLayout(row)
-        if line:
-            column.addWidget(divider())
+        column.addSpacing(3)
         return said, button
 
     def offer(self, graph: Graph | None) -> None:

@@ -50,6 +50,7 @@ class Inspector(QWidget):
         self.tabs = named(QTabWidget(), "inspectorTabs")
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("Details of the layer")
+        self.tabs.tabBar().setAccessibleName("Details of the layer")
         self.tabs.addTab(scrolling(self.weights), "Weights")
         self.tabs.addTab(self.config, "Arguments")
         self.tabs.addTab(scrolling(self.connections), "Connections")

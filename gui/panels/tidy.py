@@ -45,8 +45,8 @@ class TidyPanel(QWidget):
         self._session = session
         self._counted: Graph | None = None
         column = QVBoxLayout(self)
-        column.setContentsMargins(14, 10, 14, 10)
-        column.setSpacing(5)
+        column.setContentsMargins(14, 9, 14, 9)
+        column.setSpacing(4)
         self.norms, self.fold = self._section(column, "BatchNormalization", "Fold", "foldNorms", self.fold_norms)
         self.fold.setToolTip("Folds each into its neighbouring layers, where that is exact; the outputs stay the same")
         self.kernels, self.plain = self._section(column, "Plain kernels", "Fold", "foldWeights", self.fold_weights)
@@ -58,8 +58,9 @@ class TidyPanel(QWidget):
             box = named(QCheckBox(words), f"drop-{kind}")
             box.setChecked(kind in DEFAULT)
             box.toggled.connect(self._mark_drop)
-            column.insertWidget(column.count() - 1, box)
+            column.addWidget(box)
             self.kinds[kind] = box
+        column.addWidget(divider())
         self.form = Form(FIELDS)
         self.batch = self.form.number("batch")
         self.form.entered.connect(self.set_batch)
@@ -86,7 +87,7 @@ class TidyPanel(QWidget):
     def _section(
         self, column: QVBoxLayout, title: str, verb: str, name: str, action: Any
     ) -> tuple[Sentence, QPushButton]:
-        """A title over a sentence, a button beside them, and a line below."""
+        """A title over a sentence, a button beside them."""
         row = QHBoxLayout()
         words = QVBoxLayout()
         words.setSpacing(1)
@@ -99,7 +100,7 @@ class TidyPanel(QWidget):
         button.clicked.connect(action)
         row.addWidget(button)
         column.addLayout(row)
-        column.addWidget(divider())
+        column.addSpacing(3)
         return said, button
 
     @override
@@ -123,7 +124,7 @@ class TidyPanel(QWidget):
         for kind, box in self.kinds.items():
             box.setText(f"{_WORDS[kind]} ({found[kind]})")
             box.setVisible(bool(found[kind]))
-        self.training.say("Kinds of layers to remove:" if found.total() else "None in this model.")
+        self.training.say("Layers to remove:" if found.total() else "None in this model.")
         self._mark_drop()
         sizes = {layer.config["batch_shape"][0] for layer in _inputs(graph) if layer.config.get("batch_shape")}
         if not self.batch.hasFocus():

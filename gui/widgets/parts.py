@@ -150,8 +150,10 @@ class Segments(QWidget):
             row.addWidget(button)
 
     def set_current(self, key: str) -> None:
-        """Show a position as the current one."""
+        """Show a position as the current one. Tab stops there; arrow keys go to the others."""
         self._buttons[key].setChecked(True)
+        for name, button in self._buttons.items():
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus if name == key else Qt.FocusPolicy.ClickFocus)
 
     def button(self, key: str) -> QPushButton:
         """The button of a position."""

@@ -254,3 +254,34 @@ def test_that_the_context_menu_is_asked_for_with_the_layer(qtbot: QtBot, show: S
         QApplication.sendEvent(view.view.viewport(), event)
     assert caught.args is not None
     assert caught.args[0] == "l0"
+
+
+@pytest.mark.parametrize("zoom", [0.3, 0.55, 1.0, 2.0])
+def test_that_selecting_keeps_the_zoom_and_moves_only_to_what_is_out_of_sight(show: Shower, zoom: float) -> None:
+    view = show(graphs.chain(80))
+    view.view.set_zoom(zoom)
+    first, last = view.scene.nodes_of("l1")[0], view.scene.nodes_of("l79")[0]
+    view.view.look_at(QPointF(first.x + first.width / 2, first.y))
+    place = view.view.centre()
+    view.select("l1")
+    view.view.settle()
+    assert (view.view.zoom, view.view.centre()) == (zoom, place)
+    assert not view.view.in_sight(last)
+    view.select("l79")
+    view.view.settle()
+    assert view.view.zoom == zoom
+    assert view.view.in_sight(last)
+
+
+def test_that_a_click_on_a_node_at_the_edge_moves_nothing(show: Shower) -> None:
+    view = show(graphs.chain(80))
+    view.view.set_zoom(1.0)
+    node = view.scene.nodes_of("l40")[0]
+    seen = view.view.visible_rect().height()
+    view.view.look_at(QPointF(node.x + node.width / 2, node.y + node.height / 2 + seen / 2 - 12))
+    place = view.view.centre()
+    at = view.view.mapFromScene(node.x + node.width / 2, node.y + node.height / 2)
+    QTest.mouseClick(view.view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    view.view.settle()
+    assert view.selected == "l40"
+    assert view.view.centre() == place
