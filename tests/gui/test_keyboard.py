@@ -179,8 +179,9 @@ def test_that_lists_over_the_window_have_a_ground_of_the_theme(
         opened.workspace.show_tab(title)
     lists = [one.popup() for one in opened.findChildren(QCompleter)]
     assert len(lists) >= 2
-    grounds = [*lists, *(one.view().window() for one in opened.findChildren(QComboBox))]
+    grounds: list[QWidget | None] = [*lists, *(one.view().window() for one in opened.findChildren(QComboBox))]
     for ground in grounds:
+        assert ground is not None
         ground.resize(160, 120)
         # left of the words, below the current row
         assert ground.grab().toImage().pixelColor(3, 114) == QColor(theme.raised)
