@@ -16,8 +16,9 @@ from core.layers.table import classes
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.splice import remapped
 from core.surgery import contracts
-from core.surgery.choosing import ALL, chosen, named, refuse_named
+from core.surgery.choosing import ALL, named
 from core.surgery.linear import view
+from core.surgery.selectors import chosen, refuse_named
 
 KINDS: dict[str, frozenset[str]] = {
     "losses": frozenset({"AddLoss"}),
@@ -67,7 +68,7 @@ class DropTrainingOnly(Edit, frozen=True, kw_only=True, tag="drop_training_only"
     def _chosen(self, graph: Graph) -> set[str]:
         wanted = frozenset[str]().union(*(KINDS[kind] for kind in self.kinds))
         known = [path for path, layer in graph.walk() if _class(layer) in wanted]
-        return chosen(known, self.layers, f"layer that is active only in training ({', '.join(self.kinds)})")
+        return chosen(known, self.layers, f"layer that is active only in training ({', '.join(self.kinds)})", graph)
 
 
 def _told(before: Graph, after: Graph, meant: set[str], kept: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -6,10 +6,11 @@ from core.findings import Finding
 from core.layers.axes import leaf_class
 from core.model.graph import Graph
 from core.surgery import contracts
-from core.surgery.choosing import ALL, chosen, named, refuse_named
+from core.surgery.choosing import ALL, named
 from core.surgery.folding import Folded, folded, norms
 from core.surgery.held import all_settled
 from core.surgery.quantized import policy_name
+from core.surgery.selectors import chosen, refuse_named
 
 
 class FoldBatchNorm(Edit, frozen=True, kw_only=True, tag="fold_batch_norm"):
@@ -32,7 +33,7 @@ class FoldBatchNorm(Edit, frozen=True, kw_only=True, tag="fold_batch_norm"):
         Nothing changes but rounding; in half precision that can be seen.
         """
         self.check()
-        found = folded(graph, chosen(norms(graph), self.layers, "BatchNormalization layer"), context.fates)
+        found = folded(graph, chosen(norms(graph), self.layers, "BatchNormalization layer", graph), context.fates)
         refuse_named(self.layers, found.kept, found.gone, "folded")
         after = all_settled(found.graph, context.fates) if found.decided else found.graph
         half = _half(graph, found)

@@ -8,9 +8,10 @@ from core.errors import EditError
 from core.findings import Finding, NameCode
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
-from core.surgery.choosing import ALL, chosen, named, refuse_named
+from core.surgery.choosing import ALL, named
 from core.surgery.held import Unfoldable
 from core.surgery.plain import foldable_kind, plain, unneeded
+from core.surgery.selectors import chosen, refuse_named
 
 
 class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
@@ -27,7 +28,7 @@ class FoldWeights(Edit, frozen=True, kw_only=True, tag="fold_weights"):
         """The graph with the same kernels, plain. Raises `EditError` for a layer that is named and cannot be folded."""
         self.check()
         what = "layer with WeightNormalization, SpectralNormalization or a low-rank update"
-        meant = chosen(foldable(graph), self.layers, what)
+        meant = chosen(foldable(graph), self.layers, what, graph)
         kept: dict[str, str] = {}
         gone: list[str] = []
         inside = made_by_code(graph)

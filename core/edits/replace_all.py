@@ -16,7 +16,8 @@ from core.layers.alike import ACTIVATION_FIELDS, activation_name, as_activation,
 from core.layers.instances import as_groups, instance_kind
 from core.model.graph import Graph, Layer
 from core.surgery import contracts
-from core.surgery.choosing import ALL, chosen, named
+from core.surgery.choosing import ALL, named
+from core.surgery.selectors import chosen
 
 Config = dict[str, Any]
 Change = tuple[str, Layer, Layer]
@@ -70,7 +71,7 @@ class ReplaceAll(Edit, frozen=True, kw_only=True, tag="replace_all", rename={"wi
         paths = {path for path, layer in graph.walk() if path not in coded and self._matches(layer)}
         if not paths:
             raise EditError(f"No layer matches {_text(self.match)}.")
-        wanted = chosen(paths, self.layers, f"layer that matches {_text(self.match)}")
+        wanted = chosen(paths, self.layers, f"layer that matches {_text(self.match)}", graph)
 
         arrays: list[Finding] = []
 

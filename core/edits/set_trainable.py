@@ -20,12 +20,13 @@ from core.model.graph import Graph, Layer
 from core.phrases import did_you_mean
 from core.surgery import contracts
 from core.surgery.choosing import Names
+from core.surgery.selectors import Term, choice, hits, nothing_left, takes_away, terms, words
 
 _FORGETFUL = classes(forgets=True)
 
 
 class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
-    """`layers` are globs on layer paths; one that matches a nested model means everything inside.
+    """`layers` are selectors of layers (see `core.surgery.selectors`); a nested model means everything inside.
 
     `batch_norm` says what BatchNormalization does: `with_layer` like all others, always `frozen`, or `trainable`.
     """
@@ -94,8 +95,7 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
     def summary(self) -> str:
         """For the recipe list."""
         norms = {"with_layer": "", "frozen": ", BatchNormalization frozen", "trainable": ", BatchNormalization trains"}
-        names = ", ".join(self.layers[:3]) + (f" and {len(self.layers) - 3} more" if len(self.layers) > 3 else "")
-        return f"{'Train' if self.trainable else 'Freeze'} {names}{norms[self.batch_norm]}"
+        return f"{'Train' if self.trainable else 'Freeze'} {words(self.layers)}{norms[self.batch_norm]}"
 
     def _wanted(self, layer: Layer) -> bool:
         if tracks_batches(layer) and self.batch_norm != "with_layer":
@@ -106,35 +106,39 @@ class SetTrainable(Edit, frozen=True, kw_only=True, tag="set_trainable"):
 _NAMES: IdentityCache[Names] = IdentityCache(4)
 
 
-def matched(graph: Graph, globs: tuple[str, ...]) -> set[str]:
-    """Paths of the leaf layers that the globs mean. Raises `EditError` for a glob that means nothing.
+def matched(graph: Graph, selectors: tuple[str, ...]) -> set[str]:
+    """Paths of the leaf layers that selectors mean. Raises `EditError` for a term that means nothing.
 
-    Linear in the number of layers plus the number of globs without wildcards; a glob with them costs a pass.
+    Linear in the number of layers plus the number of terms without wildcards; a term with them costs a pass.
     """
-    found, unknown = meant(graph, globs)
+    found, unknown = meant(graph, selectors)
     if unknown is not None:
         raise EditError(f"No layer matches {unknown!r}{did_you_mean(unknown, graph.by_path())}")
+    if not found and takes_away(selectors):
+        raise EditError(nothing_left(selectors))
     return found
 
 
-def meant(graph: Graph, globs: tuple[str, ...]) -> tuple[set[str], str | None]:
+def meant(graph: Graph, selectors: tuple[str, ...]) -> tuple[set[str], str | None]:
     """`matched`, and the first glob that means nothing (what it may have been meant for takes long to find)."""
     layers = graph.by_path()
     names = _NAMES.get((graph,), lambda: Names(layers))
-    hits: set[str] = set()
-    for glob in globs:
-        means = names.meant(glob)
-        if not means:
-            return set(), glob
-        hits.update(means)
+    named: list[tuple[Term, Sequence[str]]] = []
+    for term in terms(selectors, layers):
+        paths = hits(term, names, graph)
+        if not paths:
+            return set(), term.glob
+        named.append((term, paths))
+    made = choice(named)
     found: set[str] = set()
-    around = ""
+    around: list[tuple[str, int]] = []
     for path, layer in layers.items():  # parents come first, and what is inside one comes right behind it
-        if around and not path.startswith(around):
-            around = ""
-        if not around and path in hits and layer.inner is not None:
-            around = path + "/"
-        if (around or path in hits) and _is_leaf(layer):
+        while around and not path.startswith(around[-1][0]):
+            around.pop()
+        number = max(made.last.get(path, -1), around[-1][1] if around else -1)
+        if layer.inner is not None:
+            around.append((path + "/", number))
+        elif made.takes(number) and _is_leaf(layer):
             found.add(path)
     return found, None
 

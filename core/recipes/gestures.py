@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from core.edits import AnyEdit, ChangeInput, SetTrainable
 from core.recipes.recipe import Recipe
 from core.rules import AnyRule
+from core.surgery.selectors import takes_away
 
 Steps = tuple[AnyEdit, ...]
 
@@ -103,7 +104,7 @@ def toggle_frozen(recipe: Recipe, path: str, frozen: bool, *, is_batch_norm: boo
 
 
 def set_frozen(recipe: Recipe, layers: Iterable[str], frozen: bool, batch_norm: str | None = None) -> Recipe:
-    """Freeze or unfreeze layers given by glob; earlier steps no longer mention these very addresses.
+    """Freeze or unfreeze layers given by selector; earlier steps no longer mention these very addresses.
 
     `batch_norm` is by default what the recipe's other freezing steps say.
     """
@@ -115,12 +116,16 @@ def set_frozen(recipe: Recipe, layers: Iterable[str], frozen: bool, batch_norm: 
         if not isinstance(edit, SetTrainable):
             steps.append(edit)
             continue
-        kept = tuple(address for address in edit.layers if address not in wanted)
+        if takes_away(edit.layers):  # what is left would mean something else
+            kept = () if edit.layers == wanted else edit.layers
+        else:
+            kept = tuple(address for address in edit.layers if address not in wanted)
         if kept:
             steps.append(edit if kept == tuple(edit.layers) else replace(edit, layers=kept))
     last = steps[-1] if steps else None
     alike = isinstance(last, SetTrainable) and last.enabled and last.batch_norm == mode
-    if isinstance(last, SetTrainable) and alike and last.trainable is (not frozen):
+    alone = takes_away(wanted) or (isinstance(last, SetTrainable) and takes_away(last.layers))
+    if isinstance(last, SetTrainable) and alike and last.trainable is (not frozen) and not alone:
         steps[-1] = replace(last, layers=(*last.layers, *wanted))
     else:
         steps.append(make_edit("set_trainable", layers=list(wanted), trainable=not frozen, batch_norm=mode))
