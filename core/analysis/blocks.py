@@ -83,10 +83,10 @@ def groups(level: Graph) -> tuple[Group, ...]:
 
 
 def flow_order(level: Graph) -> list[str]:
-    """The layers of a level, each after those it depends on and each branch in one piece."""
+    """The layers of a level: what takes nothing first, then each after those it depends on, each branch in one piece."""
     known = level.by_name()
-    done: set[str] = set()
-    order: list[str] = []
+    order = [layer.name for layer in level.layers if layer.calls and not any(call.inputs() for call in layer.calls)]
+    done = set(order)
     starts = [ref.layer for ref in level.output_refs()]
     for start in [*starts, *(layer.name for layer in level.layers)]:
         stack = [start]

@@ -156,7 +156,7 @@ def test_that_no_group_of_ten_thousand_layers_has_too_many_members_at_once() -> 
 
 def test_that_layers_without_connections_are_put_into_stretches_and_odd_configs_are_taken() -> None:
     layers = [
-        Layer(f"w{number}", f"Class{number}", config={"x": json.dumps, 3: {"name": "n"}}) for number in range(500)
+        Layer(f"w{number}", f"Class{number}", config={"x": json.dumps, "y": {"name": "n"}}) for number in range(500)
     ]
     found = groups(Graph("weights", layers=tuple(layers)))
     assert {group.kind for group in found} == {"stretch"}
