@@ -83,10 +83,13 @@ def groups(level: Graph) -> tuple[Group, ...]:
 
 
 def flow_order(level: Graph) -> list[str]:
-    """The layers of a level: what takes nothing first, then each after those it depends on, each branch in one piece."""
+    """The layers of a level, each after those it depends on and each branch in one piece.
+
+    What takes no tensor stands at the front, what is used first as the last of it, beside its user.
+    """
     known = level.by_name()
-    order = [layer.name for layer in level.layers if layer.calls and not any(call.inputs() for call in layer.calls)]
-    done = set(order)
+    done: set[str] = set()
+    order: list[str] = []
     starts = [ref.layer for ref in level.output_refs()]
     for start in [*starts, *(layer.name for layer in level.layers)]:
         stack = [start]
@@ -104,7 +107,15 @@ def flow_order(level: Graph) -> list[str]:
             opened.add(name)
             before = [ref.layer for call in known[name].calls for ref in call.inputs()]
             stack.extend(one for one in reversed(before) if one not in done and one not in opened)
-    return order
+    first: dict[str, int] = {}
+    for number, name in enumerate(order):
+        for call in known[name].calls:
+            for ref in call.inputs():
+                first.setdefault(ref.layer, number)
+    starting = [name for name in order if known[name].calls and not any(call.inputs() for call in known[name].calls)]
+    starting.sort(key=lambda name: -first.get(name, len(order)))
+    apart = set(starting)
+    return [*starting, *(name for name in order if name not in apart)]
 
 
 class _Chain:
