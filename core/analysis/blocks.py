@@ -150,7 +150,7 @@ class _Chain:
                     last[source] = max(last[source], number)
         change = [0] * (len(self.names) + 2)
         for source, user in enumerate(last):
-            if user > source:
+            if user > source and self.sources[source]:  # a mask that all blocks take joins none of them
                 change[source + 1] += 1
                 change[user + 1] -= 1
         found, current = [], 0
