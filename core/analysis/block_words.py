@@ -35,7 +35,7 @@ def _depthwise(classes: list[str], convolutions: list[Layer], *, skips: bool) ->
     if "Multiply" in classes:
         return "MBConv block"
     plain = [layer for layer in convolutions if layer.class_name not in _DEPTHWISE]
-    if len(plain) > 1:
+    if len(plain) == 2 and len(convolutions) == 3:
         return "inverted bottleneck"
     return "separable residual block" if skips else "separable block"
 

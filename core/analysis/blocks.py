@@ -82,6 +82,14 @@ def groups(level: Graph) -> tuple[Group, ...]:
     return tuple(member for member in members(level) if isinstance(member, Group))
 
 
+def around(found: Sequence[str | Group], name: str) -> list[str]:
+    """The keys of the groups that a layer of this level is in, outermost first."""
+    for member in found:
+        if isinstance(member, Group) and any(name == one for one in member.names()):
+            return [member.key, *around(member.members, name)]
+    return []
+
+
 def flow_order(level: Graph) -> list[str]:
     """The layers of a level, each after those it depends on and each branch in one piece.
 

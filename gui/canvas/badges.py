@@ -95,6 +95,36 @@ def _badge(fate: FateName | None, frozen: bool, severity: Marker | None, message
     return Marks(fate, frozen, severity, messages=messages)
 
 
+def together(found: Iterable[Marks]) -> Marks:
+    """The marks of a card that stands for several layers: the fate and the finding that most need a look."""
+    every = list(found)
+    severities = {one.severity for one in every}
+    held = [one.frozen for one in every if one.fate is not None or one.frozen]
+    return _together(
+        dominant(one.fate for one in every if one.fate is not None),
+        bool(held) and all(held),
+        "error" if "error" in severities else "warning" if "warning" in severities else None,
+        bool(every) and all(one.ghost for one in every),
+        any(one.changed or one.ghost for one in every),
+        tuple(message for one in every for message in one.messages)[:_MOST_MESSAGES],
+    )
+
+
+_MOST_MESSAGES = 6
+
+
+@lru_cache(1024)
+def _together(
+    fate: FateName | None,
+    frozen: bool,
+    severity: Marker | None,
+    ghost: bool,
+    changed: bool,
+    messages: tuple[str, ...],
+) -> Marks:
+    return Marks(fate, frozen, severity, ghost, changed, messages)
+
+
 def marks(graph: Graph, fates: Mapping[str, FateName], findings: Iterable[Finding]) -> dict[str, Marks]:
     """One badge a layer. `fates` stand for the weights at or below a path; a nested model shows its layers' worst
     finding.

@@ -3,12 +3,14 @@
 Qt-free. A level is one graph; an unfolded nested model is a node with a level inside.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from core.model.graph import Graph, Layer
+from core.analysis.blocks import Group
+from core.model.graph import Graph, Layer, TensorRef
 from core.phrases import sample_words
-from gui.canvas.describe import detail_text, outputs_text
+from gui.canvas.describe import DOT, detail_text, outputs_text
 from gui.models.digest import count_words
 from gui.widgets.theme import family
 
@@ -19,8 +21,11 @@ FOLDED_HEIGHT = 56.0
 MAX_RUN = 8
 LEVEL = "\x1f"
 """Stands between levels in keys; unlike `/`, it occurs in no name."""
+GROUP = "\x1e"
+"""Stands before a group's key in its path."""
 
 SLIM = frozenset({"norm", "activation", "merge", "shape", "port"})
+_Pair = tuple[str, str]
 FOLLOWERS = frozenset({"norm", "activation", "shape"})
 
 
@@ -29,6 +34,8 @@ class Node:
     """One call of one layer, drawn as a card, as a section of a block, or as a container. Positions come from `layout`.
 
     `key` is unique in the whole canvas; `path` is the layer's path (of a removed layer: its path in the source).
+    A `group` stands for several layers of its level, `holds` are their paths in the drawn graph. A node that comes
+    `outside` of a group shows where one of its tensors comes from.
     """
 
     key: str
@@ -42,6 +49,9 @@ class Node:
     shape: str
     shape_in: str = ""
     inner: "Level | None" = None
+    group: Group | None = None
+    holds: tuple[str, ...] = ()
+    outside: bool = False
     x: float = 0.0
     y: float = 0.0
     width: float = CARD_WIDTH
@@ -49,8 +59,8 @@ class Node:
 
     @property
     def foldable(self) -> bool:
-        """Whether there is a graph inside."""
-        return self.layer.inner is not None
+        """Whether there is something inside that can be shown."""
+        return self.layer.inner is not None or self.group is not None
 
     @property
     def shared(self) -> bool:
@@ -60,7 +70,10 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Edge:
-    """A tensor from one node to another of the same level. `points` come from `layout`: straight, curve, straight..."""
+    """A tensor from one node to another of the same level, its `ref` where a node may stand for several layers.
+
+    `points` come from `layout`: straight, curve, straight...
+    """
 
     source: Node
     target: Node
@@ -69,15 +82,21 @@ class Edge:
     long: bool = False
     output: int = 0
     points: list[tuple[float, float]] = field(default_factory=list)
+    ref: TensorRef | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Level:
-    """The nodes and edges of one graph. A block is a run of nodes that is drawn as one card with several sections."""
+    """The nodes and edges of one graph. A block is a run of nodes that is drawn as one card with several sections.
+
+    `graph` and `members` are those of a level with groups.
+    """
 
     nodes: list[Node]
     edges: list[Edge]
     blocks: list[list[Node]]
+    graph: Graph | None = None
+    members: "Sequence[str | Group] | None" = None
     width: float = 0.0
     height: float = 0.0
     anchor: float = 0.0
@@ -92,40 +111,218 @@ class Level:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """What is open: `unfolded(path, layer)` says it of nested models and groups (whose layer is a stand-in).
+
+    `members` says what a level is drawn as: its layers and groups, or `None` for all layers as they are. `ghosts` maps
+    paths of removed layers in a difference graph to their paths in the source.
+    """
+
+    unfolded: Callable[[str, Layer], bool]
+    ghosts: Mapping[str, str] = field(default_factory=dict)
+    members: Callable[[Graph], Sequence["str | Group"] | None] = lambda graph: None
+
+
 def build(
     graph: Graph,
     unfolded: Callable[[str, Layer], bool],
     ghosts: Mapping[str, str] | None = None,
-    prefix: str = "",
-    key_prefix: str = "",
+    members: Callable[[Graph], Sequence[str | Group] | None] = lambda graph: None,
 ) -> Level:
-    """The level of a graph. `unfolded(path, layer)` says which nested models are open.
+    """The level of a graph (see `Folding`)."""
+    return _level(graph, Folding(unfolded, ghosts or {}, members), "", "")
 
-    `ghosts` maps paths of removed layers in a difference graph to their paths in the source.
-    """
-    ghosts = ghosts or {}
+
+def _level(graph: Graph, folding: Folding, prefix: str, key_prefix: str) -> Level:
+    members = folding.members(graph)
+    if members is not None:
+        return _Grouped(graph, folding, prefix).level(members, key_prefix)
     nodes: list[Node] = []
     by_call: dict[tuple[str, int], Node] = {}
     for layer in graph.layers:
-        path = prefix + layer.name
-        kind = family(layer.class_name, nested=layer.inner is not None, opaque=layer.opaque)
-        detail = detail_text(layer)
-        opened = layer.inner is not None and unfolded(path, layer)
-        for number in range(max(1, len(layer.calls))):
-            key = key_prefix + layer.name + (f"\n{number}" if number else "")
-            if (layer.name, number) in by_call:
-                key += f"\n{len(nodes)} again"  # two layers of one name: a damaged file, but both are shown
-            outputs = layer.calls[number].outputs if number < len(layer.calls) else None
-            slim = kind in SLIM and layer.inner is None
-            shape = outputs_text(outputs) or _weight_text(layer)
-            node = Node(key, ghosts.get(path, path), layer, number, path in ghosts, kind, slim, detail, shape)
-            node.height = SLIM_HEIGHT if slim else FOLDED_HEIGHT if layer.inner is not None else CARD_HEIGHT
-            if opened and layer.inner is not None:
-                node.inner = build(layer.inner, unfolded, ghosts, path + "/", key + LEVEL)
-            by_call.setdefault((layer.name, number), node)
+        for node in _nodes_of(layer, folding, prefix, key_prefix):
+            if (layer.name, node.call) in by_call:
+                node.key += f"\n{len(nodes)} again"  # two layers of one name: a damaged file, but both are shown
+            by_call.setdefault((layer.name, node.call), node)
             nodes.append(node)
     edges = _edges(nodes, by_call)
     return Level(nodes, edges, _blocks(nodes, edges))
+
+
+def _nodes_of(layer: Layer, folding: Folding, prefix: str, key_prefix: str) -> Iterator[Node]:
+    """One node for each call of a layer."""
+    path = prefix + layer.name
+    kind = family(layer.class_name, nested=layer.inner is not None, opaque=layer.opaque)
+    detail = detail_text(layer)
+    opened = layer.inner is not None and folding.unfolded(path, layer)
+    slim = kind in SLIM and layer.inner is None
+    for number in range(max(1, len(layer.calls))):
+        key = key_prefix + layer.name + (f"\n{number}" if number else "")
+        outputs = layer.calls[number].outputs if number < len(layer.calls) else None
+        shape = outputs_text(outputs) or _weight_text(layer)
+        shown = folding.ghosts.get(path, path)
+        node = Node(key, shown, layer, number, path in folding.ghosts, kind, slim, detail, shape)
+        node.height = SLIM_HEIGHT if slim else FOLDED_HEIGHT if layer.inner is not None else CARD_HEIGHT
+        if opened and layer.inner is not None:
+            node.inner = _level(layer.inner, folding, path + "/", key + LEVEL)
+        yield node
+
+
+class _Grouped:
+    """A level with groups: a folded one is a card, an open one a container, with cards for tensors from outside."""
+
+    def __init__(self, graph: Graph, folding: Folding, prefix: str) -> None:
+        self._graph, self._folding, self._prefix = graph, folding, prefix
+        self._layers = graph.by_name()
+        self._ways: dict[tuple[str, int], tuple[Node, ...]] = {}
+        self._levels: dict[str, Level] = {}
+
+    def level(self, members: Sequence["str | Group"], key_prefix: str) -> Level:
+        """The whole level, edges included."""
+        top = self._fill(members, (), key_prefix)
+        top.graph, top.members = self._graph, members
+        self._levels[""] = top
+        self._connect()
+        for level in self._levels.values():
+            level.blocks = _blocks(level.nodes, level.edges)
+            for node in level.nodes:
+                if node.group is not None:
+                    self._describe(node)
+        return top
+
+    def retake(self, level: Level) -> set[str] | None:
+        """Put the graph's layers into a level that is drawn alike; the keys of the nodes whose words changed."""
+        changed: set[str] = set()
+        levels = [level]
+        while levels:
+            shown = levels.pop()
+            for node in shown.nodes:
+                layer = self._layers[node.layer.name]
+                if node.group is not None:
+                    if node.inner is not None:
+                        levels.append(node.inner)
+                    continue
+                if node.outside or node.layer is layer:
+                    continue
+                if layer.inner is not None:
+                    path = self._prefix + layer.name
+                    if self._folding.unfolded(path, layer) != (node.inner is not None):
+                        return None
+                    if node.inner is not None and layer.inner is not node.layer.inner:
+                        folding = self._folding
+                        inside = retake(
+                            node.inner, layer.inner, folding.unfolded, path + "/", folding.ghosts, folding.members
+                        )
+                        if inside is None:
+                            return None
+                        changed |= inside
+                _reword(node, layer)
+                changed.add(node.key)
+            for edge in shown.edges:
+                text = self._text(edge.ref)
+                if text != edge.text:
+                    edge.text = text
+                    changed |= {edge.source.key, edge.target.key}
+                if edge.source.outside:
+                    edge.source.shape = text
+            _note_inputs(shown)
+            for node in shown.nodes:
+                if node.group is not None:
+                    before = (node.detail, node.shape)
+                    self._describe(node)
+                    if (node.detail, node.shape) != before:
+                        changed.add(node.key)
+        return changed
+
+    def _describe(self, node: Node) -> None:
+        """What a group holds, in words."""
+        assert node.group is not None
+        layers = [self._layers[name] for name in node.group.names()]
+        params = sum([layer.num_params() for layer in layers])
+        count = sum([1 if layer.inner is None else 1 + sum(1 for _ in layer.inner.walk()) for layer in layers])
+        node.detail = f"{count:,} layers" + (f"{DOT}{count_words(params)}" if params else "")
+        shape = outputs_text(layers[-1].calls[-1].outputs) if layers[-1].calls else ""
+        node.shape = " \u2192 ".join(dict.fromkeys(text for text in (node.shape_in, shape) if text))
+
+    def _text(self, ref: TensorRef | None) -> str:
+        if ref is None:
+            return ""
+        calls = self._layers[ref.layer].calls
+        outputs = calls[ref.call].outputs if ref.call < len(calls) else None
+        return sample_words(outputs[ref.output].shape, "") if outputs and ref.output < len(outputs) else ""
+
+    def _fill(self, members: Sequence["str | Group"], way: tuple[Node, ...], key_prefix: str) -> Level:
+        nodes: list[Node] = []
+        for member in members:
+            if isinstance(member, Group):
+                nodes.append(self._group(member, way, key_prefix))
+                continue
+            for node in _nodes_of(self._layers[member], self._folding, self._prefix, key_prefix):
+                self._ways[member, node.call] = (*way, node)
+                nodes.append(node)
+        return Level(nodes, [], [])
+
+    def _group(self, group: Group, way: tuple[Node, ...], key_prefix: str) -> Node:
+        names = tuple(group.names())
+        layers = [self._layers[name] for name in names]
+        stand_in = Layer(names[0], group.title, module=None, calls=layers[-1].calls[-1:])
+        path = f"{self._prefix}{GROUP}{group.key}"
+        key = f"{key_prefix}{GROUP}{group.key}"
+        node = Node(key, path, stand_in, 0, False, "model", False, "", "", group=group)
+        node.holds = tuple([self._prefix + name for name in names])
+        node.ghost = bool(self._folding.ghosts) and all(one in self._folding.ghosts for one in node.holds)
+        node.height = FOLDED_HEIGHT
+        inside = (*way, node)
+        if self._folding.unfolded(path, stand_in):
+            node.inner = self._levels[key] = self._fill(group.members, inside, key + LEVEL)
+        else:
+            for layer in layers:
+                for number in range(max(1, len(layer.calls))):
+                    self._ways[layer.name, number] = inside
+        return node
+
+    def _connect(self) -> None:
+        """Edges where the ways of two calls part, and from the side of a container to what takes the tensor in it."""
+        seen: set[_Pair] = set()
+        ports: dict[tuple[str, str, int], Node] = {}
+        for layer in self._graph.layers:
+            for number, call in enumerate(layer.calls):
+                target = self._ways[layer.name, number]
+                for ref in call.inputs():
+                    source = self._ways.get((ref.layer, ref.call))
+                    if source is None or source[-1] is target[-1]:
+                        continue
+                    at = next(
+                        place
+                        for place, (one, other) in enumerate(zip(source, target, strict=False))
+                        if one is not other
+                    )
+                    text = self._text(ref)
+                    self._join(target[at - 1].key if at else "", source[at], target[at], text, ref, seen)
+                    for around, inside in pairwise(target[at:]):
+                        port = ports.get((around.key, ref.layer, ref.call))
+                        if port is None:
+                            port = ports[around.key, ref.layer, ref.call] = self._port(around, ref, text)
+                        self._join(around.key, port, inside, text, ref, seen)
+
+    def _join(self, level: str, source: Node, target: Node, text: str, ref: TensorRef, seen: set[_Pair]) -> None:
+        if (source.key, target.key) not in seen:
+            seen.add((source.key, target.key))
+            target.shape_in = target.shape_in or text
+            edge = Edge(source, target, text, source.ghost or target.ghost, output=ref.output, ref=ref)
+            self._levels[level].edges.append(edge)
+
+    def _port(self, around: Node, ref: TensorRef, text: str) -> Node:
+        """A card inside a container for a tensor from outside."""
+        layer = self._layers[ref.layer]
+        key = f"{around.key}{LEVEL}{GROUP}from {ref.layer} {ref.call}"
+        stand_in = Layer(layer.name, "from", module=None, calls=layer.calls[ref.call : ref.call + 1])
+        path = self._prefix + layer.name
+        path = self._folding.ghosts.get(path, path)
+        node = Node(key, path, stand_in, 0, False, "port", True, "", text, height=SLIM_HEIGHT, outside=True)
+        self._levels[around.key].nodes.insert(0, node)
+        return node
 
 
 def retake(
@@ -133,6 +330,8 @@ def retake(
     graph: Graph,
     unfolded: Callable[[str, Layer], bool],
     prefix: str = "",
+    ghosts: Mapping[str, str] | None = None,
+    members: Callable[[Graph], Sequence[str | Group] | None] = lambda graph: None,
 ) -> set[str] | None:
     """Put another graph that is drawn with the same cards and edges into a level, which keeps its places.
 
@@ -140,6 +339,10 @@ def retake(
     is of no use any more. Ghosts must be the same.
     """
     changed: set[str] = set()
+    if level.members is not None:
+        return _retake_grouped(level, graph, Folding(unfolded, ghosts or {}, members), prefix)
+    if members(graph) is not None:
+        return None
     nodes = iter(level.nodes)
     for layer in graph.layers:
         for number in range(max(1, len(layer.calls))):
@@ -156,15 +359,11 @@ def retake(
                 if unfolded(path, layer) != (node.inner is not None):
                     return None
                 if node.inner is not None and layer.inner is not old.inner:
-                    inside = retake(node.inner, layer.inner, unfolded, path + "/")
+                    inside = retake(node.inner, layer.inner, unfolded, path + "/", ghosts, members)
                     if inside is None:
                         return None
                     changed |= inside
-            node.layer = layer
-            if layer.config is not old.config or layer.inner is not old.inner:
-                node.detail = detail_text(layer)
-            outputs = layer.calls[number].outputs if number < len(layer.calls) else None
-            node.shape = outputs_text(outputs) or _weight_text(layer)
+            _reword(node, layer)
             changed.add(node.key)
     if next(nodes, None) is not None:
         return None
@@ -176,6 +375,26 @@ def retake(
                 changed.add(edge.target.key)
     _note_inputs(level)
     return changed
+
+
+def _reword(node: Node, layer: Layer) -> None:
+    """Put a layer that is drawn as the same card into a node."""
+    old, node.layer = node.layer, layer
+    if layer.config is not old.config or layer.inner is not old.inner:
+        node.detail = detail_text(layer)
+    outputs = layer.calls[node.call].outputs if node.call < len(layer.calls) else None
+    node.shape = outputs_text(outputs) or _weight_text(layer)
+
+
+def _retake_grouped(level: Level, graph: Graph, folding: Folding, prefix: str) -> set[str] | None:
+    """`retake` for a level with groups: all layers, those that are not to be seen too, must be connected as before."""
+    if level.graph is None or len(level.graph.layers) != len(graph.layers):
+        return None
+    if not all(map(_drawn_alike, level.graph.layers, graph.layers)) or folding.members(graph) != level.members:
+        return None
+    level.graph = graph
+    grouped = _Grouped(graph, folding, prefix)
+    return grouped.retake(level)
 
 
 def _drawn_alike(old: Layer, new: Layer) -> bool:
@@ -245,7 +464,7 @@ def _blocks(nodes: list[Node], edges: list[Edge]) -> list[list[Node]]:
             continue
         block = [node]
         taken.add(node.key)
-        while len(block) < MAX_RUN and block[-1].inner is None and block[-1].family != "port":
+        while len(block) < MAX_RUN and block[-1].inner is None and node.group is None and node.family != "port":
             users = outgoing.get(block[-1].key, ())
             if len(users) != 1:
                 break

@@ -29,7 +29,10 @@ NO_BRUSH = QBrush(Qt.BrushStyle.NoBrush)
 
 
 def display_name(node: Node) -> str:
-    """The layer's own name, without the models around it."""
+    """The layer's own name, without the models around it; of a group its first and last layer."""
+    if node.group is not None:
+        first, last = (path.rpartition("/")[2] for path in (node.holds[0], node.holds[-1]))
+        return shortened(f"{first} \u2026 {last}")
     return shortened(node.path.rpartition("/")[2] if node.ghost else node.layer.name)
 
 
@@ -288,7 +291,7 @@ class GroupItem(QGraphicsItem):
         painter.setFont(look.heading)
         painter.setPen(look.group_text)
         paint_chevron(painter, QPointF(20, 19), opened=True)
-        name = display_name(node)
+        name = display_name(node) if node.group is None else node.group.title
         if node.shared:
             name += f"{DOT}call {node.call + 1} of {len(node.layer.calls)}"
         room = node.width - 50
@@ -298,7 +301,7 @@ class GroupItem(QGraphicsItem):
         if room > 60:
             painter.setFont(look.body)
             painter.setPen(look.muted)
-            text = f"{node.layer.class_name}{DOT}{node.detail}"
+            text = f"{node.layer.class_name}{DOT}{node.detail}" if node.group is None else node.detail
             if look.body_metrics.horizontalAdvance(text) > room:
                 text = look.body_metrics.elidedText(node.detail, Qt.TextElideMode.ElideRight, room)
             painter.drawText(QRectF(34, 0, node.width - 50, 38), RIGHT_ALIGNED, text)
@@ -315,18 +318,25 @@ def tooltip(node: Node, badge: Marks) -> str:
     """All that is known of a node, as rich text."""
     layer = node.layer
     shape = outputs_text(layer.calls[node.call].outputs) if layer.calls else ""
-    rows = [("Path", shortened(node.path)), ("Output", shape or "unknown")]
-    if node.detail:
-        rows.append(("Arguments" if not node.foldable else "Inside", node.detail))
-    if layer.weights or node.foldable:
-        rows.append(("Parameters", f"{layer.num_params():,} ({count_words(layer.num_params())})"))
-        rows.append(("Training", "trainable" if layer.trainable else "frozen"))
+    if node.group is not None:
+        rows = [("Layers", display_name(node)), ("Inside", node.detail), ("Shapes", node.shape or "unknown")]
+        if node.group.count > 1:
+            rows.insert(0, ("Blocks", f"{node.group.count:,}, alike in classes, settings and connections"))
+    else:
+        rows = [("Path", shortened(node.path)), ("Output", shape or "unknown")]
+        if node.detail:
+            rows.append(("Arguments" if not node.foldable else "Inside", node.detail))
+        if layer.weights or node.foldable:
+            rows.append(("Parameters", f"{layer.num_params():,} ({count_words(layer.num_params())})"))
+            rows.append(("Training", "trainable" if layer.trainable else "frozen"))
     if node.shared:
         rows.append(("Shared", f"call {node.call + 1} of {len(layer.calls)}, one set of weights"))
     if badge.ghost:
         rows.append(("Fate", "removed"))
     elif badge.fate is not None:
-        rows.append(("Fate", FATE_WORDS[badge.fate]))
+        rows.append(("Fate" if node.group is None else "Worst fate", FATE_WORDS[badge.fate]))
+    if node.group is not None and badge.frozen:
+        rows.append(("Training", "all of it is frozen"))
     rows += [("Finding", message) for message in badge.messages]
     body = "".join(f"<tr><td>{key}&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for key, value in rows)
     return f"<b>{escape(shortened(layer.class_name))}</b><table>{body}</table>"

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPainterPath
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsScene, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
 
-from gui.canvas.badges import NO_MARKS, Marks
+from gui.canvas.badges import NO_MARKS, Marks, together
 from gui.canvas.edges import EdgeCell, Highlight, edge_cells
 from gui.canvas.flow import Edge, Level, Node
 from gui.canvas.items import BlockItem, GroupItem
@@ -89,6 +89,7 @@ class GraphScene(QGraphicsScene):
         self._by_path: dict[str, list[Node]] = {}
         self._edges: dict[str, tuple[list[Edge], list[Edge]]] = {}
         self._parents: dict[str, Node] = {}
+        self._hidden: dict[str, Node] = {}
         self._cells: dict[tuple[int, int], list[Node]] = {}
         self._level: Level | None = None
         self._look: Look | None = None
@@ -167,7 +168,11 @@ class GraphScene(QGraphicsScene):
         return painted
 
     def _by_node(self, badges: Mapping[str, Marks]) -> dict[str, Marks]:
-        return {key: badges.get(path, NO_MARKS) for key, path in self._union_paths.items()}
+        found = {key: badges.get(path, NO_MARKS) for key, path in self._union_paths.items()}
+        for node in self.nodes:
+            if node.group is not None:
+                found[node.key] = together([badges.get(path, NO_MARKS) for path in node.holds])
+        return found
 
     def _forget(self) -> None:
         """Drop everything that refers to items, before they are deleted."""
@@ -175,12 +180,16 @@ class GraphScene(QGraphicsScene):
         self._cards = []
         self._far_item = self._ring = self._hover_ring = self._highlight = None
         self._by_key, self._by_path, self._edges, self._parents, self._cells = {}, {}, {}, {}, {}
+        self._hidden = {}
         self.nodes, self.badges, self.overview = [], {}, None
 
     def _index(self, level: Level, parent: Node | None) -> Iterator[Edge]:
         for node in level.nodes:
             self._by_key[node.key] = node
-            self._by_path.setdefault(node.path, []).append(node)
+            if not node.outside:
+                self._by_path.setdefault(node.path, []).append(node)
+            if node.group is not None and node.inner is None:
+                self._hidden.update(dict.fromkeys(node.holds, node))
             self._edges[node.key] = ([], [])
             if parent is not None:
                 self._parents[node.key] = parent
@@ -221,6 +230,12 @@ class GraphScene(QGraphicsScene):
     def nodes_of(self, path: str) -> list[Node]:
         """Every node of a layer path: several for shared layers."""
         return self._by_path.get(path, [])
+
+    def holder_of(self, path: str) -> Node | None:
+        """The folded group that a layer, or the model around it, is in."""
+        while path and path not in self._hidden:
+            path = path.rpartition("/")[0]
+        return self._hidden.get(path)
 
     def parent_of(self, node: Node) -> Node | None:
         """The container that a node stands in."""
@@ -270,8 +285,9 @@ def _paths(level: Level, prefix: str = "") -> dict[str, str]:
     """Each node's path in the drawn graph, by key; a removed layer's `path` is the one it had in the source."""
     found = {}
     for node in level.nodes:
-        path = prefix + node.layer.name
-        found[node.key] = path
+        grouped = node.group is not None or node.outside
+        path = node.path if grouped else prefix + node.layer.name
+        found[node.key] = "" if node.outside else path
         if node.inner is not None:
-            found.update(_paths(node.inner, path + "/"))
+            found.update(_paths(node.inner, prefix if grouped else path + "/"))
     return found

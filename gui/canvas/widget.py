@@ -1,13 +1,14 @@
 """The canvas as the window uses it: the view, the minimap and the zoom buttons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QMenu, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from core.analysis.blocks import Group, around, members
 from core.collection import without_collection
 from core.model.graph import Graph, Layer
 from core.model.plan import Plan
@@ -15,6 +16,7 @@ from gui.canvas import flow
 from gui.canvas.badges import Marks, badges_before
 from gui.canvas.controls import Controls
 from gui.canvas.flow import Level, Node
+from gui.canvas.folds import Folds
 from gui.canvas.layout import layout
 from gui.canvas.look import Look
 from gui.canvas.minimap import Minimap
@@ -26,6 +28,8 @@ from gui.widgets.theme import LIGHT, Theme
 Mode = Literal["before", "after", "difference"]
 
 UNFOLD_MOST = 200
+GROUP_FROM = 150
+"""A level of more layers than these begins with its blocks folded."""
 INSET = 12
 
 
@@ -35,6 +39,7 @@ class GraphView(QWidget):
     layer_selected = Signal(str)
     layer_activated = Signal(str)
     context_requested = Signal(str, QPoint)
+    folds_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,7 +50,8 @@ class GraphView(QWidget):
         self._ghosts: dict[str, str] = {}
         self._difference = False
         self._folds: dict[str, bool] = {}
-        self._laid_out: tuple[tuple[Graph, dict[str, bool], dict[str, str]], Level] | None = None
+        self._grouping: bool | None = None
+        self._laid_out: tuple[tuple[Graph, object], Level] | None = None
         self.scene = GraphScene(self)
         self.view = CanvasView(self.scene, self)
         self.minimap = Minimap(self)
@@ -73,8 +79,15 @@ class GraphView(QWidget):
 
     # what is shown
 
-    def set_graph(self, graph: Graph, badges: Mapping[str, Marks], *, keep_view: bool) -> None:
-        """Show a graph with marks by layer path. `keep_view` keeps place and zoom, for edits of the same model."""
+    def set_graph(
+        self, graph: Graph, badges: Mapping[str, Marks], *, keep_view: bool, folds: Folds | None = None
+    ) -> None:
+        """Show a graph with marks by layer path. `keep_view` keeps place and zoom, for edits of the same model.
+
+        `folds` is what was open when the model was last seen.
+        """
+        if not keep_view:
+            self._folds, self._grouping = ({}, None) if folds is None else (dict(folds.opened), folds.grouped)
         self._show(graph, dict(badges), {}, marked=False, keep_view=keep_view)
 
     def set_plan(self, plan: Plan, source_graph: Graph, mode: Mode) -> None:
@@ -92,8 +105,6 @@ class GraphView(QWidget):
     def _show(
         self, graph: Graph, badges: dict[str, Marks], ghosts: dict[str, str], *, marked: bool, keep_view: bool
     ) -> None:
-        if not keep_view:
-            self._folds = {}
         self.graph, self._badges, self._ghosts, self._difference = graph, badges, ghosts, marked
         if not (keep_view and self._retake()):
             self._rebuild(keep_view=keep_view)
@@ -105,19 +116,19 @@ class GraphView(QWidget):
         """
         if self._laid_out is None or self.graph is None:
             return False
-        (graph, folds, ghosts), level = self._laid_out
-        if folds != self._folds or ghosts != self._ghosts:
+        (graph, drawn), level = self._laid_out
+        if drawn != self._drawn():
             return False
         if not self.scene.shows(level, self._look, difference=self._difference):
             return False
         changed: set[str] = set()
         if graph is not self.graph:
-            found = flow.retake(level, self.graph, self._is_unfolded)
+            found = flow.retake(level, self.graph, self._is_unfolded, "", self._ghosts, self._members)
             if found is None:
                 self._laid_out = None
                 return False
             changed = found
-            self._laid_out = ((self.graph, folds, ghosts), level)
+            self._laid_out = ((self.graph, drawn), level)
         overview = self.scene.overview
         self.scene.retake(self._badges, changed)
         self.scene.mark_hovered(self.view.hovered)
@@ -160,17 +171,42 @@ class GraphView(QWidget):
         self.minimap.show_graph(self.scene.overview, self.scene.bounds, self._look, self.size())
         self._place_overlays()
         self._mark()
-        self.controls.folder.setVisible(any(node.foldable for node in self.scene.nodes))
+        self.controls.show_fold(opened=self._is_open())
+        self.controls.folder.setVisible(self._grouping is False or self._can_group() or self._has_foldable())
         self._on_moved()
+
+    def _has_foldable(self) -> bool:
+        return any(node.foldable for node in self.scene.nodes)
+
+    def _can_group(self) -> bool:
+        """Whether a graph that is shown layer by layer has blocks that can be folded."""
+        if self.graph is None or self._grouping is not None or len(self.graph.layers) > GROUP_FROM:
+            return False
+        return any(isinstance(member, Group) for member in members(self.graph))
+
+    def _is_open(self) -> bool:
+        """Whether there is something to fold."""
+        return any(node.inner is not None for node in self.scene.nodes) or not self._has_foldable()
 
     def _level_of(self, graph: Graph) -> Level:
         """The laid out graph; the last one again while only marks or colours change."""
-        key = (graph, dict(self._folds), dict(self._ghosts))
-        if self._laid_out is None or self._laid_out[0][0] is not graph or self._laid_out[0][1:] != key[1:]:
-            level = flow.build(graph, self._is_unfolded, self._ghosts)
+        drawn = self._drawn()
+        if self._laid_out is None or self._laid_out[0][0] is not graph or self._laid_out[0][1] != drawn:
+            level = flow.build(graph, self._is_unfolded, self._ghosts, self._members)
             layout(level)
-            self._laid_out = (key, level)
+            self._laid_out = ((graph, drawn), level)
         return self._laid_out[1]
+
+    def _drawn(self) -> object:
+        """What decides, beside the graph, which cards there are."""
+        return dict(self._folds), dict(self._ghosts), self._grouping
+
+    def _members(self, graph: Graph) -> Sequence[str | Group] | None:
+        """A level's layers and groups, if it is shown with groups."""
+        if self._grouping is False or (self._grouping is None and len(graph.layers) <= GROUP_FROM):
+            return None
+        found = members(graph)
+        return found if any(isinstance(member, Group) for member in found) else None
 
     def _hold(self, anchor: Node | None) -> tuple[list[str], QPointF]:
         """The keys to find the same place again by (the anchor's, then its containers'), and where it is on screen."""
@@ -205,20 +241,18 @@ class GraphView(QWidget):
     # selection
 
     def select(self, path: str) -> None:
-        """Show a layer as selected, unfolding the models around it; `""` for none. Emits nothing.
+        """Show a layer as selected, unfolding what is around it; `""` for none. Emits nothing.
 
-        The view moves when another layer is selected, not when the same one is selected again after an edit.
+        The view moves, and groups unfold, when another layer is selected, not when the same one is again after an edit.
         """
         again = path == self.selected
         self.selected = path
-        if path and not self.scene.nodes_of(path):
-            parts = path.split("/")
-            around = ["/".join(parts[:count]) for count in range(1, len(parts))]
-            if self.graph is not None and self._has(path) and any(not self._folds.get(p, False) for p in around):
-                self._folds.update(dict.fromkeys(around, True))
-                self._rebuild(keep_view=True)
+        if path and not again:
+            self._open_around(path, groups=True)
+        elif path and self.scene.holder_of(path) is None:
+            self._open_around(path, groups=False)
         self._mark()
-        nodes = self.scene.nodes_of(path)
+        nodes = self._shown_of(path)
         if nodes:
             current = next((node for node in nodes if node is self.view.current), nodes[0])
             self.view.current = current
@@ -228,16 +262,39 @@ class GraphView(QWidget):
             self.view.current = None
 
     def reveal(self, path: str) -> None:
-        """Bring a layer into sight that is not; nothing is selected."""
+        """Unfold the groups and models around a layer and bring it into sight; nothing is selected."""
+        self._open_around(path, groups=True)
         nodes = self.scene.nodes_of(path)
         if nodes and not any(self.view.in_sight(node) for node in nodes):
             self.view.glide_to(nodes[0])
+
+    def _open_around(self, path: str, *, groups: bool) -> None:
+        if not path or self.graph is None or self.scene.nodes_of(path) or not self._has(path):
+            return
+        opened = dict(self._folds)
+        level, prefix = self.graph, ""
+        for name in self.graph.trail(path):
+            inside = self._members(level) if groups else None
+            opened.update((f"{prefix}{flow.GROUP}{key}", True) for key in around(inside or (), name))
+            inner = level.layer(name).inner
+            if inner is not None and prefix + name != path:
+                opened[prefix + name] = True
+                level, prefix = inner, f"{prefix}{name}/"
+        if opened != self._folds:
+            self._folds = opened
+            self._rebuild(keep_view=True)
+            self.folds_changed.emit()
+
+    def _shown_of(self, path: str) -> list[Node]:
+        """The nodes of a layer, else the folded group that it is in."""
+        holder = self.scene.holder_of(path) if path else None
+        return self.scene.nodes_of(path) or ([holder] if holder is not None else [])
 
     def _has(self, path: str) -> bool:
         return self.graph is not None and any(found == path for found, _ in self.graph.walk())
 
     def _mark(self) -> None:
-        nodes = self.scene.nodes_of(self.selected) if self.selected else []
+        nodes = self._shown_of(self.selected)
         self.scene.mark_selected(nodes)
         if nodes and all(node is not self.view.current for node in nodes):
             self.view.current = nodes[0]
@@ -261,47 +318,79 @@ class GraphView(QWidget):
 
     @Slot()
     def fold_all(self) -> None:
-        """Show each nested model as one card."""
+        """Show each nested model and each block as one card."""
         self._fold_everything(opened=False)
 
     @Slot()
     def unfold_all(self) -> None:
-        """Show what is inside of all nested models."""
+        """Show every layer, those inside of all nested models and blocks too."""
         self._fold_everything(opened=True)
 
     def _fold_everything(self, *, opened: bool) -> None:
         if self.graph is not None:
             self._folds = {path: opened for path, layer in self.graph.walk() if layer.inner is not None}
+            self._grouping = not opened
             self._rebuild(keep_view=True)
+            self.folds_changed.emit()
+
+    @property
+    def folds(self) -> Folds:
+        """What is open now, to be handed to `set_graph` when the model is seen again."""
+        return Folds(dict(self._folds), self._grouping)
 
     def _is_unfolded(self, path: str, layer: Layer) -> bool:
         """As the person said; else small nested models are open, wrappers and large models closed."""
         known = self._folds.get(self._ghosts.get(path, path))
-        if known is not None:
-            return known
+        if known is not None or flow.GROUP in path:
+            return bool(known)
         return layer.is_model and layer.inner is not None and sum(1 for _ in layer.inner.walk()) <= UNFOLD_MOST
 
     # slots
 
     @Slot(object)
     def _on_clicked(self, node: Node) -> None:
+        self.view.glide_to(node)
+        if node.group is not None:
+            self.scene.mark_selected([node])
+            return
         self.selected = node.path
         self._mark()
-        self.view.glide_to(node)
         self.layer_selected.emit(node.path)
 
     @Slot(object)
     def _on_activated(self, node: Node) -> None:
-        self.layer_activated.emit(node.path)
+        if node.group is not None:
+            self._on_fold(node)
+        else:
+            self.layer_activated.emit(node.path)
 
     @Slot(object)
     def _on_fold(self, node: Node) -> None:
-        self._folds[node.path] = node.inner is None
+        self._set_folds({node.path: node.inner is None}, node)
+
+    def _set_folds(self, opened: Mapping[str, bool], node: Node) -> None:
+        self._folds.update(opened)
         self._rebuild(keep_view=True, anchor=node)
+        self.view.current = self.scene.node(node.key)
+        if self.view.current is not None and node.group is not None:
+            self.scene.mark_selected([self.view.current])
+        self.folds_changed.emit()
 
     @Slot(object, QPoint)
     def _on_context(self, node: Node, place: QPoint) -> None:
-        self.context_requested.emit(node.path, place)
+        if node.group is None:
+            self.context_requested.emit(node.path, place)
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        below = [f"{node.path.rpartition(flow.GROUP)[0]}{flow.GROUP}{one.key}" for one in node.group.walk()]
+        opened = node.inner is not None
+        menu.addAction("Fold" if opened else "Unfold", lambda: self._set_folds({node.path: not opened}, node))
+        menu.addAction("Unfold all of it", lambda: self._set_folds(dict.fromkeys(below, True), node))
+        menu.addSeparator()
+        menu.addAction("Fold everything", self.fold_all)
+        menu.addAction("Unfold everything", self.unfold_all)
+        menu.popup(place)
 
     @Slot()
     def _on_full_size(self) -> None:
@@ -309,7 +398,7 @@ class GraphView(QWidget):
 
     @Slot()
     def _on_fold_button(self) -> None:
-        if any(node.inner is not None for node in self.scene.nodes):
+        if self._is_open():
             self.fold_all()
         else:
             self.unfold_all()
@@ -318,8 +407,6 @@ class GraphView(QWidget):
     def _on_moved(self) -> None:
         self.minimap.set_frame(self.view.visible_rect())
         self.controls.percent.setText(f"{self.view.zoom * 100:.0f} %")
-        opened = any(node.inner is not None for node in self.scene.nodes)
-        self.controls.show_fold(opened=opened)
 
     @Slot(QPointF)
     def _on_chosen(self, point: QPointF) -> None:

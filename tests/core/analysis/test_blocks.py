@@ -133,7 +133,8 @@ def test_that_other_connections_end_a_repetition() -> None:
         replace(layer, calls=(Call(([TensorRef("s0"), TensorRef("d3")],)),)) if layer.name == "t3" else layer
         for layer in graph.layers
     ]
-    assert [group.count for group in repeats(replace(graph, layers=tuple(layers)))] == [3, 2]
+    found = repeats(replace(graph, layers=tuple(layers)))
+    assert [group.count for group in found if "transformer" in group.title] == [3, 2]
 
 
 def test_that_layers_that_share_the_beginning_of_their_names_are_a_group() -> None:

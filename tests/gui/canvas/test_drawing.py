@@ -98,6 +98,7 @@ def _visible(view: GraphView) -> bool:
 
 def test_that_from_afar_one_item_stands_for_all_cards(show: Shower) -> None:
     view = show(graphs.residual(200))
+    view.unfold_all()
     assert len(view.scene._cards) > 1
     assert view.scene._far_item is not None
     view.view.set_zoom(1.0)
