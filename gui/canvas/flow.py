@@ -15,6 +15,7 @@ from gui.models.digest import count_words
 from gui.widgets.theme import family
 
 CARD_WIDTH = 228.0
+GROUP_WIDTH = 312.0
 CARD_HEIGHT = 50.0
 SLIM_HEIGHT = 25.0
 FOLDED_HEIGHT = 56.0
@@ -272,7 +273,7 @@ class _Grouped:
         node = Node(key, path, stand_in, 0, False, "model", False, "", "", group=group)
         node.holds = tuple([self._prefix + name for name in names])
         node.ghost = bool(self._folding.ghosts) and all(one in self._folding.ghosts for one in node.holds)
-        node.height = FOLDED_HEIGHT
+        node.width, node.height = GROUP_WIDTH, FOLDED_HEIGHT
         inside = (*way, node)
         if self._folding.unfolded(path, stand_in):
             node.inner = self._levels[key] = self._fill(group.members, inside, key + LEVEL)
