@@ -54,6 +54,15 @@ class Cancelled(SutureError):
     """The person cancelled; nothing was written."""
 
 
+class NotChecked(SutureError):
+    """A result was written completely, but its check did not end. `kept` is where it is, `out` the name it is to have.
+
+    `passed` is true where only the answer got lost: the file already has its name, which it gets after a check alone.
+    """
+
+    exit_code = 1
+
+
 class OwnFault(SutureError):
     """Our own mistake. `report` is where the details were saved."""
 

@@ -13,7 +13,7 @@ import typer
 from core.cli.commands import build
 from core.cli.speech import Speech
 from core.environment import own_streams, prepare_for_engine
-from core.errors import SutureError
+from core.errors import NotChecked, SutureError
 from core.reports import own_fault
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]  # typer does not export its own UsageError
@@ -47,7 +47,8 @@ def _run(arguments: list[str], speech: Speech, tour: Callable[[str, Callable[[st
             code = command.main(arguments, prog_name="suture", standalone_mode=False)
     except SutureError as error:
         speech.problem(error.message)
-        return error.exit_code
+        interrupted = isinstance(error, NotChecked) and isinstance(error.__cause__, KeyboardInterrupt)
+        return INTERRUPTED if interrupted else error.exit_code
     except USAGE_ERROR as error:
         message = str(error.format_message()) if hasattr(error, "format_message") else str(error)
         speech.problem(" ".join(message.split()).rstrip(".") + "; see 'suture --help'.")

@@ -1,19 +1,36 @@
 """The commands: each reads its arguments, calls the same functions as the window, and shows the answer."""
 
 from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
 from core.cli import fields, tables
 from core.cli.common import CODE, JSON, MODEL, RECIPE, TRUST, WEIGHTS, load_recipe, planned, read, refuse
 from core.cli.speech import Speech
 from core.cli.weights import add_weights
-from core.errors import OwnFault
-from core.recipes.recipe import schema
+from core.errors import NotChecked, OwnFault
+from core.recipes.recipe import Recipe, schema
+from core.writers.atomic import remove
+from core.writers.partials import UNVERIFIED, meant_path
 from core.writers.scripts import python_script
 
 Tour = Callable[[str, Callable[[str], None]], None]
+
+
+class Failed(StrEnum):
+    """What becomes of a result that did not pass its check."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+FAILED = typer.Option(
+    "--failed", help="What becomes of a result that does not pass its check: kept as OUT.unverified, or removed."
+)
 
 
 def build(speech: Speech, tour: Tour | None) -> typer.Typer:
@@ -68,6 +85,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
                 "--verify/--no-verify", help="Check the result against the source with Keras before it gets its name."
             ),
         ] = True,
+        failed: Annotated[Failed, FAILED] = Failed.KEEP,
         weights: Annotated[str | None, WEIGHTS] = None,
         as_json: Annotated[bool, JSON] = False,
         code: Annotated[list[str] | None, CODE] = None,
@@ -82,11 +100,10 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
             else:
                 speech.show(*tables.planned(answer))
             return refuse(speech, answer)
-        with speech.progress("writing") as progress:
-            written = engine.apply(steps, out, verify, progress)
+        written = _kept(lambda: _applied(speech, engine, steps, out, verify), failed)
         result = written.verification
         if as_json:
-            speech.json(fields.apply_fields(written.plan, written.written, written.bytes, result))
+            speech.json(fields.apply_fields(written.plan, written.written or None, written.bytes, result))
         else:
             speech.show(*tables.planned(written.plan))
             speech.show(*tables.verified(result) if result is not None else ())
@@ -103,11 +120,19 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         code: Annotated[list[str] | None, CODE] = None,
         trust: Annotated[bool, TRUST] = False,
     ) -> int:
-        """Check an existing result against its source."""
+        """Check an existing result against its source. One named OUT.unverified is renamed to OUT if it passes."""
         steps = load_recipe(recipe)
         engine, answer = planned(speech, model, weights, steps, code, trust, out)
         if not answer.ok:
             return refuse(speech, answer)
+        if out.endswith(UNVERIFIED):
+            with speech.progress("verifying") as progress:
+                written = engine.check_again(steps, meant_path(out), progress)
+            if as_json:
+                speech.json(fields.verification_fields(written.verification))
+            else:
+                speech.show(*tables.verified(written.verification), *tables.written(written))
+            return _judge(speech, written.verification, out)
         with speech.progress("verifying") as progress:
             result = engine.verify(steps, out, progress)
         if as_json:
@@ -179,10 +204,32 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     return app
 
 
+def _applied(speech: Speech, engine: Any, steps: Recipe, out: str, verify: bool) -> Any:
+    with speech.progress("writing") as progress:
+        return engine.apply(steps, out, verify, progress)
+
+
+def _kept(write: Callable[[], Any], failed: Failed) -> Any:
+    """What was written; what did not pass its check is removed where the person wants it so."""
+    try:
+        written = write()
+    except NotChecked as error:
+        if failed is Failed.REMOVE and not error.fields["passed"]:
+            remove(Path(error.fields["kept"]))
+            said = f"{error.fields['reason']}. {Path(error.fields['out']).name} was not checked, so it was removed."
+            raise NotChecked(said, **error.fields) from error.__cause__
+        raise
+    if failed is Failed.REMOVE and written.verification is not None and not written.verification.ok:
+        remove(Path(written.written))
+        return replace(written, written="")
+    return written
+
+
 def _judge(speech: Speech, result: Any, out: str, kept: str | None = None) -> int:
     """Say why a result is not good, and where it is kept if it was just written; the exit code."""
     if result is None or result.ok:
         return 0
-    place = f" It was kept as {kept}; nothing was written as {out}." if kept is not None else ""
+    done = f"kept as {kept}" if kept else "removed"
+    place = f" It was {done}; nothing was written as {out}." if kept is not None else ""
     speech.problem(f"{out} failed verification: {result.reason}.{place}")
     return OwnFault.exit_code if result.report else 1

@@ -155,8 +155,10 @@ def written(result: "Written") -> Iterator[RenderableType]:
         yield Text(f"wrote {place}, not run: {verification.compared} compared", style="yellow")
     elif verification.ok:
         yield Text(f"wrote {place}, verified: {verification.compared} compared", style="green")
-    else:
+    elif result.written:
         yield Text(f"kept {place}, which failed verification", style="red")
+    else:
+        yield Text("removed the result, which failed verification", style="red")
 
 
 def verified(result: "Verification") -> Iterator[RenderableType]:

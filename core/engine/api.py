@@ -1,6 +1,6 @@
 """The engine's door: what the command line, the engine process and tests call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from core.analysis.recipe_files import RecipeFiles
 from core.engine.compare import compare, variants
 from core.engine.execute import Progress, execute, output_format, quiet, refuse_errors, used_paths
+from core.engine.exports import size_of
 from core.engine.formats import format_findings
 from core.engine.legal import legal_sizes
 from core.engine.own_inputs import load_inputs
@@ -19,15 +20,19 @@ from core.engine.saving import result_arrays
 from core.engine.specs import Specs
 from core.engine.trust import kinds, load_code, settled_findings, trust_layers
 from core.engine.verify import verify
-from core.errors import FileError, SourceNeeded
+from core.errors import FileError, NotChecked, SourceNeeded, SutureError
 from core.model.plan import LegalSizes, Plan, RuleDrift, Verification, Written
 from core.readers import open_store
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
+from core.rules.base import Array
 from core.writers.array_choice import source_arrays
 from core.writers.array_files import SavedArrays, save_arrays
 from core.writers.atomic import Unchecked, check_destination
+from core.writers.partials import unverified_path
 
+_UNCHECKED = {KeyboardInterrupt: "Cancelled", MemoryError: "There is not enough memory to check it"}
+Inputs = Mapping[str, Array] | None
 _READABLE = (".keras", ".h5", ".hdf5")
 """Endings of results that are models or weights of Keras."""
 
@@ -123,8 +128,10 @@ class Engine:
     def apply(self, recipe: Recipe, out: str | Path, check: bool = True, progress: Progress = quiet) -> Written:
         """Write the new model; unless `check` is off, it gets its name once Keras has checked it.
 
-        What fails is kept as `NAME.unverified`. Raises `PlanRefused`, `RecipeError`, `FileError`.
+        What fails is kept as `NAME.unverified`. Raises `PlanRefused`, `RecipeError`, `FileError`, and `NotChecked` when
+        the file is whole but its check could not be ended.
         """
+        progress("planning", 0.0)
         planned, out = self.planned(recipe), Path(out)
         files = planned.files
         ending = output_format(out)
@@ -135,8 +142,43 @@ class Engine:
             return Written(plan, str(out), execute(planned, files, out, progress))
         with Unchecked(out) as unchecked:
             size = execute(planned, files, unchecked.place, progress)
-            result = verify(self.planner, planned, files, unchecked.place, progress)
-            return Written(plan, str(unchecked.keep(result.ok)), size, result)
+            return Written(plan, *self._judge(unchecked, planned, out, size, progress))
+
+    def _judge(
+        self, unchecked: Unchecked, planned: Planned, out: Path, size: int, progress: Progress, own: Inputs = None
+    ) -> tuple[str, int, Verification]:
+        """Check what is written and give it the name that it has earned: the path, the size, and what was found."""
+        try:
+            result = verify(self.planner, planned, planned.files, unchecked.place, progress, own)
+        except (SutureError, MemoryError, KeyboardInterrupt) as error:
+            # what is whole is not thrown away because it could not be looked at
+            kept = unchecked.keep(False)
+            why = _UNCHECKED.get(type(error)) or str(error).rstrip(".")
+            said = f"{why}. {out.name} was written completely, but it was not checked; it is kept as {kept.name}."
+            raise NotChecked(said, kept=str(kept), out=str(out), passed=False, reason=why) from error
+        return str(unchecked.keep(result.ok)), size, result
+
+    def check_again(
+        self, recipe: Recipe, out: str | Path, progress: Progress = quiet, inputs: Sequence[str] = ()
+    ) -> Written:
+        """Check the result that is kept as `NAME.unverified` for `out`; it gets its name if it passes.
+
+        Raises what `apply` and `verify` raise.
+        """
+        progress("planning", 0.0)
+        planned, out = self.planned(recipe), Path(out)
+        kept = unverified_path(out)
+        if not kept.exists():
+            raise FileError(f"{kept} does not exist; apply the recipe first.", path=str(kept))
+        check_destination(out, *used_paths(planned.files))
+        refuse_errors(planned)
+        output_format(out)
+        self._prove(kept, out)
+        own = load_inputs(inputs, planned.plan.graph) if inputs else None
+        with Unchecked(out) as unchecked:
+            unchecked.take(kept)
+            size = size_of(unchecked.place)
+            return Written(planned.plan, *self._judge(unchecked, planned, out, size, progress, own))
 
     def save_arrays(
         self, recipe: Recipe | None, patterns: Sequence[str], out: str | Path, progress: Progress = quiet
@@ -169,10 +211,14 @@ class Engine:
         if not Path(out).exists():
             raise FileError(f"{out} does not exist; apply the recipe first.", path=str(out))
         planned = self.planned(recipe)
-        if Path(out).is_file() and Path(out).suffix.lower() in _READABLE:
-            self._files.read(str(out))
+        self._prove(Path(out), Path(out))
         own = load_inputs(inputs, planned.plan.graph) if inputs else None
         return verify(self.planner, planned, planned.files, Path(out), progress, own)
+
+    def _prove(self, place: Path, out: Path) -> None:
+        """Have a file read where it does no harm before Keras reads it here. Raises `FileError`."""
+        if place.is_file() and out.suffix.lower() in _READABLE:
+            self._files.read(str(place))
 
     def compare(
         self, recipe: Recipe, number: int | None = None, weight: str | None = None, inputs: Sequence[str] = ()

@@ -69,13 +69,14 @@ def write_export(model: keras.Model, graph: Graph, ending: str, out: Path, given
         except Exception as error:
             reason = sentence(error)[:300]
             raise FileError(f"Keras cannot export this model as {export.name}: {reason}", path=str(out)) from error
-        size = _size(place)
+        size = size_of(place)
         if place != partial:
             place.replace(partial)
     return size
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of all the files in a folder."""
     if path.is_file():
         return path.stat().st_size
     return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())

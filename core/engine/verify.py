@@ -36,6 +36,8 @@ from core.surgery.contracts import SameInput
 from core.surgery.inputs import ordered, random_inputs
 from core.writers.config import model_config
 
+COMPARING, OUTPUTS = "comparing weights", "comparing outputs"
+"""Stages of a check."""
 _BATCH = 2
 """Samples for the statistics of a batch."""
 
@@ -75,44 +77,42 @@ def _verify(
     unknown += [f"{path or 'the model'} ({name})" for path, name in foreign_models(graph, registered)]
     if graph.opaque or unknown:
         names = ", ".join(unknown[:3]) or graph.class_name
-        equal = _read_back(planned, files, out)
+        equal = _read_back(planned, files, out, progress)
         message = f"Read back array by array but not run, because the code of {names} is not available."
         return Verification(False, False, equal, message=message, skipped=True, arrays=len(planned.moves))
     sizes = trial_sizes(planner.shaper, graph)
     if (ending := output_format(out)) in EXPORTS:
-        return _exported(planned, files, ending, out, sizes)
+        return _exported(planned, files, ending, out, sizes, progress)
     with Arrays(graph, files) as arrays:
         known = with_vocabularies(graph, planned.moves, arrays)
         try:
             model = _load(planned, out, known) if ending == ".weights.h5" else _load(planned, out)
         except SutureError as error:
             return Verification(False, False, False, message=error.message)
-        progress("comparing weights", 0.2)
-        held, wrong = held_weights(planned, model, arrays)
-        progress("running", 0.4)
+        held, wrong = held_weights(planned, model, arrays, progress)
+        progress("running", 0.0)
         given = {**random_inputs(known, _BATCH, sizes=sizes), **(own_inputs or {})}
         forward, message = runs(planned, model, given)
         gap = _training_gap(planned, model, given) if forward else None
     results: list[ContractResult] = []
     by_layer: tuple[tuple[str, float], ...] = ()
     if forward:
-        progress("checking contracts", 0.5)
-        results, by_layer, trouble = _contracts(planner, planned, files, model, own_inputs)
+        results, by_layer, trouble = _contracts(planner, planned, files, model, own_inputs, progress)
         message = message or trouble
     if wrong:
         message = f"{wrong[0]} does not hold the planned values ({len(wrong)} arrays differ)."
-    progress("verified", 1.0)
     found = tuple(results)
     return Verification(True, forward, not wrong, found, message, by_layer, training_gap=gap, arrays=held)
 
 
-def _read_back(planned: Planned, files: Mapping[int, Source], out: Path) -> bool:
+def _read_back(planned: Planned, files: Mapping[int, Source], out: Path, progress: Progress) -> bool:
     """Whether the written file, opened by Suture's own reader, holds every planned array bit for bit."""
     written = read_model(out)
     held = written.graph.by_path()
     places: dict[str, int] = {}
     with Arrays(planned.plan.graph, files) as arrays, open_store(written) as store:
-        for move in planned.moves:
+        for number, move in enumerate(planned.moves):
+            progress(COMPARING, number / len(planned.moves))
             place = places[move.layer] = places.get(move.layer, -1) + 1
             found = move.source if planned.plan.graph.opaque else _held(held.get(move.layer), move, place)
             if found is None or not values_equal(store.read(found.key), arrays.values(move)):
@@ -129,7 +129,7 @@ def _held(layer: Layer | None, move: Move, place: int) -> StoreKey | None:
 
 
 def _exported(
-    planned: Planned, files: Mapping[int, Source], ending: str, out: Path, sizes: Mapping[str, int]
+    planned: Planned, files: Mapping[int, Source], ending: str, out: Path, sizes: Mapping[str, int], progress: Progress
 ) -> Verification:
     """A format that only runs: its outputs against those of the model it was made from."""
     graph, export = planned.plan.graph, EXPORTS[ending]
@@ -139,10 +139,12 @@ def _exported(
     with Arrays(graph, files) as arrays:
         model = live_model(graph, planned.moves, arrays)
         given = random_inputs(with_vocabularies(graph, planned.moves, arrays), sizes=sizes)
+        progress("running", 0.0)
         try:
             drift = exported_drift(model, graph, ending, out, given)
         except SutureError as error:
             return Verification(False, False, True, message=f"The {export.name} file does not run: {error.message}")
+        progress(OUTPUTS, 0.0)
         holds = drift <= EXACT or drift <= _rounding(model, planned, arrays, given)
     return Verification(
         True, True, True, (ContractResult(f"{export.name} gives the model's outputs", drift, True, holds),)
@@ -196,12 +198,13 @@ def _check_harmless(out: Path, planned: frozenset[str]) -> None:
         )
 
 
-def held_weights(planned: Planned, model: Any, arrays: Arrays) -> tuple[int, list[str]]:
+def held_weights(planned: Planned, model: Any, arrays: Arrays, progress: Progress = quiet) -> tuple[int, list[str]]:
     """How many weights of the loaded model were held against the plan, and which are not, bit for bit, what it says."""
     live = {path: layer for path, _, layer in live_layers(planned.plan.graph, model)}
     variables: dict[str, dict[str, Any]] = {}
     wrong, count = [], 0
-    for move in planned.moves:
+    for number, move in enumerate(planned.moves):
+        progress(COMPARING, number / len(planned.moves))
         if move.fate.dtype.startswith("string"):
             continue
         if move.layer not in variables:
@@ -253,6 +256,7 @@ def _contracts(
     files: Mapping[int, Source],
     model: Any,
     own_inputs: Mapping[str, Array] | None,
+    progress: Progress,
 ) -> tuple[list[ContractResult], tuple[tuple[str, float], ...], str]:
     """Every stage's contracts, between the models before and after it; the last one's is the written model."""
 
@@ -264,7 +268,10 @@ def _contracts(
     results: list[ContractResult] = []
     by_layer: tuple[tuple[str, float], ...] = ()
     built: tuple[Step, Any] | None = None
-    for stage in planned.stages or _as_planned(planned):
+    stages = planned.stages or _as_planned(planned)
+    total, done = sum(len(stage.contracts) for stage in stages) or 1, 0
+    for stage in stages:
+        progress(OUTPUTS, done / total)
         before, after = stage.before, stage.after
         with Arrays(before.shaped.graph, files) as old_arrays, Arrays(after.shaped.graph, files) as new_arrays:
             try:
@@ -289,6 +296,8 @@ def _contracts(
                 other_model=other_model,
             )
             for contract in stage.contracts:
+                progress(OUTPUTS, done / total)
+                done += 1
                 result, layers = check_contract(contract, pair)
                 results.append(result)
                 by_layer = by_layer or layers

@@ -155,7 +155,7 @@ class Verification(Struct, frozen=True):
 class Written(Struct, frozen=True):
     """What applying did: the plan, the path, the size in bytes, and the verification if one was asked for.
 
-    A file that failed is not under the name it was meant for: `written` is the path it was kept at.
+    A file that failed is not under the name it was meant for: `written` is the path it was kept at, `""` if it is gone.
     """
 
     plan: Plan

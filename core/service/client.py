@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace
 
 from core.collection import without_collection
-from core.errors import Cancelled, FileError, OwnFault, SourceNeeded, SutureError
+from core.errors import Cancelled, FileError, NotChecked, OwnFault, SourceNeeded, SutureError
 from core.model.plan import Plan
-from core.service.messages import Apply, BuildApplication, Forget, OpenModel, Reply, Request, SaveArrays, SetSource
+from core.service.leftovers import WRITERS, Stamp, settle_leftovers, stamp
+from core.service.messages import Forget, OpenModel, Reply, Request, SetSource
 from core.service.travel import PackedPlan, unpack
 from core.service.worker import serve
-from core.writers.partials import remove_partials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +44,7 @@ class Worker:
         self._unsent = bytearray()
         self._last_id = 0
         self._pending: dict[int, Request] = {}
+        self._stamps: dict[int, Stamp] = {}
         self._ended: list[Reply] = []
         self._sources: dict[int, SetSource] = {}
         self._bases: dict[int, Plan] = {}
@@ -116,7 +117,10 @@ class Worker:
         return replies
 
     def stop(self) -> None:
-        """End the process now. What was under way ends with `Cancelled`; half-written results are removed."""
+        """End the process now. What was under way ends with `Cancelled`; half-written results are removed.
+
+        A result that was whole and not yet checked is kept, and ends with `NotChecked`.
+        """
         self._ended += self._drain()
         self._close(Cancelled("Cancelled; nothing was written."))
 
@@ -131,6 +135,8 @@ class Worker:
 
     def _post(self, number: int, body: Any, document: int) -> None:
         request = self._pending[number] = Request(number, body, document)
+        if isinstance(body, WRITERS):
+            self._stamps[number] = stamp(body.out)
         data = pickle.dumps(request)
         assert self._requests is not None
         if sys.platform == "win32":
@@ -168,6 +174,7 @@ class Worker:
                     if request is not None:
                         if self._asked_again(reply, request):
                             continue
+                        self._stamps.pop(reply.id, None)
                         reply = self._whole(reply, request)
                 replies.append(reply)
         except (EOFError, OSError):
@@ -206,6 +213,7 @@ class Worker:
         """End the process and settle what is pending with `reason` (`None`: it died by itself)."""
         process, self._process = self._process, None
         code: int | None = None
+        kept: dict[int, NotChecked | None] = {}
         if process is not None:
             pid = process.pid or 0
             if reason is not None:
@@ -214,9 +222,9 @@ class Worker:
             code = process.exitcode
             bodies = [request.body for request in self._pending.values()]
             self._sources = {document: _tame(source, bodies) for document, source in self._sources.items()}
-            for body in bodies:
-                if isinstance(body, Apply | BuildApplication | SaveArrays):
-                    remove_partials(body.out, pid)
+            for number, request in self._pending.items():
+                if isinstance(request.body, WRITERS):
+                    kept[number] = settle_leftovers(request.body, pid, self._stamps.get(number))
             with contextlib.suppress(ValueError):
                 process.close()
         for connection in (self._requests, self._replies):
@@ -226,10 +234,12 @@ class Worker:
         self._unsent.clear()
         pending, self._pending = self._pending, {}
         self._told.clear()
-        self._ended += [
-            Reply(number, done=True, error=reason or death(self.kind, request.body, code))
-            for number, request in pending.items()
-        ]
+        self._stamps.clear()
+        for number, request in pending.items():
+            error: SutureError | None = kept.get(number)
+            if isinstance(error, NotChecked) and reason is None:
+                error = NotChecked(f"The {self.kind} process ended unexpectedly. {error.message}", **error.fields)
+            self._ended.append(Reply(number, done=True, error=error or reason or death(self.kind, request.body, code)))
 
 
 def _tame(source: SetSource, pending: "Iterable[Any]") -> SetSource:
@@ -248,8 +258,9 @@ def death(kind: Kind, body: Any, code: int | None) -> SutureError:
             code="file.damaged",
             path=body.path,
         )
+    nothing = "Nothing was written; try again" if isinstance(body, WRITERS) else "Try again"
     return OwnFault(
-        f"The {kind} process ended unexpectedly (code {code}). Nothing was written; try again. "
+        f"The {kind} process ended unexpectedly (code {code}). {nothing}. "
         f"Details are in {kind}.log in Suture's state folder.",
         report=f"{kind}.log",
     )

@@ -192,6 +192,9 @@ def engine() -> Handlers:
     def save_arrays(body: messages.SaveArrays, progress: Progress) -> Any:
         return the_engine().save_arrays(body.recipe, body.patterns, body.out, progress)
 
+    def check_again(body: messages.CheckAgain, progress: Progress) -> Any:
+        return the_engine().check_again(body.recipe, body.out, progress, body.inputs)
+
     def verify(body: messages.Verify, progress: Progress) -> Any:
         return the_engine().verify(body.recipe, body.out, progress, body.inputs)
 
@@ -263,6 +266,7 @@ def engine() -> Handlers:
         messages.MakePlan: make_plan,
         messages.Apply: apply,
         messages.SaveArrays: save_arrays,
+        messages.CheckAgain: check_again,
         messages.Verify: verify,
         messages.DescribeLayers: describe,
         messages.CheckRecipes: check,

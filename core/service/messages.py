@@ -95,6 +95,14 @@ class Verify(Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
 
 
+class CheckAgain(Struct, frozen=True, kw_only=True):
+    """To the engine: check the result kept unverified for `out`, and name it if it passes. Answer: `Written`."""
+
+    recipe: Recipe
+    out: str
+    inputs: tuple[str, ...] = ()
+
+
 class CompareRules(Struct, frozen=True, kw_only=True):
     """To the engine: run every rule that fits edit `number` or a mismatched `weight`. Answer: `RuleDrift`s, best first
 

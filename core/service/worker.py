@@ -22,9 +22,10 @@ from core.environment import divert_output, prepare_for_engine
 from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
-from core.service.messages import Apply, BuildApplication, MakePlan, Reply, Request, SaveArrays, Turn, Warm
+from core.service.leftovers import WRITERS
+from core.service.messages import MakePlan, Reply, Request, Turn, Warm
 from core.stopping import Superseded, checkpoint, stoppable
-from core.writers.partials import remove_partials
+from core.writers.atomic import rescue
 
 READER_BYTES = 4 << 30
 """Address space of the reader: a file that declares absurd sizes meets this, not the machine's memory."""
@@ -51,8 +52,9 @@ class Inbox:
             try:
                 data = self.connection.recv_bytes()
             except (EOFError, OSError):
-                # the window is gone: nobody wants the answer, and half a result must not stay behind
-                remove_partials(self.out, os.getpid())
+                # the window is gone: half a result must not stay behind, and a whole one must not get lost
+                if self.out:
+                    rescue(self.out, os.getpid())
                 os._exit(0)
             self._raw.append(data)
             self._arrived.release()
@@ -95,8 +97,7 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
     document = 0
     while True:
         request = inbox.take()
-        if isinstance(request.body, Apply | BuildApplication | SaveArrays):
-            inbox.out = request.body.out
+        inbox.out = request.body.out if isinstance(request.body, WRITERS) else ""
         if kind == "reader":
             bound_time(CPU_SECONDS)
         try:

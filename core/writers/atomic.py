@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import FileError
-from core.writers.partials import partial_path, remove_partials
+from core.writers.partials import partial_path, remove_partials, unchecked_path, unverified_path
 
 
 def check_destination(out: Path, *used: Path) -> None:
@@ -89,19 +89,25 @@ class Unchecked:
     def __init__(self, out: Path) -> None:
         """`out` is the name that the result is to have. Raises `FileError` if nothing can be written there."""
         self._out = out
-        self._folder = partial_path(out, os.getpid()).with_name(f"{partial_path(out, os.getpid()).name}-unchecked")
-        self.place = self._folder / out.name
+        self.place = unchecked_path(out, os.getpid())
 
     def __enter__(self) -> "Unchecked":
         try:
-            remove(self._folder)
-            self._folder.mkdir()
+            remove(self.place.parent)
+            self.place.parent.mkdir()
         except OSError as error:
             raise write_error(error, self._out) from error
         return self
 
     def __exit__(self, *_: object) -> None:
         remove_partials(self._out, os.getpid())
+
+    def take(self, kept: Path) -> None:
+        """Have a result that was written before checked now. Raises `FileError`."""
+        try:
+            rename_over(kept, self.place)
+        except OSError as error:
+            raise write_error(error, self._out) from error
 
     def keep(self, good: bool) -> Path:
         """Give the result its name, or the one of a result that failed; returns the path. Raises `FileError`."""
@@ -113,9 +119,20 @@ class Unchecked:
         return final
 
 
-def unverified_path(out: Path) -> Path:
-    """What a file is called that was written and failed its check: no ending that anything opens as a model."""
-    return out.with_name(f"{out.name}.unverified")
+def rescue(out: str | Path, pid: int) -> Path | None:
+    """Keep a whole result that the process `pid` did not get to check, under a name that says so; where it is then.
+
+    `None` where there is none. All else that the process left of `out` is removed.
+    """
+    place, kept = unchecked_path(out, pid), unverified_path(out)
+    found = None
+    if place.exists():
+        with contextlib.suppress(OSError):
+            rename_over(place, kept)
+            found = kept
+    if found is not None or not place.exists():
+        remove_partials(out, pid)
+    return found
 
 
 def write_error(error: OSError, out: Path) -> FileError:

@@ -318,3 +318,59 @@ def test_that_a_mistake_in_checking_ends_with_code_3_and_a_report(
     assert err.count("\n") == 1
     assert "Internal error while checking new.keras (ZeroDivisionError)" in err
     assert [item.name for item in tmp_path.iterdir() if "new" in item.name] == ["new.keras.unverified"]
+
+
+def test_that_a_result_that_fails_can_be_removed_instead(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.engine import verify
+
+    out_path, source, steps = tmp_path / "new.keras", samples / "digits_vgg.keras", recipe(GRAY)
+    monkeypatch.setattr(verify, "held_weights", lambda *_: (10, ["fc1/kernel"]))
+    code, out, err = cli("apply", source, steps, "-o", out_path, "--failed", "remove", "--json")
+    assert code == 1
+    assert f"It was removed; nothing was written as {out_path}." in err
+    assert json.loads(out)["written"] is None
+    assert not [item for item in tmp_path.iterdir() if "new" in item.name]
+
+
+@pytest.mark.parametrize(("choice", "left"), [("keep", ["new.keras.unverified"]), ("remove", [])])
+def test_that_an_interrupted_check_says_what_became_of_the_file(
+    choice: str,
+    left: list[str],
+    cli: Run,
+    recipe: Callable[..., Path],
+    samples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from core.engine import verify
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "held_weights", interrupted)
+    out_path = tmp_path / "new.keras"
+    code, _, err = cli("apply", samples / "digits_vgg.keras", recipe(GRAY), "-o", out_path, "--failed", choice)
+    assert code == 130
+    assert err.startswith("Cancelled. new.keras was ")
+    assert "Nothing was written" not in err
+    assert [item.name for item in tmp_path.iterdir() if "new" in item.name] == left
+
+
+def test_that_a_result_kept_unverified_gets_its_name_when_it_passes(
+    cli: Run, recipe: Callable[..., Path], samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.engine import verify
+
+    out_path, source, steps = tmp_path / "new.keras", samples / "digits_vgg.keras", recipe(GRAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(verify, "held_weights", lambda *_: (10, ["fc1/kernel"]))
+        assert cli("apply", source, steps, "-o", out_path)[0] == 1
+        assert cli("verify", source, steps, f"{out_path}.unverified")[0] == 1
+    assert not out_path.exists()
+    code, out, err = cli("verify", source, steps, f"{out_path}.unverified")
+    assert (code, err) == (0, "")
+    assert f"wrote {out_path} (" in out.replace("\n", "")
+    assert [item.name for item in tmp_path.iterdir() if "new" in item.name] == ["new.keras"]
+    assert json.loads(cli("inspect", out_path, "--json")[1])["inputs"][0]["shape"] == [None, 32, 32, 1]
