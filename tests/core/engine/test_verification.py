@@ -12,7 +12,7 @@ from msgspec.structs import replace
 import core.engine.api as door
 import core.engine.verify as judge
 from core.engine.specs import sentence
-from core.errors import FileError
+from core.errors import FileError, NotChecked
 from core.model.plan import ContractResult, Verification
 from tests.core.engine.drive import assert_verified, opened, recipe, saved
 
@@ -81,16 +81,17 @@ def test_that_nobody_sees_a_file_before_it_is_checked(
     assert [item.name for item in tmp_path.iterdir()] == ["new.keras"]
 
 
-def test_that_an_interrupted_check_leaves_nothing(
+def test_that_an_interrupted_check_leaves_the_file_under_a_name_that_says_so(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: Any) -> Verification:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(door, "verify", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(NotChecked) as caught:
         opened(source).apply(recipe(GRAY), tmp_path / "new.keras")
-    assert list(tmp_path.iterdir()) == []
+    assert isinstance(caught.value.__cause__, KeyboardInterrupt)
+    assert [item.name for item in tmp_path.iterdir()] == ["new.keras.unverified"]
 
 
 # what counts as verified
