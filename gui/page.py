@@ -21,6 +21,7 @@ from gui.controllers.opening import OpenCommands
 from gui.controllers.rebuilding import Rebuilding
 from gui.controllers.recipe_files import RecipeFiles
 from gui.controllers.recovery import Recovery
+from gui.controllers.sheet_care import SheetCare
 from gui.controllers.sheets import Sheets
 from gui.controllers.unsaved import Unsaved
 from gui.dialogs.crash import CrashSheet
@@ -71,6 +72,7 @@ class Page(QWidget):
         self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
         self.recovery = Recovery(self, session, self.opening, self.unsaved, self.banner)
         self.layers = LayerMenu(work, self)
+        SheetCare(self, work)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -82,6 +84,8 @@ class Page(QWidget):
         self.status = StatusBar(work, look)
         self.status.log.use(self.actions_["go_log"])
         self.status.cancel.clicked.connect(work.opening.cancel)
+        self.status.running.wanted.connect(self.exporting.show_sheet)
+        self.exporting.made.connect(self.status.running.follow)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
         self._lay_out()

@@ -10,6 +10,7 @@ from core.writers.partials import unverified_path
 Stamp = tuple[int, int, int] | None
 """Which file has a name: its number on the disk, its size, its time; `None` where there is none."""
 
+Writer = Apply | BuildApplication | CheckAgain | SaveArrays
 WRITERS = (Apply, BuildApplication, CheckAgain, SaveArrays)
 """Requests that make files."""
 
@@ -23,9 +24,7 @@ def stamp(path: str | os.PathLike[str]) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def settle_leftovers(
-    body: "Apply | BuildApplication | CheckAgain | SaveArrays", pid: int, before: Stamp
-) -> NotChecked | None:
+def settle_leftovers(body: Writer, pid: int, before: Stamp) -> NotChecked | None:
     """Clear away what the ended process `pid` left of a result, but keep what is whole; says what is kept, and where.
 
     `before` is the `stamp` that the result's name had when it was asked for: a name goes over to a new file only when

@@ -207,6 +207,7 @@ class LayerMenu(QObject):
             self._add("insert_layer", f"Insert {config['class_name']} {where}", layer=path, config=config)
 
         self.form.begin(f"Insert a layer {where}", "Insert", take)
+        self.form.about_layer = before or path
 
     def replace(self, path: str) -> None:
         """Ask for another layer, beginning with this one's class and arguments."""
@@ -223,6 +224,7 @@ class LayerMenu(QObject):
                 self._add("replace_layer", f"Replace {path}", layer=path, config=config)
 
         self.form.begin(f"Replace {path}", "Replace", take, class_name=layer.class_name, config=was, name=False)
+        self.form.about_layer = path
 
     def _add(self, do: str, text: str, **fields: Any) -> None:
         self._session.end_burst()

@@ -27,6 +27,8 @@ DATA = (
 class CompareSheet(Sheet):
     """Shows a comparison as it comes."""
 
+    tells = True
+
     def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "compare", "Compare rules", 460)
         self._comparing, self._session, self._look = work.comparing, work.session, look

@@ -11,6 +11,8 @@ from gui.widgets.sheet import Sheet
 class CrashSheet(Sheet):
     """Later faults are added to the one that is open."""
 
+    tells, of_model = True, False
+
     def __init__(self, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "crash", "Something went wrong", 560)
         column = self.column

@@ -1,6 +1,6 @@
 """The sheet that goes with an export or a verification: progress with cancel, then what Keras says of the file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,11 @@ from PySide6.QtCore import Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from core.errors import Cancelled, SutureError
+from core.errors import Cancelled, NotChecked, SutureError
 from core.model.plan import Verification
+from core.writers.partials import meant_path
 from gui.dialogs.drift import DriftByLayer
+from gui.document import kept
 from gui.document.processes import details
 from gui.document.work import Work
 from gui.models.digest import size_words
@@ -23,10 +25,15 @@ EXACT = 1e-5
 class ExportSheet(Sheet):
     """Non-modal: the window stays alive behind it. It listens to both jobs."""
 
+    tells = True
+
     def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "export", "Export", 440)
         self._work, self._session, self._look = work, work.session, look
         self._path = ""
+        self._kept = ""
+        """Where the result lies while it may not have its name."""
+        self._made: set[str] = set()
         self._verb = "Writing"
         self._details = ""
         self._inputs: tuple[str, ...] = ()
@@ -56,17 +63,28 @@ class ExportSheet(Sheet):
         self.folder.clicked.connect(self._on_folder)
         self.copy = QPushButton("Copy details")
         self.copy.clicked.connect(self._on_copy)
-        self.cancel = named(QPushButton("Cancel"), "cancelExport")
+        self.delete = named(QPushButton("Delete"), "deleteResult")
+        self.delete.clicked.connect(self._on_delete)
+        self.mark = named(QPushButton("Mark as unverified"), "markResult")
+        self.mark.clicked.connect(self._on_mark)
+        self.keep = named(QPushButton("Keep"), "keepResult")
+        self.keep.clicked.connect(self._on_keep)
+        self.again = named(QPushButton("Check again"), "primary")
+        self.again.clicked.connect(self._on_again)
+        self.cancel = named(QPushButton("Cancel export"), "cancelExport")
         self.cancel.clicked.connect(self._on_cancel)
         self.done_button = named(QPushButton("Close"), "primary")
         self.done_button.clicked.connect(self.leave)
-        for button in (self.folder, self.copy, self.cancel, self.done_button):
+        self._buttons = (
+            self.folder, self.copy, self.delete, self.mark, self.keep, self.again, self.cancel, self.done_button,
+        )  # fmt: skip
+        for button in self._buttons:
             buttons.addWidget(button)
         column.addLayout(buttons)
         for job, done in ((work.exporting, self.on_finished), (work.verifying, self.on_verified)):
-            job.progress.connect(self.on_progress)
             job.finished.connect(done)
             job.failed.connect(self.on_failed)
+        work.advance.moved.connect(self._on_moved)
 
     def begin(self, path: str, verb: str, inputs: tuple[str, ...] = ()) -> None:
         """Show work on a file as begun; `verb` is `Writing` or `Verifying`, `inputs` the person's own data."""
@@ -78,70 +96,107 @@ class ExportSheet(Sheet):
         self.title.setText(f"{verb} {Path(path).name}")
         self.subtitle.setText(str(Path(path).parent))
         self._icon.set_icon("export" if verb == "Writing" else "verify", "accent")
+        self.cancel.setText("Cancel export" if verb == "Writing" else "Cancel check")
         self.bar.setValue(0)
-        self._show_buttons(running=True)
+        self._offer(self.cancel)
+        self._on_moved()
         self.open(self.cancel)
 
-    def _show_buttons(self, *, running: bool, failed: bool = False) -> None:
-        self.bar.setVisible(running)
-        self.cancel.setVisible(running)
-        self.folder.setVisible(not running and not failed)
-        self.copy.setVisible(failed)
-        self.done_button.setVisible(not running)
-        if not running and self.cancel.hasFocus():
-            self.done_button.setFocus()
+    def _offer(self, *buttons: QPushButton) -> None:
+        """Show these buttons and no others."""
+        self.bar.setVisible(self.cancel in buttons)
+        for button in self._buttons:
+            button.setVisible(button in buttons)
 
-    @Slot(str, float)
-    def on_progress(self, stage: str, fraction: float) -> None:
+    def _end(self, icon: str, tone: str, title: str, words: str, *buttons: QPushButton) -> None:
+        """Show how it ended, with what can be done now; the last of the buttons is the one for Enter."""
+        at: QWidget | None = self.window().focusWidget()
+        held = self.isVisible() and at is not None and self.isAncestorOf(at)
+        self._icon.set_icon(icon, tone)
+        self.title.setText(title)
+        self.subtitle.setText(words)
+        self._offer(*buttons)
+        if held:
+            buttons[-1].setFocus()
+        else:
+            self.come_back(buttons[-1])
+        self.settle()
+
+    @Slot()
+    def _on_moved(self) -> None:
         """The engine's word of how far it is."""
-        self.subtitle.setText(stage)
-        self.bar.setValue(round(fraction * 1000))
+        if self._work.advance.words:
+            self.subtitle.setText(self._work.advance.words)
+            self.bar.setValue(round(self._work.advance.fraction * 1000))
 
     @Slot(object)
     def on_finished(self, written: Any) -> None:
         """The file is written, and verified if that was asked."""
-        self._show_buttons(running=False)
         verification = written.verification
-        good = verification is None or verification.ok
-        self._icon.set_icon("check" if good else "error", "success" if good else "error")
         name = Path(self._path).name
-        title = f"{name} failed verification"
-        if good:
-            title = f"{name} was written, not verified" if verification is None else f"{name} was written"
-        self.title.setText(title)
         place = f"{size_words(written.bytes)} in {Path(self._path).parent}"
-        if verification is not None:
-            kept = f"Kept as {Path(written.written).name}, {place}. {verification.reason}."
-            place = f"{place}; {verification.compared} compared" if good else kept
-        self.subtitle.setText(place)
+        self._made |= {self._path, written.written}
+        self._kept = written.written
+        if verification is None:
+            self._end("check", "success", f"{name} was written, not checked", place, self.folder, self.done_button)
+        elif verification.ok:
+            place = f"{place}; {verification.compared} compared"
+            self._end("check", "success", f"{name} was written", place, self.folder, self.done_button)
+        else:
+            words = f"Kept as {Path(written.written).name}, {place}. {verification.reason}."
+            if verification.report:
+                self._end("error", "error", f"{name} was written, not checked", words, *self._choices)
+            else:
+                self._end("error", "error", f"{name} failed verification", words, self.delete, self.keep)
         if verification is not None:
             self._show_verification(verification)
         self.settle()
 
+    @property
+    def _choices(self) -> tuple[QPushButton, ...]:
+        """What can be done with a result that is whole and was not checked."""
+        return self.delete, self.keep, self.again
+
     @Slot(object)
     def on_verified(self, verification: Verification) -> None:
         """A file was checked again."""
-        self._show_buttons(running=False)
-        good = verification.ok
-        self._icon.set_icon("check" if good else "error", "success" if good else "error")
         name = Path(self._path).name
-        self.title.setText(f"{name} matches the plan" if good else f"{name} failed verification")
-        self.subtitle.setText(str(Path(self._path).parent) if good else f"{verification.reason}.")
+        self._kept = self._path
+        if verification.ok:
+            place = str(Path(self._path).parent)
+            self._end("check", "success", f"{name} matches the plan", place, self.folder, self.done_button)
+        else:
+            words = f"{verification.reason}."
+            offered = [self.delete] if self._path in self._made else []
+            offered += [self.mark] if self._may_mark() and not verification.report else []
+            self._end("error", "error", f"{name} failed verification", words, *offered, self.done_button)
         self._show_verification(verification)
         self.settle()
 
+    def _may_mark(self) -> bool:
+        """Whether the checked file may lose its name: one that the document is made from may not."""
+        source = self._session.source
+        used = () if source is None else (source.path, source.weights_path)
+        return not any(one and Path(one).resolve() == Path(self._path).resolve() for one in used)
+
     @Slot(object)
     def on_failed(self, error: SutureError) -> None:
-        """Nothing was written; or the check could not be made."""
-        if isinstance(error, Cancelled):
-            self.leave()
-            return
-        self._show_buttons(running=False, failed=True)
+        """Nothing was written; or it was, and the check could not be made."""
         self._details = details(error)
-        self._icon.set_icon("error", "error")
-        self.title.setText("Nothing was written" if self._verb == "Writing" else "The file was not checked")
-        self.subtitle.setText(error.message)
-        self.settle()
+        name = Path(self._path).name
+        if isinstance(error, NotChecked):
+            self._kept = error.fields["kept"]
+            self._made.add(self._kept)
+            if error.fields["passed"]:
+                self._end("check", "success", f"{name} was written", error.message, self.folder, self.done_button)
+            else:
+                title = f"{name} was written, not checked"
+                self._end("warning", "warning", title, error.message, *self._choices)
+        elif isinstance(error, Cancelled):
+            self.leave()
+        else:
+            title = "Nothing was written" if self._verb == "Writing" else "The file was not checked"
+            self._end("error", "error", title, error.message, self.copy, self.done_button)
 
     def _show_verification(self, verification: Verification) -> None:
         clear_layout(self._results)
@@ -185,6 +240,55 @@ class ExportSheet(Sheet):
     def _on_cancel(self) -> None:
         self._work.exporting.cancel()
         self._work.verifying.cancel()
+
+    @Slot()
+    def _on_again(self) -> None:
+        out = str(meant_path(self._kept))
+        self._work.advance.begin(writes=False)
+        self.begin(out, "Checking", self._inputs)
+        self._work.exporting.check_again(out, self._inputs)
+
+    @Slot()
+    def _on_keep(self) -> None:
+        """What was not checked gets its name; what failed keeps the one that says so."""
+        if not self.again.isVisible():
+            self.leave()
+            return
+        if self._tried(lambda: kept.give_name(self._kept)):
+            self._work.exporting.named()
+            name = Path(self._kept).name
+            place = f"Kept by your choice, in {Path(self._kept).parent}."
+            self._end("info", "info", f"{name} was written, not checked", place, self.folder, self.done_button)
+
+    @Slot()
+    def _on_mark(self) -> None:
+        if self._tried(lambda: kept.mark_unverified(self._path)):
+            name = Path(self._path).name
+            words = f"It is called {Path(self._kept).name} now, in {Path(self._path).parent}."
+            self._end("info", "info", f"{name} failed verification", words, self.folder, self.done_button)
+
+    @Slot()
+    def _on_delete(self) -> None:
+        path = self._kept
+
+        def delete() -> str:
+            kept.delete(path)
+            return ""
+
+        if self._tried(delete):
+            clear_layout(self._results)
+            words = "Nothing is left of this export."
+            self._end("info", "info", f"{Path(path).name} was deleted", words, self.done_button)
+
+    def _tried(self, change: Callable[[], str]) -> bool:
+        """Change something on the disk, which may refuse; the change answers where the result lies then."""
+        try:
+            self._kept = change()
+        except SutureError as error:
+            self.subtitle.setText(error.message)
+            self.settle()
+            return False
+        return True
 
     @Slot()
     def _on_folder(self) -> None:

@@ -61,6 +61,8 @@ class Architectures(QTreeWidget):
 class GallerySheet(Sheet):
     """`built` carries the path of the new file."""
 
+    of_model = False
+
     built = Signal(str)
 
     def __init__(self, work: Work, look: Look, parent: QWidget) -> None:

@@ -53,6 +53,8 @@ class Page(QTextBrowser):
 class HelpSheet(Sheet):
     """Pages at the left, the page itself at the right; links between pages stay inside."""
 
+    of_model = False
+
     def __init__(self, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "help", "Help", 860)
         self._look = look

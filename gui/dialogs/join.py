@@ -55,6 +55,8 @@ FIELDS = (
 class JoinSheet(Sheet):
     """Adds `join_models`. What does not fit is told by findings, with ways to make it fit."""
 
+    asks = True
+
     def __init__(self, session: Session, parent: QWidget) -> None:
         super().__init__(parent, "join", "Join another model", 460)
         self._session = session

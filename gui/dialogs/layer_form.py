@@ -21,6 +21,8 @@ Take = Callable[[dict[str, Any]], None]
 class LayerForm(Sheet):
     """Hands `{"class_name", "config"}` to whoever opened it."""
 
+    asks = True
+
     def __init__(self, work: Work, parent: QWidget) -> None:
         super().__init__(parent, "layerForm", "Layer", 400)
         self._inquiries, self._session = work.inquiries, work.session
@@ -66,6 +68,7 @@ class LayerForm(Sheet):
     ) -> None:
         """Ask for a layer; `take` gets its config. `class_name` and `config` fill the form beforehand."""
         self._take = take
+        self.about_layer = ""
         self._config = dict(config or {})
         self._wanted = class_name or COMMON[0]
         self.title.setText(title)
@@ -94,6 +97,8 @@ class LayerForm(Sheet):
         self.kind.setEnabled(bool(classes))
         if not classes:
             self.text.say("Loading the list of layers\u2026")
+        elif self.hasFocus():
+            self.kind.setFocus()  # it could not take it before there was anything to choose
         self._on_kind()
 
     @property

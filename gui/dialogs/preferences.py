@@ -19,6 +19,8 @@ THEMES = (
 class Preferences(Sheet):
     """Non-modal; what is picked is remembered at once."""
 
+    of_model = False
+
     theme_chosen = Signal(str)
 
     def __init__(self, settings: Settings, parent: QWidget) -> None:

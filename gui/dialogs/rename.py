@@ -23,7 +23,7 @@ class RenameSheet(FormSheet):
 
     def begin(self, path: str) -> None:
         """Ask for the new name of the layer at `path`."""
-        self._path = path
+        self._path = self.about_layer = path
         self.title.setText(f"Rename {path}")
         self.name.setText(path.rpartition("/")[2])
         self.open(self.name)

@@ -10,6 +10,8 @@ from gui.widgets.sheet import Sheet
 class UnsavedSheet(Sheet):
     """`save_wanted` leaves the sheet open, so that a save that comes to nothing loses nothing."""
 
+    asks = True
+
     save_wanted = Signal()
     discard_wanted = Signal()
 

@@ -47,6 +47,7 @@ class WordsSheet(FormSheet):
     def begin(self, path: str, layer: Layer) -> None:
         """Ask for the words of the lookup at `path`, beginning with those it has."""
         self._path, self._old, self._numbers = path, vocabulary(layer), holds_numbers(layer)
+        self.about_layer = path
         self.title.setText(f"Vocabulary of {path}")
         self.form.show_values({"vocabulary": "\n".join(str(word) for word in self._old or ())})
         self.check()

@@ -5,13 +5,13 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import Cancelled, SutureError
-from core.service.messages import Apply, BuildApplication, CompareRules, SaveArrays, Verify, Warm
+from core.service.messages import Apply, BuildApplication, CheckAgain, CompareRules, SaveArrays, Verify, Warm
 from gui.document.service import Line, Service
 
 EngineState = Literal["off", "warming", "ready", "failed"]
 
 MOST_DEATHS = 3
-LONG = (Apply, BuildApplication, CompareRules, SaveArrays, Verify)
+LONG = (Apply, BuildApplication, CheckAgain, CompareRules, SaveArrays, Verify)
 """What is worth ending the engine for when nobody waits for it any more."""
 
 

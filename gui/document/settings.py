@@ -9,6 +9,7 @@ from PySide6.QtCore import QByteArray, QSettings
 from gui.widgets.theme import Choice
 
 MAX_RECENT = 8
+RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 
 
 class Settings:
@@ -49,13 +50,15 @@ class Settings:
 
     @property
     def folder(self) -> str:
-        """Where the last file was opened or saved."""
+        """Where the last file was opened or saved; what comes with the program is no place for a person's files."""
         value = self._read("folder", "")
-        return value if isinstance(value, str) and Path(value).is_dir() else str(Path.home())
+        good = isinstance(value, str) and Path(value).is_dir() and not shipped(value)
+        return value if good else str(Path.home())
 
     @folder.setter
     def folder(self, value: str) -> None:
-        self._write("folder", value)
+        if not shipped(value):
+            self._write("folder", value)
 
     @property
     def verify_after_export(self) -> bool:
@@ -107,3 +110,8 @@ class Settings:
 
     def _write(self, key: str, value: Any) -> None:
         self._store.setValue(key, json.dumps(value))
+
+
+def shipped(path: str) -> bool:
+    """Whether something lies among what comes with the program."""
+    return Path(path).resolve().is_relative_to(RESOURCES)

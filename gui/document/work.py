@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from gui.document.advance import Advance
 from gui.document.comparing import Comparing
 from gui.document.exporting import Exporting
 from gui.document.inquiries import Inquiries
@@ -33,6 +34,7 @@ class Work(QObject):
         self.previewing = Previewing(session, processes, self)
         self.inquiries = Inquiries(session, processes, self)
         self.trust = Trust(session, processes, self)
+        self.advance = Advance((self.exporting, self.verifying), self)
         for job in (self.exporting, self.verifying):
             for signal in (job.started, job.finished, job.failed):
                 signal.connect(self._on_work)

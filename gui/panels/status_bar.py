@@ -10,6 +10,7 @@ from typing_extensions import override
 from gui.document.session import Session
 from gui.document.work import Work
 from gui.models.digest import count_words, size_words
+from gui.panels.running import RunningLine
 from gui.widgets.parts import ElidedLabel, IconButton, Look, label, named
 
 ARROW = "\u2192"
@@ -73,6 +74,8 @@ class StatusBar(QWidget):
         row.addSpacing(14)
         row.addWidget(self.numbers)
         row.addWidget(self.file, 1)
+        self.running = RunningLine(work)
+        row.addWidget(self.running)
         self.cancel = named(QPushButton("Cancel"), "link")
         self.cancel.setAccessibleName("Cancel reading")
         self.cancel.hide()

@@ -1,6 +1,7 @@
 """A card that floats over the window: what other programs put into a dialog, without covering or blocking the work."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QMouseEvent
@@ -9,6 +10,7 @@ from typing_extensions import override
 
 from gui.widgets.cells import Field
 from gui.widgets.form import Form
+from gui.widgets.holding import Hold
 from gui.widgets.parts import label
 
 MARGIN = 14
@@ -19,6 +21,12 @@ class Sheet(QFrame):
     """Lies over its parent, below the top bar at the right. Escape closes it and gives the focus back."""
 
     closed = Signal()
+    asks = False
+    """Whether it holds everything behind it until it is answered."""
+    tells = False
+    """Whether it tells a result, so that Enter closes it too."""
+    of_model = True
+    """Whether it speaks of the open model, and so goes with it."""
 
     def __init__(self, parent: QWidget, name: str, title: str, width: int) -> None:
         super().__init__(parent)
@@ -29,6 +37,9 @@ class Sheet(QFrame):
         self._width = width
         self._area = parent
         self._before: QWidget | None = None
+        self._hold = Hold(self, parent) if self.asks else None
+        self.about_layer = ""
+        """The path of the layer that it speaks of, without which it goes."""
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(22, 18, 22, 16)
         self.column.setSpacing(10)
@@ -64,9 +75,38 @@ class Sheet(QFrame):
         if not self.isVisible():
             window = self.window()
             self._before = window.focusWidget()
+        asking = self._asking()
+        if asking is not None and asking._hold is not None:
+            asking._hold.also.add(self)
         self.show()
+        if self._hold is not None:
+            self._hold.begin()
         self.settle()
-        (focus or self).setFocus(Qt.FocusReason.PopupFocusReason)
+        ready = focus is not None and focus.isEnabled()
+        (focus if focus is not None and ready else self).setFocus(Qt.FocusReason.PopupFocusReason)
+
+    def _asking(self) -> "Sheet | None":
+        """Another sheet that holds what this one lies over."""
+        for one in self._area.findChildren(Sheet, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            if one is not self and one.asks and one.isVisible():
+                return one
+        return None
+
+    def come_back(self, focus: QWidget) -> None:
+        """Show the sheet with news of its own, after a sheet that asks has its answer.
+
+        Somebody who is typing elsewhere goes on typing there.
+        """
+        asking = self._asking()
+        if asking is not None:
+            asking.closed.connect(lambda: self.come_back(focus), Qt.ConnectionType.SingleShotConnection)
+            return
+        at: QWidget | None = self.window().focusWidget()
+        if writes_text(at) and not self.isAncestorOf(at):
+            self.show()
+            self.settle()
+        else:
+            self.open(focus)
 
     def settle(self) -> None:
         """Find size and place again after the content has changed."""
@@ -77,12 +117,16 @@ class Sheet(QFrame):
         height = max(height, self.column.totalSizeHint().height() if height < 0 else height)
         self.resize(width, min(height, area.height() - TOP - MARGIN))
         self.move(area.width() - width - MARGIN, TOP)
+        if self._hold is not None:
+            self._hold.cover()
         self.raise_()
 
     def leave(self) -> None:
         """Close the sheet."""
         if self.isVisible():
             self.hide()
+            if self._hold is not None:
+                self._hold.end()
             if self._before is not None and self._before.isVisible():
                 self._before.setFocus()
             self._before = None
@@ -97,10 +141,32 @@ class Sheet(QFrame):
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        at: QWidget | None = self.window().focusWidget()
         if event.key() == Qt.Key.Key_Escape:
+            self.leave()
+        elif enter and isinstance(at, QPushButton) and self.isAncestorOf(at):
+            at.click()
+        elif enter and self.tells:
             self.leave()
         else:
             super().keyPressEvent(event)
+
+    @override
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Where the sheet asks, Tab stays in it."""
+        if not self.asks:
+            return super().focusNextPrevChild(forward)
+        found: QWidget | None = self.window().focusWidget()
+        at = one = found if found is not None else self
+        while True:
+            after = one.nextInFocusChain() if forward else one.previousInFocusChain()
+            if after is None or after is at:
+                return True
+            one = after
+            if self.isAncestorOf(one) and takes_tab(one):
+                one.setFocus(Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason)
+                return True
 
     @override
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -113,8 +179,21 @@ class Sheet(QFrame):
         return False
 
 
+def writes_text(widget: QWidget | None) -> TypeGuard[QWidget]:
+    """Whether somebody may be typing in a widget."""
+    return widget is not None and widget.isVisible() and bool(widget.inputMethodQuery(Qt.InputMethodQuery.ImEnabled))
+
+
+def takes_tab(widget: QWidget) -> bool:
+    """Whether Tab stops at a widget."""
+    policy = bool(widget.focusPolicy().value & Qt.FocusPolicy.TabFocus.value)
+    return policy and widget.isVisible() and widget.isEnabled() and widget.focusProxy() is None
+
+
 class FormSheet(Sheet):
     """A sheet that asks for the fields of one step. What makes no sense is one sentence, and then it cannot be done."""
+
+    asks = True
 
     def __init__(
         self,

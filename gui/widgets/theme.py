@@ -47,6 +47,7 @@ class Theme(Struct, frozen=True):
     border: str
     border_strong: str
     shadow: str
+    veil: str
 
     # text
     text: str
@@ -201,6 +202,7 @@ LIGHT = Theme(
     border="#e0e4ec",
     border_strong="#c6cddb",
     shadow="#1b233014",
+    veil="#3d1b2330",
     text="#1a2233",
     muted="#5d6880",
     faint="#8f99ad",
@@ -252,6 +254,7 @@ DARK = Theme(
     border="#2a3140",
     border_strong="#3d4659",
     shadow="#00000066",
+    veil="#8c080a0e",
     text="#e6eaf2",
     muted="#98a3b8",
     faint="#6c778d",

@@ -17,6 +17,7 @@ from core.service.messages import (
     Apply,
     AskTrust,
     BuildApplication,
+    CheckAgain,
     CompareRules,
     MakePlan,
     OpenModel,
@@ -318,10 +319,10 @@ class FakeWorker:
             return Reply(number, done=True, error=FileError("No arrays in a hand-made model."))
         elif self.refuse is not None and isinstance(body, MakePlan | Apply | Verify):
             return Reply(number, done=True, error=self.refuse)
-        elif isinstance(body, MakePlan | Apply):
+        elif isinstance(body, MakePlan | Apply | CheckAgain):
             kept = self._sources[self._documents[number]]
             plan = plan_for(kept, body.recipe)
-            value = Written(plan, body.out) if isinstance(body, Apply) else plan
+            value = plan if isinstance(body, MakePlan) else Written(plan, body.out)
             if isinstance(body, Apply) and not body.verify:
                 value.verification = None
             elif isinstance(body, Apply) and self.fails:

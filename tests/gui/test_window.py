@@ -203,8 +203,9 @@ def test_that_an_export_shows_progress_then_what_keras_says(
     sheet = opened.exporting.sheet
     assert sheet.isVisible()
     assert not opened.actions_["export"].isEnabled()
-    engine.progress("writing kernel", 0.25)
-    qtbot.waitUntil(lambda: sheet.bar.value() == 250)
+    engine.progress("writing", 0.5)
+    qtbot.waitUntil(lambda: sheet.bar.value() >= 270)
+    assert sheet.subtitle.text() == "writing the weights"
     engine.hold = False
     with qtbot.waitSignal(opened.export_finished):
         pass
@@ -246,7 +247,7 @@ def test_that_an_export_without_a_check_says_so(
     opened.settings.verify_after_export = False
     with qtbot.waitSignal(opened.export_finished):
         opened.export_to(str(tmp_path / "out.keras"))
-    assert opened.exporting.sheet.title.text() == "out.keras was written, not verified"
+    assert opened.exporting.sheet.title.text() == "out.keras was written, not checked"
 
 
 def test_that_an_export_can_be_cancelled(qtbot: QtBot, opened: MainWindow, engine: FakeWorker) -> None:
