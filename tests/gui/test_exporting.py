@@ -1,5 +1,6 @@
 """An export in the window: what is said at every stage, what a cut-off check leaves, and what can be done with it."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from tests.gui.hand_made import FakeWorker
 from tests.gui.hands import PATIENCE, open_file, planned
 
 LEFT = Qt.MouseButton.LeftButton
+BEFORE: set[int | None] = set()
+"""Engines of other tests, which stay as they are."""
 GRAY = Recipe().plus(gestures.make_edit("change_input", shape=[96, 96, 1]))
 
 
@@ -54,12 +57,19 @@ def cut_off(
 
 
 def kill(window: MainWindow) -> None:
-    pid = window.work.processes.engine._worker.pid  # type: ignore[attr-defined]
-    os.kill(pid, signal.SIGKILL)
+    for process in multiprocessing.active_children():
+        if process.name == "suture-engine" and process.pid is not None and process.pid not in BEFORE:
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def press_cancel(window: MainWindow) -> None:
     window.exporting.sheet.cancel.click()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    BEFORE.clear()
+    BEFORE.update(one.pid for one in multiprocessing.active_children())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends the engine by a signal")
