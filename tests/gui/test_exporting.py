@@ -88,13 +88,13 @@ def test_that_a_check_that_is_cut_off_leaves_a_file_to_check_again_keep_or_delet
     assert "Nothing was written" not in sheet.subtitle.text()
     assert shown(sheet) == ["Delete", "Keep", "Check again"]
     assert names(tmp_path) == ["new.keras.unverified"]
-    assert window.session.unsaved
+    assert window.isWindowModified()
     assert window.focusWidget() is sheet.again
     with qtbot.waitSignal(window.work.exporting.finished, timeout=PATIENCE):
         qtbot.keyClick(sheet.again, Qt.Key.Key_Return)
     assert sheet.title.text() == "new.keras was written"
     assert names(tmp_path) == ["new.keras"]
-    assert not window.session.unsaved
+    assert not window.isWindowModified()
     qtbot.keyClick(sheet.done_button, Qt.Key.Key_Return)
     assert not sheet.isVisible()
     good = out.read_bytes()
@@ -142,7 +142,7 @@ def test_that_escape_hides_the_sheet_and_the_status_line_goes_on(
         assert stage in words
     bars = [value for words, value in seen if words]
     assert bars == sorted(bars)
-    qtbot.keyClick(window.focusWidget() or sheet, Qt.Key.Key_Return)
+    qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Return)
     assert not sheet.isVisible()
 
 
