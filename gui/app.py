@@ -4,6 +4,8 @@ import contextlib
 import faulthandler
 import gc
 import sys
+from collections.abc import Sequence
+from functools import partial
 
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QGuiApplication
@@ -14,10 +16,10 @@ from gui.crash import CrashWatch
 from gui.document.processes import Helpers
 from gui.document.service import Service, WorkerLike
 from gui.document.settings import Settings
-from gui.document.work import Work
 from gui.widgets import theme as themes
 from gui.widgets.parts import Look
 from gui.window import MainWindow
+from gui.windows import Windows
 
 
 class Painter(QObject):
@@ -78,20 +80,14 @@ def calm_collector() -> None:
 
 
 def build(settings: Settings, look: Look) -> MainWindow:
-    """The window with its session and its two helper processes, none of them started."""
+    """The first window with its document and the two helper processes, none of them started."""
     calm_collector()
-    reader = Service("reader", make_worker("reader"))
-    engine = Service("engine", make_worker("engine"))
-    helpers = Helpers(reader, engine)
-    work = Work(helpers)
-    window = MainWindow(work, settings, look)
-    work.setParent(window)
-    helpers.setParent(window)
-    return window
+    helpers = Helpers(Service("reader", make_worker("reader")), Service("engine", make_worker("engine")))
+    return Windows(helpers, settings, look).open_window()
 
 
-def run_window(path: str | None = None) -> int:
-    """Show the window, with a file if one is given, until it is closed. Returns the exit code."""
+def run_window(paths: Sequence[str] = ()) -> int:
+    """Show a window, with files if some are given, until the last one is closed. Returns the exit code."""
     faulthandler.enable(open_log("window"))
     QApplication.setApplicationName("suture")
     QApplication.setApplicationDisplayName("Suture")
@@ -99,19 +95,20 @@ def run_window(path: str | None = None) -> int:
     settings = Settings()
     painter = Painter(app, settings)
     window = build(settings, painter.look)
-    window.theme_chosen.connect(painter.choose)
+    windows = window.windows
+    windows.theme_chosen.connect(painter.choose)
     with contextlib.suppress(OSError):
-        window.recovery.keep_safe(state_folder())
+        windows.recovery.keep_safe(state_folder(), window.banner)
     watch = CrashWatch(app)
-    watch.crashed.connect(window.show_crash)
+    watch.crashed.connect(windows.show_crash)
     watch.install()
-    if path is not None:
-        window.first_painted.connect(lambda: window.open_path(path))
-    window.first_painted.connect(window.work.start)
+    if paths:
+        window.first_painted.connect(partial(windows.open_first, list(paths)))
+    window.first_painted.connect(windows.helpers.start)
     window.show()
+    del window  # it may be closed before others
     try:
         return app.exec()
     finally:
         watch.remove()
-        window.work.processes.helpers.stop()
-        window.work.stop()
+        windows.stop()

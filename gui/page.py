@@ -4,6 +4,9 @@ A page is all of one document that can be seen: its actions turn commands into c
 while it is the page that the window shows.
 """
 
+import contextlib
+import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +23,6 @@ from gui.controllers.layer_menu import LayerMenu
 from gui.controllers.opening import OpenCommands
 from gui.controllers.rebuilding import Rebuilding
 from gui.controllers.recipe_files import RecipeFiles
-from gui.controllers.recovery import Recovery
 from gui.controllers.sheet_care import SheetCare
 from gui.controllers.sheets import Sheets
 from gui.controllers.unsaved import Unsaved
@@ -35,10 +37,16 @@ from gui.panels.top_bar import TopBar
 from gui.panels.welcome import Welcome, sample_title, samples
 from gui.widgets.actions import Actions
 from gui.widgets.parts import Look
+from gui.widgets.tabs import Tab
 
 if TYPE_CHECKING:
     from gui.workspace import Workspace
 
+WINDOW_COMMANDS = (
+    "new_window", "new_tab", "next_tab", "previous_tab", "tab_left", "tab_right", "detach_tab", "close_others", "close",
+    "quit", *(f"tab_{number}" for number in range(1, 10)),
+)  # fmt: skip
+"""Actions of the page that are its window's business."""
 PLACES = ("layers", "graph", "edit", "findings", "recipe", "log")
 
 
@@ -48,7 +56,10 @@ class Page(QWidget):
     plan_changed = Signal()
     export_finished = Signal(object)
     theme_chosen = Signal(str)
-    quit_wanted = Signal()
+    files_wanted = Signal(list)
+    """Files to be opened, wherever there is room for them."""
+    command = Signal(str)
+    """The name of an action that is the window's business."""
 
     def __init__(self, work: Work, settings: Settings, look: Look) -> None:
         super().__init__()
@@ -57,12 +68,14 @@ class Page(QWidget):
         self.work, self.settings, self.look = work, settings, look
         self.session = session = work.session
         self._refused = False
+        self._several = False
+        self._current = False
         self._workspace: Workspace | None = None
         self._crash: CrashSheet | None = None
         self.actions_ = Actions(self)
         self._adopt_undo()
         self.banner = Banner(look)
-        watch = FileWatch(session, self)
+        self.watch = watch = FileWatch(session, self)
         self.unsaved = Unsaved(self, session)
         self.opening = OpenCommands(self, work, settings, self.unsaved, watch, self.banner)
         self.exporting = ExportCommands(self, work, settings, look, watch)
@@ -70,7 +83,6 @@ class Page(QWidget):
         self.code = CodeCommands(self, work, settings, look, self.banner)
         self.sheets = Sheets(self, work, settings, look)
         self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
-        self.recovery = Recovery(self, session, self.opening, self.unsaved, self.banner)
         self.layers = LayerMenu(work, self)
         SheetCare(self, work)
         self._recent_menu = QMenu("Recent files", self)
@@ -123,11 +135,11 @@ class Page(QWidget):
         self.opening.open_path(path)
 
     def take_files(self, paths: list[str]) -> None:
-        """Open the model among files that were dropped here; a recipe among them becomes the model's."""
+        """Open the models among files that were dropped here; a recipe alone becomes the model's."""
         recipes = [path for path in paths if holds_recipe(path)]
         models = [path for path in paths if path not in recipes]
         if models:
-            self.open_path(models[0])
+            self.files_wanted.emit(models)
         elif recipes and self.session.source is not None:
             self.recipes.load_recipe_from(recipes[0])
         elif recipes:
@@ -137,6 +149,54 @@ class Page(QWidget):
     def export_to(self, path: str) -> None:
         """Write the result to a file; `export_finished` follows, or the sheet says why not."""
         self.exporting.export_to(path)
+
+    # in the window
+
+    def tab(self) -> Tab:
+        """What its tab says."""
+        source = self.session.source
+        path = source.path if source is not None else self.work.opening.path
+        return Tab(Path(path).name if path else "New tab", path, self.isWindowModified())
+
+    def is_about(self, path: str) -> bool:
+        """Whether this file is open here, or about to be."""
+        source = self.session.source
+        mine = self.work.opening.path or (source.path if source is not None else "")
+        if not mine or mine == path:
+            return bool(mine)
+        with contextlib.suppress(OSError):
+            return os.path.samefile(mine, path)
+        return False
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether another file may take this one's place: nobody has done anything here."""
+        idle = not (self.work.opening.running or self.work.busy)
+        return idle and not self.session.recipe.edits and self.session.undo_stack.count() == 0
+
+    def set_current(self, current: bool) -> None:
+        """This is the page that the window shows, or is no longer; a page that nobody sees plans nothing."""
+        newly, self._current = current and not self._current, current
+        self.work.planning.rest(not current)
+        if newly:
+            self.watch.check()
+            if self.session.source is None:
+                self.welcome.refresh()
+
+    def note_tabs(self, tabs: Sequence[Tab], place: int) -> None:
+        """Which pages its window has, and which of them it is."""
+        self._several = several = len(tabs) > 1
+        for name in ("next_tab", "previous_tab", "detach_tab", "close_others", "tab_9"):
+            self.actions_[name].setEnabled(several)
+        self.actions_["tab_left"].setEnabled(place > 0)
+        self.actions_["tab_right"].setEnabled(place + 1 < len(tabs))
+        for number in range(1, 9):
+            action = self.actions_[f"tab_{number}"]
+            there = several and number <= len(tabs)
+            action.setVisible(there)
+            action.setEnabled(there)
+            action.setText(tabs[number - 1].name if there else f"Tab {number}")
+        self.actions_["close"].setEnabled(self.session.source is not None or several)
 
     # making
 
@@ -185,8 +245,8 @@ class Page(QWidget):
         for title, names in (
             (
                 "File",
-                "new_application open open_folder open_weights open_architecture reload - load_recipe save_recipe "
-                "- export verify verify_mine - close quit",
+                "new_window new_tab - new_application open open_folder open_weights open_architecture reload "
+                "- load_recipe save_recipe - export verify verify_mine - close quit",
             ),
             ("Edit", "undo redo - clear_recipe - find - preferences"),
             ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
@@ -195,6 +255,11 @@ class Page(QWidget):
                 "View",
                 "before after difference - zoom_in zoom_out fit fold_all unfold_all "
                 "- toggle_layers toggle_side toggle_strip reset_layout",
+            ),
+            (
+                "Window",
+                "next_tab previous_tab - tab_left tab_right - detach_tab close_others "
+                "- tab_1 tab_2 tab_3 tab_4 tab_5 tab_6 tab_7 tab_8 tab_9",
             ),
             ("Go", "go_layers go_graph go_edit go_findings go_recipe go_log - next_finding previous_finding"),
         ):
@@ -215,6 +280,7 @@ class Page(QWidget):
         session, actions, opening = self.session, self.actions_, self.opening
         self.unsaved.save_wanted.connect(self.recipes.save_recipe_again)
         self.recipes.saved.connect(self.unsaved.go_on)
+        opening.wanted.connect(lambda path: self.files_wanted.emit([path]))
         self.sheets.built.connect(opening.open_path)
         self.sheets.theme_chosen.connect(self.theme_chosen)
         self.layers.filled.connect(self.code.extend_menu)
@@ -245,7 +311,6 @@ class Page(QWidget):
             "define_class": self.code.show_missing,
             "stored_code": self.code.show_stored,
             "help": self.sheets.show_help,
-            "close": opening.close,
             "export": self.exporting.export,
             "verify": self.exporting.verify,
             "verify_mine": self.exporting.verify_mine,
@@ -258,7 +323,6 @@ class Page(QWidget):
             "save_script": self.recipes.save_script,
             "clear_recipe": session.clear_recipe,
             "preferences": self.sheets.show_preferences,
-            "quit": self.quit_wanted.emit,
             "find": self._go_find,
             "before": lambda: session.set_view("before"),
             "after": lambda: session.set_view("after"),
@@ -277,6 +341,8 @@ class Page(QWidget):
         }
         for name, command in commands.items():
             actions[name].triggered.connect(command)
+        for name in WINDOW_COMMANDS:
+            actions[name].triggered.connect(partial(self.command.emit, name))
         for place in PLACES:
             actions[f"go_{place}"].triggered.connect(lambda _=False, place=place: self.workspace.go(place))
 
@@ -337,12 +403,13 @@ class Page(QWidget):
         free = opened and not self.work.busy and session.plan is not None
         model = session.source is not None and session.source.kind != "weights"
         names = (
-            "close before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find "
+            "before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find "
             "go_layers go_graph go_edit go_findings go_recipe go_log next_finding previous_finding "
             "toggle_layers toggle_side toggle_strip reset_layout"
         )
         for name in names.split():
             actions[name].setEnabled(opened)
+        actions["close"].setEnabled(opened or self._several)
         self.top.views.setEnabled(opened)
         self.top.finder.setEnabled(opened)
         actions["open_weights"].setEnabled(opened and model)
@@ -402,5 +469,4 @@ class Page(QWidget):
             self._workspace.save()
             self._workspace.canvas.close()
         self.settings.sync()
-        self.recovery.close()
         self.work.stop()

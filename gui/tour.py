@@ -323,8 +323,7 @@ def take_tour(folder: str, say: Say) -> None:
         try:
             app.exec()
         finally:
-            window.work.processes.helpers.stop()
-            window.work.stop()
+            window.windows.stop()
             window.unsaved.forget()
             window.close()
     if runner.error is not None:

@@ -1,10 +1,13 @@
-"""The window: a frame around the pages of its documents."""
+"""The window: a frame around the pages of its documents, with a tab for each where there are several."""
 
+import gc
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QObject, QSize, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
-from PySide6.QtWidgets import QMainWindow, QWidget
+from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
 from gui.controllers.drops import FileDrops, take_copy
@@ -14,16 +17,16 @@ from gui.controllers.opening import OpenCommands
 from gui.controllers.sheets import Sheets
 from gui.controllers.unsaved import Unsaved
 from gui.document.session import Session
-from gui.document.settings import Settings
 from gui.document.work import Work
 from gui.page import Page
 from gui.panels.banner import Banner
 from gui.panels.top_bar import TopBar
 from gui.widgets.actions import Actions
 from gui.widgets.keyboard import move_focus
-from gui.widgets.parts import Look
+from gui.widgets.tabs import DocumentTabs
 
 if TYPE_CHECKING:
+    from gui.windows import Windows
     from gui.workspace import Workspace
 
 SIZE = (1440, 900)
@@ -53,25 +56,36 @@ class MainWindow(QMainWindow):
     sheets: Sheets
     layers: LayerMenu
 
-    def __init__(self, work: Work, settings: Settings, look: Look) -> None:
+    def __init__(self, windows: "Windows", page: Page) -> None:
         super().__init__()
         self.setObjectName("mainWindow")
         self.setAcceptDrops(True)
         room = self._room()
         self.setMinimumSize(QSize(*SMALLEST).boundedTo(room))
-        self.settings, self.look = settings, look
+        self.windows, self.settings, self.look = windows, windows.settings, windows.look
         self._painted = False
-        self.page = Page(work, settings, look)
-        self.page.installEventFilter(self)
-        self.page.windowTitleChanged.connect(self.setWindowTitle)
-        self.page.theme_chosen.connect(self.theme_chosen)
-        self.page.quit_wanted.connect(self.close)
-        self.page.unsaved.close_wanted.connect(self.close)
-        self.setWindowTitle(self.page.windowTitle())
-        self.setCentralWidget(self.page)
-        self.page.setFocus()
+        self._closed = False
+        self._resume: Callable[[], None] | None = None
+        self.documents: list[Page] = []
+        """The pages in the order of their tabs."""
+        self.tabs = DocumentTabs(self.look)
+        self.stack = QStackedWidget()
+        whole = QWidget()
+        whole.setObjectName("surface")
+        whole.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.tabs)
+        column.addWidget(self.stack, 1)
+        self.setCentralWidget(whole)
+        self.tabs.chosen.connect(self._on_tab)
+        self.tabs.close_wanted.connect(lambda index: self.close_page(self.documents[index]))
+        self.tabs.moved.connect(self._on_moved)
+        self.tabs.menu_wanted.connect(self.show_tab_menu)
+        self.tabs.new_wanted.connect(self.new_tab)
         self.resize(QSize(*SIZE).boundedTo(room))
-        geometry = settings.bytes_of("geometry")
+        geometry = self.settings.bytes_of("geometry")
         if not geometry.isEmpty():
             self.restoreGeometry(geometry)
             if not self.isMaximized() and not self.isFullScreen():
@@ -79,16 +93,164 @@ class MainWindow(QMainWindow):
         self.drops = FileDrops(self)
         self.drops.dropped.connect(self._on_dropped)
         self.drops.over.connect(self._on_over)
+        self.show_page(self.add_page(page))
+        page.setFocus()
 
     def __getattr__(self, name: str) -> Any:
         """What the current page has."""
-        if name == "page":
+        if name.startswith("_") or name in ("stack", "documents"):
             raise AttributeError(name)
         return getattr(self.page, name)
 
+    @property
+    def page(self) -> Page:
+        """The document that is shown."""
+        shown = self.stack.currentWidget()
+        assert isinstance(shown, Page)
+        return shown
+
+    # pages
+
+    def _links(self, page: Page) -> tuple[tuple[Any, Any], ...]:
+        """Signals of a page and what hears them while it is in this window."""
+        return (
+            (page.windowTitleChanged, self._refresh),
+            (page.theme_chosen, self.theme_chosen),
+            (page.files_wanted, self.open_paths),
+            (page.command, self._on_command),
+            (page.unsaved.close_wanted, self._on_agreed),
+            (page.unsaved.stayed, self._on_stayed),
+        )
+
+    def add_page(self, page: Page) -> Page:
+        """Put a page behind the others, without showing it."""
+        self.documents.append(page)
+        for signal, slot in self._links(page):
+            signal.connect(slot)
+        page.installEventFilter(self)
+        page.set_current(False)
+        self.stack.addWidget(page)
+        self._refresh()
+        return page
+
+    def take_page(self, page: Page) -> None:
+        """Let a page go, open as it is; another one is shown."""
+        place = self.documents.index(page)
+        if page is self.page and len(self.documents) > 1:
+            self.show_page(self.documents[place + 1 if place + 1 < len(self.documents) else place - 1])
+        for signal, slot in self._links(page):
+            signal.disconnect(slot)
+        page.removeEventFilter(self)
+        self.documents.remove(page)
+        self.stack.removeWidget(page)
+        if self.documents:
+            self._refresh()
+
+    def show_page(self, page: Page) -> None:
+        """Bring a document to the front."""
+        for other in self.documents:
+            if other is not page:
+                other.set_current(False)
+        self.stack.setCurrentWidget(page)
+        page.set_current(True)
+        self._refresh()
+
+    @Slot()
+    def new_tab(self) -> None:
+        """A tab to open a model in."""
+        self.show_page(self.add_page(self.windows.new_page()))
+
+    @Slot()
+    def _refresh(self) -> None:
+        """Title, tabs, and what can be done with them."""
+        if self.stack.currentWidget() is None:
+            return
+        current = self.page
+        self.setWindowTitle(current.windowTitle())
+        self.setWindowModified(current.isWindowModified())
+        tabs = [page.tab() for page in self.documents]
+        self.tabs.show_tabs(tabs, self.documents.index(current))
+        for place, page in enumerate(self.documents):
+            page.note_tabs(tabs, place)
+
+    @Slot(int)
+    def _on_tab(self, index: int) -> None:
+        self.show_page(self.documents[index])
+
+    @Slot(int, int)
+    def _on_moved(self, origin: int, target: int) -> None:
+        self.documents.insert(target, self.documents.pop(origin))
+        self._refresh()
+
+    def _step(self, by: int) -> None:
+        self.show_page(self.documents[(self.documents.index(self.page) + by) % len(self.documents)])
+
+    def _shift(self, by: int) -> None:
+        place = self.documents.index(self.page)
+        target = place + by
+        if 0 <= target < len(self.documents):
+            self.documents.insert(target, self.documents.pop(place))
+            self._refresh()
+
+    @Slot(str)
+    def _on_command(self, name: str) -> None:
+        """What a page's action commands of its window."""
+        if name.startswith("tab_"):
+            number = int(name.removeprefix("tab_"))
+            # the ninth is the last, however many there are
+            self.show_page(self.documents[-1 if number == 9 else min(number, len(self.documents)) - 1])
+            return
+        commands: dict[str, Callable[[], object]] = {
+            "new_window": self.new_window,
+            "new_tab": self.new_tab,
+            "next_tab": partial(self._step, 1),
+            "previous_tab": partial(self._step, -1),
+            "tab_right": partial(self._shift, 1),
+            "tab_left": partial(self._shift, -1),
+            "detach_tab": lambda: self.detach(self.page),
+            "close_others": lambda: self.close_others(self.page),
+            "close": lambda: self.close_page(self.page),
+            "quit": self.windows.quit,
+        }
+        commands[name]()
+
+    @Slot(int, QPoint)
+    def show_tab_menu(self, index: int, place: QPoint) -> QMenu:
+        """What can be done with a tab."""
+        page = self.documents[index]
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setAccessibleName(f"Tab {page.tab().name}")
+        menu.addAction("Close", lambda: self.close_page(page))
+        menu.addAction("Close others", lambda: self.close_others(page))
+        menu.addSeparator()
+        menu.addAction("Move to new window", lambda: self.detach(page))
+        menu.popup(place)
+        return menu
+
+    # windows
+
+    @Slot()
+    def new_window(self) -> None:
+        """Another window, with nothing open."""
+        self.windows.open_window(beside=self).show()
+
+    def detach(self, page: Page) -> None:
+        """Move a document into a window of its own."""
+        if len(self.documents) > 1:
+            self.take_page(page)
+            self.windows.open_window(page, beside=self).show()
+
+    # opening
+
     def open_path(self, path: str) -> None:
-        """Open a file; the page's `plan_changed` follows, or its banner says why not."""
+        """Open a file; `plan_changed` of its page follows, or a banner says why not."""
         self.page.open_path(path)
+
+    @Slot(list)
+    def open_paths(self, paths: Sequence[str]) -> None:
+        """Open files, each in a tab of its own where it would take something away."""
+        self.windows.open_paths(paths, self)
 
     @Slot(str, str)
     def show_crash(self, sentence: str, details: str) -> None:
@@ -107,6 +269,56 @@ class MainWindow(QMainWindow):
     def _on_over(self, over: bool) -> None:
         self.page.welcome.target.show_over(over)
 
+    # closing
+
+    def close_page(self, page: Page) -> None:
+        """Close a tab; the last one stays, empty."""
+        if len(self.documents) == 1:
+            page.opening.close()
+        else:
+            self._close_all([page], "Closing the tab")
+
+    def close_others(self, page: Page) -> None:
+        """Close every tab but one."""
+        self._close_all([other for other in self.documents if other is not page], "Closing the tab")
+
+    def _close_all(self, pages: list[Page], deed: str) -> None:
+        """Close pages as soon as nobody has to be asked about any of them."""
+        if self._may_close(pages, deed, lambda: self._close_all(pages, deed)):
+            for page in pages:
+                self._remove(page)
+
+    def _may_close(self, pages: list[Page], deed: str, resume: Callable[[], None]) -> bool:
+        """Whether these pages may close now; if not, the person is asked about one, and `resume` goes on."""
+        for page in pages:
+            if not page.unsaved.may_close(deed):
+                self._resume = resume
+                self.show_page(page)
+                return False
+        self._resume = None
+        return True
+
+    def _remove(self, page: Page) -> None:
+        self.take_page(page)
+        self.windows.page_closed(page)
+        page.hide()
+        page.deleteLater()
+        # what held the model is in cycles of Python's, which would otherwise stay for long
+        QTimer.singleShot(0, self, lambda: QTimer.singleShot(0, self, gc.collect))
+
+    @Slot()
+    def _on_agreed(self) -> None:
+        if self._resume is not None:
+            self._resume()
+
+    @Slot()
+    def _on_stayed(self) -> None:
+        if self._resume is not None:
+            self._resume = None
+            self.windows.stayed()
+            for page in self.documents:
+                page.unsaved.take_back()
+
     # Qt
 
     @override
@@ -115,8 +327,8 @@ class MainWindow(QMainWindow):
 
     @override
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ModifiedChange and isinstance(watched, QWidget):
-            self.setWindowModified(watched.isWindowModified())
+        if event.type() == QEvent.Type.ModifiedChange:
+            self._refresh()
         return False
 
     @override
@@ -138,10 +350,14 @@ class MainWindow(QMainWindow):
 
     @override
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.page.unsaved.may_close():
+        if self._closed:
+            return
+        if not self._may_close(self.documents, "Closing the window", lambda: QTimer.singleShot(0, self, self.close)):
             event.ignore()
             return
+        self._closed = True
         self.settings.save_bytes("geometry", self.saveGeometry())
-        self.page.work.processes.helpers.stop()
-        self.page.close_down()
+        for page in self.documents:
+            self.windows.page_closed(page)
+        self.windows.closed(self)
         super().closeEvent(event)

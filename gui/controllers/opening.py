@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from core.recipes.recipe import Recipe
@@ -23,7 +23,9 @@ OPENING = "Opening another file"
 
 
 class OpenCommands(QObject):
-    """Owned by the window. What would take an unsaved recipe away asks first."""
+    """Owned by the page. `wanted` carries another file to open; what would take an unsaved recipe away asks first."""
+
+    wanted = Signal(str)
 
     def __init__(
         self, window: QWidget, work: Work, settings: Settings, unsaved: Unsaved, watch: FileWatch, banner: Banner
@@ -61,12 +63,17 @@ class OpenCommands(QObject):
 
     @Slot(str)
     def open_path(self, path: str) -> None:
-        """Open a file or folder."""
+        """Open a file or folder, here or elsewhere."""
         path = os.path.abspath(path)
         if not os.path.exists(path):
             self._session.problem.emit(f"The file {path} does not exist; choose another.", "")
             return
-        self._unsaved.ask(lambda: self._opening.begin(path), OPENING)
+        self.wanted.emit(path)
+
+    @Slot(str)
+    def begin(self, path: str) -> None:
+        """Open a file or folder here; `open_path` asks where there is room for it."""
+        self._opening.begin(path)
 
     @Slot(str)
     def open_weights_path(self, path: str) -> None:

@@ -24,6 +24,8 @@ class Planning(QObject):
         self._basing = False
         """Whether what is asked for is the base of a new source."""
         self._held = False
+        self._resting = False
+        self._base_due = False
         session.base_wanted.connect(self._ask_base)
         session.plan_wanted.connect(self.ask)
 
@@ -33,11 +35,26 @@ class Planning(QObject):
         if not held and self._asked is None and not self._session.planned:
             self.ask()
 
+    def rest(self, resting: bool) -> None:
+        """Nobody sees the document: what it wants is caught up with when somebody does."""
+        if resting == self._resting:
+            return
+        self._resting = resting
+        if resting or self._session.source is None:
+            return
+        if self._base_due and self._session.base is None:
+            self._ask_base()
+        elif self._asked is None and not self._session.planned:
+            self.ask()
+
     @Slot()
     def _ask_base(self) -> None:
         self._forget()
         source = self._session.source
-        if source is None:
+        self._base_due = self._resting and source is not None
+        if self._base_due:
+            self._session.planning_changed.emit(True)
+        elif source is None:
             self._session.planning_changed.emit(False)
         else:
             self._basing = True
@@ -67,7 +84,7 @@ class Planning(QObject):
         if session.source is None:
             return
         recipe = session.recipe
-        if self._held or (self._asked is not None and (self._basing or self._recipe == recipe)):
+        if self._held or self._resting or (self._asked is not None and (self._basing or self._recipe == recipe)):
             session.planning_changed.emit(True)
             return
         self._forget()

@@ -81,8 +81,7 @@ def window(path: str, edits: int) -> dict[str, Any]:
         shown.repaint()
         seconds.append(time.monotonic() - began)
     answer = {"drawn": drawn, "edits": seconds, "memory": memory, "memory_after": resident()}
-    work.processes.helpers.stop()
-    work.stop()
+    shown.windows.stop()
     return answer
 
 

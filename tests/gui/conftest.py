@@ -23,6 +23,7 @@ from gui.document.settings import Settings
 from gui.document.work import Work
 from gui.widgets.parts import Look
 from gui.window import MainWindow
+from gui.windows import Windows
 from tests.gui.hand_made import FakeWorker, source
 
 
@@ -82,9 +83,10 @@ def look(painter: Painter) -> Look:
 @pytest.fixture
 def window(qtbot: QtBot, work: Work, settings: Settings, painter: Painter) -> MainWindow:
     """A window with nothing open, shown, its stand-ins started."""
-    made = MainWindow(work, settings, painter.look)
+    windows = Windows(work.processes.helpers, settings, painter.look)
+    made = windows.open_window(windows.new_page(work))
     made.theme_chosen.connect(painter.choose)
-    qtbot.addWidget(made, before_close_func=lambda _: made.unsaved.forget())
+    qtbot.addWidget(made, before_close_func=lambda _: forget(made))
     made.resize(1440, 900)
     made.show()
     work.start()
@@ -160,5 +162,12 @@ def _shown(qtbot: QtBot, settings: Settings, painter: Painter) -> Iterator[MainW
     window.show()
     window.work.start()
     yield window
-    window.unsaved.forget()
-    window.close()
+    for each in list(window.windows.all):
+        forget(each)
+        each.close()
+
+
+def forget(window: MainWindow) -> None:
+    """Nobody is asked about what is not saved."""
+    for page in window.documents:
+        page.unsaved.forget()

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from core.recipes.gestures import make_edit
 from core.recipes.recipe import Recipe, from_json, to_json
 from core.service.messages import OpenModel
-from gui.controllers.recovery import Keeper
+from gui.controllers.recovery import Keeper, Slots
 from gui.document.session import Session
 from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, source
@@ -39,6 +39,10 @@ def asks(window: MainWindow) -> bool:
 
 def is_open(window: MainWindow, path: str) -> bool:
     return window.session.source is not None and window.session.source.path == path
+
+
+def has_weights(window: MainWindow, path: str) -> bool:
+    return window.session.source is not None and window.session.source.weights_path == path
 
 
 def test_that_a_model_without_edits_is_left_unasked(qtbot: QtBot, opened: MainWindow, other: str) -> None:
@@ -71,22 +75,31 @@ def test_that_discarding_closes_the_window(qtbot: QtBot, edited: MainWindow) -> 
     assert not edited.work.processes.reader.alive
 
 
-def test_that_opening_another_file_asks_first_and_goes_on_when_discarded(
+def test_that_opening_other_weights_asks_first_and_goes_on_when_discarded(
     qtbot: QtBot, edited: MainWindow, reader: FakeWorker, other: str
 ) -> None:
-    edited.open_path(other)
+    edited.opening.open_weights_path(other)
     assert asks(edited)
     assert not reader.bodies(OpenModel)
     qtbot.mouseClick(edited.unsaved.sheet.discard, LEFT)
-    qtbot.waitUntil(lambda: is_open(edited, other))
+    qtbot.waitUntil(lambda: has_weights(edited, other))
     assert edited.session.recipe == Recipe()
     assert not asks(edited)
+
+
+def test_that_another_file_gets_a_tab_and_nothing_is_asked(qtbot: QtBot, edited: MainWindow, other: str) -> None:
+    first = edited.page
+    edited.open_path(other)
+    assert not asks(edited)
+    qtbot.waitUntil(lambda: is_open(edited, other))
+    assert edited.page is not first
+    assert first.session.recipe.edits == (EDIT,)
 
 
 def test_that_saving_writes_the_recipe_and_goes_on(
     qtbot: QtBot, edited: MainWindow, other: str, tmp_path: Path
 ) -> None:
-    edited.open_path(other)
+    edited.opening.open_weights_path(other)
     qtbot.mouseClick(edited.unsaved.sheet.save, LEFT)
     (dialog,) = edited.findChildren(QFileDialog)
     assert dialog.acceptMode() == QFileDialog.AcceptMode.AcceptSave
@@ -94,7 +107,7 @@ def test_that_saving_writes_the_recipe_and_goes_on(
     dialog.fileSelected.emit(str(file))
     dialog.close()
     assert from_json(file.read_bytes()).edits == (EDIT,)
-    qtbot.waitUntil(lambda: is_open(edited, other))
+    qtbot.waitUntil(lambda: has_weights(edited, other))
 
 
 def test_that_saving_again_takes_the_same_file_and_asks_nothing(
@@ -103,11 +116,11 @@ def test_that_saving_again_takes_the_same_file_and_asks_nothing(
     file = tmp_path / "recipe.json"
     edited.recipes.save_recipe_to(str(file))
     edited.session.gesture(lambda recipe: recipe.plus(EDIT, EDIT), "Twice")
-    edited.open_path(other)
+    edited.opening.open_weights_path(other)
     qtbot.mouseClick(edited.unsaved.sheet.save, LEFT)
     assert not edited.findChildren(QFileDialog)
     assert len(from_json(file.read_bytes()).edits) > 1
-    qtbot.waitUntil(lambda: is_open(edited, other))
+    qtbot.waitUntil(lambda: has_weights(edited, other))
 
 
 def test_that_the_title_says_whether_something_is_unsaved(opened: MainWindow, tmp_path: Path) -> None:
@@ -124,7 +137,7 @@ def test_that_the_title_says_whether_something_is_unsaved(opened: MainWindow, tm
 
 
 def test_that_a_save_that_fails_loses_nothing(qtbot: QtBot, edited: MainWindow, other: str, tmp_path: Path) -> None:
-    edited.open_path(other)
+    edited.opening.open_weights_path(other)
     edited.recipes.save_recipe_to(str(tmp_path / "missing" / "kept.json"))
     assert asks(edited)
     assert edited.session.recipe.edits == (EDIT,)
@@ -178,7 +191,7 @@ def test_that_an_unsaved_recipe_lies_in_a_file_until_it_is_saved(
     qtbot: QtBot, edited: MainWindow, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    edited.recovery.keep_safe(state)
+    edited.windows.recovery.keep_safe(state, edited.banner)
     edited.session.gesture(lambda recipe: recipe.plus(EDIT), "Again")
     qtbot.waitUntil(lambda: bool(list(state.glob("*.json"))))
     (file,) = state.glob("*.json")
@@ -191,7 +204,7 @@ def test_that_a_recipe_left_behind_is_offered_and_restored(qtbot: QtBot, window:
     model = tmp_path / "digits.keras"
     model.touch()
     left_behind(tmp_path, model)
-    window.recovery.keep_safe(tmp_path)
+    window.windows.recovery.keep_safe(tmp_path, window.banner)
     assert window.banner.text.text() == "Suture closed before 1 step for digits.keras could be saved."
     (restore, _) = window.banner.links
     assert isinstance(restore, QPushButton)
@@ -206,22 +219,21 @@ def test_that_a_recipe_left_behind_is_forgotten_when_discarded(
     model = tmp_path / "digits.keras"
     model.touch()
     file = left_behind(tmp_path, model)
-    window.recovery.keep_safe(tmp_path)
+    window.windows.recovery.keep_safe(tmp_path, window.banner)
     qtbot.mouseClick(window.banner.links[1], LEFT)
     assert not file.exists()
     assert not window.banner.isVisible()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"path": 3}', '{"path": "/nowhere", "recipe": {"edits": []}}'])
-def test_that_a_file_without_sense_is_not_offered(session: Session, tmp_path: Path, text: str) -> None:
+def test_that_a_file_without_sense_is_not_offered(tmp_path: Path, text: str) -> None:
     (tmp_path / "unsaved-0.json").write_text(text, encoding="utf-8")
-    keeper = Keeper(session, tmp_path)
-    assert keeper.left is None
-    keeper.close()
+    assert Slots(tmp_path).left() == []
 
 
-def test_that_two_windows_do_not_share_a_slot(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
-    first, second = Keeper(session, tmp_path), Keeper(session, tmp_path)
+def test_that_two_documents_do_not_share_a_file(session: Session, tmp_path: Path) -> None:
+    first, second = Keeper(session), Keeper(session)
+    first.slots, second.slots = Slots(tmp_path), Slots(tmp_path)
     session.set_source(source())
     session.gesture(lambda recipe: recipe.plus(EDIT), "Freeze")
     first.write()
