@@ -51,7 +51,7 @@ def test_that_every_rule_has_its_line_in_the_help() -> None:
 def test_that_the_keys_in_the_help_are_the_window_s() -> None:
     text = (PAGES / "index.md").read_text(encoding="utf-8")
     known = {keys for command in COMMANDS for keys in command.keys}
-    for keys in ("Ctrl+O", "Ctrl+N", "Ctrl+F", "F8", "Shift+F8", "Ctrl+E", "Ctrl+Shift+E", "F1", "F5", "F10", "Alt+5"):
+    for keys in ("Ctrl+O", "Ctrl+N", "Ctrl+F", "F8", "Shift+F8", "Ctrl+E", "Ctrl+Shift+E", "F1", "F5", "F10", "Alt+6"):
         assert keys in text
         assert keys in known
 
