@@ -23,8 +23,8 @@ from gui.document.settings import Settings
 from gui.document.work import Work
 from gui.widgets.parts import Look
 from gui.window import MainWindow
-from gui.windows import Windows
 from tests.gui.hand_made import FakeWorker, source
+from tests.gui.hands import window_of
 
 
 @pytest.fixture
@@ -83,8 +83,7 @@ def look(painter: Painter) -> Look:
 @pytest.fixture
 def window(qtbot: QtBot, work: Work, settings: Settings, painter: Painter) -> MainWindow:
     """A window with nothing open, shown, its stand-ins started."""
-    windows = Windows(work.processes.helpers, settings, painter.look)
-    made = windows.open_window(windows.new_page(work))
+    made = window_of(work, settings, painter.look)
     made.theme_chosen.connect(painter.choose)
     qtbot.addWidget(made, before_close_func=lambda _: forget(made))
     made.resize(1440, 900)

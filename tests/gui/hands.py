@@ -9,10 +9,20 @@ from PySide6.QtWidgets import QApplication, QMenu, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from gui.controllers.layer_menu import START
+from gui.document.settings import Settings
+from gui.document.work import Work
+from gui.widgets.parts import Look
 from gui.window import MainWindow
+from gui.windows import Windows
 
 PATIENCE = 120_000
 S = TypeVar("S", bound=QWidget)
+
+
+def window_of(work: Work, settings: Settings, look: Look) -> MainWindow:
+    """A window around a document that there is already."""
+    windows = Windows(work.processes.helpers, settings, look)
+    return windows.open_window(windows.new_page(work))
 
 
 def sheet_of(window: MainWindow, kind: type[S]) -> S:

@@ -23,8 +23,7 @@ from gui.document.settings import Settings
 from gui.panels.welcome import Welcome
 from gui.widgets import theme as themes
 from gui.window import SMALLEST, MainWindow
-from gui.windows import Windows
-from tests.gui.hands import sheet_of
+from tests.gui.hands import sheet_of, window_of
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -118,8 +117,7 @@ def test_that_sizes_are_remembered(qtbot: QtBot, opened: MainWindow, settings: S
     sizes = opened.workspace.splitters["top"].sizes()
     opened.unsaved.forget()
     opened.close()
-    windows = Windows(opened.work.processes.helpers, settings, opened.look)
-    again = windows.open_window(windows.new_page(opened.work))
+    again = window_of(opened.work, settings, opened.look)
     qtbot.addWidget(again)
     again.resize(opened.size())
     again.show()

@@ -16,7 +16,7 @@ from gui.document.settings import Settings
 from gui.window import SMALLEST, MainWindow
 from gui.workspace import size_class
 from tests.gui.hand_made import source
-from tests.gui.hands import open_file, planned
+from tests.gui.hands import open_file, planned, window_of
 
 LEFT = Qt.MouseButton.LeftButton
 CONTROL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
@@ -192,7 +192,7 @@ def test_that_each_kind_of_screen_keeps_its_own_arrangement(
     qtbot.waitUntil(lambda: room.splitters["top"].sizes() == sizes)
     opened.unsaved.forget()
     opened.close()
-    again = MainWindow(opened.work, settings, opened.look)
+    again = window_of(opened.work, settings, opened.look)
     qtbot.addWidget(again)
     again.resize(1024, 700)
     again.show()
@@ -207,7 +207,7 @@ def test_that_windows_of_a_kind_share_an_arrangement(width: int, name: str) -> N
 
 
 def test_that_the_first_window_fits_its_screen(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
-    made = MainWindow(window.work, Settings(tmp_path / "other.ini"), window.look)
+    made = window_of(window.work, Settings(tmp_path / "other.ini"), window.look)
     qtbot.addWidget(made)
     room = made.screen().availableGeometry()
     assert made.width() <= room.width()
@@ -254,8 +254,7 @@ def test_that_a_new_layer_comes_into_sight_and_a_new_model_starts_at_its_top(
     assert tree.viewport().rect().contains(tree.visualRect(room.layers.model.index_of("late")).center())
     assert window.session.selection == "image"
     tree.scrollToBottom()
-    window.unsaved.forget()
-    window.open_path(str(samples / "digits_vgg.keras"))
+    window.opening.begin(str(samples / "digits_vgg.keras"))
     qtbot.waitUntil(lambda: window.windowTitle().startswith("digits_vgg"), timeout=60_000)
     planned(qtbot, window)
     assert tree.verticalScrollBar().value() == 0
