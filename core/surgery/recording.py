@@ -28,7 +28,9 @@ def starts_anew(layer: Layer, weight: str) -> bool:
 
 
 def forget(layer: Layer, weight: str, owner: str) -> Layer:
-    """The layer without rules of `owner` for `weight`: the shape is the source's again."""
+    """The layer without rules of `owner` for `weight`: the shape is the source's again. What starts anew still does."""
+    if starts_anew(layer, weight):
+        return layer
     return layer.with_rules(weight, tuple(one for one in layer.rules_for(weight) if one.owns not in (owner, "all")))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.edits import ChangeInput, RenameLayer, ReplaceFirstConv
+from core.edits import ChangeInput, RenameLayer, ReplaceFirstConv, SetRule
 from core.rules import MapChannels
 from tests.core.edits.bench import Bench, drift
 from tests.helpers.contracts import fields as contract_fields
@@ -38,6 +38,20 @@ def test_that_changes_that_keep_gray_are_as_if_only_the_last_were_made(bench: An
     for key, value in constants(built.model).items():
         np.testing.assert_allclose(value, constants(alone.model)[key])
     assert drift(built(gray(counts[-1])), source.old(gray(3))) < 2e-6
+
+
+@pytest.mark.parametrize("name", ["flat", "normalized", "nested"])
+@pytest.mark.parametrize("counts", [(1,), (1, 3), (1, 5), (4, 2, 3)])
+def test_that_a_kernel_that_starts_anew_does_so_whatever_the_channels_become(
+    bench: Any, name: Any, counts: Any
+) -> None:
+    source = bench(name)
+    kernel = next(fate for fate in source.built(change(1)).fates if fate.endswith("/kernel"))
+    anew = SetRule(weight=kernel, rule="initialize")
+    built = source.built(anew, *(change(count) for count in counts))
+    assert built.fates[kernel] == "initialize"
+    size = ReplaceFirstConv(kernel_size=5), ReplaceFirstConv(kernel_size=3)
+    assert source.built(anew, *size, change(counts[-1])).fates[kernel] == "initialize"
 
 
 @pytest.mark.parametrize("name", ["flat", "normalized"])
