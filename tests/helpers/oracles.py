@@ -142,7 +142,7 @@ def _old_size(fields: Mapping[str, Any], old: Any, new: Any) -> float:
         found = run(new, given)
     except ValueError:  # Keras's SpectralNormalization holds on to its last axis, whichever that is
         inputs = [keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.name) for one in old.inputs]
-        again = keras.models.clone_model(new, input_tensors=inputs)
+        again = keras.models.clone_model(new, input_tensors=inputs if len(inputs) > 1 else inputs[0])
         again.set_weights(new.get_weights())
         found = run(again, given)
     return off(found, run(old, given))
