@@ -26,6 +26,7 @@ from gui.controllers.recipe_files import RecipeFiles
 from gui.controllers.sheet_care import SheetCare
 from gui.controllers.sheets import Sheets
 from gui.controllers.unsaved import Unsaved
+from gui.controllers.weight_files import WeightFiles
 from gui.dialogs.crash import CrashSheet
 from gui.dialogs.gallery import made_here
 from gui.document.settings import Settings
@@ -84,7 +85,11 @@ class Page(QWidget):
         self.sheets = Sheets(self, work, settings, look)
         self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
         self.layers = LayerMenu(work, self)
+<<<<<<< HEAD
         SheetCare(self, work)
+=======
+        self.weights = WeightFiles(self, work, settings, look)
+>>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -126,6 +131,8 @@ class Page(QWidget):
         made.tidy.formats.join_wanted.connect(self.sheets.show_join)
         made.findings.wanted.connect(self.act)
         made.inspector.code_wanted.connect(self.code.show_code)
+        made.inspector.values_wanted.connect(self.weights.show_values)
+        made.inspector.save_wanted.connect(self.weights.save_row)
         made.canvas.context_requested.connect(self.layers.popup)
         made.layers.context_requested.connect(self.layers.popup)
         return made
@@ -245,8 +252,13 @@ class Page(QWidget):
         for title, names in (
             (
                 "File",
+<<<<<<< HEAD
                 "new_window new_tab - new_application open open_folder open_weights open_architecture reload "
                 "- load_recipe save_recipe - export verify verify_mine - close quit",
+=======
+                "new_application open open_folder open_weights open_architecture reload - load_recipe save_recipe "
+                "- export verify verify_mine - save_weights - close quit",
+>>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
             ),
             ("Edit", "undo redo - clear_recipe - find - preferences"),
             ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
@@ -257,11 +269,17 @@ class Page(QWidget):
                 "- toggle_layers toggle_side toggle_strip reset_layout",
             ),
             (
+<<<<<<< HEAD
                 "Window",
                 "next_tab previous_tab - tab_left tab_right - detach_tab close_others "
                 "- tab_1 tab_2 tab_3 tab_4 tab_5 tab_6 tab_7 tab_8 tab_9",
             ),
             ("Go", "go_layers go_graph go_edit go_findings go_recipe go_log - next_finding previous_finding"),
+=======
+                "Go",
+                "show_values - go_layers go_graph go_edit go_findings go_recipe go_log - next_finding previous_finding",
+            ),
+>>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
         ):
             self.actions_.fill(menu.addMenu(title), names)
         menu.addMenu(self.layers.menu)
@@ -283,6 +301,7 @@ class Page(QWidget):
         opening.wanted.connect(lambda path: self.files_wanted.emit([path]))
         self.sheets.built.connect(opening.open_path)
         self.sheets.theme_chosen.connect(self.theme_chosen)
+        self.layers.filled.connect(self.weights.extend_menu)
         self.layers.filled.connect(self.code.extend_menu)
         self.banner.wanted.connect(self.act)
         session.source_changed.connect(self._on_source)
@@ -314,6 +333,8 @@ class Page(QWidget):
             "export": self.exporting.export,
             "verify": self.exporting.verify,
             "verify_mine": self.exporting.verify_mine,
+            "save_weights": lambda: self.weights.save(session.selection),
+            "show_values": lambda: self.weights.show_selected(self.workspace.inspector.weights.current()),
             "presets": self.sheets.show_presets,
             "transfer": self.sheets.show_transfer,
             "join": self.sheets.show_join,
@@ -420,6 +441,8 @@ class Page(QWidget):
         actions["save_recipe"].setEnabled(bool(session.recipe.edits))
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
+        actions["save_weights"].setEnabled(free)
+        actions["show_values"].setEnabled(opened)
         actions["save_script"].setEnabled(free and model and session.plan is not None and session.plan.ok)
         for name in ("verify", "verify_mine", "presets", "transfer", "join", "rename_layer"):
             actions[name].setEnabled(free and model)

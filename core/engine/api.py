@@ -60,6 +60,7 @@ class Engine:
         self._files = files or RecipeFiles()
         self._with_code: dict[str, tuple[Source, Source]] = {}
         self._code = False
+        self._made: tuple[tuple[Planner, Recipe, str], Array] | None = None
 
     def set_source(self, source: Source, code: Sequence[str] = (), trust: bool = False) -> Plan:
         """Work on this source from now on; returns the plan of the empty recipe.
@@ -73,6 +74,7 @@ class Engine:
             load_code(path)
         self._code = bool(code)
         self._with_code.clear()
+        self._made = None
         self._files.retry()
         if code and any(layer.opaque for _, layer in source.graph.walk()):
             # what Keras's classes need of an old file, classes that derive from them need too
@@ -196,6 +198,15 @@ class Engine:
         check_destination(Path(out), *used_paths(planned.files))
         with result_arrays(planned, patterns) as arrays:
             return save_arrays(out, arrays, progress)
+
+    def result_array(self, recipe: Recipe, weight: str) -> Array:
+        """One array of the recipe's result, kept until another is asked for. Raises `PlanRefused`, `FileError`."""
+        wanted = (self.planner, recipe, weight)
+        if self._made is None or self._made[0] != wanted:
+            self._made = None  # not two large arrays at once
+            with result_arrays(self.planned(recipe), (weight,)) as found:
+                self._made = (wanted, found[0].read())
+        return self._made[1]
 
     def verify(
         self,

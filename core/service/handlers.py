@@ -13,6 +13,7 @@ from core.service.travel import pack
 
 if TYPE_CHECKING:
     from core.readers.source import WeightStore
+    from core.rules.base import Array
 
 Progress = Callable[[str, float], None]
 Handler = Callable[[Any, Progress], Any]
@@ -26,6 +27,7 @@ def reader() -> Handlers:
     """Describe files and look at single arrays; never Keras. The file last looked into stays open."""
     from core.analysis.opening import read_model
     from core.analysis.preview import preview_weight
+    from core.analysis.slices import block_of
     from core.readers import prove_arrays
 
     stores = OpenStores()
@@ -40,6 +42,9 @@ def reader() -> Handlers:
     def preview(body: messages.PreviewWeight, progress: Progress) -> Any:
         return preview_weight(stores.store(body.path).read(body.key), body.weight, body.bins, body.kernels)
 
+    def values(body: messages.ReadValues, progress: Progress) -> Any:
+        return block_of(stores.array(body.path, body.key), body.weight, body.part)
+
     def ask_trust(body: messages.AskTrust, progress: Progress) -> Any:
         from core.trust_store import is_trusted
 
@@ -53,6 +58,7 @@ def reader() -> Handlers:
     return {
         messages.OpenModel: open_model,
         messages.PreviewWeight: preview,
+        messages.ReadValues: values,
         messages.AskTrust: ask_trust,
         messages.TrustFile: trust_file,
     }
@@ -79,6 +85,7 @@ class OpenStores:
     def __init__(self) -> None:
         self._seen: tuple[str, int, int] | None = None
         self._store: WeightStore | None = None
+        self._held: tuple[str, Array] | None = None
 
     def store(self, path: str) -> "WeightStore":
         """The arrays of a file. Raises `FileError`."""
@@ -92,6 +99,7 @@ class OpenStores:
             raise FileError(f"{path} can no longer be read ({error.strerror}).", path=path) from error
         seen = (path, status.st_mtime_ns, status.st_size)
         if self._store is None or seen != self._seen:
+            self._held = None
             if self._store is not None:
                 self._store.close()
                 self._store = None
@@ -99,6 +107,14 @@ class OpenStores:
             self._store = open_store(Source(path=path, format="", kind="weights", graph=Graph("")))
             self._seen = seen
         return self._store
+
+    def array(self, path: str, key: str) -> "Array":
+        """One array of a file, kept until another is asked for: a table asks part by part. Raises `FileError`."""
+        store = self.store(path)
+        if self._held is None or self._held[0] != key:
+            self._held = None  # not two large arrays at once
+            self._held = (key, store.read(key))
+        return self._held[1]
 
 
 class OneDocument:
@@ -192,8 +208,15 @@ def engine() -> Handlers:
     def save_arrays(body: messages.SaveArrays, progress: Progress) -> Any:
         return the_engine().save_arrays(body.recipe, body.patterns, body.out, progress)
 
+<<<<<<< HEAD
     def check_again(body: messages.CheckAgain, progress: Progress) -> Any:
         return the_engine().check_again(body.recipe, body.out, progress, body.inputs)
+=======
+    def result_values(body: messages.ResultValues, progress: Progress) -> Any:
+        from core.analysis.slices import block_of
+
+        return block_of(the_engine().result_array(body.recipe, body.weight), body.weight, body.part)
+>>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
 
     def verify(body: messages.Verify, progress: Progress) -> Any:
         return the_engine().verify(body.recipe, body.out, progress, body.inputs)
@@ -266,7 +289,11 @@ def engine() -> Handlers:
         messages.MakePlan: make_plan,
         messages.Apply: apply,
         messages.SaveArrays: save_arrays,
+<<<<<<< HEAD
         messages.CheckAgain: check_again,
+=======
+        messages.ResultValues: result_values,
+>>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
         messages.Verify: verify,
         messages.DescribeLayers: describe,
         messages.CheckRecipes: check,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
+from core.analysis.slices import Slice
 from core.errors import SutureError
 from core.readers.source import Source
 from core.recipes.recipe import Recipe
@@ -33,6 +34,23 @@ class PreviewWeight(Struct, frozen=True, kw_only=True):
     weight: str
     bins: int = 64
     kernels: int = 64
+
+
+class ReadValues(Struct, frozen=True, kw_only=True):
+    """To the reader: a part of one array as a table. Answer: `ValuesBlock`. `weight` is the path that is shown."""
+
+    path: str
+    key: str
+    weight: str
+    part: Slice
+
+
+class ResultValues(Struct, frozen=True, kw_only=True):
+    """To the engine: a part of one array of the recipe's result as a table. Answer: `ValuesBlock`."""
+
+    recipe: Recipe
+    weight: str
+    part: Slice
 
 
 class Warm(Struct, frozen=True, kw_only=True):

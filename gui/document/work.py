@@ -7,9 +7,11 @@ from gui.document.comparing import Comparing
 from gui.document.exporting import Exporting
 from gui.document.inquiries import Inquiries
 from gui.document.opening import Opening
+from gui.document.paging import Paging
 from gui.document.planning import Planning
 from gui.document.previewing import Previewing
 from gui.document.processes import Helpers, Processes
+from gui.document.saving_arrays import SavingArrays
 from gui.document.session import Session
 from gui.document.trust import Trust
 from gui.document.verifying import Verifying
@@ -32,17 +34,23 @@ class Work(QObject):
         self.verifying = Verifying(session, processes, self)
         self.comparing = Comparing(session, processes, self)
         self.previewing = Previewing(session, processes, self)
+        self.paging = Paging(session, processes, self)
+        self.saving_arrays = SavingArrays(session, processes, self)
         self.inquiries = Inquiries(session, processes, self)
         self.trust = Trust(session, processes, self)
+<<<<<<< HEAD
         self.advance = Advance((self.exporting, self.verifying), self)
         for job in (self.exporting, self.verifying):
+=======
+        for job in (self.exporting, self.verifying, self.saving_arrays):
+>>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
             for signal in (job.started, job.finished, job.failed):
                 signal.connect(self._on_work)
 
     @property
     def busy(self) -> bool:
         """Whether a file is being written or checked."""
-        return self.exporting.running or self.verifying.running
+        return self.exporting.running or self.verifying.running or self.saving_arrays.running
 
     @Slot()
     def _on_work(self) -> None:

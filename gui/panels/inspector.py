@@ -23,12 +23,14 @@ from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, Tone, font
 
 class Inspector(QWidget):
     """Shows one layer. Emits `layer_selected(path)` from its links and `preview_requested(key, weight)`,
-    and `code_wanted(path)` for a layer whose code is missing or stored.
+    and `code_wanted(path)` for a layer whose code is missing or stored; those for a weight carry its row.
     """
 
     layer_selected = Signal(str)
     preview_requested = Signal(str, str)
     code_wanted = Signal(str)
+    values_wanted = Signal(object)
+    save_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,6 +66,8 @@ class Inspector(QWidget):
         self._stack.addWidget(empty)
         self._stack.addWidget(self._page())
         self.weights.preview_requested.connect(self.preview_requested)
+        self.weights.values_wanted.connect(self.values_wanted)
+        self.weights.save_wanted.connect(self.save_wanted)
         self.connections.layer_selected.connect(self.layer_selected)
 
     def _page(self) -> QWidget:

@@ -16,7 +16,7 @@ from core.analysis.preview import WeightPreview
 from core.phrases import shape_words
 from core.rules.base import Array
 from gui.canvas.look import blend
-from gui.widgets.parts import label
+from gui.widgets.parts import label, restyle
 from gui.widgets.theme import LIGHT, Theme, font
 
 HISTOGRAM_HEIGHT = 112
@@ -84,17 +84,19 @@ class PreviewPanel(QWidget):
         self._grid.setHorizontalSpacing(14)
         self._grid.setVerticalSpacing(2)
         self.numbers: dict[str, QLabel] = {}
-        names = ("minimum", "maximum", "mean", "std", "zeros", "not finite")
-        for index, name in enumerate(names):
-            place, side = divmod(index, 3)
+        for index, name in enumerate(("minimum", "maximum", "mean", "std")):
+            place, side = divmod(index, 4)
             self._grid.addWidget(label(name, "fieldLabel"), 2 * place, side)
             self.numbers[name] = label("", "")
             self._grid.addWidget(self.numbers[name], 2 * place + 1, side)
+        self.health = label("", "small", wrap=True)
+        self.health.setAccessibleName("What is unusual in the values")
         self.caption = label("", "small", wrap=True)
         self._column = QVBoxLayout(self.body)
         self._column.setContentsMargins(14, 0, 14, 0)
         self._column.setSpacing(8)
         self._column.addLayout(self._grid)
+        self._column.addWidget(self.health)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.message)
@@ -123,12 +125,12 @@ class PreviewPanel(QWidget):
             "maximum": number_words(preview.maximum),
             "mean": number_words(preview.mean),
             "std": number_words(preview.std),
-            "zeros": f"{preview.zeros:,}",
-            "not finite": f"{preview.not_finite:,}",
         }
         for name, text in values.items():
             self.numbers[name].setText(text)
-        self.numbers["not finite"].setObjectName("fieldError" if preview.not_finite else "")
+        self.health.setText(preview.words)
+        self.health.setObjectName("fieldError" if preview.not_finite else "small")
+        restyle(self.health)
         self._draw(preview)
         self.body.show()
 

@@ -7,8 +7,10 @@ from msgspec.structs import replace
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import (
+    QHBoxLayout,
     QListWidget,
     QListWidgetItem,
+    QPushButton,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -24,6 +26,7 @@ from core.phrases import shape_words
 from core.rules.words import rule_words
 from gui.models.digest import layer_of
 from gui.panels.preview import PreviewPanel
+from gui.widgets.parts import named
 from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, font
 
 ROW = 44
@@ -127,9 +130,14 @@ def _key(weight: Weight | None) -> str | None:
 
 
 class WeightsPanel(QWidget):
-    """List and preview. Emits `preview_requested(key, weight)` when values are wanted that it does not have yet."""
+    """List and preview. Emits `preview_requested(key, weight)` when values are wanted that it does not have yet.
+
+    `values_wanted` and `save_wanted` carry the chosen row, for a table of its values and to be saved as a file.
+    """
 
     preview_requested = Signal(str, str)
+    values_wanted = Signal(object)
+    save_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -145,11 +153,27 @@ class WeightsPanel(QWidget):
         self._delegate = _RowDelegate(self.list)
         self.list.setItemDelegate(self._delegate)
         self.list.currentRowChanged.connect(self._on_row)
+        self.values = named(QPushButton("Table of values\u2026"), "link")
+        self.values.setToolTip("See and copy the values themselves (Ctrl+Alt+T)")
+        self.values.clicked.connect(lambda _=False: self.values_wanted.emit(self.current()))
+        self.save = named(QPushButton("Save\u2026"), "link")
+        self.save.setAccessibleName("Save the weight as a file")
+        self.save.setToolTip("Save as .npy, .npz, .csv or .safetensors (Ctrl+Shift+S)")
+        self.save.clicked.connect(lambda _=False: self.save_wanted.emit(self.current()))
+        self.offers = QWidget()
+        offers = QHBoxLayout(self.offers)
+        offers.setContentsMargins(10, 0, 10, 0)
+        offers.setSpacing(8)
+        offers.addWidget(self.values)
+        offers.addWidget(self.save)
+        offers.addStretch(1)
+        self.offers.hide()
         self.preview = PreviewPanel()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 4, 0, 8)
         column.setSpacing(8)
         column.addWidget(self.list)
+        column.addWidget(self.offers)
         column.addWidget(self.preview)
         column.addStretch(1)
 
@@ -200,10 +224,11 @@ class WeightsPanel(QWidget):
     @Slot(int)
     def _on_row(self, index: int) -> None:
         row = self.rows[index] if 0 <= index < len(self.rows) else None
+        self.offers.setVisible(row is not None and (row.key is not None or row.fate not in (None, "mismatched")))
         if row is None:
             self.preview.say("Choose a weight to see its values." if self.rows else "")
         elif row.key is None:
-            self.preview.say("New: it has no values until the model is exported.")
+            self.preview.say("New: its first values are set when the model is exported; the table shows them.")
         elif row.key in self._seen:
             self.preview.show_preview(self._seen[row.key])
         else:

@@ -66,6 +66,13 @@ COMMANDS = (
         ("Ctrl+Alt+E",),
         "Check an exported file on your own images or arrays",
     ),
+    Command(
+        "save_weights",
+        "Save weights\u2026",
+        ("Ctrl+Shift+S",),
+        "Save one array, a layer\u2019s or all as .npy, .npz, .csv or .safetensors",
+    ),
+    Command("show_values", "Table of values\u2026", ("Ctrl+Alt+T",), "The values of the chosen weight as a table"),
     Command("presets", "Presets\u2026", ("Ctrl+P",), "Ready-made recipes that fit this model"),
     Command("transfer", "Transfer weights\u2026", ("Ctrl+T",), "Copy weights from another file"),
     Command(

@@ -145,7 +145,7 @@ def test_that_values_that_are_not_numbers_do_not_stop_the_drawing(panel: Weights
     panel.show_rows([WeightRow("kernel", "conv/kernel", (2, 2), key="k")])
     panel.list.setCurrentRow(0)
     panel.show_preview(preview_of(np.full((2, 2), np.nan)))
-    assert panel.preview.numbers["not finite"].text() == "4"
+    assert panel.preview.health.text() == "no zeros, 4 NaN"
 
 
 def test_that_zero_is_the_grounds_colour_and_signs_differ() -> None:
