@@ -85,11 +85,8 @@ class Page(QWidget):
         self.sheets = Sheets(self, work, settings, look)
         self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
         self.layers = LayerMenu(work, self)
-<<<<<<< HEAD
         SheetCare(self, work)
-=======
         self.weights = WeightFiles(self, work, settings, look)
->>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -252,13 +249,8 @@ class Page(QWidget):
         for title, names in (
             (
                 "File",
-<<<<<<< HEAD
                 "new_window new_tab - new_application open open_folder open_weights open_architecture reload "
-                "- load_recipe save_recipe - export verify verify_mine - close quit",
-=======
-                "new_application open open_folder open_weights open_architecture reload - load_recipe save_recipe "
-                "- export verify verify_mine - save_weights - close quit",
->>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
+                "- load_recipe save_recipe - export verify verify_mine - save_weights - close quit",
             ),
             ("Edit", "undo redo - clear_recipe - find - preferences"),
             ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
@@ -269,17 +261,14 @@ class Page(QWidget):
                 "- toggle_layers toggle_side toggle_strip reset_layout",
             ),
             (
-<<<<<<< HEAD
                 "Window",
                 "next_tab previous_tab - tab_left tab_right - detach_tab close_others "
                 "- tab_1 tab_2 tab_3 tab_4 tab_5 tab_6 tab_7 tab_8 tab_9",
             ),
-            ("Go", "go_layers go_graph go_edit go_findings go_recipe go_log - next_finding previous_finding"),
-=======
+            (
                 "Go",
                 "show_values - go_layers go_graph go_edit go_findings go_recipe go_log - next_finding previous_finding",
             ),
->>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
         ):
             self.actions_.fill(menu.addMenu(title), names)
         menu.addMenu(self.layers.menu)

@@ -208,15 +208,13 @@ def engine() -> Handlers:
     def save_arrays(body: messages.SaveArrays, progress: Progress) -> Any:
         return the_engine().save_arrays(body.recipe, body.patterns, body.out, progress)
 
-<<<<<<< HEAD
     def check_again(body: messages.CheckAgain, progress: Progress) -> Any:
         return the_engine().check_again(body.recipe, body.out, progress, body.inputs)
-=======
+
     def result_values(body: messages.ResultValues, progress: Progress) -> Any:
         from core.analysis.slices import block_of
 
         return block_of(the_engine().result_array(body.recipe, body.weight), body.weight, body.part)
->>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
 
     def verify(body: messages.Verify, progress: Progress) -> Any:
         return the_engine().verify(body.recipe, body.out, progress, body.inputs)
@@ -289,11 +287,8 @@ def engine() -> Handlers:
         messages.MakePlan: make_plan,
         messages.Apply: apply,
         messages.SaveArrays: save_arrays,
-<<<<<<< HEAD
         messages.CheckAgain: check_again,
-=======
         messages.ResultValues: result_values,
->>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
         messages.Verify: verify,
         messages.DescribeLayers: describe,
         messages.CheckRecipes: check,

@@ -38,12 +38,8 @@ class Work(QObject):
         self.saving_arrays = SavingArrays(session, processes, self)
         self.inquiries = Inquiries(session, processes, self)
         self.trust = Trust(session, processes, self)
-<<<<<<< HEAD
         self.advance = Advance((self.exporting, self.verifying), self)
-        for job in (self.exporting, self.verifying):
-=======
         for job in (self.exporting, self.verifying, self.saving_arrays):
->>>>>>> 893c1eb (Values of an array are shown as a table, read part by part, and copied; weights are saved from the inspector, the menus and the keyboard; zeros, NaN and infinity are told in words)
             for signal in (job.started, job.finished, job.failed):
                 signal.connect(self._on_work)
 
