@@ -273,8 +273,8 @@ class ValuesSheet(Sheet):
 
     def _chosen(self) -> tuple[int, int, int, int]:
         """The selected rectangle; all of the table where less than two values are selected."""
-        ranges = self.table.selectionModel().selection()
-        if ranges.count() and (ranges[0].height() > 1 or ranges[0].width() > 1):
+        ranges = list(self.table.selectionModel().selection())
+        if ranges and (ranges[0].height() > 1 or ranges[0].width() > 1):
             return ranges[0].top(), ranges[0].left(), ranges[0].height(), ranges[0].width()
         return 0, 0, self.model.rowCount(), self.model.columnCount()
 
