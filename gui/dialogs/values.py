@@ -273,9 +273,11 @@ class ValuesSheet(Sheet):
 
     def _chosen(self) -> tuple[int, int, int, int]:
         """The selected rectangle; all of the table where less than two values are selected."""
-        ranges = list(self.table.selectionModel().selection())
-        if ranges and (ranges[0].height() > 1 or ranges[0].width() > 1):
-            return ranges[0].top(), ranges[0].left(), ranges[0].height(), ranges[0].width()
+        selection = self.table.selectionModel().selection()
+        if selection.count():
+            one = selection.first()  # one rectangle at most can be selected
+            if one.height() > 1 or one.width() > 1:
+                return one.top(), one.left(), one.height(), one.width()
         return 0, 0, self.model.rowCount(), self.model.columnCount()
 
     @Slot()
