@@ -26,14 +26,26 @@ Code = Literal[
     "training.dropped",
     "name.changed",
     "layers.changed",
+    "step.refused",
 ]
 
 
 class Fix(Struct, frozen=True, tag=True):
-    """Apply edits: one click that settles a finding. `title` says it; the edits (`core.edits`) go into the recipe."""
+    """Apply edits: one click that settles a finding. `title` says it; the edits (`core.edits`) go into the recipe.
+
+    They stand in the place of the recipe's step number `step`, counted from 1; with 0 they find their own place.
+    """
 
     title: str
     edits: tuple[Any, ...] = ()
+    step: int = 0
+
+
+class EditStep(Struct, frozen=True, tag=True):
+    """Edit a step of the recipe, counted from 1."""
+
+    title: ClassVar[str] = "Edit the step\u2026"
+    step: int
 
 
 class CompareFixes(Struct, frozen=True, tag=True):
@@ -75,13 +87,14 @@ class OpenArchitecture(Struct, frozen=True, tag=True):
     title: ClassVar[str] = "Open its architecture\u2026"
 
 
-Action = Fix | CompareFixes | NameCode | TrustCode | RebuildModel | OpenWeights | OpenArchitecture
+Action = Fix | EditStep | CompareFixes | NameCode | TrustCode | RebuildModel | OpenWeights | OpenArchitecture
 
 
 class Finding(Struct, frozen=True):
     """One thing the person should know. `layer` is a layer path, or `""` for the whole file.
 
-    `detail` is longer text shown on demand (a disassembly, the list of repaired fields).
+    `detail` is longer text shown on demand (a disassembly, the list of repaired fields), `step` the number of the
+    recipe's step that it is about (from 1; 0: of none).
     """
 
     severity: Severity
@@ -90,6 +103,7 @@ class Finding(Struct, frozen=True):
     message: str
     actions: tuple[Action, ...] = ()
     detail: str = ""
+    step: int = 0
 
     @property
     def fixes(self) -> tuple[Fix, ...]:

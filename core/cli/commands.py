@@ -9,7 +9,7 @@ import typer
 from msgspec.structs import replace
 
 from core.cli import fields, tables
-from core.cli.common import CODE, JSON, MODEL, RECIPE, TRUST, WEIGHTS, load_recipe, planned, read, refuse
+from core.cli.common import CODE, JSON, MODEL, RECIPE, TRUST, WEIGHTS, load_recipe, planned, read, refuse, refuse_steps
 from core.cli.speech import Speech
 from core.cli.weights import add_weights
 from core.errors import NotChecked, OwnFault
@@ -65,11 +65,13 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         trust: Annotated[bool, TRUST] = False,
     ) -> int:
         """Show what would happen to each weight. Nothing is written."""
-        _, answer = planned(speech, model, weights, load_recipe(recipe), code, trust)
+        steps = load_recipe(recipe)
+        engine, answer = planned(speech, model, weights, steps, code, trust, draft=True)
         if as_json:
             speech.json(fields.plan_fields(answer))
         else:
             speech.show(*tables.planned(answer))
+        refuse_steps(engine, steps, answer)
         return refuse(speech, answer)
 
     @app.command()
@@ -93,11 +95,12 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     ) -> int:
         """Write the adapted model, completely or not at all."""
         steps = load_recipe(recipe)
-        engine, answer = planned(speech, model, weights, steps, code, trust)
+        engine, answer = planned(speech, model, weights, steps, code, trust, draft=True)
         if not answer.ok:
             if as_json:
                 speech.json(fields.apply_fields(answer, None, None, None))
-            else:
+            refuse_steps(engine, steps, answer)
+            if not as_json:
                 speech.show(*tables.planned(answer))
             return refuse(speech, answer)
         written = _kept(lambda: _applied(speech, engine, steps, out, verify), failed)

@@ -51,8 +51,10 @@ def planned(
     code: list[str] | None,
     trust: bool,
     result: str | None = None,
+    *,
+    draft: bool = False,
 ) -> tuple[Any, Any]:
-    """The engine with the source set, and its plan.
+    """The engine with the source set, and its plan; a `draft` leaves out steps that cannot be applied and says so.
 
     Every file is read first, the recipe's and the `result` to be checked too: a bad one is told without waiting, and
     does no harm where Keras is.
@@ -71,7 +73,13 @@ def planned(
         engine = api.Engine(files)
         progress("planning", 0.5)
         engine.set_source(source, code or (), trust)
-        return engine, engine.plan(recipe)
+        return engine, engine.draft(recipe) if draft else engine.plan(recipe)
+
+
+def refuse_steps(engine: Any, recipe: Recipe, plan: Any) -> None:
+    """Raises `RecipeError` with the number of the first step that a draft had to leave out."""
+    if any(finding.code == "step.refused" for finding in plan.findings):
+        engine.plan(recipe)
 
 
 def refuse(speech: Speech, plan: Any) -> int:

@@ -27,15 +27,16 @@ class WeightFields(Struct, frozen=True):
     dtype: str
 
 
-class FixFields(Struct, frozen=True):
-    """A title and the edits, as a recipe has them."""
+class FixFields(Struct, frozen=True, omit_defaults=True):
+    """A title and the edits, as a recipe has them; with `step` they stand in the place of that step, from 1."""
 
     title: str
     edits: tuple[Any, ...]
+    step: int = 0
 
 
 class FindingFields(Struct, frozen=True, omit_defaults=True):
-    """One finding; `detail` only where there is one."""
+    """One finding; `detail` only where there is one, `step` where it is about that step of the recipe."""
 
     severity: str
     code: str
@@ -43,6 +44,7 @@ class FindingFields(Struct, frozen=True, omit_defaults=True):
     message: str
     fixes: tuple[FixFields, ...]
     detail: str = ""
+    step: int = 0
 
 
 class LayerFields(Struct, frozen=True):
@@ -179,8 +181,9 @@ def finding_fields(finding: Finding) -> FindingFields:
         finding.code,
         finding.layer,
         finding.message,
-        tuple(FixFields(fix.title, tuple(map(msgspec.to_builtins, fix.edits))) for fix in finding.fixes),
+        tuple(FixFields(fix.title, tuple(map(msgspec.to_builtins, fix.edits)), fix.step) for fix in finding.fixes),
         finding.detail,
+        finding.step,
     )
 
 

@@ -109,6 +109,10 @@ class Engine:
         """What the recipe would do. Raises `RecipeError`, `FileError` (a recipe's weight file)."""
         return self.planned(recipe).plan
 
+    def draft(self, recipe: Recipe) -> Plan:
+        """`plan` for looking at: edits that cannot apply are left out of it, each with a finding that says so."""
+        return self.planner.draft(recipe)
+
     def planned(self, recipe: Recipe) -> Planned:
         """`plan` with the moves that carry it out."""
         return self.planner.planned(recipe)
@@ -244,4 +248,4 @@ class Engine:
 
     def legal_sizes(self, recipe: Recipe, name: str, axes: tuple[int, ...], wanted: int | None = None) -> LegalSizes:
         """Which sizes the input `name` may have along `axes` (batch counted), with the recipe applied."""
-        return legal_sizes(self.planner.shaper, self.plan(recipe).graph, name, axes, wanted)
+        return legal_sizes(self.planner.shaper, self.draft(recipe).graph, name, axes, wanted)

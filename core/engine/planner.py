@@ -10,6 +10,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.analysis.alternatives import refused_finding, ways_out
 from core.analysis.accounting import Ledger, is_state, loss_findings
 from core.analysis.fates import Move, layer_moves, merged_arrays, source_names
 from core.analysis.mismatches import mismatch_finding, moved_table_findings
@@ -21,7 +22,7 @@ from core.analysis.unseen import unseen_findings
 from core.analysis.vocabularies import vocabulary_findings
 from core.collection import without_collection
 from core.edits import AcceptLosses, AnyEdit
-from core.edits.base import Context
+from core.edits.base import Context, Outcome
 from core.edits.join_models import numbered
 from core.engine.arrays import Arrays
 from core.engine.brought import refuse_code
@@ -32,7 +33,7 @@ from core.engine.shaping import Shaping
 from core.engine.specs import Specs
 from core.engine.stages import Stage, Step, stages
 from core.engine.vocabularies import with_vocabularies
-from core.errors import EditError, RecipeError
+from core.errors import EditError, FileError, RecipeError
 from core.findings import Finding
 from core.layers.costs import layer_cost, total
 from core.model.graph import Graph, Layer, TensorRef, TensorSpec, Weight
@@ -92,15 +93,44 @@ class Planner:
     def planned(self, recipe: Recipe) -> Planned:
         """`plan`, with the moves that carry it out."""
         with without_collection():
-            return self._planned(recipe)
+            return self._planned(recipe, self._files(recipe), {}, whole=True)
 
-    def _planned(self, recipe: Recipe) -> Planned:
-        others = self._files(recipe)
-        steps = self._apply(recipe, others)
+    def draft(self, recipe: Recipe) -> Plan:
+        """`plan` for looking at: an edit that cannot apply is left out, and a finding of severity `error` says so."""
+        with without_collection():
+            return self._planned(recipe, *self._readable(recipe), whole=False).plan
+
+    def _readable(self, recipe: Recipe) -> tuple[Mapping[str, Source], dict[int, str]]:
+        """The further files that can be read, and why those of other edits cannot, by the edit's number."""
+        try:
+            return self._files(recipe), {}
+        except FileError:
+            pass
+        others: dict[str, Source] = {}
+        unread: dict[int, str] = {}
+        for number, edit in enumerate(recipe.edits, 1):
+            if edit.enabled and edit.files:
+                try:
+                    others.update(self._files(Recipe(edits=(edit,))))
+                except FileError as error:
+                    unread[number] = error.message
+        return others, unread
+
+    def _planned(
+        self, recipe: Recipe, others: Mapping[str, Source], unread: Mapping[int, str], *, whole: bool
+    ) -> Planned:
+        """The plan; unless it has to be `whole`, it leaves out what is refused."""
+        all_steps = self._apply(recipe, others, unread, whole)
+        refused = _refusals(recipe, all_steps)
+        steps = [step for step in all_steps if not step.refusal]
         shaped = steps[-1].shaped
         layers = shaped.graph.by_path()
         moves = steps[-1].moves
-        findings = [*self._source_findings(steps), *(finding for step in steps for finding in step.findings)]
+        findings = [
+            *refused,
+            *self._source_findings(steps),
+            *(finding for step in steps for finding in step.findings),
+        ]
         unlearnt = {one.layer for one in findings if one.code == UNLEARNT}
         found_problems = problem_findings(shaped, steps[0].shaped, self.shaper)
         findings += [one for one in found_problems if one.layer not in unlearnt]  # that is why Keras refuses them
@@ -168,31 +198,62 @@ class Planner:
                     self._worded = with_vocabularies(self._worded, first.moves, arrays)
         return self._worded
 
-    def _apply(self, recipe: Recipe, others: Mapping[str, Source]) -> list[Step]:
-        """The steps of the recipe, reusing those that begin like the last recipe did, with files that are the same."""
-        active = [(number, edit) for number, edit in enumerate(recipe.edits, 1) if edit.enabled]
+    def _apply(
+        self, recipe: Recipe, others: Mapping[str, Source], unread: Mapping[int, str], whole: bool
+    ) -> list[Step]:
+        """The steps of the recipe, reusing those that begin like the last recipe did, with files that are the same.
+
+        Raises `RecipeError` at the first that is refused if the plan has to be `whole`.
+        """
+        active = _active(recipe)
         steps = self._steps[:1]
         for (_, edit), known in zip(active, self._steps[1:], strict=False):
-            if edit != known.edit or any(others[name] is not known.others[name] for name in edit.files):
+            if edit != known.edit or (whole and known.refusal):
+                break
+            if any(name not in others or others[name] is not known.others.get(name) for name in edit.files):
                 break
             steps.append(known)
         self._steps = steps  # so that what is done stays known if a newer recipe ends this one
         for number, edit in active[len(steps) - 1 :]:
-            steps.append(self._step(edit, steps[-1], number, others))
+            try:
+                if number in unread:
+                    raise EditError(unread[number])
+                step = self._step(edit, steps[-1], others)
+            except EditError as error:
+                if whole:
+                    raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
+                step = self._refused(edit, steps[-1], others, error.message)
+            steps.append(step)
         return steps
 
-    def _step(self, edit: AnyEdit, previous: Step, number: int, others: Mapping[str, Source]) -> Step:
-        before = previous.shaped.graph
+    def _step(self, edit: AnyEdit, previous: Step, others: Mapping[str, Source]) -> Step:
+        """The graph after an edit. Raises `EditError`."""
         shaping = Shaping(self.shaper, previous.shaped)
+        outcome = self._outcome(edit, previous, others, shaping)
+        shaped = shaping.of(outcome.graph)
+        return Step(edit, shaped, self._moves(shaped), outcome.contracts, outcome.findings, _read(edit, others))
+
+    def _outcome(self, edit: AnyEdit, previous: Step, others: Mapping[str, Source], shaping: Shaping) -> Outcome:
         fates = {move.fate.weight: move.fate for move in previous.moves}
-        try:
-            refuse_code(edit)
-            outcome = edit.apply(before, Context(self._with_words(), others, fates, shaping.graph))
-            shaped = shaping.of(outcome.graph)
-        except EditError as error:
-            raise RecipeError(f"edit {number} ({_kind(edit)}): {error.message}", edit=number) from error
-        read = {name: others[name] for name in edit.files}
-        return Step(edit, shaped, self._moves(shaped), outcome.contracts, outcome.findings, read)
+        refuse_code(edit)
+        return edit.apply(previous.shaped.graph, Context(self._with_words(), others, fates, shaping.graph))
+
+    def _refused(self, edit: AnyEdit, previous: Step, others: Mapping[str, Source], reason: str) -> Step:
+        """The model as it was before an edit that cannot apply, with what the edit could say instead."""
+
+        def works(other: AnyEdit) -> bool:
+            checkpoint()
+            shaping = Shaping(self.shaper, previous.shaped)
+            try:
+                other.check()
+                return not shaping.of(self._outcome(other, previous, others, shaping).graph).problems
+            except EditError:
+                return False
+
+        there = all(name in others for name in edit.files)
+        ways = ways_out(edit, previous.shaped.graph, works) if there else ()
+        read = _read(edit, others) if there else {}
+        return Step(edit, previous.shaped, previous.moves, others=read, refusal=reason, ways=ways)
 
     def _moves(self, shaped: Shaped) -> tuple[Move, ...]:
         """What happens to each weight of a graph."""
@@ -273,6 +334,25 @@ def _ports(graph: Graph, refs: tuple[TensorRef, ...]) -> tuple[Port, ...]:
 def _asked(shaped: Shaped, path: str, layer: Layer) -> bool:
     """Whether it is known what a layer needs: not of one that Keras refuses, nor of those behind it."""
     return path in shaped.needs or layer.opaque or not shaped.problems
+
+
+def _active(recipe: Recipe) -> list[tuple[int, AnyEdit]]:
+    """The edits that are switched on, with their numbers in the recipe."""
+    return [(number, edit) for number, edit in enumerate(recipe.edits, 1) if edit.enabled]
+
+
+def _read(edit: AnyEdit, others: Mapping[str, Source]) -> dict[str, Source]:
+    """The further files that an edit reads."""
+    return {name: others[name] for name in edit.files}
+
+
+def _refusals(recipe: Recipe, steps: list[Step]) -> list[Finding]:
+    """What there is to say of edits that are left out; `steps[0]` is the source."""
+    found: list[Finding] = []
+    for (number, edit), step in zip(_active(recipe), steps[1:], strict=True):
+        if step.refusal:
+            found.append(refused_finding(number, edit, step.refusal, step.ways, (one.step for one in found)))
+    return found
 
 
 def _kind(edit: AnyEdit) -> str:

@@ -23,7 +23,8 @@ from core.readers.source import Source
 class Step(Struct, frozen=True):
     """The graph after an edit, its weights' fates, and what that edit has to say. `edit` is `None` for the source.
 
-    `others` are the further files that the edit has read.
+    `others` are the further files that the edit has read. A step that was refused has a `refusal`, the graph before it,
+    and `ways` to say it otherwise.
     """
 
     edit: Edit | None
@@ -32,6 +33,8 @@ class Step(Struct, frozen=True):
     contracts: tuple[Contract, ...] = ()
     findings: tuple[Finding, ...] = ()
     others: Mapping[str, Source] = {}
+    refusal: str = ""
+    ways: tuple[tuple[str, Edit], ...] = ()
 
     @property
     def follows(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from core.edits import AnyEdit, ChangeInput, SetTrainable
+from core.edits import AnyEdit, ChangeInput, ReplaceFirstConv, SetTrainable
 from core.recipes.recipe import Recipe
 from core.rules import AnyRule
 from core.surgery.selectors import takes_away
@@ -90,10 +90,26 @@ def set_input(
     return take(recipe, edit) if shape == original and isinstance(channels, str) else put(recipe, edit)
 
 
-def set_stem(recipe: Recipe, layer: str | None, fields: dict[str, Any]) -> Recipe:
-    """Replace the first convolution; no fields take the step out."""
+def set_stem(recipe: Recipe, layer: str | None, fields: dict[str, Any], found: str | None = None) -> Recipe:
+    """Replace the first convolution; no fields take the step out.
+
+    Without `layer` the recipe says "the first convolution", which carries over to other models; `found` is what it is
+    in this one, so that a step which names it is changed in its place and goes on naming it.
+    """
     edit = make_edit("replace_first_conv", layer=layer, **fields)
-    return put(recipe, edit) if fields else take(recipe, edit)
+    same = (layer, None, found) if found is not None else (layer,)
+    at = next((number for number, old in enumerate(recipe.edits) if is_stem(old) and old.layer in same), None)
+    if at is None:
+        return put(recipe, edit) if fields else take(recipe, edit)
+    if not fields:
+        return remove_step(recipe, at)
+    kept = replace(edit, layer=recipe.edits[at].layer)
+    return with_steps(recipe, (*recipe.edits[:at], kept, *recipe.edits[at + 1 :]))
+
+
+def is_stem(edit: Any) -> bool:
+    """Whether a step replaces a first convolution."""
+    return isinstance(edit, ReplaceFirstConv)
 
 
 def toggle_frozen(recipe: Recipe, path: str, frozen: bool, *, is_batch_norm: bool = False) -> Recipe:
@@ -144,10 +160,13 @@ def set_head(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
     return take_all(recipe, "remove_head", "attach_head").plus(*edits)
 
 
-def apply_fix(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
-    """The recipe with a finding's fix taken: steps about the same thing are replaced, and what comes ahead of one in
-    the fix comes ahead of it in the recipe.
+def apply_fix(recipe: Recipe, edits: Iterable[Any], step: int = 0) -> Recipe:
+    """The recipe with a finding's fix taken: in the place of step number `step` (from 1) where it is about one.
+
+    Else steps about the same thing are replaced, and what comes ahead of one in the fix comes ahead of it in the recipe.
     """
+    if step:
+        return with_steps(recipe, (*recipe.edits[: step - 1], *edits, *recipe.edits[step:]))
     ahead: list[Any] = []
     for edit in edits:
         steps = list(recipe.edits)

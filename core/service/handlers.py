@@ -198,7 +198,7 @@ def engine() -> Handlers:
 
     def make_plan(body: messages.MakePlan, progress: Progress) -> Any:
         progress("planning", 0.0)
-        plan = the_engine().planned(body.recipe).plan
+        plan = the_engine().draft(body.recipe)
         base = documents.current.base
         return plan if base is None else pack(plan, base)
 
