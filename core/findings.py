@@ -27,6 +27,8 @@ Code = Literal[
     "name.changed",
     "layers.changed",
     "step.refused",
+    "plan.missing",
+    "outputs.replaced",
 ]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
-from core.findings import CompareFixes, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
+from core.findings import CompareFixes, EditStep, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
 from gui.controllers.code import CodeCommands
 from gui.controllers.drops import holds_recipe
 from gui.controllers.exporting import ExportCommands
@@ -32,6 +32,7 @@ from gui.dialogs.gallery import made_here
 from gui.document.settings import Settings
 from gui.document.work import Work
 from gui.models.opened import Reload
+from gui.models.recipe import left_out_words
 from gui.panels.banner import Banner
 from gui.panels.status_bar import StatusBar
 from gui.panels.top_bar import TopBar
@@ -68,7 +69,7 @@ class Page(QWidget):
         self.setWindowTitle("Suture")
         self.work, self.settings, self.look = work, settings, look
         self.session = session = work.session
-        self._refused = False
+        self._refused = ""
         self._several = False
         self._current = False
         self._workspace: Workspace | None = None
@@ -389,11 +390,12 @@ class Page(QWidget):
         graph = self.session.shown_graph
         self.top.set_names([path for path, _ in graph.walk()] if graph is not None else [])
         refusal = self.session.refusal
-        if refusal is not None:
-            self.banner.say("error", refusal.message, "")
-        elif self.banner.tone == "error" and self.session.source is not None and self._refused:
+        sentence = refusal.message if refusal is not None else left_out_words(self.session.left_out)
+        if sentence and (refusal is not None or sentence != self._refused):
+            self.banner.say("error", sentence, "")
+        elif not sentence and self.banner.tone == "error" and self.session.source is not None and self._refused:
             self.banner.dismiss()
-        self._refused = refusal is not None
+        self._refused = sentence
         self._refresh_actions()
 
     @Slot()
@@ -451,6 +453,8 @@ class Page(QWidget):
     def act(self, action: object) -> None:
         """A button of a finding or a link of the banner was clicked."""
         match action:
+            case EditStep(step=number):
+                self.sheets.edit_step(number - 1)
             case CompareFixes(weight=weight):
                 self.sheets.comparison.begin(weight=weight)
             case NameCode(layer=""):

@@ -18,7 +18,7 @@ MOST = 3
 """So many ways are offered; more would be a list to read instead of a click."""
 _TRIED = 8
 _NEAR = 0.6
-Way = tuple[str, AnyEdit]
+Way = tuple[str, Any]
 _FITS = {"resize": "Resize", "crop": "Crop", "pad": "Pad", "letterbox": "Letterbox"}
 _LAYERS = ("layers", "heads")
 
@@ -35,10 +35,12 @@ def ways_out(edit: AnyEdit, graph: Graph, works: Callable[[AnyEdit], bool]) -> t
 
 
 def refused_finding(number: int, edit: AnyEdit, reason: str, ways: Iterable[Way], after: Iterable[int] = ()) -> Finding:
-    """That step `number` (from 1) cannot be applied, why, and what can be done; `after` are steps left out before it."""
+    """That step `number` (from 1) cannot be applied, why, and what helps; `after` are steps left out before it."""
     earlier = ", ".join(map(str, after))
     many = "," in earlier
-    because = f" It may need step{'s' * many} {earlier}, which {'are' if many else 'is'} left out too." if earlier else ""
+    because = (
+        f" It may need step{'s' * many} {earlier}, which {'are' if many else 'is'} left out too." if earlier else ""
+    )
     actions: list[Any] = [Fix(title, (other,), number) for title, other in ways]
     actions += [Fix("Disable this step", (replace(edit, enabled=False),), number), EditStep(number)]
     message = f"Step {number} cannot be applied and is left out of the plan. {reason}{because}"
@@ -100,7 +102,7 @@ def _other_layers(edit: Any, field: str, graph: Graph) -> Iterator[Way]:
 
 
 def _likely(name: str, graph: Graph) -> list[str]:
-    """The layers most like a missing one: by path, then by name wherever it lies, then of the class it is named after."""
+    """The layers most like a missing one: by path, by name wherever it lies, then of the class it is named after."""
     paths = {path: layer for path, layer in graph.walk() if not layer.is_input}
     found = get_close_matches(name, paths, MOST, _NEAR)
     own = name.rpartition("/")[2]

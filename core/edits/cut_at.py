@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
-from core.findings import Finding
+from core.findings import Finding, Fix
 from core.model.graph import Graph, Layer, TensorRef
 from core.model.splice import FUNCTIONAL, as_functional, pruned, remapped
 from core.phrases import did_you_mean
@@ -39,7 +39,26 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
         after = _without_idle_inputs(graph)
         old = [place for path in self.layers for place in contracts.places(before, path)]
         same = contracts.features(f"new(x) == {', '.join(self.layers)} of old(x)", enumerate(old))
-        return Outcome(after, (same,), _idle_inputs(before, after))
+        return Outcome(after, (same,), (*self._replaced(before, after), *_idle_inputs(before, after)))
+
+    def gives_way_to(self, later: Edit) -> bool:
+        """A cut that keeps all of these outputs takes this one's place."""
+        return isinstance(later, CutAt) and set(self.layers) <= set(later.layers)
+
+    def _replaced(self, before: Graph, after: Graph) -> tuple[Finding, ...]:
+        """That the model's own outputs are removed, and the way to keep them."""
+        old = tuple(dict.fromkeys(ref.layer for ref in before.output_refs()))
+        left = after.by_name()
+        gone = [name for name in old if name not in left]
+        if not gone:
+            return ()
+        here, there = ", ".join(self.layers), ", ".join(gone)
+        text = (
+            f"The output{'s' * (len(self.layers) > 1)} at {here} replace{'s' * (len(self.layers) == 1)} {there}; the "
+            "layers that only led there are removed with their weights."
+        )
+        both = replace(self, layers=tuple(dict.fromkeys((*old, *self.layers))))
+        return (Finding("info", "outputs.replaced", gone[0], text, (Fix(f"Keep {there} as well", (both,)),)),)
 
     def summary(self) -> str:
         """For the recipe list."""

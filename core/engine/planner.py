@@ -10,8 +10,8 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.analysis.alternatives import refused_finding, ways_out
 from core.analysis.accounting import Ledger, is_state, loss_findings
+from core.analysis.alternatives import refused_finding, ways_out
 from core.analysis.fates import Move, layer_moves, merged_arrays, source_names
 from core.analysis.mismatches import mismatch_finding, moved_table_findings
 from core.analysis.prepared import CODE as UNLEARNT
@@ -215,9 +215,10 @@ class Planner:
             steps.append(known)
         self._steps = steps  # so that what is done stays known if a newer recipe ends this one
         for number, edit in active[len(steps) - 1 :]:
+            if number in unread:
+                steps.append(self._refused(edit, steps[-1], others, unread[number]))
+                continue
             try:
-                if number in unread:
-                    raise EditError(unread[number])
                 step = self._step(edit, steps[-1], others)
             except EditError as error:
                 if whole:

@@ -98,18 +98,20 @@ def set_stem(recipe: Recipe, layer: str | None, fields: dict[str, Any], found: s
     """
     edit = make_edit("replace_first_conv", layer=layer, **fields)
     same = (layer, None, found) if found is not None else (layer,)
-    at = next((number for number, old in enumerate(recipe.edits) if is_stem(old) and old.layer in same), None)
-    if at is None:
+    known = next(
+        (
+            (at, old.layer)
+            for at, old in enumerate(recipe.edits)
+            if isinstance(old, ReplaceFirstConv) and old.layer in same
+        ),
+        None,
+    )
+    if known is None:
         return put(recipe, edit) if fields else take(recipe, edit)
+    at, named = known
     if not fields:
         return remove_step(recipe, at)
-    kept = replace(edit, layer=recipe.edits[at].layer)
-    return with_steps(recipe, (*recipe.edits[:at], kept, *recipe.edits[at + 1 :]))
-
-
-def is_stem(edit: Any) -> bool:
-    """Whether a step replaces a first convolution."""
-    return isinstance(edit, ReplaceFirstConv)
+    return with_steps(recipe, (*recipe.edits[:at], replace(edit, layer=named), *recipe.edits[at + 1 :]))
 
 
 def toggle_frozen(recipe: Recipe, path: str, frozen: bool, *, is_batch_norm: bool = False) -> Recipe:
@@ -163,7 +165,8 @@ def set_head(recipe: Recipe, edits: Iterable[Any]) -> Recipe:
 def apply_fix(recipe: Recipe, edits: Iterable[Any], step: int = 0) -> Recipe:
     """The recipe with a finding's fix taken: in the place of step number `step` (from 1) where it is about one.
 
-    Else steps about the same thing are replaced, and what comes ahead of one in the fix comes ahead of it in the recipe.
+    Else steps about the same thing are replaced, and what comes ahead of one in the fix comes ahead of it in the
+    recipe.
     """
     if step:
         return with_steps(recipe, (*recipe.edits[: step - 1], *edits, *recipe.edits[step:]))

@@ -67,8 +67,11 @@ class ExportCommands(QObject):
 
     @Slot()
     def export(self) -> None:
-        """Ask where to write the result."""
+        """Ask where to write the result; say why not if the plan has errors."""
         source = self._work.session.source
+        if self._work.session.hindrance:
+            self._work.session.problem.emit(self._work.session.hindrance, "")
+            return
         if source is not None and self._unchanged():
             start = str(Path(self._settings.folder) / suggested_name(source))
             ask_file(

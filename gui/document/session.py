@@ -80,13 +80,34 @@ class Session(QObject):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The plan's findings; until there is a plan, what the reader said of the file."""
+        said = self.source.findings if self.source else ()
         if self.plan is not None and self.code_settled:
-            return self.plan.findings
-        if self.plan is not None:
+            said = self.plan.findings
+        elif self.plan is not None:
             known = set(map(_finding_key, self.plan.findings))
-            said = self.source.findings if self.source else ()
-            return (*self.plan.findings, *(one for one in said if _finding_key(one) not in known))
-        return self.source.findings if self.source else ()
+            said = (*self.plan.findings, *(one for one in said if _finding_key(one) not in known))
+        if self.refusal is None:
+            return said
+        older = f"There is no plan of this recipe; what is shown is older. {self.refusal.message}"
+        return (Finding("error", "plan.missing", "", older), *said)
+
+    @property
+    def left_out(self) -> dict[int, str]:
+        """The steps that the plan leaves out, by their row from 0, each with why; nothing while a plan is awaited."""
+        if self.plan is None or not self.planned:
+            return {}
+        return {one.step - 1: one.message for one in self.plan.findings if one.code == "step.refused"}
+
+    @property
+    def hindrance(self) -> str:
+        """Why nothing can be written now, in a sentence; `""` when nothing is in the way that is known."""
+        if self.refusal is not None:
+            return f"Nothing can be exported: {self.refusal.message}"
+        errors = [one for one in self.plan.findings if one.severity == "error"] if self.plan is not None else []
+        if not errors or not self.planned:
+            return ""
+        count = f"There are {len(errors)} errors; the first" if len(errors) > 1 else "There is an error"
+        return f"Nothing can be exported yet. {count}: {errors[0].message}"
 
     @property
     def planning(self) -> bool:

@@ -3,10 +3,11 @@
 The model changes nothing by itself: what a view does to it comes out as a signal and becomes a gesture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QIcon
 from typing_extensions import override
 
 from core.recipes.gestures import tag
@@ -25,6 +26,22 @@ class RecipeModel(QAbstractListModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.recipe = Recipe()
+        self.left_out: dict[int, str] = {}
+        self.mark = QIcon()
+        """What stands before a step that is left out."""
+
+    def set_left_out(self, rows: dict[int, str]) -> None:
+        """Mark the steps that the plan leaves out; each row with why."""
+        if rows != self.left_out:
+            self.left_out = rows
+            if self.recipe.edits:
+                self.dataChanged.emit(self.index(0), self.index(len(self.recipe.edits) - 1))
+
+    def set_mark(self, mark: QIcon) -> None:
+        """Another icon for the steps that are left out, such as that of another theme."""
+        self.mark = mark
+        if self.left_out:
+            self.dataChanged.emit(self.index(0), self.index(len(self.recipe.edits) - 1))
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Show a recipe; a step that changed in place keeps its row."""
@@ -51,8 +68,13 @@ class RecipeModel(QAbstractListModel):
             return step_words(edit)
         if role == Qt.ItemDataRole.CheckStateRole:
             return Qt.CheckState.Checked if edit.enabled else Qt.CheckState.Unchecked
+        why = self.left_out.get(index.row(), "")
+        if role == Qt.ItemDataRole.DecorationRole and why:
+            return self.mark
+        if role == Qt.ItemDataRole.AccessibleTextRole and why:
+            return f"{step_words(edit)}, left out: {why}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"Step {index.row() + 1}: {tag(edit)}"
+            return why or f"Step {index.row() + 1}: {tag(edit)}"
         return None
 
     @override
@@ -107,3 +129,16 @@ def step_words(edit: Any) -> str:
         return str(edit.summary()).replace(" <- ", "\u00a0\u2190\u00a0")
     except NotImplementedError:
         return tag(edit).replace("_", " ").capitalize()
+
+
+def left_out_words(rows: Iterable[int]) -> str:
+    """What is shown while steps are left out of the plan, in a sentence; `""` when none is."""
+    numbers = [str(row + 1) for row in rows]
+    if not numbers:
+        return ""
+    many = len(numbers) > 1
+    which = f"{', '.join(numbers[:-1])} and {numbers[-1]}" if many else numbers[0]
+    return (
+        f"Step{'s' * many} {which} cannot be applied. Graph and counts show the model without "
+        f"{'them' if many else 'it'}; Findings say why, and nothing can be exported until that is settled."
+    )

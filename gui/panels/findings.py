@@ -194,7 +194,9 @@ class FindingsPanel(Card):
 
     def take(self, fix: Fix) -> None:
         """Apply a fix: its edits become steps of the recipe."""
-        self._session.gesture(lambda recipe: gestures.apply_fix(recipe, fix.edits), fix.title)
+        if fix.step and not self._session.planned:
+            return  # its number is one of an older recipe
+        self._session.gesture(lambda recipe: gestures.apply_fix(recipe, fix.edits, fix.step), fix.title)
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current(self, current: QModelIndex, _previous: QModelIndex) -> None:

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QCompleter,
     QGridLayout,
     QHBoxLayout,
-    QLineEdit,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -22,6 +21,7 @@ from gui.document.session import Session
 from gui.models.digest import can_freeze, count_words
 from gui.panels.states import ThreeStates
 from gui.widgets.cells import Field
+from gui.widgets.fields import PlainLine
 from gui.widgets.form import Form
 from gui.widgets.parts import Look, Sentence, divider, label, named
 
@@ -62,7 +62,7 @@ class FreezePanel(QWidget):
         column.addWidget(self.states)
         column.addWidget(divider())
         column.addWidget(label("Layers by name or pattern", "fieldLabel"))
-        self.pattern = named(QLineEdit(), "freezePattern")
+        self.pattern = named(PlainLine(), "freezePattern")
         self.pattern.setAccessibleName("Layers by name or pattern")
         self.pattern.setPlaceholderText("block2_*  or  backbone/*")
         self._names = QStringListModel(self)

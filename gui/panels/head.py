@@ -12,7 +12,7 @@ from gui.panels.keep import KeepForm
 from gui.panels.outputs import OutputsForm
 from gui.widgets.cells import Field, Values
 from gui.widgets.form import Form
-from gui.widgets.parts import Look, divider, named
+from gui.widgets.parts import Look, Sentence, divider, named
 
 POOLING = (
     ("avg", "Average pooling", "One number per channel: the mean over the map."),
@@ -100,6 +100,8 @@ class HeadPanel(QWidget):
             self._group.addButton(button)
             button.clicked.connect(self._on_choice)
             column.addWidget(button)
+        self.replaced = Sentence("small")
+        column.addWidget(self.replaced)
         self.form = Form(FIELDS)
         self.form.number("classes").setAlignment(Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.form)
@@ -118,6 +120,7 @@ class HeadPanel(QWidget):
         self.form.step.connect(session.end_burst)
         session.source_changed.connect(self.refresh)
         session.recipe_changed.connect(self.refresh)
+        session.plan_changed.connect(self._show_replaced)
         self.refresh()
 
     @property
@@ -139,6 +142,7 @@ class HeadPanel(QWidget):
         removed = next((edit for edit in steps if gestures.tag(edit) == "remove_head"), None)
         self._attached = attached
         (self.attach if attached else self.remove if removed else self.keep).setChecked(True)
+        self._show_replaced()
         dense = attached is not None and attached.dense
         values: dict[str, Any] = {"dense": dense}
         chosen = next((edit.output for edit in steps if isinstance(edit.output, int)), None)
@@ -158,6 +162,17 @@ class HeadPanel(QWidget):
         self._show_way()
         self.form.show_values(values)
 
+    @Slot()
+    def _show_replaced(self) -> None:
+        """A head that outputs at inner layers replace is not kept, whatever else the recipe says of it."""
+        gone = self.outputs.replacing is not None
+        if self.way == "keep":
+            self._group.setExclusive(False)
+            self.keep.setChecked(not gone)
+            self._group.setExclusive(True)
+        words = "The outputs at inner layers replace the head. \u201cKeep the head\u201d keeps both."
+        self.replaced.say(words if gone else "")
+
     def _show_way(self) -> None:
         count = self.form.choice("output").count()
         self.form.set_context(way=self.way, keeping=self.kept.on.isChecked(), outputs=count)
@@ -167,6 +182,8 @@ class HeadPanel(QWidget):
     @Slot()
     def _on_choice(self) -> None:
         self._session.end_burst()
+        if self.keep.isChecked():
+            self.outputs.keep_head()
         self._show_way()
         self.apply()
         self._session.end_burst()

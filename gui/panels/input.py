@@ -175,7 +175,7 @@ class InputRow(QWidget):
         if channels is None:
             return
         change = partial(gestures.set_input, name=self._address, shape=shape, channels=channels, original=self.original)
-        text = f"Input {self.layer_name} {shape_words(shape)}"
+        text = f"Change input {self.layer_name} to {shape_words(shape)}"
         self._session.gesture(change, text, burst=f"input {self.layer_name}")
 
     @Slot()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from core.rules import AnyRule
 
 LARGEST = 4096
+_SIZES = ("shape.incompatible", "shape.too_small", "weight.mismatch", "baked.constant", "step.refused")
+"""What is said of a size that does not fit."""
 
 
 class LegalLine(QWidget):
@@ -77,7 +79,7 @@ class LegalLine(QWidget):
 
     def _forbidden_size(self, legal: LegalSizes | None) -> int | None:
         """The first wanted size that is not legal."""
-        if legal is None or legal.smallest is None:
+        if legal is None or legal.smallest is None or self._settled():
             return None
         for place in self._spatial:
             size = self._wanted[place]
@@ -88,6 +90,15 @@ class LegalLine(QWidget):
             if legal.only is None and (size < legal.smallest or size % (legal.step or 1)):
                 return size
         return None
+
+    def _settled(self) -> bool:
+        """Whether the model takes the wanted size as the recipe is: a rule or a new layer settles it too."""
+        plan = self._session.plan
+        if plan is None or not self._session.planned:
+            return False
+        if any(one.severity == "error" and one.code in _SIZES for one in plan.findings):
+            return False
+        return any(port.name == self._name and port.shape == (None, *self._wanted) for port in plan.inputs)
 
     def _say(self, legal: LegalSizes | None, size: int | None) -> None:
         seen = (legal, size, self._wanted)

@@ -23,11 +23,29 @@ class LogText(QPlainTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.whole: deque[str] = deque(maxlen=MAX_LINES)
+        self._follows = True
+        """Whether the last line stays in sight: until the person scrolls up, and again once back at the end."""
+        bar = self.verticalScrollBar()
+        bar.actionTriggered.connect(self._on_scroll)
+        bar.rangeChanged.connect(self._follow)
 
     def add(self, line: str) -> None:
         """Add a line at the end."""
         self.whole.append(line)
         self.appendPlainText(without_folders(line))
+        self._follow()
+
+    @Slot()
+    def _on_scroll(self) -> None:
+        bar = self.verticalScrollBar()
+        self._follows = bar.sliderPosition() >= bar.maximum()
+
+    @Slot()
+    def _follow(self) -> None:
+        # Qt follows by itself only from the very end, and a line that wraps moves the end after it was there
+        bar = self.verticalScrollBar()
+        if self._follows:
+            bar.setValue(bar.maximum())
 
     @override
     def viewportEvent(self, event: QEvent) -> bool:

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QVBoxLayout, QWidget
 
 from core.rules import MapChannels
-from gui.widgets.fields import Choice, Debounce
+from gui.widgets.fields import Choice, Debounce, PlainLine
 from gui.widgets.parts import Sentence, label, named, restyle
 
 MOST = 64
@@ -30,11 +30,11 @@ class Line(QObject):
 
     def __init__(self, number: int, parent: QObject) -> None:
         super().__init__(parent)
-        self.name = named(QLineEdit(), f"mapName_{number}")
+        self.name = named(PlainLine(), f"mapName_{number}")
         self.name.setAccessibleName(f"Name of new channel {number}")
         self.name.setMinimumWidth(44)
         self.source = named(Choice(f"New channel {number} comes from", ()), f"mapSource_{number}")
-        self.weights = named(QLineEdit(), f"mapWeights_{number}")
+        self.weights = named(PlainLine(), f"mapWeights_{number}")
         self.weights.setAccessibleName(f"Weights of the old channels in new channel {number}")
         self.weights.hide()
         self._was = ""
@@ -94,7 +94,7 @@ class MapForm(QWidget):
         column.setContentsMargins(0, 2, 0, 2)
         column.setSpacing(5)
         column.addWidget(label("Old channels, in their order", "fieldLabel"))
-        self.names = named(QLineEdit(", ".join(usual_names(old))), "mapOldNames")
+        self.names = named(PlainLine(", ".join(usual_names(old))), "mapOldNames")
         self.names.setAccessibleName("Names of the old channels, in their order")
         column.addWidget(self.names)
         self._grid = QGridLayout()

@@ -4,12 +4,20 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from PySide6.QtCore import QStringListModel, Qt, Slot
-from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QListWidget, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCompleter, QHBoxLayout, QListWidget, QPushButton, QVBoxLayout, QWidget
+from typing_extensions import override
 
+from core.findings import Finding
 from core.model.graph import Graph
-from core.recipes import steps
+from core.recipes import gestures, steps
 from gui.document.session import Session
-from gui.widgets.parts import IconButton, Look, Sentence, label, named
+from gui.widgets.fields import PlainLine
+from gui.widgets.parts import IconButton, Look, Segments, Sentence, label, named
+
+WAYS = (
+    ("instead", "Instead of the head", "The model ends at these layers; what comes after is removed"),
+    ("beside", "As well as the head", "The model keeps its own outputs and gives these too"),
+)
 
 
 class LayersForm(QWidget):
@@ -29,13 +37,15 @@ class LayersForm(QWidget):
         heading = label(self.title, "fieldLabel")
         heading.setToolTip(self.tip)
         column.addWidget(heading)
+        self.top = QVBoxLayout()
+        column.addLayout(self.top)
         self.list = named(QListWidget(), f"{self.kind}Layers")
         self.list.setAccessibleName(f"Layers that are {self.spoken}s")
         self.list.currentTextChanged.connect(session.select)
         column.addWidget(self.list)
         row = QHBoxLayout()
         row.setSpacing(4)
-        self.name = named(QLineEdit(), f"{self.kind}Name")
+        self.name = named(PlainLine(), f"{self.kind}Name")
         self.name.setAccessibleName(f"Layer to add as a new {self.spoken}")
         self.name.setPlaceholderText("Layer\u2026")
         self.name.setToolTip(self.tip)
@@ -111,7 +121,8 @@ class LayersForm(QWidget):
             self.problem.say(self.unknown(name))
             return
         self.problem.say("")
-        self.name.clear()
+        # not cleared, which the line itself could undo: Ctrl+Z now means the step
+        self.name.setText("")
         self.choose([*self.chosen(), name])
 
     @Slot()
@@ -133,7 +144,14 @@ class OutputsForm(LayersForm):
     kind = "output"
     title = "Outputs at inner layers"
     spoken = "output"
-    tip = "The outputs of these layers become the model\u2019s outputs; what comes after is removed"
+    tip = "The outputs of these layers become outputs of the model"
+
+    def __init__(self, session: Session, look: Look) -> None:
+        self.ways = Segments(WAYS)
+        self._beside = False
+        super().__init__(session, look)
+        self.ways.chosen.connect(self._on_way)
+        self.top.addWidget(self.ways)
 
     def chosen(self) -> tuple[str, ...]:
         """The recipe's outputs."""
@@ -142,8 +160,47 @@ class OutputsForm(LayersForm):
     def choose(self, paths: Iterable[str]) -> None:
         """Other outputs."""
         wanted = list(paths)
+        graph = self._session.after_graph
+        if self._beside and wanted and not self.chosen() and graph is not None:
+            wanted = [*(ref.layer for ref in graph.output_refs()), *wanted]
         text = f"Outputs at {', '.join(wanted)}" if wanted else "Original outputs"
         self._session.gesture(lambda recipe: steps.set_outputs(recipe, wanted), text)
+
+    @property
+    def replacing(self) -> Finding | None:
+        """What is said of a head that these outputs replace; `None` where it stays."""
+        if not self.chosen():
+            return None
+        return next((one for one in self._session.findings if one.code == "outputs.replaced"), None)
+
+    def keep_head(self) -> None:
+        """The model's own outputs as well as these."""
+        found = self.replacing
+        if found is not None and self._session.planned:
+            fix = found.fixes[0]
+            self._session.gesture(lambda recipe: gestures.apply_fix(recipe, fix.edits), fix.title)
+
+    @Slot(str)
+    def _on_way(self, way: str) -> None:
+        self._beside = way == "beside"
+        graph, chosen = self._session.before_graph, self.chosen()
+        if self._beside:
+            self.keep_head()
+        elif chosen and graph is not None:
+            own = {ref.layer for ref in graph.output_refs()}
+            inner = [name for name in chosen if name not in own and name in graph.by_path()]
+            if inner:
+                self.choose(inner)
+        self.refresh()
+
+    @Slot()
+    @override
+    def refresh(self) -> None:
+        super().refresh()
+        if self.chosen() and self._session.planned:
+            self._beside = self.replacing is None
+        self.ways.set_current("beside" if self._beside else "instead")
+        self.ways.setEnabled(self.isEnabled())
 
     def candidates(self, graph: Graph) -> list[str]:
         """Every layer but the inputs."""

@@ -15,7 +15,9 @@ from typing_extensions import override
 from core.recipes import gestures
 from gui.document.session import Session
 from gui.models.recipe import RecipeModel, step_words
+from gui.widgets import theme as themes
 from gui.widgets.parts import Card, IconButton, Look, label, named
+from gui.widgets.theme import Theme
 
 
 class StepList(QListView):
@@ -98,7 +100,23 @@ class RecipePanel(Card):
         self.view.selectionModel().currentChanged.connect(self._refresh_buttons)
         session.recipe_changed.connect(self.refresh)
         session.source_changed.connect(self.refresh)
+        session.plan_changed.connect(self._mark)
+        look.changed.connect(self._on_theme)
+        self._on_theme(look.theme)
         self.refresh()
+
+    @Slot(object)
+    def _on_theme(self, theme: Theme) -> None:
+        self.model.set_mark(themes.icon(themes.SEVERITY_ICONS["error"], theme, "error"))
+
+    @Slot()
+    def _mark(self) -> None:
+        """Mark the steps that the plan leaves out."""
+        left_out = self._session.left_out
+        self.model.set_left_out(left_out)
+        count = self.model.rowCount()
+        words = f"{count} \u00b7 {len(left_out)} left out" if left_out else str(count)
+        self.set_count(words if count else "")
 
     @Slot()
     def edit(self) -> None:
@@ -113,7 +131,7 @@ class RecipePanel(Card):
         row = self.view.currentIndex().row()
         self.model.set_recipe(self._session.recipe)
         count = self.model.rowCount()
-        self.set_count(str(count) if count else "")
+        self._mark()
         self._stack.setCurrentIndex(0 if count else 1)
         if count and row >= 0:
             self.view.setCurrentIndex(self.model.index(min(row, count - 1)))

@@ -84,6 +84,7 @@ class StemPanel(QWidget):
         self.setObjectName("stemPanel")
         self._session = session
         self._path = ""
+        self._many = False
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
@@ -128,6 +129,7 @@ class StemPanel(QWidget):
         path = find_first(graph) if graph is not None else ""
         layer = leaf(graph.find(path)) if graph is not None and path else None
         self._path = path
+        self._many = graph is not None and bool(path) and len(first_convs(graph)) > 1
         self.form.setVisible(layer is not None)
         self.found.setEnabled(layer is not None)
         if layer is None:
@@ -160,8 +162,9 @@ class StemPanel(QWidget):
             return
         fields = self.fields()
         self._session.gesture(
-            lambda recipe: gestures.set_stem(recipe, self._path, fields),
-            f"First convolution {self._path}",
+            # "the first convolution" where there is one, so that the recipe carries over to other models
+            lambda recipe: gestures.set_stem(recipe, self._path if self._many else None, fields, self._path),
+            f"Change first convolution {self._path}",
             burst="stem",
         )
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QValidator, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QValidator, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 from typing_extensions import override
 
@@ -58,7 +58,24 @@ class Reads(QValidator):
         return QValidator.State.Acceptable if fine else QValidator.State.Intermediate, text, place
 
 
-class TextField(QLineEdit):
+class PlainLine(QLineEdit):
+    """A line that leaves Ctrl+Z to the document while it has nothing of its own to undo (and the same for redo)."""
+
+    @override
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._spent(event):
+            event.ignore()
+            return True
+        return super().event(event)
+
+    def _spent(self, event: QEvent) -> bool:
+        assert isinstance(event, QKeyEvent)
+        if event.matches(QKeySequence.StandardKey.Undo):
+            return not self.isUndoAvailable()
+        return event.matches(QKeySequence.StandardKey.Redo) and not self.isRedoAvailable()
+
+
+class TextField(PlainLine):
     """A line that `read` makes a value of; the sentence of the `ValueError` that it raises is the field's `problem`."""
 
     left = Signal()

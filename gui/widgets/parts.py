@@ -59,8 +59,17 @@ class IconButton(QToolButton):
 
     def use(self, action: QAction) -> "IconButton":
         """Follow an action: its state, its shortcut in the tip, its trigger; the icon stays ours."""
-        keys = action.shortcut().toString()
-        self.setToolTip(f"{self.accessibleName()}  ({keys})" if keys else self.accessibleName())
+        name = self.accessibleName()
+
+        def say() -> None:
+            keys = action.shortcut().toString()
+            # an action may say more by and by: what would be undone
+            words = action.text() if action.text().startswith(name) else name
+            words = words.rstrip("\N{HORIZONTAL ELLIPSIS}")
+            self.setToolTip(f"{words}  ({keys})" if keys else words)
+
+        say()
+        action.changed.connect(say)
         self.setEnabled(action.isEnabled())
         action.enabledChanged.connect(self.setEnabled)
         self.clicked.connect(action.trigger)

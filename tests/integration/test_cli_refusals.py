@@ -1,6 +1,7 @@
 """What the command line refuses: one sentence, the right exit code, nothing written."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,18 @@ def test_that_an_interrupt_ends_quietly(cli: Run, samples: Path, monkeypatch: py
 
     monkeypatch.setattr("core.service.apart.read_apart", interrupt)
     refused(cli("inspect", samples / "digits_vgg.keras"), code=130)
+
+
+def test_that_a_plan_with_a_refused_step_tells_the_rest_and_the_step(
+    cli: Run, recipe: Callable[..., Path], samples: Path
+) -> None:
+    path = recipe({"do": "replace_first_conv", "layer": "nowhere", "filters": 8}, GRAY)
+    code, out, err = cli("plan", samples / "digits_residual.keras", path, "--json")
+    answer = json.loads(out)
+    assert (code, answer["ok"]) == (2, False)
+    assert answer["inputs"][0]["shape"] == [None, 32, 32, 1]
+    (told,) = [one for one in answer["findings"] if one["code"] == "step.refused"]
+    assert (told["severity"], told["step"]) == ("error", 1)
+    assert told["fixes"][-1]["step"] == 1
+    assert told["fixes"][-1]["edits"][0]["enabled"] is False
+    assert err.startswith("edit 1 (replace_first_conv): There is no layer 'nowhere'")

@@ -1,7 +1,6 @@
-"""A step that the model refuses is left out of the plan to look at and told, and nothing is written while it is there."""
+"""A step that the model refuses is left out of the plan to look at and told; nothing is written while it is there."""
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,11 @@ import keras
 import pytest
 from keras import layers
 
-from core.analysis.opening import read_model
 from core.engine.api import Engine
-from core.errors import RecipeError
 from core.findings import EditStep, Finding
 from core.model.plan import Plan
 from core.recipes.gestures import apply_fix
 from tests.core.engine.drive import opened, recipe, saved
-from tests.core.engine.small_models import model_file
 
 GRAY = {"do": "change_input", "shape": [24, 24, 1], "channels": "sum"}
 
@@ -65,8 +61,8 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(params=["flat", "nested", "keras 2"])
-def at_work(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[Engine]:
-    yield opened(files[request.param])
+def at_work(request: pytest.FixtureRequest, files: dict[str, Path]) -> Engine:
+    return opened(files[request.param])
 
 
 def refused(plan: Plan) -> list[Finding]:
@@ -109,3 +105,37 @@ def replace_findings(plan: Plan) -> Any:
     """What a plan says beside the refused step, and of what."""
     rest = [finding for finding in plan.findings if finding.code != "step.refused"]
     return plan.graph, plan.fates, plan.dropped, plan.after, rest
+
+
+def test_that_nothing_is_written_and_a_later_mend_is_planned_whole(files: dict[str, Path], tmp_path: Path) -> None:
+    engine = opened(files["flat"])
+    steps = recipe(GRAY, {"do": "cut_at", "layers": ["nowhere"]}, {"do": "set_trainable", "layers": ["conv_*"]})
+    assert [finding.step for finding in refused(engine.draft(steps))] == [2]
+    with pytest.raises(RecipeError, match=r"edit 2 \(cut_at\): There is no layer 'nowhere'"):
+        engine.apply(steps, tmp_path / "out.keras")
+    assert list(tmp_path.iterdir()) == []
+    whole = recipe(GRAY, {"do": "cut_at", "layers": ["pool"]}, {"do": "set_trainable", "layers": ["conv_*"]})
+    fresh = Engine()
+    fresh.set_source(read_model(files["flat"]))
+    assert engine.draft(whole) == engine.plan(whole) == fresh.plan(whole)
+    assert refused(engine.draft(steps))[0].step == 2
+
+
+def test_that_a_step_says_which_earlier_ones_it_may_need(files: dict[str, Path]) -> None:
+    engine = opened(files["flat"])
+    first, second = refused(
+        engine.draft(
+            recipe(
+                {"do": "insert_layer", "layer": "nowhere", "config": {"class_name": "ReLU", "config": {"name": "new"}}},
+                {"do": "rename_layer", "layer": "new", "name": "newer"},
+            )
+        )
+    )
+    assert "may need" not in first.message
+    assert second.message.endswith("It may need step 1, which is left out too.")
+    assert second.step == 2
+
+
+def test_that_a_good_model_has_no_refused_step_whatever_its_kind() -> None:
+    for name in ("chain", "nested", "siamese", "dicts"):
+        assert refused(opened(model_file(name)).draft(recipe())) == []
