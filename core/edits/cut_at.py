@@ -39,7 +39,7 @@ class CutAt(Edit, frozen=True, kw_only=True, tag="cut_at"):
         after = _without_idle_inputs(graph)
         old = [place for path in self.layers for place in contracts.places(before, path)]
         same = contracts.features(f"new(x) == {', '.join(self.layers)} of old(x)", enumerate(old))
-        return Outcome(after, (same,), (*self._replaced(before, after), *_idle_inputs(before, after)))
+        return Outcome(after, (same,), (*_idle_inputs(before, after), *self._replaced(before, after)))
 
     def gives_way_to(self, later: Edit) -> bool:
         """A cut that keeps all of these outputs takes this one's place."""

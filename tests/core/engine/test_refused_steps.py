@@ -8,11 +8,14 @@ import keras
 import pytest
 from keras import layers
 
+from core.analysis.opening import read_model
 from core.engine.api import Engine
+from core.errors import RecipeError
 from core.findings import EditStep, Finding
 from core.model.plan import Plan
 from core.recipes.gestures import apply_fix
 from tests.core.engine.drive import opened, recipe, saved
+from tests.core.engine.small_models import model_file
 
 GRAY = {"do": "change_input", "shape": [24, 24, 1], "channels": "sum"}
 
