@@ -215,11 +215,12 @@ class Line:
 
     def __init__(self, service: Service, document: int) -> None:
         self._service, self._document = service, document
+        self._closed = False
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._service.alive
+        """Whether the process runs, for this document."""
+        return self._service.alive and not self._closed
 
     @property
     def busy(self) -> bool:
@@ -232,7 +233,12 @@ class Line:
         return self._service.in_hand(self._document)
 
     def ask(self, body: Any, answer: Answer, failure: Failure, progress: Progress | None = None) -> int:
-        """Send a request; one of `answer` and `failure` is called later, unless it is dropped. Returns its number."""
+        """Send a request; one of `answer` and `failure` is called later, unless it is dropped. Returns its number.
+
+        Once the document is closed nothing is asked any more: a timer of its views may still come.
+        """
+        if self._closed:
+            return 0
         return self._service.ask(body, answer, failure, progress, self._document)
 
     def drop(self, number: int) -> None:
@@ -245,4 +251,5 @@ class Line:
 
     def forget(self) -> None:
         """The document is closed."""
+        self._closed = True
         self._service.forget(self._document)
