@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from core.recipes.recipe import Recipe
-from gui.window import MainWindow
 from gui.panels.input import InputRow
+from gui.window import MainWindow
 from tests.gui.hand_made import steps
 from tests.gui.hands import open_file, planned
 
