@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QVBoxLayout, Q
 
 from core.findings import CompareFixes, EditStep, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
 from gui.controllers.code import CodeCommands
+from gui.controllers.colours import COLOURS, ColourCommands
 from gui.controllers.drops import holds_recipe
 from gui.controllers.exporting import ExportCommands
 from gui.controllers.file_watch import FileWatch
@@ -86,6 +87,7 @@ class Page(QWidget):
         self.sheets = Sheets(self, work, settings, look)
         self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
         self.layers = LayerMenu(work, self)
+        self.colours = ColourCommands(work, settings, self.actions_, self)
         SheetCare(self, work)
         self.weights = WeightFiles(self, work, settings, look)
         self._recent_menu = QMenu("Recent files", self)
@@ -131,6 +133,7 @@ class Page(QWidget):
         made.inspector.code_wanted.connect(self.code.show_code)
         made.inspector.values_wanted.connect(self.weights.show_values)
         made.inspector.save_wanted.connect(self.weights.save_row)
+        self.colours.attach(made.canvas, made.layers)
         made.canvas.context_requested.connect(self.layers.popup)
         made.layers.context_requested.connect(self.layers.popup)
         return made
@@ -270,6 +273,7 @@ class Page(QWidget):
                 "Go",
                 "show_values - go_layers go_graph go_edit go_findings go_recipe go_log - next_finding previous_finding",
             ),
+            ("Colour by", COLOURS),
         ):
             self.actions_.fill(menu.addMenu(title), names)
         menu.addMenu(self.layers.menu)
@@ -417,7 +421,7 @@ class Page(QWidget):
         names = (
             "before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find "
             "go_layers go_graph go_edit go_findings go_recipe go_log next_finding previous_finding "
-            "toggle_layers toggle_side toggle_strip reset_layout"
+            f"toggle_layers toggle_side toggle_strip reset_layout {COLOURS.replace('- ', '')}"
         )
         for name in names.split():
             actions[name].setEnabled(opened)

@@ -21,8 +21,10 @@ class Controls(QFrame):
         self.percent = self._button("Show at full size", "")
         self.near = self._button("Zoom in", "+")
         self.whole = self._button("Fit the whole graph", "Ctrl+0")
-        self.folder = self._button("Fold all nested models", "")
-        for button in (self.far, self.percent, self.near, self.whole, self.folder):
+        self.folder = self._button("Fold everything", "Ctrl+[")
+        self.colour = self._button("Colour by", "")
+        self.colour.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        for button in (self.far, self.percent, self.near, self.whole, self.folder, self.colour):
             row.addWidget(button)
         self.percent.setText("100 %")
         self.percent.setMinimumWidth(48)
@@ -41,13 +43,14 @@ class Controls(QFrame):
         self.far.setIcon(icon("zoom-out", theme, "muted"))
         self.near.setIcon(icon("zoom-in", theme, "muted"))
         self.whole.setIcon(icon("fit", theme, "muted"))
+        self.colour.setIcon(icon("palette", theme, "muted"))
         self.folder.setIcon(icon("fold" if self._opened else "unfold", theme, "muted"))
 
     def show_fold(self, *, opened: bool) -> None:
         """Whether the last button folds or unfolds."""
         if opened != self._opened:
             self._opened = opened
-            name = "Fold all nested models" if opened else "Unfold all nested models"
+            name = "Fold everything" if opened else "Unfold everything"
             self.folder.setAccessibleName(name)
-            self.folder.setToolTip(name)
+            self.folder.setToolTip(f"{name} ({'Ctrl+[' if opened else 'Ctrl+]'})")
             self.folder.setIcon(icon("fold" if opened else "unfold", self._theme, "muted"))

@@ -44,9 +44,13 @@ def _shown(badge: Marks, *, difference: bool) -> Marks:
 class BlockItem(QGraphicsItem):
     """A run of nodes as one rounded card with a section for each."""
 
-    def __init__(self, nodes: list[Node], look: Look, badges: Mapping[str, Marks], *, difference: bool) -> None:
+    def __init__(
+        self, nodes: list[Node], look: Look, badges: Mapping[str, Marks], *, difference: bool,
+        paints: Mapping[str, Paint] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.nodes = nodes
+        self.paints = paints or {}
         self.look = look
         self.badges = [_shown(badges.get(node.key, NO_MARKS), difference=difference) for node in nodes]
         self.difference = difference
@@ -73,11 +77,18 @@ class BlockItem(QGraphicsItem):
         return self._bounds
 
     def paint_of(self, index: int) -> Paint:
-        """The family's brushes; grey in the Difference view for what stays as it is."""
-        badge = self.badges[index]
+        """What the colours mean now, else the family's brushes; grey in the Difference view for what stays as it is."""
+        badge, node = self.badges[index], self.nodes[index]
+        if node.key in self.paints:
+            return self.paints[node.key]
         if self.difference and not (badge.changed or badge.ghost):
             return self.look.neutral
-        return self.look.families[self.nodes[index].family]
+        return self.look.families[node.family]
+
+    def recolour(self, paints: Mapping[str, Paint]) -> None:
+        """Take other colours; none are those of the classes."""
+        self.paints = paints
+        self.update()
 
     @override
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
@@ -217,6 +228,8 @@ class BlockItem(QGraphicsItem):
         assert self._texts is not None
         title, name, detail, shape = self._texts[index]
         strong = look.muted if badge.ghost else paint.text
+        quiet = None if badge.ghost else paint.quiet
+        muted, faint, plain = quiet or look.muted, quiet or look.faint, quiet or look.text
         chips = self._chips(index)
         if node.slim:
             right = width - PAD - chips * (CHIP + 3)
@@ -225,10 +238,10 @@ class BlockItem(QGraphicsItem):
             painter.drawText(QRectF(LEFT, 0, width, height), LEFT_ALIGNED, title)
             painter.setFont(look.body)
             if detail:
-                painter.setPen(look.muted)
+                painter.setPen(muted)
                 painter.drawText(QRectF(LEFT, 0, right - LEFT, height), RIGHT_ALIGNED, detail)
             if name:
-                painter.setPen(look.faint)
+                painter.setPen(faint)
                 start = LEFT + look.title_metrics.horizontalAdvance(title) + 8
                 painter.drawText(QRectF(start, 0, right - start, height), LEFT_ALIGNED, name)
             self._paint_chips(painter, badge, width - PAD + 1, height / 2, -(CHIP + 3), 0)
@@ -244,10 +257,10 @@ class BlockItem(QGraphicsItem):
         else:
             painter.drawText(top, LEFT_ALIGNED, title)
         painter.setFont(look.body)
-        painter.setPen(look.muted if badge.ghost else look.text)
+        painter.setPen(look.muted if badge.ghost else plain)
         if detail:
             painter.drawText(top, RIGHT_ALIGNED, detail)
-        painter.setPen(look.muted)
+        painter.setPen(muted)
         painter.drawText(low, LEFT_ALIGNED, name)
         if shape:
             painter.drawText(low, RIGHT_ALIGNED, shape)
@@ -314,8 +327,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}\u2026{text[-LONGEST // 2 :]}"
 
 
-def tooltip(node: Node, badge: Marks) -> str:
-    """All that is known of a node, as rich text."""
+def tooltip(node: Node, badge: Marks, also: tuple[str, str] = ("", "")) -> str:
+    """All that is known of a node, as rich text; `also` is what its colour says."""
     layer = node.layer
     shape = outputs_text(layer.calls[node.call].outputs) if layer.calls else ""
     if node.group is not None:
@@ -337,6 +350,8 @@ def tooltip(node: Node, badge: Marks) -> str:
         rows.append(("Fate" if node.group is None else "Worst fate", FATE_WORDS[badge.fate]))
     if node.group is not None and badge.frozen:
         rows.append(("Training", "all of it is frozen"))
+    if also[1]:
+        rows.append(also)
     rows += [("Finding", message) for message in badge.messages]
     body = "".join(f"<tr><td>{key}&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for key, value in rows)
     return f"<b>{escape(shortened(layer.class_name))}</b><table>{body}</table>"

@@ -15,6 +15,34 @@ FAMILIES = ("conv", "dense", "norm", "activation", "pool", "merge", "shape", "re
             "model", "opaque", "other")  # fmt: skip
 
 
+RAMPS = {
+    "light": ("#eaf2fb", "#cfe1f3", "#a6cbe9", "#72abd9", "#4586c4", "#225f9f", "#0b3a70"),
+    "dark": ("#1d2a40", "#213f66", "#27588e", "#3376b4", "#5598d2", "#8cbde8", "#cfe6fb"),
+}
+"""From little to much: away from the canvas, in lightness alone, which every eye tells apart."""
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.1)."""
+    made = QColor(colour)
+    parts = [
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (made.redF(), made.greenF(), made.blueF())
+    ]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, from 1 to 21 (WCAG 2.1)."""
+    least, most = sorted((luminance(one), luminance(other)))
+    return (most + 0.05) / (least + 0.05)
+
+
+def text_on(colour: str) -> str:
+    """Black or white, whichever is read better on a colour."""
+    return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, colour))
+
+
 def blend(first: str, second: str, share: float) -> QColor:
     """A colour between two: `share` of the first."""
     a, b = QColor(first), QColor(second)
@@ -41,13 +69,17 @@ def line(colour: QColor | str, width: float = 1.0, style: Qt.PenStyle = Qt.PenSt
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """One family's brushes: `fill` of a card, `slim` of a section, its `stripe`, `far` away, `text`."""
+    """One family's brushes: `fill` of a card, `slim` of a section, its `stripe`, `far` away, `text`.
+
+    `quiet` is for small text where the fill is too strong for the theme's muted one.
+    """
 
     fill: QBrush
     slim: QBrush
     stripe: QBrush
     far: QBrush
     text: QPen
+    quiet: QPen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +107,9 @@ class Look:
             text=QPen(QColor(theme.muted)),
         )
         self.chips = {name: self._chip(name) for name in FATE_LETTERS}
+        self.ramp = [self._strong(colour) for colour in RAMPS[theme.name]]
+        self.fates = {name: self._paint(theme.fate(name)) for name in FATE_LETTERS}
+        self.held, self.trained = self._strong(theme.frozen.ink), self._paint(theme.activation)
         self.canvas = QColor(theme.canvas)
         self.grid = QColor(theme.grid)
         self.card = QBrush(QColor(theme.raised))
@@ -137,6 +172,11 @@ class Look:
             QBrush(blend(tone.ink, tone.fill, 0.55)),
             QPen(QColor(tone.ink)),
         )
+
+    def _strong(self, colour: str) -> Paint:
+        """Paint of one full colour, with text that can be read on it."""
+        brush, pen = QBrush(QColor(colour)), QPen(QColor(text_on(colour)))
+        return Paint(brush, brush, QBrush(blend(colour, self.theme.text, 0.6)), brush, pen, pen)
 
     def _chip(self, name: str) -> Chip:
         tone = self.theme.fate(name)

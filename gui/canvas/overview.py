@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from gui.canvas.badges import NO_MARKS, Marks
 from gui.canvas.flow import Node
-from gui.canvas.look import Look
+from gui.canvas.look import Look, Paint
 
 BADGE_WIDTH = 40.0
 
@@ -17,7 +17,11 @@ BADGE_WIDTH = 40.0
 class Overview:
     """Rectangles by brush, so that thousands of cards take a handful of calls."""
 
-    def __init__(self, nodes: Iterable[Node], badges: Mapping[str, Marks], look: Look, *, difference: bool) -> None:
+    def __init__(
+        self, nodes: Iterable[Node], badges: Mapping[str, Marks], look: Look, *, difference: bool,
+        paints: Mapping[str, Paint] | None = None,
+    ) -> None:  # fmt: skip
+        paints = paints or {}
         by_brush: dict[str, tuple[QBrush, list[QRectF]]] = {}
 
         def add(name: str, brush: QBrush, rect: QRectF) -> None:
@@ -32,11 +36,14 @@ class Overview:
                 continue
             if badge.ghost:
                 add("ghost", look.ghost_fill, rect)
+            elif node.key in paints:
+                brush = paints[node.key].far
+                add(f"paint {id(brush)}", brush, rect)
             elif difference and not badge.changed:
                 add("neutral", look.neutral.far, rect)
             else:
                 add(node.family, look.families[node.family].far, rect)
-            if badge.fate not in (None, "copied") and not badge.ghost:
+            if not paints and badge.fate not in (None, "copied") and not badge.ghost:
                 end = QRectF(node.x + node.width - BADGE_WIDTH, node.y, BADGE_WIDTH, node.height)
                 marks.append((str(badge.fate), end))
         for fate, rect in marks:

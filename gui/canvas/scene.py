@@ -8,10 +8,11 @@ from PySide6.QtWidgets import QGraphicsItem, QGraphicsScene, QStyleOptionGraphic
 from typing_extensions import override
 
 from gui.canvas.badges import NO_MARKS, Marks, together
+from gui.canvas.colouring import Colouring, Painted
 from gui.canvas.edges import EdgeCell, Highlight, edge_cells
 from gui.canvas.flow import Edge, Level, Node
 from gui.canvas.items import BlockItem, GroupItem
-from gui.canvas.look import RADIUS, Look
+from gui.canvas.look import RADIUS, Look, Paint
 from gui.canvas.overview import Overview, OverviewItem
 
 FAR_ZOOM = 0.2
@@ -83,6 +84,8 @@ class GraphScene(QGraphicsScene):
         self.nodes: list[Node] = []
         self.badges: dict[str, Marks] = {}
         self.overview: Overview | None = None
+        self.colouring = Colouring()
+        self.painted: Painted | None = None
         self.bounds = QRectF()
         self.far = False
         self._by_key: dict[str, Node] = {}
@@ -112,6 +115,7 @@ class GraphScene(QGraphicsScene):
         self._level, self._look, self._difference = level, look, difference
         self._union_paths = _paths(level)
         self.badges = self._by_node(badges)
+        self._paint_all()
         edges = list(self._index(level, None))
         self.bounds = QRectF(0, 0, level.width, level.height)
         self._add_groups(level, look, 0)
@@ -120,14 +124,14 @@ class GraphScene(QGraphicsScene):
             cell.setZValue(1)
             self.addItem(cell)
         for number, block in enumerate(_blocks(level)):
-            card = BlockItem(block, look, self.badges, difference=difference)
+            card = BlockItem(block, look, self.badges, difference=difference, paints=self.paints)
             if number % _SIBLINGS == 0:
                 self._cards.append(_Layer())
                 self._cards[-1].setZValue(2)
                 self.addItem(self._cards[-1])
             card.setParentItem(self._cards[-1])
             self._blocks.append(card)
-        self.overview = Overview(self.nodes, self.badges, look, difference=difference)
+        self.overview = Overview(self.nodes, self.badges, look, difference=difference, paints=self.paints)
         self._far_item = OverviewItem(self.overview, self.bounds)
         self._far_item.setZValue(2)
         self.addItem(self._far_item)
@@ -152,6 +156,8 @@ class GraphScene(QGraphicsScene):
         Returns how many cards are painted again.
         """
         before, self.badges = self.badges, self._by_node(badges)
+        if self.badges != before and self.colouring.by != "class":
+            self.recolour(self.colouring)
         painted = sum([card.retake(self.badges, changed) for card in self._blocks])
         for group in self._groups:
             if group.badge != self.badges[group.node.key] or group.node.key in changed:
@@ -162,10 +168,34 @@ class GraphScene(QGraphicsScene):
                 cell.reword()
                 cell.update()
         if self._look is not None and self._far_item is not None and self.badges != before:
-            self.overview = Overview(self.nodes, self.badges, self._look, difference=self._difference)
+            self._look_from_afar()
+        return painted
+
+    def recolour(self, colouring: Colouring) -> None:
+        """Colour all cards by something else."""
+        self.colouring = colouring
+        self._paint_all()
+        for card in self._blocks:
+            card.recolour(self.paints)
+        self._look_from_afar()
+
+    def _paint_all(self) -> None:
+        self.painted = None
+        if self._look is not None:
+            self.painted = Painted(self.colouring, self._look, self.nodes, self._union_paths, self.badges)
+
+    @property
+    def paints(self) -> Mapping[str, Paint]:
+        """The paint of each node by its key; nothing while colours are those of the classes."""
+        return self.painted.paints if self.painted is not None else {}
+
+    def _look_from_afar(self) -> None:
+        if self._look is not None and self._far_item is not None:
+            self.overview = Overview(
+                self.nodes, self.badges, self._look, difference=self._difference, paints=self.paints
+            )
             self._far_item.overview = self.overview
             self._far_item.update()
-        return painted
 
     def _by_node(self, badges: Mapping[str, Marks]) -> dict[str, Marks]:
         found = {key: badges.get(path, NO_MARKS) for key, path in self._union_paths.items()}

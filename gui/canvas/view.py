@@ -235,7 +235,9 @@ class CanvasView(Camera):
                 QToolTip.hideText()
             else:
                 badge = self.graph_scene.badges.get(node.key, NO_MARKS)
-                QToolTip.showText(event.globalPos(), tooltip(node, badge), self.viewport())
+                painted = self.graph_scene.painted
+                also = (painted.title, painted.words(node)) if painted is not None else ("", "")
+                QToolTip.showText(event.globalPos(), tooltip(node, badge, also), self.viewport())
             return True
         if kind == QEvent.Type.Gesture:
             return self._pinch(cast("QGestureEvent", event))

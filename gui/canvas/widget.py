@@ -14,10 +14,12 @@ from core.model.graph import Graph, Layer
 from core.model.plan import Plan
 from gui.canvas import flow
 from gui.canvas.badges import Marks, badges_before
+from gui.canvas.colouring import Colouring
 from gui.canvas.controls import Controls
 from gui.canvas.flow import Level, Node
 from gui.canvas.folds import Folds
 from gui.canvas.layout import layout
+from gui.canvas.legend import Legend
 from gui.canvas.look import Look
 from gui.canvas.minimap import Minimap
 from gui.canvas.plan_digest import digest_of
@@ -40,6 +42,7 @@ class GraphView(QWidget):
     layer_activated = Signal(str)
     context_requested = Signal(str, QPoint)
     folds_changed = Signal()
+    class_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,11 +54,15 @@ class GraphView(QWidget):
         self._difference = False
         self._folds: dict[str, bool] = {}
         self._grouping: bool | None = None
+        self.explained = False
+        """Whether there is a legend."""
         self._laid_out: tuple[tuple[Graph, object], Level] | None = None
         self.scene = GraphScene(self)
         self.view = CanvasView(self.scene, self)
         self.minimap = Minimap(self)
         self.controls = Controls(self)
+        self.legend = Legend(self)
+        self.legend.closed.connect(self.colour_by_class)
         self.focus_frame = QFrame(self)
         self.focus_frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.focus_frame.hide()
@@ -135,6 +142,7 @@ class GraphView(QWidget):
         if self.scene.overview is not overview:
             self.minimap.show_graph(self.scene.overview, self.scene.bounds, self._look, self.size())
             self._place_overlays()
+        self._explain()
         return True
 
     def set_theme(self, theme: Theme) -> None:
@@ -146,12 +154,34 @@ class GraphView(QWidget):
         self.view.dots.setCosmetic(True)
         self.view.dots.setCapStyle(Qt.PenCapStyle.RoundCap)
         self.controls.set_theme(theme)
+        self.legend.set_theme(theme)
         self.focus_frame.setStyleSheet(
             f"background: transparent; border: 2px solid {theme.focus}; border-radius: {theme.radius_l - 1}px;"
         )
         if self.graph is not None:
             self._rebuild(keep_view=True)
         self.view.viewport().update()
+
+    def set_colouring(self, colouring: Colouring, *, explained: bool = True) -> None:
+        """Colour the cards by something; `explained` with a legend."""
+        self.explained = explained
+        if colouring != self.scene.colouring:
+            self.scene.recolour(colouring)
+            self.minimap.show_graph(self.scene.overview, self.scene.bounds, self._look, self.size())
+        self._explain()
+        self._place_overlays()
+
+    @Slot()
+    def colour_by_class(self) -> None:
+        """Colour by class again, without a legend."""
+        self.set_colouring(Colouring(), explained=False)
+        self.class_wanted.emit()
+
+    def _explain(self) -> None:
+        shown = self.explained and self.scene.painted is not None
+        if shown and self.scene.painted is not None:
+            self.legend.explain(self.scene.painted)
+        self.legend.setVisible(shown)
 
     def _rebuild(self, *, keep_view: bool, anchor: Node | None = None) -> None:
         """Lay out and draw the graph; what was in the middle (or `anchor`) stays where it was on the screen."""
@@ -169,6 +199,7 @@ class GraphView(QWidget):
         else:
             self._release(*held)
         self.minimap.show_graph(self.scene.overview, self.scene.bounds, self._look, self.size())
+        self._explain()
         self._place_overlays()
         self._mark()
         self.controls.show_fold(opened=self._is_open())
@@ -421,8 +452,10 @@ class GraphView(QWidget):
         self.controls.adjustSize()
         self.controls.move(INSET, size.height() - self.controls.height() - INSET)
         self.focus_frame.setGeometry(self.rect())
+        self.legend.move(INSET, INSET)
         self.minimap.raise_()
         self.controls.raise_()
+        self.legend.raise_()
 
     @override
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -3,9 +3,11 @@
 Nodes are numbers into lists that the model owns; an index carries the number, never a Python object.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
+from math import prod
 from typing import Any
 
 from msgspec import Struct
@@ -15,7 +17,9 @@ from typing_extensions import override
 
 from core.model.graph import Graph, Layer
 from core.phrases import sample_words, shape_words
-from gui.models.digest import Badge, can_freeze, count_words, output_shape
+from gui.models.digest import Badge, can_freeze, output_shape
+from gui.models.measures import MEASURES, Measure, value_words
+from gui.widgets.theme import FATE_ORDER
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -47,11 +51,13 @@ LayerRole = Qt.ItemDataRole.UserRole + 3
 SeverityRole = Qt.ItemDataRole.UserRole + 4
 ChangedRole = Qt.ItemDataRole.UserRole + 5
 RemovedRole = Qt.ItemDataRole.UserRole + 6
+BarRole = Qt.ItemDataRole.UserRole + 20
+"""How long the bar below a number is, from 0 to 1; `None` for no bar."""
 
 
 class Extras(Struct, frozen=True):
     """What is known beside the graph: badges, frozen paths, findings' severities, parameters, shapes before, and which
-    layers are only shown because they are gone.
+    layers are only shown because they are gone. `values` are numbers of the `measure` that the graph is coloured by.
     """
 
     badges: dict[str, Badge] = {}
@@ -61,6 +67,9 @@ class Extras(Struct, frozen=True):
     weights: dict[str, tuple[int, ...]] = {}
     before: dict[str, str] = {}
     removed: frozenset[str] = frozenset()
+    measure: Measure = "params"
+    values: Mapping[str, float] = {}
+    bars: bool = False
 
 
 class LayerTreeModel(QAbstractItemModel):
@@ -79,6 +88,8 @@ class LayerTreeModel(QAbstractItemModel):
         self._roots: list[int] = []
         self._numbers: dict[str, int] = {}
         self._extras = Extras()
+        self._most = 0.0
+        self._sorted: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
         self._frozen_icon: QIcon | None = None
 
     def set_frozen_icon(self, icon: QIcon) -> None:
@@ -98,14 +109,72 @@ class LayerTreeModel(QAbstractItemModel):
         extras = extras or Extras()
         if [path for path, _ in walked] == self._paths:
             self._layers = [layer for _, layer in walked]
-            self._extras = extras
+            self._take(extras)
             self._mark_freezable()
             self._announce()
+            if self._sorted[0] >= 0:
+                self.sort(*self._sorted)
             return False
         with self._resetting():
-            self._extras = extras
+            self._take(extras)
             self._build(walked)
+            self._arrange()
         return True
+
+    def _take(self, extras: Extras) -> None:
+        renamed = extras.measure != self._extras.measure
+        self._extras = extras
+        shown = {path for path, layer in zip(self._paths, self._layers, strict=False) if layer.inner is None}
+        self._most = max((value for path, value in extras.values.items() if path in shown), default=0.0)
+        if renamed:
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.PARAMS, Column.PARAMS)
+
+    @override
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort layers inside of the model that they are in; column -1 is the model's own order."""
+        self._sorted = (column, order)
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        numbers = [(index.internalId(), index.column()) for index in before]
+        self._arrange()
+        after = [self.createIndex(self._rows[number], at, number) for number, at in numbers]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
+
+    def _arrange(self) -> None:
+        """Put children into the order that is wanted."""
+        column, order = self._sorted
+        keys = [self._sort_key(number, column) for number in range(len(self._paths))] if column >= 0 else []
+        for children in (self._roots, *self._children):
+            children.sort()
+            if column >= 0:
+                children.sort(key=keys.__getitem__, reverse=order == Qt.SortOrder.DescendingOrder)
+            for row, number in enumerate(children):
+                self._rows[number] = row
+
+    def _sort_key(self, number: int, column: int) -> Any:
+        layer, path = self._layers[number], self._paths[number]
+        if column == Column.PARAMS:
+            return self._number(number) or 0.0
+        if column == Column.OUTPUT:
+            shape = output_shape(layer) or ()
+            return prod(size or 1 for size in shape), len(shape)
+        if column == Column.WEIGHTS:
+            return prod(self._extras.weights.get(path) or _main_shape(layer) or (0,))
+        if column == Column.FROZEN:
+            return {None: 2, Qt.CheckState.Checked: 0}.get(self._check_state(number), 1)
+        if column == Column.FATE:
+            badge = self._extras.badges.get(path)
+            return FATE_ORDER.index(badge.fate) if badge is not None else len(FATE_ORDER)
+        return [int(part) if part.isdigit() else part.lower() for part in re.split(r"(\d+)", layer.name)]
+
+    def _number(self, number: int) -> float | None:
+        """The number of a layer in the column of numbers."""
+        path = self._paths[number]
+        if self._extras.values:
+            return self._extras.values.get(path)
+        params = self._extras.params.get(path)
+        return self._layers[number].num_params() if params is None else params
 
     def index_of(self, path: str, column: int = 0) -> QModelIndex:
         """The index of a path; invalid if it is not shown."""
@@ -199,9 +268,8 @@ class LayerTreeModel(QAbstractItemModel):
             shape = self._extras.weights.get(path) or _main_shape(layer)
             return shape_words(shape) if shape else ""
         if column == Column.PARAMS:
-            params = self._extras.params.get(path)
-            params = layer.num_params() if params is None else params
-            return count_words(params) if params else ""
+            value = self._number(number)
+            return value_words(self._extras.measure, value) if value else ""
         return ""
 
     def _tip(self, number: int, column: int) -> str:
@@ -266,6 +334,10 @@ class LayerTreeModel(QAbstractItemModel):
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         if role == PathRole:
             return path
+        if role == BarRole:
+            value = self._extras.values.get(path) if self._extras.bars and column == Column.PARAMS else None
+            alone = self._layers[number].inner is None
+            return value / self._most if value and self._most and alone else None
         if role == BadgeRole:
             return self._extras.badges.get(path)
         if role == LayerRole:
@@ -299,13 +371,14 @@ class LayerTreeModel(QAbstractItemModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return HEADERS[section]
+            return MEASURES[self._extras.measure].column if section == Column.PARAMS else HEADERS[section]
         if role == Qt.ItemDataRole.DecorationRole and section == Column.FROZEN:
             return self._frozen_icon
         if role == Qt.ItemDataRole.ToolTipRole:
-            return HINTS[section]
+            return MEASURES[self._extras.measure].meaning if section == Column.PARAMS else HINTS[section]
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return Column(section).name.title()
+            name = Column(section).name.title()
+            return MEASURES[self._extras.measure].title if section == Column.PARAMS else name
         return None
 
 

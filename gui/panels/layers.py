@@ -1,5 +1,7 @@
 """The layer tree: every layer with shapes, parameters, a checkbox for freezing and a badge for its weights' fate."""
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 from PySide6.QtCore import (
     QItemSelectionModel,
@@ -46,6 +48,7 @@ from gui.models.digest import (
 )
 from gui.models.layer_tree import (
     BadgeRole,
+    BarRole,
     ChangedRole,
     Column,
     Extras,
@@ -54,6 +57,7 @@ from gui.models.layer_tree import (
     RemovedRole,
     SeverityRole,
 )
+from gui.models.measures import Measure
 from gui.widgets import theme as themes
 from gui.widgets.keyboard import asks_for_menu
 from gui.widgets.parts import Card, IconButton, Look, clear_layout, label, named
@@ -101,6 +105,13 @@ class LayerDelegate(QStyledItemDelegate):
             text = QFontMetrics(painter.font()).elidedText(
                 str(index.data() or ""), Qt.TextElideMode.ElideRight, inner.width()
             )
+            bar = index.data(BarRole) if column == Column.PARAMS else None
+            if bar is not None:
+                most = rect.width() - 12
+                length = max(2.0, most * bar)
+                painter.fillRect(QRectF(rect.right() - 6 - most, rect.bottom() - 5, most, 3), QColor(theme.hover))
+                painter.fillRect(QRectF(rect.right() - 6 - length, rect.bottom() - 5, length, 3), QColor(theme.accent))
+                inner = inner.adjusted(0, 0, 0, -5)
             painter.drawText(inner, int(align | Qt.AlignmentFlag.AlignVCenter), text)
 
     def _ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
@@ -210,6 +221,9 @@ class LayersPanel(Card):
         self._expanded: set[str] = set()
         self._opened = ""
         self._ghosts: dict[str, str] = {}
+        self._measure: Measure = "params"
+        self._values: Mapping[str, float] = {}
+        self._bars = False
         self._follow = True
         self.model = LayerTreeModel(self)
         self.model.frozen_toggled.connect(self._on_frozen_toggled)
@@ -254,6 +268,9 @@ class LayersPanel(Card):
         tree.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = tree.header()
+        header.setSortIndicatorClearable(True)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        tree.setSortingEnabled(True)
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(28)
         header.setSectionsMovable(False)
@@ -322,7 +339,22 @@ class LayersPanel(Card):
         self.set_count(str(len(self.model.paths())) if graph is not None else "")
         self._refresh_legend(plan if after else None)
 
+    def show_measure(self, measure: Measure, values: Mapping[str, float], *, bars: bool) -> None:
+        """Show numbers of another measure in the column of parameters, with `bars` below them."""
+        if (measure, values, bars) != (self._measure, self._values, self._bars):
+            self._measure, self._values, self._bars = measure, values, bars
+            self.refresh()
+
+    def sort_by(self, column: Column | None) -> None:
+        """Sort by a column, numbers from large to small; `None` is the model's own order."""
+        order = Qt.SortOrder.DescendingOrder if column == Column.PARAMS else Qt.SortOrder.AscendingOrder
+        self.tree.sortByColumn(-1 if column is None else column, order)
+
     def _extras(self, graph: Graph | None, plan: Plan | None) -> Extras:
+        found = self._known(graph, plan)
+        return replace(found, measure=self._measure, values=self._values, bars=self._bars)
+
+    def _known(self, graph: Graph | None, plan: Plan | None) -> Extras:
         if graph is None:
             return Extras()
         frozen, findings = frozen_layers(graph), self._session.findings
