@@ -81,7 +81,12 @@ class Painted:
     @property
     def meaning(self) -> str:
         """The same in a sentence."""
-        return MEASURES[self.by].meaning
+        meaning = MEASURES[self.by].meaning
+        if self.by not in NUMERIC or self.scale.high > 0:
+            return meaning
+        if self.by == "drift":
+            return f"{meaning}. Nothing is known yet: verify an exported file, or nothing drifts"
+        return f"{meaning}. Unknown while the input has no fixed size" if self.by != "params" else meaning
 
     def words(self, node: Node) -> str:
         """What a card's colour says, `""` if nothing beside its class."""

@@ -10,6 +10,9 @@ from gui.widgets.parts import clear_layout, label
 from gui.widgets.theme import LIGHT, Theme, icon
 
 
+_WIDTH = 190
+
+
 class Square(QWidget):
     """A colour of the legend."""
 
@@ -56,7 +59,7 @@ class Legend(QFrame):
         head.addWidget(self.close_button)
         column.addLayout(head)
         self.meaning = label("", "small", wrap=True)
-        self.meaning.setFixedWidth(190)
+        self.meaning.setFixedWidth(_WIDTH)
         column.addWidget(self.meaning)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(3)
@@ -74,6 +77,7 @@ class Legend(QFrame):
         lines = [swatch.text for swatch in painted.swatches]
         self.title.setText(painted.title.upper())
         self.meaning.setText(f"{painted.meaning}.")
+        self.meaning.setMinimumHeight(self.meaning.heightForWidth(_WIDTH))
         self.lines = lines
         clear_layout(self._rows)
         for swatch in painted.swatches:

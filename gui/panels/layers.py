@@ -181,14 +181,21 @@ class BadgeLabel(QWidget):
 class LayerTree(QTreeView):
     """The view; Space toggles freezing of the current layer. A narrow tree keeps names and leaves out numbers."""
 
+    numbers_first = False
+
     menu_wanted = Signal(QPoint)
 
     @override
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.choose_columns()
+
+    def choose_columns(self) -> None:
+        """Leave out what there is no room for; numbers that the graph is coloured by stay before shapes."""
         width = self.viewport().width()
         self.setColumnHidden(Column.WEIGHTS, width < WIDE)
-        self.setColumnHidden(Column.PARAMS, width < NARROW)
+        self.setColumnHidden(Column.PARAMS, width < NARROW and not self.numbers_first)
+        self.setColumnHidden(Column.OUTPUT, width < NARROW and self.numbers_first)
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -343,6 +350,9 @@ class LayersPanel(Card):
         """Show numbers of another measure in the column of parameters, with `bars` below them."""
         if (measure, values, bars) != (self._measure, self._values, self._bars):
             self._measure, self._values, self._bars = measure, values, bars
+            self.tree.numbers_first = bars
+            self.tree.setColumnWidth(Column.PARAMS, 72 if bars else 50)
+            self.tree.choose_columns()
             self.refresh()
 
     def sort_by(self, column: Column | None) -> None:

@@ -111,7 +111,7 @@ COMMANDS = (
     Command(
         "colour_drift", "Colour by drift", ("Ctrl+Alt+7",), "How far outputs are from the old ones; verify first", True
     ),
-    Command("sort_model", "Layers in the model\u2019s order", ("Ctrl+Alt+0",)),
+    Command("sort_model", "Layers in the model\u2019s order", ("Ctrl+Alt+M",)),
     Command("sort_name", "Sort layers by name", ("Ctrl+Alt+8",)),
     Command("sort_number", "Sort layers by number", ("Ctrl+Alt+9",), "By parameters, or what is coloured by"),
     Command("next_finding", "Next finding", ("F8",)),

@@ -170,10 +170,10 @@ def test_that_all_models_fold_and_unfold_at_once(show: Shower) -> None:
     view.unfold_all()
     assert len(view.scene.nodes) == 15
     button = view.controls.folder
-    assert button.accessibleName() == "Fold all nested models"
+    assert button.accessibleName() == "Fold everything"
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     assert len(view.scene.nodes) == 7
-    assert button.accessibleName() == "Unfold all nested models"
+    assert button.accessibleName() == "Unfold everything"
 
 
 def test_that_a_double_click_on_a_layer_activates_it(qtbot: QtBot, show: Shower) -> None:
