@@ -9,7 +9,6 @@ from gui.canvas.colouring import Painted, Swatch
 from gui.widgets.parts import clear_layout, label
 from gui.widgets.theme import LIGHT, Theme, icon
 
-
 _WIDTH = 190
 
 
