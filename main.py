@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMANDS = frozenset({"inspect", "plan", "apply", "verify", "diff", "script", "schema", "tour", "weights"})
+COMMANDS = frozenset({"inspect", "plan", "apply", "verify", "diff", "script", "report", "schema", "tour", "weights"})
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from gui.controllers.layer_menu import LayerMenu
 from gui.controllers.opening import OpenCommands
 from gui.controllers.rebuilding import Rebuilding
 from gui.controllers.recipe_files import RecipeFiles
+from gui.controllers.report_files import ReportFiles
 from gui.controllers.sheet_care import SheetCare
 from gui.controllers.sheets import Sheets
 from gui.controllers.unsaved import Unsaved
@@ -90,6 +91,7 @@ class Page(QWidget):
         self.colours = ColourCommands(work, settings, self.actions_, self)
         SheetCare(self, work)
         self.weights = WeightFiles(self, work, settings, look)
+        self.reports = ReportFiles(self, work, settings)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
@@ -254,7 +256,7 @@ class Page(QWidget):
             (
                 "File",
                 "new_window new_tab - new_application open open_folder open_weights open_architecture reload "
-                "- load_recipe save_recipe - export verify verify_mine - save_weights - close quit",
+                "- load_recipe save_recipe - export verify verify_mine - save_weights save_report - close quit",
             ),
             ("Edit", "undo redo - clear_recipe - find - preferences"),
             ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
@@ -327,6 +329,7 @@ class Page(QWidget):
             "export": self.exporting.export,
             "verify": self.exporting.verify,
             "verify_mine": self.exporting.verify_mine,
+            "save_report": self.reports.save,
             "save_weights": lambda: self.weights.save(session.selection),
             "show_values": lambda: self.weights.show_selected(self.workspace.inspector.weights.current()),
             "presets": self.sheets.show_presets,
@@ -437,6 +440,7 @@ class Page(QWidget):
         actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
         actions["save_weights"].setEnabled(free)
+        actions["save_report"].setEnabled(free)
         actions["show_values"].setEnabled(opened)
         actions["save_script"].setEnabled(free and model and session.plan is not None and session.plan.ok)
         for name in ("verify", "verify_mine", "presets", "transfer", "join", "rename_layer"):

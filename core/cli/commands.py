@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from core.cli import fields, tables
 from core.cli.common import CODE, JSON, MODEL, RECIPE, TRUST, WEIGHTS, load_recipe, planned, read, refuse, refuse_steps
+from core.cli.report import add_report
 from core.cli.speech import Speech
 from core.cli.weights import add_weights
 from core.errors import NotChecked, OwnFault
@@ -204,6 +205,7 @@ def build(speech: Speech, tour: Tour | None) -> typer.Typer:
         return 0
 
     add_weights(app, speech)
+    add_report(app, speech)
     return app
 
 

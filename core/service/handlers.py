@@ -45,6 +45,11 @@ def reader() -> Handlers:
     def values(body: messages.ReadValues, progress: Progress) -> Any:
         return block_of(stores.array(body.path, body.key), body.weight, body.part)
 
+    def hash_files(body: messages.HashFiles, progress: Progress) -> Any:
+        from core.writers.report import hashed
+
+        return tuple(hashed(role, path) for role, path in body.files)
+
     def ask_trust(body: messages.AskTrust, progress: Progress) -> Any:
         from core.trust_store import is_trusted
 
@@ -59,6 +64,7 @@ def reader() -> Handlers:
         messages.OpenModel: open_model,
         messages.PreviewWeight: preview,
         messages.ReadValues: values,
+        messages.HashFiles: hash_files,
         messages.AskTrust: ask_trust,
         messages.TrustFile: trust_file,
     }

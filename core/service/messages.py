@@ -53,6 +53,12 @@ class ResultValues(Struct, frozen=True, kw_only=True):
     part: Slice
 
 
+class HashFiles(Struct, frozen=True, kw_only=True):
+    """To the reader: what are these files, by their bytes? `files` are (role, path). Answer: a `HashedFile` each."""
+
+    files: tuple[tuple[str, str], ...]
+
+
 class Warm(Struct, frozen=True, kw_only=True):
     """To the engine: import Keras now. Answer: the versions, as a dict."""
 

@@ -163,10 +163,11 @@ class SaveArraysSheet(Sheet):
 
     @Slot(str)
     def save_to(self, path: str) -> None:
-        """Save what is chosen; a path with another ending gets that of the format."""
-        if not path.lower().endswith(self.format.key):
-            path += self.format.key
+        """Save what is chosen; a path without an ending that can hold it gets that of the format."""
         wish = self._wish()
+        able = [ending for ending, _, _ in FORMATS if wish.key == "array" or ending not in ONE]
+        if not path.lower().endswith(tuple(able)):
+            path += self.format.key
         result = self.place.key == "result"
         meant = wish.result if result else wish.file
         self._out, self.folder = path, str(Path(path).parent)

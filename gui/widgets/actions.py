@@ -72,6 +72,12 @@ COMMANDS = (
         ("Ctrl+Shift+S",),
         "Save one array, a layer\u2019s or all as .npy, .npz, .csv or .safetensors",
     ),
+    Command(
+        "save_report",
+        "Save report\u2026",
+        ("Ctrl+Alt+R",),
+        "Write what the recipe does to this model as a page: graph, weights, costs, findings",
+    ),
     Command("show_values", "Table of values\u2026", ("Ctrl+Alt+T",), "The values of the chosen weight as a table"),
     Command("presets", "Presets\u2026", ("Ctrl+P",), "Ready-made recipes that fit this model"),
     Command("transfer", "Transfer weights\u2026", ("Ctrl+T",), "Copy weights from another file"),

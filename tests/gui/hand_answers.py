@@ -5,7 +5,7 @@ from typing import Any
 from core.layers.descriptions import Argument, LayerClass, Matching, RecipeCheck, WeightMatch
 from core.model.plan import LegalSizes
 from core.recipes.gestures import tag
-from core.service.messages import AskSizes, CheckRecipes, DescribeLayers, MatchWeights
+from core.service.messages import AskSizes, CheckRecipes, DescribeLayers, HashFiles, MatchWeights
 
 CLASSES = (
     LayerClass(
@@ -52,4 +52,6 @@ def answer(body: Any) -> Any:
         )
         theirs = ("dense", "top", "extra")
         return Matching(rows, ("extra",), ("backbone/stem_conv", "hidden", "predictions"), theirs, paired=2)
+    if isinstance(body, HashFiles):
+        return ()
     return None
