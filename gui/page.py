@@ -15,13 +15,16 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from core.findings import CompareFixes, EditStep, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
+from gui.controllers.choosing import Choosing
 from gui.controllers.code import CodeCommands
 from gui.controllers.colours import COLOURS, ColourCommands
 from gui.controllers.drops import holds_recipe
 from gui.controllers.exporting import ExportCommands
 from gui.controllers.file_watch import FileWatch
+from gui.controllers.finding import Finding
 from gui.controllers.layer_menu import LayerMenu
 from gui.controllers.opening import OpenCommands
+from gui.controllers.palette import Palette
 from gui.controllers.rebuilding import Rebuilding
 from gui.controllers.recipe_files import RecipeFiles
 from gui.controllers.report_files import ReportFiles
@@ -85,16 +88,19 @@ class Page(QWidget):
         self.exporting = ExportCommands(self, work, settings, look, watch)
         self.recipes = RecipeFiles(self, work, settings)
         self.code = CodeCommands(self, work, settings, look, self.banner)
-        self.sheets = Sheets(self, work, settings, look)
+        self.sheets = Sheets(self, work, settings, look, self.actions_)
         self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
         self.layers = LayerMenu(work, self)
         self.colours = ColourCommands(work, settings, self.actions_, self)
         SheetCare(self, work)
         self.weights = WeightFiles(self, work, settings, look)
         self.reports = ReportFiles(self, work, settings)
+        self.palette_ = Palette(self, work, look, self.actions_, self.layers)
+        self.choosing = Choosing(self, session, self.actions_)
         self._recent_menu = QMenu("Recent files", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.top = TopBar(self.actions_, look, self._open_menu(), self._main_menu())
+        self.finding = Finding(self, session, self.actions_, self.top.finder)
         verify_menu = QMenu("Verify", self)
         self.actions_.fill(verify_menu, "verify verify_mine")
         self.top.verify.setMenu(verify_menu)
@@ -136,6 +142,8 @@ class Page(QWidget):
         made.inspector.values_wanted.connect(self.weights.show_values)
         made.inspector.save_wanted.connect(self.weights.save_row)
         self.colours.attach(made.canvas, made.layers)
+        self.choosing.follow(made.canvas)
+        self.finding.follow(made)
         made.canvas.context_requested.connect(self.layers.popup)
         made.layers.context_requested.connect(self.layers.popup)
         return made
@@ -258,7 +266,11 @@ class Page(QWidget):
                 "new_window new_tab - new_application open open_folder open_weights open_architecture reload "
                 "- load_recipe save_recipe - export verify verify_mine - save_weights save_report - close quit",
             ),
-            ("Edit", "undo redo - clear_recipe - find - preferences"),
+            (
+                "Edit",
+                "undo redo - clear_recipe - find find_next find_previous select_all select_none - freeze_these "
+                "freeze_up_to freeze_from unfreeze_these unfreeze_up_to unfreeze_from - preferences",
+            ),
             ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
             ("Code", "define_class stored_code"),
             (
@@ -279,7 +291,7 @@ class Page(QWidget):
         ):
             self.actions_.fill(menu.addMenu(title), names)
         menu.addMenu(self.layers.menu)
-        self.actions_.fill(menu, "rename_layer - help")
+        self.actions_.fill(menu, "rename_layer - palette keys help")
         return menu
 
     @Slot()
@@ -312,7 +324,6 @@ class Page(QWidget):
         session.recipe_changed.connect(self._on_recipe)
         self.top.views.set_current(session.view)
         self.top.view_chosen.connect(session.set_view)
-        self.top.layer_wanted.connect(self._on_layer_wanted)
         self.welcome.open_wanted.connect(opening.open)
         self.welcome.new_wanted.connect(self.sheets.show_gallery)
         self.welcome.chosen.connect(self.open_path)
@@ -326,6 +337,7 @@ class Page(QWidget):
             "define_class": self.code.show_missing,
             "stored_code": self.code.show_stored,
             "help": self.sheets.show_help,
+            "keys": self.sheets.show_keys,
             "export": self.exporting.export,
             "verify": self.exporting.verify,
             "verify_mine": self.exporting.verify_mine,
@@ -341,7 +353,6 @@ class Page(QWidget):
             "save_script": self.recipes.save_script,
             "clear_recipe": session.clear_recipe,
             "preferences": self.sheets.show_preferences,
-            "find": self._go_find,
             "before": lambda: session.set_view("before"),
             "after": lambda: session.set_view("after"),
             "difference": lambda: session.set_view("difference"),
@@ -394,8 +405,6 @@ class Page(QWidget):
 
     @Slot()
     def _on_plan(self) -> None:
-        graph = self.session.shown_graph
-        self.top.set_names([path for path, _ in graph.walk()] if graph is not None else [])
         refusal = self.session.refusal
         sentence = refusal.message if refusal is not None else left_out_words(self.session.left_out)
         if sentence and (refusal is not None or sentence != self._refused):
@@ -422,7 +431,7 @@ class Page(QWidget):
         free = opened and not self.work.busy and session.plan is not None
         model = session.source is not None and session.source.kind != "weights"
         names = (
-            "before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find "
+            "before after difference zoom_in zoom_out fit fold_all unfold_all load_recipe find select_all "
             "go_layers go_graph go_edit go_findings go_recipe go_log next_finding previous_finding "
             f"toggle_layers toggle_side toggle_strip reset_layout {COLOURS.replace('- ', '')}"
         )
@@ -445,17 +454,6 @@ class Page(QWidget):
         actions["save_script"].setEnabled(free and model and session.plan is not None and session.plan.ok)
         for name in ("verify", "verify_mine", "presets", "transfer", "join", "rename_layer"):
             actions[name].setEnabled(free and model)
-
-    @Slot(str)
-    def _on_layer_wanted(self, path: str) -> None:
-        self.session.select(path)
-        self.workspace.go("layers")
-        self.top.finder.clear()
-
-    @Slot()
-    def _go_find(self) -> None:
-        self.top.finder.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.top.finder.selectAll()
 
     @Slot(object)
     def act(self, action: object) -> None:

@@ -131,6 +131,8 @@ class Look:
         self.ghost_fill = QBrush(faded(theme.dropped.fill, 130))
         self.ring = self._line(theme.accent, 2.0)
         self.glow = self._line(faded(theme.accent, 60), 7.0)
+        self.chosen = self._line(faded(theme.accent, 210), 1.6)
+        self.hit = self._line(theme.warning.ink, 2.0, Qt.PenStyle.DotLine)
         self.hover = self._line(faded(theme.accent, 150), 1.4)
         self.label_back = QBrush(faded(theme.canvas, 225))
         self.error = QBrush(QColor(theme.error.ink))

@@ -11,6 +11,7 @@ from gui.canvas.badges import NO_MARKS, Marks, together
 from gui.canvas.colouring import Colouring, Painted
 from gui.canvas.edges import EdgeCell, Highlight, edge_cells
 from gui.canvas.flow import Edge, Level, Node
+from gui.canvas.frames import Frames
 from gui.canvas.items import BlockItem, GroupItem
 from gui.canvas.look import RADIUS, Look, Paint
 from gui.canvas.overview import Overview, OverviewItem
@@ -106,6 +107,7 @@ class GraphScene(QGraphicsScene):
         self._ring: _Ring | None = None
         self._hover_ring: _Ring | None = None
         self._highlight: Highlight | None = None
+        self._frames: list[Frames] = []
 
     def show_level(self, level: Level, badges: Mapping[str, Marks], look: Look, *, difference: bool = False) -> None:
         """Draw a laid out level. `badges` are by the path that the layer has in the drawn graph."""
@@ -141,7 +143,8 @@ class GraphScene(QGraphicsScene):
         self._hover_ring.setZValue(3)
         self._ring = _Ring(look, hover=False)
         self._ring.setZValue(4)
-        for item in (self._highlight, self._hover_ring, self._ring):
+        self._frames = [Frames(look.chosen), Frames(look.hit, 3.5)]
+        for item in (self._highlight, self._hover_ring, self._ring, *self._frames):
             self.addItem(item)
         self.far = not self.far
         self.set_far(far=not self.far)
@@ -209,6 +212,7 @@ class GraphScene(QGraphicsScene):
         self._blocks, self._groups, self._edge_cells, self._level = [], [], [], None
         self._cards = []
         self._far_item = self._ring = self._hover_ring = self._highlight = None
+        self._frames = []
         self._by_key, self._by_path, self._edges, self._parents, self._cells = {}, {}, {}, {}, {}
         self._hidden = {}
         self.nodes, self.badges, self.overview = [], {}, None
@@ -293,6 +297,21 @@ class GraphScene(QGraphicsScene):
         """Draw the selection ring."""
         if self._ring is not None:
             self._ring.show_around(nodes)
+
+    def mark_many(self, chosen: list[Node], hits: list[Node]) -> None:
+        """Frame the nodes of several selected layers, and those that were found."""
+        for frames, nodes in zip(self._frames, (chosen, hits), strict=False):
+            frames.show_around(nodes)
+
+    @property
+    def many_chosen(self) -> int:
+        """How many nodes are framed as selected together."""
+        return self._frames[0].count if self._frames else 0
+
+    @property
+    def many_found(self) -> int:
+        """How many nodes are framed as found."""
+        return self._frames[1].count if self._frames else 0
 
     def mark_hovered(self, node: Node | None) -> None:
         """Light up a node and its edges."""

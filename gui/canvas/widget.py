@@ -14,6 +14,7 @@ from core.model.graph import Graph, Layer
 from core.model.plan import Plan
 from gui.canvas import flow
 from gui.canvas.badges import Marks, badges_before
+from gui.canvas.choosing import Chooser
 from gui.canvas.colouring import Colouring
 from gui.canvas.controls import Controls
 from gui.canvas.flow import Level, Node
@@ -43,11 +44,15 @@ class GraphView(QWidget):
     context_requested = Signal(str, QPoint)
     folds_changed = Signal()
     class_wanted = Signal()
+    layers_chosen = Signal(object, str)
+    """Several layers were selected: their paths, and the one that is current."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.graph: Graph | None = None
         self.selected = ""
+        self.chosen: tuple[str, ...] = ()
+        self.hits: tuple[str, ...] = ()
         self._look = Look(LIGHT)
         self._badges: dict[str, Marks] = {}
         self._ghosts: dict[str, str] = {}
@@ -66,6 +71,7 @@ class GraphView(QWidget):
         self.focus_frame = QFrame(self)
         self.focus_frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.focus_frame.hide()
+        self.chooser = Chooser(self)
         self.view.keyboard_focus.connect(self.focus_frame.setVisible)
         self.setFocusProxy(self.view)
         column = QVBoxLayout(self)
@@ -321,12 +327,33 @@ class GraphView(QWidget):
         holder = self.scene.holder_of(path) if path else None
         return self.scene.nodes_of(path) or ([holder] if holder is not None else [])
 
+    def show_chosen(self, paths: tuple[str, ...]) -> None:
+        """Frame several selected layers; one alone has its ring. Emits nothing."""
+        self.chosen = paths
+        self._mark()
+
+    def show_hits(self, paths: tuple[str, ...]) -> None:
+        """Mark the layers that were found, where they can be seen; folded models show that something is inside."""
+        self.hits = paths
+        self._mark()
+
+    def _nodes_of(self, paths: tuple[str, ...]) -> list[Node]:
+        """The nodes of layers; of one inside a folded model, the node of the model."""
+        found: dict[str, Node] = {}
+        for path in paths:
+            at = path
+            while at and not self._shown_of(at):
+                at = at.rpartition("/")[0]
+            found.update((node.key, node) for node in self._shown_of(at))
+        return list(found.values())
+
     def _has(self, path: str) -> bool:
         return self.graph is not None and any(found == path for found, _ in self.graph.walk())
 
     def _mark(self) -> None:
         nodes = self._shown_of(self.selected)
         self.scene.mark_selected(nodes)
+        self.scene.mark_many(self._nodes_of(self.chosen) if len(self.chosen) > 1 else [], self._nodes_of(self.hits))
         if nodes and all(node is not self.view.current for node in nodes):
             self.view.current = nodes[0]
 

@@ -16,6 +16,7 @@ from core.recipes import gestures, steps
 from core.surgery.folding import norms
 from core.surgery.quantized import MODES, parts, policy_name
 from core.surgery.words import LOOKUPS
+from gui.controllers.choosing import fill_freezing
 from gui.dialogs.layer_form import LayerForm
 from gui.dialogs.rename import RenameSheet
 from gui.dialogs.words import WordsSheet
@@ -64,7 +65,7 @@ class LayerMenu(QObject):
         """Show the menu of a layer at a place on the screen."""
         if find(self._session.shown_graph, path) is None:
             return None
-        self._session.select(path)
+        self._session.choose(self._session.chosen if path in self._session.chosen else (path,), path)
         menu = QMenu(self._window)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.setAccessibleName(f"Layer {path}")
@@ -90,6 +91,7 @@ class LayerMenu(QObject):
         single = not (layer.is_input or layer.is_operation or layer.inner is not None)
         frozen = path in frozen_layers(graph)
         add(menu, "Unfreeze" if frozen else "Freeze", lambda: self.freeze(path, not frozen), can_freeze(layer))
+        fill_freezing(menu, self._session)
         menu.addSeparator()
         chosen = steps.outputs(self._session.recipe)
         if path in chosen:

@@ -5,6 +5,7 @@ from functools import cached_property
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from gui.dialogs import keys
 from gui.dialogs.classes import ClassesSheet
 from gui.dialogs.compare import CompareSheet
 from gui.dialogs.gallery import GallerySheet
@@ -16,6 +17,7 @@ from gui.dialogs.step import StepSheet
 from gui.dialogs.transfer import TransferSheet
 from gui.document.settings import Settings
 from gui.document.work import Work
+from gui.widgets.actions import Actions
 from gui.widgets.parts import Look
 
 
@@ -25,8 +27,9 @@ class Sheets(QObject):
     built = Signal(str)
     theme_chosen = Signal(str)
 
-    def __init__(self, window: QWidget, work: Work, settings: Settings, look: Look) -> None:
+    def __init__(self, window: QWidget, work: Work, settings: Settings, look: Look, actions: Actions) -> None:
         super().__init__(window)
+        self._actions = actions
         self._window, self._work, self._settings, self._look = window, work, settings, look
 
     @cached_property
@@ -39,7 +42,7 @@ class Sheets(QObject):
     @cached_property
     def help(self) -> HelpSheet:
         """Help pages."""
-        return HelpSheet(self._look, self._window)
+        return HelpSheet(self._look, self._window, lambda: keys.page(self._actions.all()))
 
     @cached_property
     def presets(self) -> PresetSheet:
@@ -90,6 +93,11 @@ class Sheets(QObject):
     def show_help(self) -> None:
         """Read the help pages."""
         self.help.begin()
+
+    @Slot()
+    def show_keys(self) -> None:
+        """Read what the keys do."""
+        self.help.show_keys()
 
     @Slot()
     def show_presets(self) -> None:

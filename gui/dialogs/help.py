@@ -1,5 +1,6 @@
 """The help pages of `resources/help`, in the window."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QUrl, Slot
@@ -16,12 +17,15 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QTextBrowser, QWidget
 from typing_extensions import override
 
+from gui.dialogs.keys import TITLE
 from gui.widgets.parts import Look, label, named
 from gui.widgets.sheet import Sheet
 from gui.widgets.theme import Theme, font
 
 PAGES = Path(__file__).resolve().parents[2] / "resources" / "help"
-ORDER = ("index", "rules", "trust", "classes", "matrix")
+KEYS = "keys"
+"""The page that no file holds."""
+ORDER = ("index", "layers", "rules", "trust", "classes", "matrix")
 
 
 def pages() -> dict[str, str]:
@@ -55,9 +59,11 @@ class HelpSheet(Sheet):
 
     of_model = False
 
-    def __init__(self, look: Look, parent: QWidget) -> None:
+    def __init__(self, look: Look, parent: QWidget, keys: Callable[[], str]) -> None:
+        """`keys` makes the page of all keys."""
         super().__init__(parent, "help", "Help", 860)
         self._look = look
+        self._keys = keys
         self.column.addWidget(label("Help", "heading"))
         sides = QHBoxLayout()
         sides.setSpacing(16)
@@ -65,7 +71,9 @@ class HelpSheet(Sheet):
         self.list.setAccessibleName("Help pages")
         self.list.setFixedWidth(190)
         self.list.setWordWrap(True)
-        for stem, title in pages().items():
+        titles = pages()
+        first = next(iter(titles), "")
+        for stem, title in {first: titles.get(first, ""), KEYS: TITLE, **titles}.items():
             item = QListWidgetItem(title)
             item.setData(Qt.ItemDataRole.UserRole, stem)
             self.list.addItem(item)
@@ -87,6 +95,11 @@ class HelpSheet(Sheet):
         look.changed.connect(self._tint)
         self.list.setCurrentRow(0)
 
+    def show_keys(self) -> None:
+        """Show the page of all keys."""
+        self.show_page(KEYS)
+        self.open(self.list)
+
     def begin(self) -> None:
         """Show the help."""
         self.open(self.list)
@@ -107,7 +120,8 @@ class HelpSheet(Sheet):
 
     def _show(self, stem: str) -> None:
         document = self.text.document()
-        document.setMarkdown((PAGES / f"{stem}.md").read_text(encoding="utf-8"))
+        made = self._keys() if stem == KEYS else (PAGES / f"{stem}.md").read_text(encoding="utf-8")
+        document.setMarkdown(made)
         dress(document, self._look.theme)
         self.text.moveCursor(QTextCursor.MoveOperation.Start)
 

@@ -3,7 +3,7 @@
 Gestures change the recipe and nothing else. Nothing here knows of processes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
@@ -34,6 +34,7 @@ class Session(QObject):
     plan_changed = Signal()
     planning_changed = Signal(bool)
     selection_changed = Signal(str)
+    chosen_changed = Signal()
     view_changed = Signal(str)
     base_wanted = Signal()
     plan_wanted = Signal()
@@ -50,6 +51,9 @@ class Session(QObject):
         self.plan: Plan | None = None
         self.base: Plan | None = None
         self.selection = ""
+        """The current layer: the one of those chosen that the window speaks of."""
+        self.chosen: tuple[str, ...] = ()
+        """Every selected layer, in the order they were chosen; the current one is among them."""
         self.view: View = "after"
         self.refusal: SutureError | None = None
         self.code_settled = False
@@ -143,11 +147,12 @@ class Session(QObject):
         self.recipe = self.saved = Recipe()
         self.plan = self.base = self.refusal = None
         self._planned = None
-        self.selection = ""
+        self.selection, self.chosen = "", ()
         self.undo_stack.clear()
         for signal in (self.source_changed, self.recipe_changed, self.plan_changed):
             signal.emit()
         self.selection_changed.emit("")
+        self.chosen_changed.emit()
 
     def rebase(self, plan: Plan, *, settled: bool) -> None:
         """Take another plan of the empty recipe: the engine has code for its layers now (`settled`), or no more."""
@@ -237,10 +242,20 @@ class Session(QObject):
     # selection and view
 
     def select(self, path: str) -> None:
-        """Make a layer the selected one, everywhere."""
-        if path != self.selection:
-            self.selection = path
-            self.selection_changed.emit(path)
+        """Make a layer the only selected one, everywhere; `""` for none."""
+        self.choose((path,) if path else (), path)
+
+    def choose(self, paths: Iterable[str], current: str = "") -> None:
+        """Select these layers, everywhere. `current` is by default the one that was, else the last."""
+        chosen = tuple(dict.fromkeys(paths))
+        known = set(chosen)
+        current = next((path for path in (current, self.selection) if path in known), chosen[-1] if chosen else "")
+        moved, changed = current != self.selection, chosen != self.chosen
+        self.selection, self.chosen = current, chosen
+        if changed:
+            self.chosen_changed.emit()
+        if moved:
+            self.selection_changed.emit(current)
 
     def set_view(self, view: View) -> None:
         """Before, after or difference."""

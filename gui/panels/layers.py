@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 from PySide6.QtCore import (
-    QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
@@ -35,6 +34,7 @@ from core.phrases import sample_words
 from core.recipes import gestures
 from gui.canvas.difference import difference
 from gui.canvas.plan_digest import digest_of
+from gui.document import freezing
 from gui.document.session import Session
 from gui.models.digest import (
     Badge,
@@ -58,6 +58,7 @@ from gui.models.layer_tree import (
     SeverityRole,
 )
 from gui.models.measures import Measure
+from gui.panels.tree_selection import TreeSelection
 from gui.widgets import theme as themes
 from gui.widgets.keyboard import asks_for_menu
 from gui.widgets.parts import Card, IconButton, Look, clear_layout, label, named
@@ -205,6 +206,9 @@ class LayerTree(QTreeView):
                 self.scrollTo(index)
                 self.menu_wanted.emit(self.visualRect(index).center())
             return
+        if event.key() == Qt.Key.Key_Escape and self.selectionModel().hasSelection():
+            self.selectionModel().clear()
+            return
         if event.key() == Qt.Key.Key_Space and index.isValid():
             cell = index.siblingAtColumn(Column.FROZEN)
             state = cell.data(Qt.ItemDataRole.CheckStateRole)
@@ -227,15 +231,19 @@ class LayersPanel(Card):
         self._look = look
         self._expanded: set[str] = set()
         self._opened = ""
+        self._filter: frozenset[str] | None = None
         self._ghosts: dict[str, str] = {}
         self._measure: Measure = "params"
         self._values: Mapping[str, float] = {}
         self._bars = False
-        self._follow = True
+        self._ghost_of: dict[str, str] = {}
         self.model = LayerTreeModel(self)
         self.model.frozen_toggled.connect(self._on_frozen_toggled)
         self.tree = named(LayerTree(), "layerTree")
         self._set_up_tree()
+        self.selection = TreeSelection(
+            session, self.tree, self.model, self._shown_at, lambda path: self._ghosts.get(path, path)
+        )
         self.body.addWidget(self.tree, 1)
         self._legend = QHBoxLayout()
         self._legend.setContentsMargins(14, 6, 14, 8)
@@ -253,7 +261,6 @@ class LayersPanel(Card):
         session.source_changed.connect(self._on_source)
         session.plan_changed.connect(self.refresh)
         session.view_changed.connect(self.refresh)
-        session.selection_changed.connect(self._on_selection)
         look.changed.connect(self.tree.viewport().update)
         look.changed.connect(self._tint)
         self._tint()
@@ -290,7 +297,6 @@ class LayersPanel(Card):
             tree.setColumnWidth(column, width)
         tree.expanded.connect(lambda index: self._expanded.add(self.model.path_of(index)))
         tree.collapsed.connect(lambda index: self._expanded.discard(self.model.path_of(index)))
-        tree.selectionModel().currentChanged.connect(self._on_current)
 
     @Slot()
     def _tint(self) -> None:
@@ -319,7 +325,7 @@ class LayersPanel(Card):
         """Show what the session says."""
         session = self._session
         graph, plan, before = session.shown_graph, session.plan, session.before_graph
-        only: set[str] | None = None
+        only: set[str] | None = set(self._filter) if self._filter is not None else None
         after = session.view != "before"
         self._ghosts = {}
         extras = self._extras(graph, plan if after else None)
@@ -329,9 +335,12 @@ class LayersPanel(Card):
             only = {*both.added, *both.changed, *both.ghosts, *extras.before}
             only |= {path for path, badge in extras.badges.items() if badge.fate != "copied"}
             gone = gone_fates(plan) if plan is not None else {}
+            if self._filter is not None:
+                only = {path for path in both.graph.by_path() if both.ghosts.get(path, path) in self._filter}
             ghosts = {path: Badge(gone.get(origin, "dropped")) for path, origin in both.ghosts.items()}
             extras = replace(extras, badges={**extras.badges, **ghosts}, removed=frozenset(both.ghosts))
             graph = both.graph
+        self._ghost_of = {source: ghost for ghost, source in self._ghosts.items()}
         expanded = set(self._expanded)
         reset = self.model.set_graph(graph, extras, only)
         if reset:
@@ -340,9 +349,10 @@ class LayersPanel(Card):
                 index = self.model.index_of(path)
                 if index.isValid():
                     self.tree.expand(index)
-            if session.view == "difference":
+            if session.view == "difference" or self._filter is not None:
                 self.tree.expandAll()
-            self._on_selection(session.selection)
+                self._expanded = expanded
+            self.selection.show()
         self.set_count(str(len(self.model.paths())) if graph is not None else "")
         self._refresh_legend(plan if after else None)
 
@@ -359,6 +369,12 @@ class LayersPanel(Card):
         """Sort by a column, numbers from large to small; `None` is the model's own order."""
         order = Qt.SortOrder.DescendingOrder if column == Column.PARAMS else Qt.SortOrder.AscendingOrder
         self.tree.sortByColumn(-1 if column is None else column, order)
+
+    def filter_to(self, paths: frozenset[str] | None) -> None:
+        """Show these layers (of removed ones, their paths in the source) and the models around them; `None`: all."""
+        if paths != self._filter:
+            self._filter = paths
+            self.refresh()
 
     def _extras(self, graph: Graph | None, plan: Plan | None) -> Extras:
         found = self._known(graph, plan)
@@ -387,31 +403,15 @@ class LayersPanel(Card):
             self._legend.addWidget(BadgeLabel(self._look, fate, count_words(number)))
         self._legend.addStretch(1)
 
-    @Slot(str)
-    def _on_selection(self, path: str) -> None:
-        shown = next((ghost for ghost, source in self._ghosts.items() if source == path), path)
-        index = self.model.index_of(shown)
-        selection = self.tree.selectionModel()
-        self._follow = False
-        try:
-            if not index.isValid():
-                selection.clear()
-                return
-            if self.model.path_of(self.tree.currentIndex()) != shown or not selection.isSelected(index):
-                flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-                selection.setCurrentIndex(index, flags)
-            self.tree.scrollTo(index)
-        finally:
-            self._follow = True
-
-    @Slot(QModelIndex, QModelIndex)
-    def _on_current(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        if self._follow and current.isValid():
-            path = self.model.path_of(current)
-            self._session.select(self._ghosts.get(path, path))
+    def _shown_at(self, path: str) -> str:
+        """Where the tree shows a layer: removed ones have another path in the Difference view."""
+        return self._ghost_of.get(path, path)
 
     @Slot(str, bool)
     def _on_frozen_toggled(self, path: str, frozen: bool) -> None:
+        if path in self._session.chosen and len(self._session.chosen) > 1:
+            freezing.freeze(self._session, "these", frozen)
+            return
         layer = self._session.layer(path)
         alone = layer is not None and tracks_batches(layer)
         verb = "Freeze" if frozen else "Unfreeze"

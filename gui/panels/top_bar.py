@@ -1,11 +1,12 @@
 """The bar at the top: open, undo, what is shown, finding a layer, verify, export, and the menu."""
 
-from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
-from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
+from gui.panels.find_box import FindBox
 from gui.widgets import theme as themes
 from gui.widgets.actions import Actions
-from gui.widgets.parts import IconButton, IconLabel, Look, Segments, named
+from gui.widgets.parts import IconButton, Look, Segments, named
 from gui.widgets.theme import Theme
 
 VIEWS = (
@@ -19,7 +20,6 @@ class TopBar(QWidget):
     """Buttons over the window's actions."""
 
     view_chosen = Signal(str)
-    layer_wanted = Signal(str)
 
     def __init__(self, actions: Actions, look: Look, open_menu: QMenu, main_menu: QMenu) -> None:
         super().__init__()
@@ -38,27 +38,7 @@ class TopBar(QWidget):
         self.views.chosen.connect(self.view_chosen)
         row.addWidget(self.views)
         row.addSpacing(4)
-        self.finder = named(QLineEdit(), "find")
-        self.finder.setAccessibleName("Find layer")
-        self.finder.setPlaceholderText("Find layer\u2026")
-        self.finder.setClearButtonEnabled(False)
-        self.finder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.finder.setMinimumWidth(110)
-        self.finder.setMaximumWidth(320)
-        glass = IconLabel(look, "search", "faint")
-        inside = QHBoxLayout(self.finder)
-        inside.setContentsMargins(9, 0, 9, 0)
-        inside.addWidget(glass)
-        inside.addStretch(1)
-        self.finder.setTextMargins(22, 0, 0, 0)
-        self._names = QStringListModel(self)
-        self._completer = QCompleter(self._names, self)
-        self._completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        self._completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        self._completer.setMaxVisibleItems(14)
-        self._completer.activated.connect(self.layer_wanted)
-        self.finder.setCompleter(self._completer)
-        self.finder.returnPressed.connect(self._on_return)
+        self.finder = FindBox(look)
         row.addWidget(self.finder, 1)
         row.addStretch(1)
         self.verify = QToolButton()
@@ -101,20 +81,6 @@ class TopBar(QWidget):
         button.setEnabled(action.isEnabled())
         action.enabledChanged.connect(button.setEnabled)
         button.clicked.connect(action.trigger)
-
-    def set_names(self, names: list[str]) -> None:
-        """The layers that can be found."""
-        if names != self._names.stringList():
-            self._names.setStringList(names)
-
-    @Slot()
-    def _on_return(self) -> None:
-        wanted = self.finder.text().strip().lower()
-        names = self._names.stringList()
-        best = next((name for name in names if name.lower() == wanted), "")
-        best = best or next((name for name in names if wanted and wanted in name.lower()), "")
-        if best:
-            self.layer_wanted.emit(best)
 
     @Slot(object)
     def _tint(self, theme: Theme) -> None:

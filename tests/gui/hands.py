@@ -31,6 +31,12 @@ def sheet_of(window: MainWindow, kind: type[S]) -> S:
     return sheet
 
 
+def awake(qtbot: QtBot, window: MainWindow) -> None:
+    """Give the window the keyboard, without which keys of commands go nowhere."""
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+
+
 def words_on_canvas(window: MainWindow, path: str) -> str:
     """What the canvas says of a layer when the mouse rests on it."""
     canvas = window.workspace.canvas
