@@ -143,7 +143,7 @@ class Page(QWidget):
         made.inspector.save_wanted.connect(self.weights.save_row)
         self.colours.attach(made.canvas, made.layers)
         self.choosing.follow(made.canvas)
-        self.finding.follow(made)
+        self.finding.follow(made.layers, made.canvas, made.go)
         made.canvas.context_requested.connect(self.layers.popup)
         made.layers.context_requested.connect(self.layers.popup)
         return made

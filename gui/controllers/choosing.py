@@ -1,12 +1,16 @@
 """What is selected: the canvas and the session kept together, and the commands on all of it."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QMenu
 
-from gui.canvas import GraphView
 from gui.document import freezing
 from gui.document.session import Session
 from gui.widgets.actions import Actions
+
+if TYPE_CHECKING:
+    from gui.canvas import GraphView
 
 COMMANDS: dict[str, tuple[freezing.Scope, bool]] = {
     "freeze_these": ("these", True),
@@ -33,7 +37,7 @@ class Choosing(QObject):
             signal.connect(self._refresh)
         self._refresh()
 
-    def follow(self, canvas: GraphView) -> None:
+    def follow(self, canvas: "GraphView") -> None:
         """Keep a canvas and the session in step."""
         canvas.layers_chosen.connect(self._session.choose)
         self._session.chosen_changed.connect(lambda: canvas.show_chosen(self._session.chosen))

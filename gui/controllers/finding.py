@@ -1,17 +1,18 @@
 """Finding layers: the box in the bar, the tree that shows what it finds, the canvas that marks it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 
 from core.analysis.finding import Found, find, parse
-from gui.canvas.plan_digest import digest_of
 from gui.document.session import Session
 from gui.panels.find_box import FindBox
 from gui.widgets.actions import Actions
 
 if TYPE_CHECKING:
-    from gui.workspace import Workspace
+    from gui.canvas import GraphView
+    from gui.panels.layers import LayersPanel
 
 PAUSE_MS = 60
 """So long nobody types before it is looked."""
@@ -23,7 +24,8 @@ class Finding(QObject):
     def __init__(self, page: QObject, session: Session, actions: Actions, box: FindBox) -> None:
         super().__init__(page)
         self._session, self._actions, self._box = session, actions, box
-        self._workspace: Workspace | None = None
+        self._panels: tuple[LayersPanel, GraphView] | None = None
+        self._go: Callable[[str], object] | None = None
         self.hits: tuple[str, ...] = ()
         """What is found, as paths that can be selected."""
         self._places: dict[str, int] = {}
@@ -44,9 +46,9 @@ class Finding(QObject):
         session.source_changed.connect(box.clear)
         session.selection_changed.connect(self._say)
 
-    def follow(self, workspace: "Workspace") -> None:
-        """Show what is found in these panels."""
-        self._workspace = workspace
+    def follow(self, layers: "LayersPanel", canvas: "GraphView", go: Callable[[str], object]) -> None:
+        """Show what is found in these panels; `go` gives the keyboard to a place."""
+        self._panels, self._go = (layers, canvas), go
         self.refresh()
 
     @property
@@ -78,9 +80,10 @@ class Finding(QObject):
         self._places = {path: place for place, path in enumerate(self.hits)}
         for name in ("find_next", "find_previous"):
             self._actions[name].setEnabled(bool(self.hits))
-        if self._workspace is not None and self._session.source is not None:
-            self._workspace.layers.filter_to(frozenset(self.hits) if asked and not found.problem else None)
-            self._workspace.canvas.show_hits(self.hits)
+        if self._panels is not None and self._session.source is not None:
+            layers, canvas = self._panels
+            layers.filter_to(frozenset(self.hits) if asked and not found.problem else None)
+            canvas.show_hits(self.hits)
         self._say()
 
     def _found(self) -> Found:
@@ -91,6 +94,9 @@ class Finding(QObject):
             return Found()
         if session.view != "difference" or plan is None:
             return find(graph, plan, text, before=session.view == "before")
+        # not at the top: the first page needs no canvas
+        from gui.canvas.plan_digest import digest_of
+
         both = digest_of(plan, before).difference
         found = find(both.graph, plan, text)
         return Found(tuple(dict.fromkeys(both.ghosts.get(path, path) for path in found.paths)), found.problem)
@@ -153,5 +159,5 @@ class Finding(QObject):
 
     @Slot()
     def _on_left(self) -> None:
-        if self._workspace is not None and self._session.source is not None:
-            self._workspace.go("layers")
+        if self._go is not None and self._session.source is not None:
+            self._go("layers")
