@@ -48,7 +48,7 @@ class Workspace(QWidget):
         self._class = ""
         self._strip_wish = ""
         self._edit_set = False
-        self._calm = True
+        self._calm: bool | None = None
         self.layers = LayersPanel(session, look)
         self.canvas = GraphView()
         self.inspector = Inspector()
@@ -182,7 +182,7 @@ class Workspace(QWidget):
         """Sizes for a window that nobody has arranged yet."""
         layers = 330 if width >= 1180 else 290
         edit = 324 if width >= 1100 else 304
-        low = 190 if height >= 760 else 150
+        low = 166 if height >= 760 else 150
         left = width - edit - GAP
         return {
             "columns": [left, edit],

@@ -34,6 +34,7 @@ class Camera(QGraphicsView):
         self._points = QPolygonF()
         self._centre = QPointF()
         self._at_home = True
+        self._aside = 0.0
         self._slide = QVariantAnimation(self)
         self._slide.setDuration(ANIMATION_MS)
         self._slide.setEasingCurve(QEasingCurve.Type.OutCubic)
@@ -138,10 +139,18 @@ class Camera(QGraphicsView):
         across = size.width() / (bounds.width() + 2 * MARGIN)
         self.set_zoom(max(READABLE, min(1.0, across)))
         first = self.graph_scene.nodes[0] if self.graph_scene.nodes else None
-        x = bounds.center().x()
+        spare = max(0.0, (size.width() - bounds.width() * self.zoom) / 2)
+        x = bounds.center().x() + min(max(0.0, self._aside - spare), spare) / self.zoom
         if first is not None and across < READABLE:
             x = first.x + first.width / 2
         self.look_at(QPointF(x, bounds.top() - MARGIN + size.height() / 2 / self.zoom))
+
+    def set_aside(self, width: float) -> None:
+        """What lies over the right of the window, in pixels: the first look keeps the graph beside it if it can."""
+        if width != self._aside:
+            self._aside = width
+            if self._at_home and self.graph_scene.nodes:
+                self.go_home()
 
     def in_sight(self, node: Node) -> bool:
         """Whether a node's middle (of an open model: its heading's) is in the window."""

@@ -58,6 +58,11 @@ class Minimap(QWidget):
         self.resize(round(width), round(height))
         self.update()
 
+    @property
+    def needed(self) -> int:
+        """The width that it takes where it is shown."""
+        return 0 if self._aside or self._overview is None else self.width()
+
     def set_frame(self, frame: QRectF) -> None:
         """What part of the scene is visible. The map hides when that is everything, or would be in the way."""
         self._frame = frame

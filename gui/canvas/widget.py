@@ -475,6 +475,7 @@ class GraphView(QWidget):
 
     def _place_overlays(self) -> None:
         size = self.size()
+        self.view.set_aside(self.minimap.needed + 2 * INSET if self.minimap.needed else 0)
         self.minimap.move(size.width() - self.minimap.width() - INSET, size.height() - self.minimap.height() - INSET)
         self.controls.adjustSize()
         self.controls.move(INSET, size.height() - self.controls.height() - INSET)
