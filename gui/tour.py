@@ -32,6 +32,9 @@ Condition = Callable[[], bool]
 Steps = Generator[Condition, None, None]
 
 ROOT = Path(__file__).parents[1]
+SMALL = (1024, 700)
+SCALE = "SUTURE_TOUR_SCALE"
+"""Set for the process that plays the key scenes on a screen of more pixels: the folder for its pictures."""
 PATIENCE = 180.0
 TURN_MS = 15
 REST = 0.6
@@ -76,27 +79,41 @@ class Runner(QObject):
 class Tour:
     """The window in the hands of the tour."""
 
-    def __init__(self, folder: Path, say: Say, window: MainWindow, painter: Painter) -> None:
+    def __init__(self, folder: Path, say: Say, window: MainWindow, painter: Painter, scale: str = "") -> None:
+        """With a `scale` only the key scenes are played, and their pictures lie in a folder named after it."""
         self.folder, self.say, self.window, self.painter = folder, say, window, painter
+        self.pictures = folder / scale if scale else folder
         self.session = window.session
         self.samples = {path.stem: path for path in samples()}
         self._pictures = 0
 
     def steps(self) -> Steps:
         """The whole job."""
-        yield from self.look("welcome", "a window, before any model")
-        yield from self.open_sample("digits_residual")
-        self.session.select("stage2_conv1")
-        self.window.workspace.inspector.weights.choose("kernel")
-        yield from self.look("opened", "a residual network with its layers, graph and weights")
+        yield from self.look("welcome", "a window, before any model", SMALL)
+        yield from self.opened(SMALL)
         yield from self.gray()
         yield from self.stem()
         yield from self.again()
-        yield from self.mismatch()
-        yield from self.nested()
+        yield from self.mismatch(SMALL)
+        yield from self.fixed()
+        yield from self.nested(SMALL)
         yield from self.accuracy()
 
+    def scenes(self) -> Steps:
+        """What there is to see without writing anything."""
+        yield from self.look("welcome", "a window, before any model")
+        yield from self.opened()
+        yield from self.mismatch()
+        yield from self.nested()
+
     # the job
+
+    def opened(self, *sizes: tuple[int, int]) -> Steps:
+        """A model as it is in its file."""
+        yield from self.open_sample("digits_residual")
+        self.session.select("stage2_conv1")
+        self.window.workspace.inspector.weights.choose("kernel")
+        yield from self.look("opened", "a residual network with its layers, graph and weights", *sizes)
 
     def gray(self) -> Steps:
         """From colour to gray by summing, and out into a file."""
@@ -145,8 +162,8 @@ class Tour:
         yield from self.export("reinitialized.keras")
         self.click(self.window.exporting.sheet.done_button)
 
-    def mismatch(self) -> Steps:
-        """A Dense that knows the image's size: seen before anything is built, settled with one click."""
+    def mismatch(self, *sizes: tuple[int, int]) -> Steps:
+        """A Dense that knows the image's size: seen before anything is built."""
         yield from self.open_sample("digits_vgg")
         self.tab("Input")
         row = self.window.workspace.input.rows[0]
@@ -157,8 +174,12 @@ class Tour:
         if error is None or not panel.buttons:
             raise SutureError("The tour expected a mismatch at the first Dense, but found none.")
         self.point(panel.view, panel.model.index(self.session.findings.index(error)))
-        yield from self.look("mismatch", "48x48 does not fit the Dense after Flatten: seen before anything is built")
-        self.click(panel.buttons[0])
+        words = "48x48 does not fit the Dense after Flatten: seen before anything is built"
+        yield from self.look("mismatch", words, *sizes)
+
+    def fixed(self) -> Steps:
+        """The mismatch settled with one click."""
+        self.click(self.window.workspace.findings.buttons[0])
         yield self.planned
         if any(one.severity == "error" for one in self.session.findings):
             raise SutureError("The tour applied the first fix, but the mismatch remained.")
@@ -166,14 +187,14 @@ class Tour:
         yield from self.export("larger.keras")
         self.click(self.window.exporting.sheet.done_button)
 
-    def nested(self) -> Steps:
+    def nested(self, *sizes: tuple[int, int]) -> Steps:
         """A backbone inside a Sequential: the edit goes through."""
         yield from self.open_sample("digits_nested")
         self.window.actions_["unfold_all"].trigger()
         self.tab("Input")
         yield from self.type(self.window.workspace.input.rows[0].fields[-1], "1")
         self.session.select("backbone/conv1")
-        yield from self.look("nested", "inside a nested model, the first convolution follows")
+        yield from self.look("nested", "inside a nested model, the first convolution follows", *sizes)
 
     def accuracy(self) -> Steps:
         """What surgery is worth on digits that no model has seen. Keras runs in a process of its own."""
@@ -270,15 +291,25 @@ class Tour:
         """The button with a text, in the panels around the model."""
         return next(each for each in self.window.workspace.findChildren(QPushButton) if each.text() == text)
 
-    def look(self, name: str, words: str) -> Steps:
-        """Take a picture in light and in dark, once everything has come to rest."""
+    def look(self, name: str, words: str, *sizes: tuple[int, int]) -> Steps:
+        """Take a picture in light and in dark, once everything has come to rest; then again in other sizes."""
         self._pictures += 1
         self.say(f"{self._pictures:02} {name}: {words}")
+        yield from self._shoot(name, self.pictures)
+        for size in sizes:
+            self.window.resize(*size)
+            yield from self._shoot(name, self.pictures / f"{size[0]}x{size[1]}")
+        if sizes:
+            self.window.resize(*SIZE)
+            yield pause(SETTLE)
+
+    def _shoot(self, name: str, folder: Path) -> Steps:
         yield pause(REST)
         for theme in (themes.DARK, themes.LIGHT):
             self.painter.use(theme)
             yield pause(SETTLE)
-            path = self.folder / f"{self._pictures:02}-{name}-{theme.name}.png"
+            path = folder / f"{self._pictures:02}-{name}-{theme.name}.png"
+            folder.mkdir(exist_ok=True)
             if not self.window.grab().save(str(path)):
                 raise FileError(f"{path} cannot be written; choose another folder.", path=str(path))
 
@@ -300,7 +331,10 @@ def has_display(environment: Sequence[str] = ("DISPLAY", "WAYLAND_DISPLAY")) -> 
 
 
 def take_tour(folder: str, say: Say) -> None:
-    """Drive the window through the whole job; everything it leaves goes to `folder`. Raises `SutureError`."""
+    """Drive the window through the whole job; everything it leaves goes to `folder`. Raises `SutureError`.
+
+    The key scenes are played again in a process of its own at twice the pixels, since Qt takes its scale at its start.
+    """
     out = Path(folder).absolute()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -309,6 +343,15 @@ def take_tour(folder: str, say: Say) -> None:
     if not has_display() and "QT_QPA_PLATFORM" not in os.environ:
         say("There is no display, so the window is drawn offscreen.")
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    scale = os.environ.get(SCALE, "")
+    _play(out, say, scale)
+    if not scale:
+        say("The key scenes once more, at scale 2:")
+        _play_sharp(out)
+        say(f"The pictures, the models and recipe.json are in {out}.")
+
+
+def _play(out: Path, say: Say, scale: str) -> None:
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(["suture"])
     with tempfile.TemporaryDirectory() as private:
@@ -319,7 +362,8 @@ def take_tour(folder: str, say: Say) -> None:
         window.session.problem.connect(say)
         window.first_painted.connect(window.work.start)
         window.show()
-        runner = Runner(app, Tour(out, say, window, painter).steps())
+        tour = Tour(out, say, window, painter, scale)
+        runner = Runner(app, tour.scenes() if scale else tour.steps())
         try:
             app.exec()
         finally:
@@ -328,4 +372,12 @@ def take_tour(folder: str, say: Say) -> None:
             window.close()
     if runner.error is not None:
         raise runner.error
-    say(f"The pictures, the models and recipe.json are in {out}.")
+
+
+def _play_sharp(out: Path) -> None:
+    # a window of 2880x1800 pixels fits few screens, so this one is drawn offscreen everywhere
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": "2", SCALE: "2x"}
+    command = [sys.executable, "-m", "main", "tour", str(out)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SutureError("The key scenes could not be played at scale 2.")
