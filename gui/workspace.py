@@ -182,7 +182,7 @@ class Workspace(QWidget):
         """Sizes for a window that nobody has arranged yet."""
         layers = 330 if width >= 1180 else 290
         edit = 324 if width >= 1100 else 304
-        low = 166 if height >= 760 else 150
+        low = 166
         left = width - edit - GAP
         return {
             "columns": [left, edit],

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from PySide6.QtCore import QEasingCurve, QPointF, QRect, QRectF, Qt, QVariantAnimation, Signal, Slot
+from PySide6.QtCore import QEasingCurve, QPointF, QRect, QRectF, QSize, Qt, QVariantAnimation, Signal, Slot
 from PySide6.QtGui import QColor, QHideEvent, QPainter, QPen, QPolygonF, QResizeEvent, QTransform
 from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
 from typing_extensions import override
@@ -192,7 +192,10 @@ class Camera(QGraphicsView):
         if self._at_home and self.graph_scene.nodes:
             self.go_home()
         else:
-            self.look_at(self._centre)
+            # what is seen stays where it is; a panel that opens below covers the lower end
+            old = event.oldSize()
+            grown = event.size() - old if old.isValid() else QSize(0, 0)
+            self.look_at(self._centre + QPointF(grown.width(), grown.height()) / 2 / self.zoom)
         self.moved.emit()
 
     @override

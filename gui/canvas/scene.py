@@ -12,7 +12,7 @@ from gui.canvas.colouring import Colouring, Painted
 from gui.canvas.edges import EdgeCell, Highlight, edge_cells
 from gui.canvas.flow import Edge, Level, Node
 from gui.canvas.frames import Frames
-from gui.canvas.items import BlockItem, GroupItem
+from gui.canvas.items import NO_BRUSH, BlockItem, GroupItem
 from gui.canvas.look import RADIUS, Look, Paint
 from gui.canvas.overview import Overview, OverviewItem
 
@@ -67,6 +67,8 @@ class _Ring(QGraphicsItem):
 
     @override
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        # nobody saves the painter's state between items, and a marker leaves its red behind
+        painter.setBrush(NO_BRUSH)
         if self.hover:
             painter.setPen(self.look.hover)
             painter.drawPath(self.path)

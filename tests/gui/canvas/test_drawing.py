@@ -231,3 +231,28 @@ def test_that_the_canvas_shows_that_the_keyboard_is_its_own(qtbot: QtBot, show: 
     assert not view.focus_frame.isVisible()
     view.setFocus(Qt.FocusReason.MouseFocusReason)
     assert not view.focus_frame.isVisible()
+
+
+def test_that_the_ring_of_a_layer_with_an_error_is_no_red_area(show: Shower) -> None:
+    view = show(graphs.chain(80))
+    marks = {"l40": Marks(fate="mismatched", severity="error", messages=("It does not fit.",))}
+    assert view.graph is not None
+    view.set_graph(view.graph, marks, keep_view=True)
+    view.select("l40")
+    view.view.settle()
+    found = node(view, "l40")
+    seen = view.view.visible_rect().height()
+    for below in (found.height / 2, 60.0):  # no card is drawn after it
+        view.view.look_at(QPointF(found.x + found.width / 2, found.y + below - seen / 2))
+        picture = view.view.viewport().grab().toImage()
+        inside = [place(view, "l40", across, 12) for across in (100, 130, 160)]
+        assert QColor(LIGHT.error.ink) not in [picture.pixelColor(at) for at in inside]
+
+
+def test_that_what_is_seen_stays_in_place_when_a_panel_opens_below(show: Shower) -> None:
+    view = show(graphs.chain(80))
+    view.zoom_in()
+    view.view.look_at(view.scene.bounds.center())
+    corner = view.view.mapToScene(QPoint(0, 0))
+    view.resize(view.width(), view.height() - 160)
+    assert (view.view.mapToScene(QPoint(0, 0)) - corner).manhattanLength() < 3
