@@ -157,7 +157,7 @@ def test_that_names_of_files_stand_without_their_folders(qtbot: QtBot, opened: M
 def test_that_on_a_small_screen_the_graph_gets_most_of_the_width(qtbot: QtBot, opened: MainWindow) -> None:
     room = opened.workspace
     opened.resize(1024, 700)
-    qtbot.waitUntil(lambda: room.canvas.width() > 1024 * 0.6, timeout=2000)
+    qtbot.waitUntil(lambda: room.canvas.width() > 1024 * 0.55, timeout=2000)
     assert not room.layers.isVisible()
     assert not room.canvas.minimap.isVisible()
     press(opened, Qt.Key.Key_B, CONTROL)

@@ -49,8 +49,25 @@ def test_that_every_stop_leaves_a_picture_in_light_and_dark(toured: Path) -> Non
             assert corner["light"] > 200 > 60 > corner["dark"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "size", "names"),
+    [
+        ("1024x700", (1024, 700), ["welcome", "opened", "mismatch", "nested"]),
+        ("2x", (2880, 1800), ["welcome", "opened", "mismatch", "nested"]),
+    ],
+)
+def test_that_key_scenes_are_taken_in_a_small_window_and_at_scale_two(
+    toured: Path, folder: str, size: tuple[int, int], names: list[str]
+) -> None:
+    pictures = sorted((toured / folder).glob("*.png"))
+    assert [path.stem.partition("-")[2] for path in pictures] == [
+        f"{name}-{theme}" for name in names for theme in ("dark", "light")
+    ]
+    assert {QImage(str(path)).size().toTuple() for path in pictures} == {size}
+
+
 def test_that_no_two_stops_show_the_same(toured: Path) -> None:
-    pictures = [path.read_bytes() for path in toured.glob("*.png")]
+    pictures = [path.read_bytes() for path in toured.rglob("*.png")]
     assert len(set(pictures)) == len(pictures)
 
 
