@@ -63,6 +63,27 @@ def insert_after(graph: Graph, name: str, fresh: Sequence[Layer]) -> Graph:
     return replace(graph, layers=(*graph.layers[:at], *chained, *graph.layers[at:]))
 
 
+def insert_between(graph: Graph, name: str, consumer: str, fresh: Layer) -> Graph:
+    """`fresh` between the layer `name` and one that takes what it gives; whoever else takes it notices nothing.
+
+    Raises `EditError` when `consumer` does not take the first output of a call of `name`.
+    """
+    taken = [ref for call in graph.layer(consumer).calls for ref in call.inputs() if ref.layer == name]
+    numbers = sorted({ref.call for ref in taken if ref.output == 0})
+    if not numbers:
+        raise EditError(f"{consumer} does not take the output of {name}, so nothing can be inserted between them.")
+    calls = tuple(Call(args=(TensorRef(name, number),)) for number in numbers)
+    table = {TensorRef(name, number): TensorRef(fresh.name, place) for place, number in enumerate(numbers)}
+
+    def swap(ref: TensorRef) -> TensorRef:
+        return table.get(ref, ref)
+
+    old = graph.layer(consumer)
+    graph = graph.with_layer(consumer, replace(old, calls=tuple(_swapped(call, swap) for call in old.calls)))
+    at = [one.name for one in graph.layers].index(name) + 1
+    return replace(graph, layers=(*graph.layers[:at], replace(fresh, calls=calls), *graph.layers[at:]))
+
+
 def remove(graph: Graph, name: str) -> Graph:
     """The layer `name` gone; whoever took its output takes its input. Raises `EditError` where it has several."""
     layer = graph.layer(name)
