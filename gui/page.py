@@ -15,6 +15,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from core.findings import CompareFixes, EditStep, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
+from gui.controllers.adding import AddCommands
 from gui.controllers.choosing import Choosing
 from gui.controllers.code import CodeCommands
 from gui.controllers.colours import COLOURS, ColourCommands
@@ -94,6 +95,7 @@ class Page(QWidget):
         self.colours = ColourCommands(work, settings, self.actions_, self)
         SheetCare(self, work)
         self.weights = WeightFiles(self, work, settings, look)
+        self.adding = AddCommands(self, work, look, self.layers, self.actions_)
         self.reports = ReportFiles(self, work, settings)
         self.palette_ = Palette(self, work, look, self.actions_, self.layers)
         self.choosing = Choosing(self, session, self.actions_)
@@ -144,6 +146,7 @@ class Page(QWidget):
         self.colours.attach(made.canvas, made.layers)
         self.choosing.follow(made.canvas)
         self.finding.follow(made.layers, made.canvas, made.go)
+        self.adding.attach(made.add, made.dropping, made.canvas.view, made.layers.tree)
         made.canvas.context_requested.connect(self.layers.popup)
         made.layers.context_requested.connect(self.layers.popup)
         return made
@@ -268,7 +271,8 @@ class Page(QWidget):
             ),
             (
                 "Edit",
-                "undo redo - clear_recipe - find find_next find_previous select_all select_none - freeze_these "
+                "undo redo - add_layer remove_layers copy_layers paste_layers - clear_recipe "
+                "- find find_next find_previous select_all select_none - freeze_these "
                 "freeze_up_to freeze_from unfreeze_these unfreeze_up_to unfreeze_from - preferences",
             ),
             ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
@@ -341,6 +345,10 @@ class Page(QWidget):
             "export": self.exporting.export,
             "verify": self.exporting.verify,
             "verify_mine": self.exporting.verify_mine,
+            "add_layer": self._add_layer,
+            "remove_layers": self.adding.remove,
+            "copy_layers": self.adding.copy,
+            "paste_layers": self.adding.paste,
             "save_report": self.reports.save,
             "save_weights": lambda: self.weights.save(session.selection),
             "show_values": lambda: self.weights.show_selected(self.workspace.inspector.weights.current()),
@@ -376,6 +384,12 @@ class Page(QWidget):
             actions[f"go_{place}"].triggered.connect(lambda _=False, place=place: self.workspace.go(place))
 
     # reacting
+
+    @Slot()
+    def _add_layer(self) -> None:
+        self.workspace.show_tab("Add")
+        self.workspace.add.search.setFocus()
+        self.workspace.add.search.selectAll()
 
     @Slot()
     def _on_opening(self) -> None:
@@ -450,6 +464,8 @@ class Page(QWidget):
         actions["export"].setEnabled(free and model)
         actions["save_weights"].setEnabled(free)
         actions["save_report"].setEnabled(free)
+        for name in ("add_layer", "remove_layers", "copy_layers", "paste_layers"):
+            actions[name].setEnabled(opened and model)
         actions["show_values"].setEnabled(opened)
         actions["save_script"].setEnabled(free and model and session.plan is not None and session.plan.ok)
         for name in ("verify", "verify_mine", "presets", "transfer", "join", "rename_layer"):

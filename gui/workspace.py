@@ -8,8 +8,11 @@ from typing_extensions import override
 from core.model.graph import Graph
 from core.model.plan import Plan
 from gui.canvas import GraphView
+from gui.canvas.dropping import Dropping
 from gui.document.settings import Settings
 from gui.document.work import Work
+from gui.models.addable import MIME as LAYER
+from gui.panels.adding import AddPanel
 from gui.panels.findings import FindingsPanel
 from gui.panels.freeze import FreezePanel
 from gui.panels.head import HeadPanel
@@ -56,7 +59,9 @@ class Workspace(QWidget):
         self.stem = StemPanel(session, look)
         self.head = HeadPanel(session, look)
         self.freeze = FreezePanel(session, look)
+        self.add = AddPanel(work)
         self.tidy = TidyPanel(session, look)
+        self.dropping = Dropping(self.canvas.view, self.canvas.scene, LAYER)
         self.findings = FindingsPanel(session, look)
         self.recipe = RecipePanel(session, look)
         self.tabs = named(QTabWidget(), "editTabs")
@@ -78,6 +83,7 @@ class Workspace(QWidget):
             (self.stem, "Stem", "The first convolution"),
             (self.head, "Head", "Keep, remove or replace the end of the model"),
             (self.freeze, "Freeze", "Layers that are not trained"),
+            (self.add, "Add", "Layers to put in: drag one onto an edge of the graph"),
         ]
         panels.append(
             (

@@ -206,7 +206,8 @@ class LayerMenu(QObject):
         where = f"before {before}" if before else f"after {path}"
 
         def take(config: dict[str, Any]) -> None:
-            self._add("insert_layer", f"Insert {config['class_name']} {where}", layer=path, config=config)
+            alone = {"before": before} if before and takers(self._session.after_graph, path) > 1 else {}
+            self._add("insert_layer", f"Insert {config['class_name']} {where}", layer=path, config=config, **alone)
 
         self.form.begin(f"Insert a layer {where}", "Insert", take)
         self.form.about_layer = before or path
@@ -263,6 +264,16 @@ def single_feeder(graph: Graph, path: str) -> str | None:
         return None
     feeder = feeders.pop()
     return f"{prefix}/{feeder}" if prefix else feeder
+
+
+def takers(graph: Graph | None, path: str) -> int:
+    """How many calls of other layers, and outputs of the model, take what a layer gives."""
+    prefix, _, name = path.rpartition("/")
+    level = graph.find(prefix).inner if graph is not None and prefix else graph
+    if level is None:
+        return 0
+    nodes = sum(len(nodes) for ref, nodes in level.consumers().items() if ref.layer == name)
+    return nodes + sum(ref.layer == name for ref in level.output_refs())
 
 
 def policy_of(layer: Layer) -> str:

@@ -1,6 +1,7 @@
 """Everything that can be commanded, in one table: text, keys, tip. Menus, buttons and tests read it."""
 
 from msgspec import Struct
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -13,6 +14,8 @@ class Command(Struct, frozen=True):
     keys: tuple[str, ...] = ()
     tip: str = ""
     checkable: bool = False
+    local: bool = False
+    """Whether its keys work in the widgets that take it in alone, such as Delete, which fields have a use for."""
 
 
 COMMANDS = (
@@ -84,6 +87,10 @@ COMMANDS = (
     Command(
         "join", "Join another model\u2026", ("Ctrl+J",), "Add the model of another file after this one or in parallel"
     ),
+    Command("add_layer", "Add a layer\u2026", ("Ins",), "Choose a layer from the list and put it in"),
+    Command("remove_layers", "Remove layer", ("Del", "Backspace"), "Remove the selected layers", local=True),
+    Command("copy_layers", "Copy layer", ("Ctrl+C",), "Copy the selected layers\u2019 class and arguments", local=True),
+    Command("paste_layers", "Paste layer", ("Ctrl+V",), "Insert the copied layers after the selected one", local=True),
     Command("rename_layer", "Rename layer\u2026", ("F2",), "Rename the selected layer"),
     Command("load_recipe", "Load recipe\u2026", ("Ctrl+L",)),
     Command("save_recipe", "Save recipe\u2026", ("Ctrl+S",)),
@@ -161,7 +168,10 @@ class Actions:
             if command.tip:
                 action.setToolTip(command.tip)
                 action.setStatusTip(command.tip)
-            window.addAction(action)
+            if command.local:
+                action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            else:
+                window.addAction(action)
             self._actions[command.name] = action
 
     def adopt(self, name: str, action: QAction, *keys: str) -> None:
