@@ -275,7 +275,10 @@ class Page(QWidget):
                 "- find find_next find_previous select_all select_none - freeze_these "
                 "freeze_up_to freeze_from unfreeze_these unfreeze_up_to unfreeze_from - preferences",
             ),
-            ("Recipe", "presets transfer join - load_recipe save_recipe save_script clear_recipe"),
+            (
+                "Recipe",
+                "presets transfer join - load_recipe save_recipe save_script - copy_recipe copy_command - clear_recipe",
+            ),
             ("Code", "define_class stored_code"),
             (
                 "View",
@@ -293,7 +296,10 @@ class Page(QWidget):
             ),
             ("Colour by", COLOURS),
         ):
-            self.actions_.fill(menu.addMenu(title), names)
+            part = menu.addMenu(title)
+            self.actions_.fill(part, names)
+            if title == "Recipe":
+                part.addMenu(self.recipes.recent)
         menu.addMenu(self.layers.menu)
         self.actions_.fill(menu, "rename_layer - palette keys help")
         return menu
@@ -359,6 +365,8 @@ class Page(QWidget):
             "load_recipe": self.recipes.load_recipe,
             "save_recipe": self.recipes.save_recipe,
             "save_script": self.recipes.save_script,
+            "copy_recipe": self.recipes.copy_json,
+            "copy_command": self.recipes.copy_command,
             "clear_recipe": session.clear_recipe,
             "preferences": self.sheets.show_preferences,
             "before": lambda: session.set_view("before"),
@@ -460,7 +468,8 @@ class Page(QWidget):
         actions["define_class"].setEnabled(bool(self.work.trust.missing()))
         actions["stored_code"].setEnabled(bool(self.work.trust.stored()))
         actions["save_recipe"].setEnabled(bool(session.recipe.edits))
-        actions["clear_recipe"].setEnabled(bool(session.recipe.edits))
+        for name in ("clear_recipe", "copy_recipe", "copy_command"):
+            actions[name].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
         actions["save_weights"].setEnabled(free)
         actions["save_report"].setEnabled(free)

@@ -179,6 +179,9 @@ class Workspace(QWidget):
         self.canvas.layer_activated.connect(session.select)
         self.inspector.layer_selected.connect(session.select)
         self.inspector.preview_requested.connect(self._work.previewing.begin)
+        effects = self._work.effects
+        self.recipe.effect_wanted.connect(effects.want)
+        effects.known.connect(lambda row: self.recipe.show_effect(row, effects.lines(row)))
         self._work.previewing.ready.connect(self.inspector.show_preview)
         self._work.previewing.failed.connect(self.inspector.show_preview_failure)
 

@@ -1,5 +1,6 @@
 """What several commands share: their arguments, and reading and planning what these name."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from core.readers.source import Source
 
 MODEL = typer.Argument(metavar="MODEL", help="A model file. It is never changed.", show_default=False)
-RECIPE = typer.Argument(metavar="RECIPE", help="A recipe: a JSON file (see 'suture schema').", show_default=False)
+RECIPE = typer.Argument(
+    metavar="RECIPE",
+    help="A recipe: a JSON file (see 'suture schema'), JSON itself, or - for standard input.",
+    show_default=False,
+)
 JSON = typer.Option("--json", help="Print JSON.")
 CODE = typer.Option(
     "--code", metavar="FILE", help="Run this Python file, which defines the model's custom classes. Repeatable."
@@ -23,7 +28,14 @@ WEIGHTS = typer.Option("--weights", metavar="FILE", help="The weights file of an
 
 
 def load_recipe(path: str) -> Recipe:
-    """The recipe in a file. Raises `FileError` when it cannot be read, `RecipeError` when it is refused."""
+    """The recipe in a file, in standard input (`-`), or in the argument itself if that is a JSON object.
+
+    Raises `FileError` when it cannot be read, `RecipeError` when it is refused.
+    """
+    if path.lstrip()[:1] == "{":
+        return from_json(path)
+    if path == "-":
+        return from_json(sys.stdin.read())
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

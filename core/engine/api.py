@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from msgspec.structs import replace
 
+from core.analysis.effects import effect_lines
 from core.analysis.recipe_files import RecipeFiles
 from core.engine.compare import compare, variants
 from core.engine.execute import Progress, execute, output_format, quiet, refuse_errors, used_paths
@@ -24,6 +25,7 @@ from core.errors import FileError, NotChecked, SourceNeeded, SutureError
 from core.model.plan import LegalSizes, Plan, RuleDrift, Verification, Written
 from core.readers import open_store
 from core.readers.source import Source
+from core.recipes.gestures import toggle_step
 from core.recipes.recipe import Recipe
 from core.rules.base import Array
 from core.writers.array_choice import source_arrays
@@ -112,6 +114,11 @@ class Engine:
     def draft(self, recipe: Recipe) -> Plan:
         """`plan` for looking at: edits that cannot apply are left out of it, each with a finding that says so."""
         return self.planner.draft(recipe)
+
+    def effect(self, recipe: Recipe, row: int) -> tuple[str, ...]:
+        """What would change if step `row` (from 0) were switched the other way, in lines."""
+        then = self.draft(toggle_step(recipe, row, not recipe.edits[row].enabled))
+        return effect_lines(self.draft(recipe), then)
 
     def planned(self, recipe: Recipe) -> Planned:
         """`plan` with the moves that carry it out."""

@@ -208,6 +208,9 @@ def engine() -> Handlers:
         base = documents.current.base
         return plan if base is None else pack(plan, base)
 
+    def effect(body: messages.AskEffect, progress: Progress) -> Any:
+        return the_engine().effect(body.recipe, body.row)
+
     def apply(body: messages.Apply, progress: Progress) -> Any:
         return the_engine().apply(body.recipe, body.out, body.verify, progress)
 
@@ -291,6 +294,7 @@ def engine() -> Handlers:
         messages.AskSizes: sizes,
         messages.SetSource: set_source,
         messages.MakePlan: make_plan,
+        messages.AskEffect: effect,
         messages.Apply: apply,
         messages.SaveArrays: save_arrays,
         messages.CheckAgain: check_again,

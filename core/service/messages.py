@@ -91,6 +91,16 @@ class MakePlan(Struct, frozen=True, kw_only=True):
     recipe: Recipe
 
 
+class AskEffect(Struct, frozen=True, kw_only=True):
+    """To the engine: what would change if step `row` (from 0) were switched the other way? Answer: lines of text.
+
+    A plan that is asked for meanwhile ends it.
+    """
+
+    recipe: Recipe
+    row: int
+
+
 class Apply(Struct, frozen=True, kw_only=True):
     """To the engine: write the result. Answer: `Written`."""
 

@@ -23,7 +23,7 @@ from core.errors import Cancelled, FileError, OwnFault, SutureError
 from core.reports import own_fault
 from core.service.handlers import Handlers, Progress
 from core.service.leftovers import WRITERS
-from core.service.messages import MakePlan, Reply, Request, Turn, Warm
+from core.service.messages import AskEffect, MakePlan, Reply, Request, Turn, Warm
 from core.stopping import Superseded, checkpoint, stoppable
 from core.writers.atomic import rescue
 
@@ -106,7 +106,8 @@ def serve(kind: str, factory: str, requests: Connection, replies: Connection) ->
             if request.document != document and Turn in handlers:
                 handlers[Turn](Turn(document=request.document), _silent)
                 document = request.document
-            stop = partial(inbox.superseded, request.document) if isinstance(request.body, MakePlan) else _never
+            ends = isinstance(request.body, (MakePlan, AskEffect))
+            stop = partial(inbox.superseded, request.document) if ends else _never
             with stoppable(stop):
                 checkpoint()
                 value = handlers[type(request.body)](request.body, _progress(request.id, replies))

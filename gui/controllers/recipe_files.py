@@ -1,15 +1,18 @@
 """The recipe as a file: saved, loaded, and as a Python program."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QMenu, QWidget
 
 from core.errors import RecipeError
 from core.recipes.recipe import from_json, to_json
 from core.writers.scripts import python_script
 from gui.document.settings import Settings
 from gui.document.work import Work
+from gui.models.command import command_line
 from gui.models.opened import suggested_name
 from gui.widgets.file_dialog import ask_file
 
@@ -27,6 +30,8 @@ class RecipeFiles(QObject):
         self._window, self._settings = window, settings
         self._session, self._trust = work.session, work.trust
         self._file = ""
+        self.recent = QMenu("Recent recipes", window)
+        self.recent.aboutToShow.connect(self._fill_recent)
         work.session.source_changed.connect(self._forget_file)
 
     @Slot()
@@ -59,6 +64,7 @@ class RecipeFiles(QObject):
             self._file = ""
             return
         self._file = path
+        self._settings.add_recent_recipe(path)
         self._session.mark_saved()
         self._session.note.emit(f"saved the recipe as {path}")
         self.saved.emit()
@@ -101,5 +107,36 @@ class RecipeFiles(QObject):
         except RecipeError as error:
             self._session.problem.emit(f"{Path(path).name} is not a recipe. {error.message}", error.message)
         else:
+            self._settings.add_recent_recipe(path)
             self._session.change_recipe(recipe, f"Load {Path(path).name}")
             self._session.mark_saved()
+
+    @Slot()
+    def copy_json(self) -> None:
+        """The recipe as a file would have it, in the clipboard."""
+        QGuiApplication.clipboard().setText(to_json(self._session.recipe))
+        self._session.note.emit("copied the recipe as JSON")
+
+    @Slot()
+    def copy_command(self) -> None:
+        """A command that applies the recipe, in the clipboard."""
+        source = self._session.source
+        if source is not None:
+            text = command_line(source, to_json(self._session.recipe), self._trust.code, trust=self._trust.trusted)
+            QGuiApplication.clipboard().setText(text)
+            self._session.note.emit("copied the recipe as a command line")
+
+    @Slot()
+    def _fill_recent(self) -> None:
+        """The recipes that were loaded or saved lately, newest first."""
+        menu = self.recent
+        menu.clear()
+        menu.setToolTipsVisible(True)
+        for path in self._settings.recent_recipes:
+            # not a lambda over the loop's variable, which would be the last one's
+            menu.addAction(Path(path).name, partial(self.load_recipe_from, path)).setToolTip(path)
+        if menu.isEmpty():
+            menu.addAction("None yet").setEnabled(False)
+        elif self._session.source is None:
+            for action in menu.actions():
+                action.setEnabled(False)

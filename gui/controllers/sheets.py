@@ -73,8 +73,8 @@ class Sheets(QObject):
 
     @cached_property
     def step(self) -> StepSheet:
-        """One step of the recipe as text."""
-        return StepSheet(self._work.session, self._window)
+        """One step of the recipe, in a form or as JSON."""
+        return StepSheet(self._work, self._window)
 
     @cached_property
     def preferences(self) -> Preferences:
@@ -127,7 +127,7 @@ class Sheets(QObject):
 
     @Slot(int)
     def edit_step(self, row: int) -> None:
-        """Edit a step of the recipe, counted from 0, as text."""
+        """Edit a step of the recipe, counted from 0."""
         self.step.edit(row)
 
     @Slot(int)

@@ -49,6 +49,19 @@ class Settings:
         self._write("recent", [])
 
     @property
+    def recent_recipes(self) -> list[str]:
+        """Recipes loaded or saved lately, newest first, those gone left out."""
+        value = self._read("recent_recipes", [])
+        if not isinstance(value, list):
+            return []
+        return [item for item in value if isinstance(item, str) and Path(item).exists()][:MAX_RECENT]
+
+    def add_recent_recipe(self, path: str) -> None:
+        """Put a recipe on top of the recent ones."""
+        whole = str(Path(path).absolute())
+        self._write("recent_recipes", [whole, *(item for item in self.recent_recipes if item != whole)][:MAX_RECENT])
+
+    @property
     def folder(self) -> str:
         """Where the last file was opened or saved; what comes with the program is no place for a person's files."""
         value = self._read("folder", "")

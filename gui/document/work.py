@@ -4,6 +4,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.document.advance import Advance
 from gui.document.comparing import Comparing
+from gui.document.effects import Effects
 from gui.document.exporting import Exporting
 from gui.document.inquiries import Inquiries
 from gui.document.opening import Opening
@@ -37,6 +38,7 @@ class Work(QObject):
         self.paging = Paging(session, processes, self)
         self.saving_arrays = SavingArrays(session, processes, self)
         self.inquiries = Inquiries(session, processes, self)
+        self.effects = Effects(session, processes, self)
         self.trust = Trust(session, processes, self)
         self.advance = Advance((self.exporting, self.verifying), self)
         for job in (self.exporting, self.verifying, self.saving_arrays):

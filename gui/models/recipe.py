@@ -4,6 +4,7 @@ The model changes nothing by itself: what a view does to it comes out as a signa
 """
 
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
@@ -12,6 +13,7 @@ from typing_extensions import override
 
 from core.recipes.gestures import tag
 from core.recipes.recipe import Recipe
+from core.recipes.words import explained, title
 
 Index = QModelIndex | QPersistentModelIndex
 MIME = "application/x-suture-step"
@@ -27,6 +29,7 @@ class RecipeModel(QAbstractListModel):
         super().__init__(parent)
         self.recipe = Recipe()
         self.left_out: dict[int, str] = {}
+        self.effects: dict[int, tuple[str, ...]] = {}
         self.mark = QIcon()
         """What stands before a step that is left out."""
 
@@ -46,6 +49,7 @@ class RecipeModel(QAbstractListModel):
     def set_recipe(self, recipe: Recipe) -> None:
         """Show a recipe; a step that changed in place keeps its row."""
         old, self.recipe = self.recipe, recipe
+        self.effects = {}
         if len(old.edits) == len(recipe.edits):
             if recipe.edits:
                 self.dataChanged.emit(self.index(0), self.index(len(recipe.edits) - 1))
@@ -74,8 +78,23 @@ class RecipeModel(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole and why:
             return f"{step_words(edit)}, left out: {why}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return why or f"Step {index.row() + 1}: {tag(edit)}"
+            return self._tip(index.row(), why)
         return None
+
+    def set_effect(self, row: int, lines: tuple[str, ...]) -> None:
+        """What would change if a step were switched the other way."""
+        self.effects[row] = lines
+
+    def _tip(self, row: int, why: str) -> str:
+        """What a step is, why it is left out, and what it is good for, as far as that is known."""
+        edit = self.recipe.edits[row]
+        parts = [f"Step {row + 1}: {title(edit)}", why or explained(edit)]
+        lines = self.effects.get(row)
+        if lines is not None:
+            head = "If you switch it off:" if edit.enabled else "If you switch it on:"
+            parts.append("\n".join((head, *(f"\u2022 {line}" for line in lines))))
+        # as rich text it is wrapped; what files and recipes bring stays text
+        return "".join(f"<p style='white-space: pre-wrap'>{escape(part)}</p>" for part in parts)
 
     @override
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:

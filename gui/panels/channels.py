@@ -36,6 +36,9 @@ class ChannelsForm(QWidget):
         super().__init__()
         self._old = old
         self._given: str | AnyRule = "auto"
+        self._count: int | None = old
+        self._untouched: MapChannels | None = None
+        """What the open mapping said before anything in it was changed: that is no step yet."""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -65,23 +68,26 @@ class ChannelsForm(QWidget):
 
     def show_rule(self, given: str | AnyRule, count: int | None) -> None:
         """Show a step's rule for so many new channels, and offer those that mean something for them."""
-        self._given = given
+        self._given, self._count = given, count
         changed = count != self._old
+        mapped = isinstance(given, MapChannels)
+        if changed or mapped:
+            self._untouched = None
+        opened = self._untouched is not None
         options = RULES if changed else [one for one in RULES if one[0] in SAME_COUNT]
         if [key for key, _, _ in options] != [self.rule.itemData(at) for at in range(self.rule.count())]:
             self.rule.set_options(options)
-        self.rule.show_key(given if isinstance(given, str) else given.name)
-        mapped = isinstance(given, MapChannels)
+        self.rule.show_key("map" if opened else given if isinstance(given, str) else given.name)
         small = count is not None and count <= MOST and self._old <= MOST
         if isinstance(given, MapChannels) and small:
             self.mapping.show_rule(given, count or 0)
-        self.mapping.setVisible(mapped and small)
+        self.mapping.setVisible((mapped or opened) and small)
         self.compare.setEnabled(changed)
-        self.choose.setVisible(not mapped)
+        self.choose.setVisible(not (mapped or opened))
         self.choose.setEnabled(small)
         if mapped and not small:
             self.explanation.say(f"More than {MOST} channels: edit the step as text with the pencil beside it.")
-        elif changed or mapped:
+        elif changed or mapped or opened:
             self.explanation.say(self.rule.tip)
         else:
             self.explanation.say("Used when the number of channels changes, or their order.")
@@ -91,7 +97,8 @@ class ChannelsForm(QWidget):
         key = self.rule.key or "auto"
         if key == "map" and count is not None and count <= MOST and self._old <= MOST:
             self.mapping.set_count(count)
-            return self.mapping.rule()
+            rule = self.mapping.rule()
+            return self._given if rule is not None and rule == self._untouched else rule
         # a rule with fields of its own stays as it is until another is chosen
         return self._given if not isinstance(self._given, str) and self._given.name == key else key
 
@@ -104,6 +111,15 @@ class ChannelsForm(QWidget):
 
     @Slot(str)
     def _on_picked(self, key: str) -> None:
-        self.changed.emit()
+        count = self._count
+        if key == "map" and count == self._old <= MOST and not isinstance(self._given, MapChannels):
+            # each channel stays what it is until something in the mapping is changed
+            self.mapping.set_count(count)
+            self._untouched = self.mapping.rule()
+            self.show_rule(self._given, count)
+        else:
+            self._untouched = None
+            self.changed.emit()
+            self.show_rule(self._given, count)
         if key == "map":
             reveal(self.mapping)

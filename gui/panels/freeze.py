@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -78,6 +79,11 @@ class FreezePanel(QWidget):
         self.pattern.textChanged.connect(self._wait)
         column.addWidget(self.pattern)
         self.matches = Sentence("small")
+        # one line that is always there: what it says must not move the buttons below from under the pointer
+        self.matches.setWordWrap(False)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        policy.setRetainSizeWhenHidden(True)
+        self.matches.setSizePolicy(policy)
         column.addWidget(self.matches)
         row = QHBoxLayout()
         self.freeze = named(QPushButton("Freeze"), "freezeMatches")
@@ -174,11 +180,15 @@ class FreezePanel(QWidget):
     def _say_matches(self) -> None:
         graph, pattern = self._session.after_graph, self.pattern.text().strip()
         if graph is None or not pattern:
-            self.matches.say("")
+            self._say("")
             return
         found = with_weights(graph, pattern)
         words = {0: "No layer with weights matches.", 1: f"Matches {found[0]}." if found else ""}
-        self.matches.say(words.get(len(found), f"Matches {len(found)} layers with weights."))
+        self._say(words.get(len(found), f"Matches {len(found)} layers with weights."))
+
+    def _say(self, words: str) -> None:
+        self.matches.say(words)
+        self.matches.setToolTip(words)
 
     def by_pattern(self, frozen: bool) -> None:
         """Freeze or unfreeze what the pattern names."""
@@ -188,7 +198,7 @@ class FreezePanel(QWidget):
             return
         self._pause.stop()
         if not with_weights(graph, pattern):
-            self.matches.say(f"No layer with weights is called \u201c{pattern}\u201d; nothing was changed.")
+            self._say(f"No layer with weights is called \u201c{pattern}\u201d; nothing was changed.")
             return
         verb = "Freeze" if frozen else "Unfreeze"
         self._change(lambda recipe: gestures.set_frozen(recipe, [pattern], frozen), f"{verb} {pattern}")

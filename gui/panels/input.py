@@ -3,7 +3,7 @@
 from functools import partial
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import ChangeInput
 from core.errors import EditError
@@ -48,6 +48,13 @@ class InputRow(QWidget):
         self.form = Form([Field("shape", "", "shape", parts=tuple(names), key=f"input_{layer.name}")])
         self.form.show_originals({"shape": self.original})
         self.fields = self.form.numbers("shape")
+        self._spatial = [place for place in range(len(self.original)) if place != self._channel]
+        self._last: list[int | None] = list(self.original)
+        self._ratio: list[int | None] = list(self.original)
+        self.lock = named(QCheckBox("Keep proportions"), f"lock_{layer.name}")
+        self.lock.setToolTip("A size that you type changes the others in proportion")
+        self.lock.setAccessibleName(f"Keep the proportions of {layer.name}")
+        self.lock.toggled.connect(self._on_lock)
         self._used: dict[str, bool] = {}
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -70,6 +77,8 @@ class InputRow(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self.form)
+        column.addWidget(self.lock)
+        self.lock.setVisible(self._channel is not None and len(self._spatial) > 1)
         self.chips: dict[QPushButton, dict[int, int]] = {}
         for chips in self._suggestions():
             column.addLayout(self._chip_row(chips))
@@ -79,6 +88,7 @@ class InputRow(QWidget):
         self.channels.setVisible(self._channel is not None)
         self.channels.compare_wanted.connect(self._on_compare)
         column.addWidget(self.channels)
+        self.form.edited.connect(self._on_edited)
         self.form.changed.connect(self.apply)
         self.form.step.connect(session.end_burst)
         self.channels.changed.connect(self._on_rule)
@@ -152,6 +162,7 @@ class InputRow(QWidget):
         if len(shape) != len(self.fields):
             shape = self.original
         self.form.show_values({"shape": shape})
+        self._last = list(shape)
         if self._channel is not None:
             self.channels.show_rule(step.channels if step is not None else "auto", shape[self._channel])
         self.reset.setEnabled(step is not None)
@@ -164,6 +175,26 @@ class InputRow(QWidget):
 
     def _old_channels(self) -> int:
         return (self.original[self._channel] if self._channel is not None else None) or 1
+
+    @Slot()
+    def _on_lock(self) -> None:
+        """The proportions that are kept are those of now."""
+        self._ratio = list(self._last)
+
+    @Slot()
+    def _on_edited(self) -> None:
+        """While proportions are kept, the one size that is typed takes the others along."""
+        values = [field.value for field in self.fields]
+        typed = [place for place in self._spatial if values[place] != self._last[place]]
+        if self.lock.isChecked() and len(typed) == 1 and not self.form.wrong():
+            (place,) = typed
+            size, before = values[place], self._ratio[place]
+            for other in self._spatial:
+                ratio = self._ratio[other]
+                if other != place and size and before and ratio:
+                    values[other] = max(1, round(size * ratio / before))
+                    self.fields[other].show_value(values[other])
+        self._last = values
 
     @Slot()
     def apply(self) -> None:

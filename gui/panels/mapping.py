@@ -1,6 +1,7 @@
 """What each new channel is made of: an old one by name, the mean of all, zero, or weights of one's own."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -167,7 +168,9 @@ class MapForm(QWidget):
     def _fresh(self, number: int) -> None:
         names = self.old_names()
         key = str(number) if number < self.old else "mean" if self.old > 1 else "0"
-        self.lines[number].show(names[number] if number < self.old else f"new{number}", key)
+        taken = [line.name.text().strip() for line in self.lines[:number]]
+        name = names[number] if number < self.old else f"new{number}"
+        self.lines[number].show(unique((*taken, name))[-1], key)
 
     @Slot()
     def _on_names(self) -> None:
@@ -212,7 +215,8 @@ class MapForm(QWidget):
                 return None
             rows.append(row)
         self._mark("", None)
-        new_names = tuple(line.name.text().replace(ARROW, "").strip() or str(at) for at, line in enumerate(self.rows))
+        typed = (line.name.text().replace(ARROW, "").strip() or str(at) for at, line in enumerate(self.rows))
+        new_names = unique(typed)
         keys = [line.source.key for line in self.rows]
         if all(key.isdecimal() or key == "zero" for key in keys):
             take = tuple(
@@ -243,6 +247,19 @@ class MapForm(QWidget):
             if one.property("bad") is not (one is field):
                 one.setProperty("bad", one is field)
                 restyle(one)
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of which none is there twice: a later one gets a number."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        other, number = name, 2
+        while other.lower() in taken:
+            other, number = f"{name} {number}", number + 1
+        taken.add(other.lower())
+        found.append(other)
+    return tuple(found)
 
 
 def has_keyboard(field: QWidget) -> bool:

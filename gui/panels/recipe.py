@@ -1,13 +1,14 @@
 """The recipe: its steps with checkboxes, in their order; saved and loaded as JSON."""
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QCursor, QHelpEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
     QStackedLayout,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QToolTip,
     QWidget,
 )
 from typing_extensions import override
@@ -25,6 +26,14 @@ class StepList(QListView):
 
     remove_pressed = Signal()
     move_pressed = Signal(int)
+    rested = Signal(int)
+    """The mouse rests on a row, whose tip is wanted."""
+
+    @override
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            self.rested.emit(self.indexAt(event.pos()).row())
+        return super().viewportEvent(event)
 
     @override
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -50,6 +59,7 @@ class RecipePanel(Card):
     """The list of steps with its controls."""
 
     save_wanted = Signal()
+    effect_wanted = Signal(int)
     edit_wanted = Signal(int)
     load_wanted = Signal()
     presets_wanted = Signal()
@@ -71,6 +81,7 @@ class RecipePanel(Card):
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.view.rested.connect(self.effect_wanted)
         self.view.remove_pressed.connect(self.remove)
         self.view.move_pressed.connect(self.move_current)
         self.calm = label("No steps yet. Every change you make becomes a step.", "muted", wrap=True)
@@ -119,9 +130,18 @@ class RecipePanel(Card):
         words = f"{count} \u00b7 {len(left_out)} left out" if left_out else str(count)
         self.set_count(words if count else "")
 
+    def show_effect(self, row: int, lines: tuple[str, ...]) -> None:
+        """What would change if a step were switched the other way; told at once if the mouse still rests on it."""
+        self.model.set_effect(row, lines)
+        viewport = self.view.viewport()
+        place = viewport.mapFromGlobal(QCursor.pos())
+        if QToolTip.isVisible() and self.view.indexAt(place).row() == row:
+            index = self.model.index(row)
+            QToolTip.showText(QCursor.pos(), index.data(Qt.ItemDataRole.ToolTipRole), viewport)
+
     @Slot()
     def edit(self) -> None:
-        """Open the current step as text."""
+        """Open the current step in a form."""
         row = self.view.currentIndex().row()
         if row >= 0:
             self.edit_wanted.emit(row)

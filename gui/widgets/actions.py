@@ -97,6 +97,13 @@ COMMANDS = (
     Command(
         "save_script", "Save as Python\u2026", ("Ctrl+Alt+S",), "Write a Python program that does what the recipe does"
     ),
+    Command("copy_recipe", "Copy recipe as JSON", ("Ctrl+Alt+C",), "Copy the recipe as it stands in a file"),
+    Command(
+        "copy_command",
+        "Copy recipe as command line",
+        ("Ctrl+Alt+Shift+C",),
+        "Copy a command that applies the recipe in a terminal",
+    ),
     Command("clear_recipe", "Clear recipe", ("Ctrl+Shift+Backspace",)),
     Command("preferences", "Preferences\u2026", ("Ctrl+,",)),
     Command("quit", "Quit", ("Ctrl+Q",)),

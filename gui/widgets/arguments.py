@@ -1,6 +1,7 @@
 """A form for the arguments of any built-in layer: one field per argument, the main ones first, the rest on demand."""
 
 import json
+import math
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,20 @@ from gui.widgets.parts import clear_layout, named
 
 NONE = "none"
 
+
+_ONE = (1, math.inf)
+_NONE = (0, math.inf)
+LIMITS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        ("filters", "units", "kernel_size", "strides", "pool_size", "dilation_rate", "groups", "depth_multiplier",
+         "size", "num_heads", "key_dim", "value_dim", "input_dim", "output_dim", "height", "width", "n", "data_dims",
+         "max_tokens", "sequence_length", "num_bins", "num_tokens", "power_iterations", "num_projections"),
+        _ONE,
+    ),
+    **dict.fromkeys(("epsilon", "stddev", "negative_slope", "max_value", "cropping", "padding", "l1", "l2"), _NONE),
+    **dict.fromkeys(("rate", "dropout", "recurrent_dropout", "momentum"), (0, 1)),
+}  # fmt: skip
+"""The numbers that an argument takes, whatever the layer: at least and at most."""
 
 HINTS = {
     "whole": "a whole number",
@@ -66,14 +81,17 @@ def parsed(text: str, argument: Argument) -> Any:
     kind = argument.kind
     if kind == "whole":
         try:
-            return int(text)
+            return within(argument.name, int(text))
         except ValueError:
-            raise ValueError(f"must be a whole number, not \u201c{text[:20]}\u201d") from None
+            raise ValueError(
+                f"must be {limits(argument.name, 'a whole number')}, not \u201c{text[:20]}\u201d"
+            ) from None
     if kind == "number":
         try:
-            return float(text)
+            return within(argument.name, float(text))
         except ValueError:
-            raise ValueError(f"must be a number, not \u201c{text[:20]}\u201d") from None
+            wanted = limits(argument.name, "a number")
+            raise ValueError(f"must be {wanted}, not \u201c{text[:20]}\u201d") from None
     if kind == "text":
         return text
     if kind == "sizes" and "[" not in text:
@@ -81,6 +99,13 @@ def parsed(text: str, argument: Argument) -> Any:
             sizes = [int(word) for word in text.replace(",", " ").replace("\u00d7", " ").strip("() ").split()]
         except ValueError:
             raise ValueError(f"must be one or more whole numbers, not \u201c{text[:20]}\u201d") from None
+        if not sizes:
+            raise ValueError("must be one or more whole numbers")
+        for size in sizes:
+            try:
+                within(argument.name, size)
+            except ValueError:
+                raise ValueError(f"must be {limits(argument.name, 'whole numbers')}, not {size}") from None
         return sizes[0] if len(sizes) == 1 else sizes
     try:
         return json.loads(text)
@@ -90,6 +115,24 @@ def parsed(text: str, argument: Argument) -> Any:
         if text[:1] in '{["' or text[:1].isdigit():
             raise ValueError("cannot be read; write JSON or a plain word") from None
         return text
+
+
+def within(name: str, number: float) -> Any:
+    """The number, if a layer can take it for this argument. Raises `ValueError`."""
+    low, high = LIMITS.get(name, (-math.inf, math.inf))
+    if not math.isfinite(number) or not low <= number <= high:
+        raise ValueError(name)
+    return number
+
+
+def limits(name: str, what: str) -> str:
+    """What can be typed for an argument, in words."""
+    low, high = LIMITS.get(name, (-math.inf, math.inf))
+    if low == -math.inf:
+        return what
+    if high == math.inf:
+        return f"{what} of at least {low:g}"
+    return f"{what} from {low:g} to {high:g}"
 
 
 def text_of(value: Any, argument: Argument) -> str:
