@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 from typing_extensions import override
 
 from gui.widgets import theme as themes
@@ -54,26 +55,30 @@ class IconButton(QToolButton):
         self.setAutoRaise(True)
         self.setIconSize(QSize(16, 16))
         self._icon, self._role = icon, role
+        self._action: QAction | None = None
         look.changed.connect(self._tint)
         self._tint(look.theme)
 
     def use(self, action: QAction) -> "IconButton":
         """Follow an action: its state, its shortcut in the tip, its trigger; the icon stays ours."""
-        name = self.accessibleName()
-
-        def say() -> None:
-            keys = action.shortcut().toString()
-            # an action may say more by and by: what would be undone
-            words = action.text() if action.text().startswith(name) else name
-            words = words.rstrip("\N{HORIZONTAL ELLIPSIS}")
-            self.setToolTip(f"{words}  ({keys})" if keys else words)
-
-        say()
-        action.changed.connect(say)
+        self._action = action
+        self._say_action()
+        action.changed.connect(self._say_action)
         self.setEnabled(action.isEnabled())
         action.enabledChanged.connect(self.setEnabled)
         self.clicked.connect(action.trigger)
         return self
+
+    @Slot()
+    def _say_action(self) -> None:
+        action, name = self._action, self.accessibleName()
+        if action is None or not isValid(action):
+            return  # an action says that it changes while its window is taken apart, too
+        keys = action.shortcut().toString()
+        # an action may say more by and by: what would be undone
+        words = action.text() if action.text().startswith(name) else name
+        words = words.rstrip("\N{HORIZONTAL ELLIPSIS}")
+        self.setToolTip(f"{words}  ({keys})" if keys else words)
 
     @Slot(object)
     def _tint(self, theme: Theme) -> None:

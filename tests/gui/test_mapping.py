@@ -226,3 +226,27 @@ def test_that_scrolling_over_a_choice_does_not_change_it(qtbot: QtBot, opened: M
     )  # fmt: skip
     QApplication.sendEvent(choice, wheel)
     assert choice.key == "auto"
+
+
+def test_that_channel_by_channel_is_no_step_until_something_is_changed(qtbot: QtBot, opened: MainWindow) -> None:
+    opened.workspace.show_tab("Input")
+    row = opened.workspace.input.rows[0]
+    qtbot.mouseClick(row.channels.choose, LEFT)
+    assert row.channels.mapping.isVisible()
+    assert opened.session.recipe == Recipe()
+    opened.session.gesture(lambda recipe: gestures.set_frozen(recipe, ["hidden"], True), "Freeze")
+    assert row.channels.mapping.isVisible()
+    opened.actions_["undo"].trigger()
+    pick(row.channels.mapping.rows[0].source, "2")
+    assert rule(opened).take == ("R <- B", "G <- G", "B <- B")
+
+
+def test_that_new_channels_have_names_of_their_own(qtbot: QtBot, opened: MainWindow, row: InputRow) -> None:
+    pick(row.channels.rule, "map")
+    name = row.channels.mapping.rows[3].name
+    name.setFocus()
+    name.selectAll()
+    qtbot.keyClicks(name, "R")
+    qtbot.keyClick(name, Qt.Key.Key_Return)
+    pick(row.channels.mapping.rows[3].source, "0")
+    assert rule(opened).take == ("R <- R", "G <- G", "B <- B", "R 2 <- R")

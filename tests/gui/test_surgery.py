@@ -1,6 +1,7 @@
 """Adapters, fronts, legal sizes, outputs, kept classes, single layers, presets, transfer: widgets in, recipe out."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -19,7 +20,7 @@ from gui.panels.keep import parsed as classes_of
 from gui.panels.keep import read_labels
 from gui.panels.legal import size_words
 from gui.panels.states import states
-from gui.widgets.arguments import parsed
+from gui.widgets.arguments import parsed, read
 from gui.widgets.fields import Choice
 from gui.window import MainWindow
 from tests.gui.hand_made import FakeWorker, model, steps
@@ -303,6 +304,24 @@ def test_that_an_argument_that_makes_no_sense_is_a_sentence(kind: str, text: str
 
 
 # presets, transfer, verification, comparison, freezing
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "text", "sentence"),
+    [
+        ("filters", "whole", "0", "Filters must be a whole number of at least 1, not \u201c0\u201d."),
+        ("rate", "number", "1.5", "Rate must be a number from 0 to 1, not \u201c1.5\u201d."),
+        ("kernel_size", "sizes", "3, -1", "Kernel size must be whole numbers of at least 1, not -1."),
+        ("epsilon", "number", "nan", "Epsilon must be a number of at least 0, not \u201cnan\u201d."),
+        ("units", "whole", "-4", "Units must be a whole number of at least 1, not \u201c-4\u201d."),
+    ],
+)
+def test_that_numbers_that_no_layer_can_take_are_refused_in_the_form(
+    name: str, kind: Any, text: str, sentence: str
+) -> None:
+    with pytest.raises(ValueError, match="must be") as caught:
+        read(Argument(name, kind), text)
+    assert str(caught.value) == sentence
 
 
 def test_that_presets_show_which_fit_and_one_is_one_step_of_undo(

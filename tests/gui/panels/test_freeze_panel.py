@@ -166,3 +166,17 @@ def test_that_space_freezes_the_current_layer(qtbot: QtBot, opened: MainWindow) 
     opened.session.select("predictions")
     qtbot.keyClick(opened.workspace.layers.tree, Qt.Key.Key_Space)
     assert frozen(qtbot, opened) == {"predictions"}
+
+
+def test_that_what_a_pattern_matches_does_not_move_the_buttons(
+    qtbot: QtBot, opened: MainWindow, panel: FreezePanel
+) -> None:
+    before = panel.freeze.mapTo(opened, QPoint(0, 0))
+    panel.pattern.setText("nothing_like_this")
+    qtbot.waitUntil(lambda: bool(panel.matches.text()))
+    opened.grab()
+    assert panel.freeze.mapTo(opened, QPoint(0, 0)) == before
+    qtbot.mouseClick(panel.freeze, Qt.MouseButton.LeftButton)
+    assert "nothing was changed" in panel.matches.text()
+    opened.grab()
+    assert panel.freeze.mapTo(opened, QPoint(0, 0)) == before
