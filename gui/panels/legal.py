@@ -96,6 +96,8 @@ class LegalLine(QWidget):
         plan = self._session.plan
         if plan is None or not self._session.planned:
             return False
+        if not without_input_steps(self._session.recipe, self._name).edits:
+            return False  # nothing beside the size itself could have settled it
         if any(one.severity == "error" and one.code in _SIZES for one in plan.findings):
             return False
         return any(port.name == self._name and port.shape == (None, *self._wanted) for port in plan.inputs)
