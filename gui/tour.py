@@ -21,6 +21,7 @@ from core.errors import FileError, SutureError
 from core.recipes import gestures
 from core.recipes.recipe import Recipe, to_json
 from gui.app import Painter, build
+from gui.document.session import Session
 from gui.document.settings import Settings
 from gui.panels.welcome import samples
 from gui.widgets import theme as themes
@@ -83,9 +84,13 @@ class Tour:
         """With a `scale` only the key scenes are played, and their pictures lie in a folder named after it."""
         self.folder, self.say, self.window, self.painter = folder, say, window, painter
         self.pictures = folder / scale if scale else folder
-        self.session = window.session
         self.samples = {path.stem: path for path in samples()}
         self._pictures = 0
+
+    @property
+    def session(self) -> Session:
+        """The document in front: a file that is opened beside an edited one gets a tab of its own."""
+        return self.window.session
 
     def steps(self) -> Steps:
         """The whole job."""
@@ -97,6 +102,8 @@ class Tour:
         yield from self.mismatch(SMALL)
         yield from self.fixed()
         yield from self.nested(SMALL)
+        yield from self.coloured()
+        yield from self.found()
         yield from self.accuracy()
 
     def scenes(self) -> Steps:
@@ -195,6 +202,20 @@ class Tour:
         yield from self.type(self.window.workspace.input.rows[0].fields[-1], "1")
         self.session.select("backbone/conv1")
         yield from self.look("nested", "inside a nested model, the first convolution follows", *sizes)
+
+    def coloured(self) -> Steps:
+        """Where the work is, in the graph and in the list."""
+        self.window.actions_["colour_macs"].trigger()
+        yield from self.look("coloured", "the graph coloured by multiply-accumulates, with a legend")
+        self.window.actions_["colour_class"].trigger()
+
+    def found(self) -> Steps:
+        """Layers found by a few letters, in the graph and in the list."""
+        finder = self.window.top.finder
+        finder.setFocus()
+        QTest.keyClicks(finder, "depthwise")
+        yield from self.look("found", "what is found stays in the list, the rest steps back")
+        QTest.keyClick(finder, Qt.Key.Key_Escape)
 
     def accuracy(self) -> Steps:
         """What surgery is worth on digits that no model has seen. Keras runs in a process of its own."""

@@ -107,6 +107,7 @@ class RecipePanel(Card):
         self.load.clicked.connect(self.load_wanted)
         self.save.clicked.connect(self.save_wanted)
         self.header.setSpacing(2)
+        self.header.insertSpacing(1, 6)
         for button in (self.presets, self.pencil, self.up, self.down, self.trash, self.load, self.save):
             self.header.addWidget(button)
         self.view.selectionModel().currentChanged.connect(self._refresh_buttons)

@@ -39,6 +39,7 @@ def test_that_every_stop_leaves_a_picture_in_light_and_dark(toured: Path) -> Non
         stops.setdefault(f"{number}-{name}", {})[theme] = QImage(str(path))
     assert [stop[3:] for stop in sorted(stops)] == [
         "welcome", "opened", "gray", "verified", "stem", "freeze", "difference", "mismatch", "fixed", "nested",
+        "coloured", "found",
     ]  # fmt: skip
     for name, pictures in stops.items():
         assert set(pictures) == {"light", "dark"}, name
