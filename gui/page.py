@@ -34,9 +34,9 @@ from gui.controllers.sheets import Sheets
 from gui.controllers.unsaved import Unsaved
 from gui.controllers.weight_files import WeightFiles
 from gui.dialogs.crash import CrashSheet
-from gui.dialogs.gallery import made_here
 from gui.document.settings import Settings
 from gui.document.work import Work
+from gui.models.made_models import made_here, note_use
 from gui.models.opened import Reload
 from gui.models.recipe import left_out_words
 from gui.panels.banner import Banner
@@ -421,6 +421,7 @@ class Page(QWidget):
             self.pages.setCurrentWidget(self.workspace)
             self.setWindowTitle(f"{Path(source.path).name}[*] \u2013 Suture")
             self.settings.add_recent(source.path)
+            note_use(source.path)
             if not made_here(source.path):
                 self.settings.folder = str(Path(source.path).parent)
         self._refresh_actions()

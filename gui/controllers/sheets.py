@@ -15,8 +15,11 @@ from gui.dialogs.preferences import Preferences
 from gui.dialogs.presets import PresetSheet
 from gui.dialogs.step import StepSheet
 from gui.dialogs.transfer import TransferSheet
+from gui.document.open_files import open_paths
 from gui.document.settings import Settings
 from gui.document.work import Work
+from gui.models.made_models import trim
+from gui.panels.made_models import limit_bytes
 from gui.widgets.actions import Actions
 from gui.widgets.parts import Look
 
@@ -36,7 +39,7 @@ class Sheets(QObject):
     def gallery(self) -> GallerySheet:
         """New from Keras Applications."""
         made = GallerySheet(self._work, self._look, self._window)
-        made.built.connect(self.built)
+        made.built.connect(self._on_built)
         return made
 
     @cached_property
@@ -83,6 +86,12 @@ class Sheets(QObject):
         made.theme_chosen.connect(self.theme_chosen)
         made.trusted.revoke_wanted.connect(self._work.trust.revoke)
         return made
+
+    @Slot(str)
+    def _on_built(self, path: str) -> None:
+        """A new model: those not used for longest make room for it."""
+        trim(limit_bytes(self._settings), {path, *open_paths()})
+        self.built.emit(path)
 
     @Slot()
     def show_gallery(self) -> None:

@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
 )
 from typing_extensions import override
 
-from core.environment import cache_folder
 from core.errors import Cancelled, SutureError
 from core.layers.applications import ARCHITECTURES, CLASSES, Architecture, architecture
 from core.phrases import shape_words
 from core.service.messages import BuildApplication
 from gui.document.work import Work
 from gui.models.digest import count_words
+from gui.models.made_models import applications_folder
 from gui.widgets.fields import NumberField, first_problem
 from gui.widgets.file_dialog import ask_file
 from gui.widgets.parts import Look, Segments, Sentence, label, named
@@ -386,21 +386,6 @@ class GallerySheet(Sheet):
             self._processes.cancel_engine()
         else:
             self.leave()
-
-
-def applications_folder() -> Path:
-    """Where new models are kept, made if missing. Raises `OSError`."""
-    folder = cache_folder() / "applications"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def made_here(path: str) -> bool:
-    """Whether a file is one of the models made by the gallery."""
-    try:
-        return Path(path).parent == applications_folder()
-    except OSError:
-        return False
 
 
 def facts(one: Architecture) -> str:

@@ -4,6 +4,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
 
 from gui.document.settings import Settings
+from gui.panels.made_models import MadeModels
 from gui.panels.trusted import TrustedFiles
 from gui.widgets.fields import Choice
 from gui.widgets.parts import label, named
@@ -46,6 +47,9 @@ class Preferences(Sheet):
         self.trusted = TrustedFiles()
         self.trusted.refresh()
         column.addWidget(self.trusted)
+        self.made = MadeModels(settings)
+        self.made.refresh()
+        column.addWidget(self.made)
         row = QHBoxLayout()
         self.forget = QPushButton("Forget recent files")
         self.forget.setEnabled(bool(settings.recent))
@@ -61,6 +65,7 @@ class Preferences(Sheet):
     def begin(self) -> None:
         """Show the preferences as they are now."""
         self.trusted.refresh()
+        self.made.refresh()
         self.theme.show_key(self._settings.theme)
         self.verify.setChecked(self._settings.verify_after_export)
         self.forget.setEnabled(bool(self._settings.recent))

@@ -7,6 +7,7 @@ from gui.document.comparing import Comparing
 from gui.document.effects import Effects
 from gui.document.exporting import Exporting
 from gui.document.inquiries import Inquiries
+from gui.document.open_files import watch
 from gui.document.opening import Opening
 from gui.document.paging import Paging
 from gui.document.planning import Planning
@@ -26,6 +27,7 @@ class Work(QObject):
     def __init__(self, helpers: Helpers, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.session = session = Session(self)
+        watch(session)
         self.processes = processes = Processes(helpers, self)
         processes.problem.connect(session.problem)
         processes.note.connect(session.note)
