@@ -3,8 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
+
+_ALL: "WeakSet[IdentityCache[Any]]" = WeakSet()
 
 
 class IdentityCache(Generic[T]):
@@ -17,6 +20,11 @@ class IdentityCache(Generic[T]):
         self._most = most
         # the first entry of a plain dict takes longer to find the more were deleted before it
         self._known: OrderedDict[Any, tuple[tuple[object, ...], T]] = OrderedDict()
+        _ALL.add(self)
+
+    def clear(self) -> None:
+        """Let everything go."""
+        self._known.clear()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -31,3 +39,9 @@ class IdentityCache(Generic[T]):
                 self._known.popitem(last=False)
             entry = self._known[key] = (objects, answer)
         return entry[1]
+
+
+def forget_all() -> None:
+    """Clear every cache of this process: a model is closed, and what they know of it keeps it alive."""
+    for cache in list(_ALL):
+        cache.clear()

@@ -10,6 +10,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
+from core.caches import forget_all
 from gui.controllers.drops import FileDrops, take_copy
 from gui.controllers.exporting import ExportCommands
 from gui.controllers.layer_menu import LayerMenu
@@ -303,8 +304,8 @@ class MainWindow(QMainWindow):
         self.windows.page_closed(page)
         page.hide()
         page.deleteLater()
-        # what held the model is in cycles of Python's, which would otherwise stay for long
-        QTimer.singleShot(0, self, lambda: QTimer.singleShot(0, self, gc.collect))
+        # after the page is deleted
+        QTimer.singleShot(0, self, lambda: QTimer.singleShot(0, self, let_go))
 
     @Slot()
     def _on_agreed(self) -> None:
@@ -361,3 +362,9 @@ class MainWindow(QMainWindow):
             self.windows.page_closed(page)
         self.windows.closed(self)
         super().closeEvent(event)
+
+
+def let_go() -> None:
+    """Give back what a closed document took: caches know its graph, and cycles of Python's would stay for long."""
+    forget_all()
+    gc.collect()

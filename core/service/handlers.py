@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from core.caches import forget_all
 from core.errors import FileError, SutureError
 from core.service import messages
 from core.service.travel import pack
@@ -176,6 +177,7 @@ class Documents:
         known = self._known.pop(self._number, None)
         if known is not None:
             known.engine.leave()
+            forget_all()
 
 
 def engine() -> Handlers:

@@ -3,6 +3,7 @@
 from functools import cached_property
 from math import prod
 
+from core.caches import IdentityCache
 from core.model.graph import Graph
 from core.model.plan import Plan
 from gui.canvas.badges import Marks, marks
@@ -59,15 +60,9 @@ class PlanDigest:
         return self.difference.badges(self.marks, self.plan)
 
 
-_MOST = 2
-_LATEST: list[PlanDigest] = []
+_LATEST: IdentityCache[PlanDigest] = IdentityCache(2)
 
 
 def digest_of(plan: Plan, before: Graph) -> PlanDigest:
     """The digest of a plan: the same one for whoever asks for the same plan."""
-    known = next((one for one in _LATEST if one.plan is plan and one.before is before), None)
-    if known is None:
-        known = PlanDigest(plan, before)
-        _LATEST.append(known)
-        del _LATEST[:-_MOST]
-    return known
+    return _LATEST.get((plan, before), lambda: PlanDigest(plan, before))
