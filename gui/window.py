@@ -1,5 +1,7 @@
 """The window: a frame around the pages of its documents, with a tab for each where there are several."""
 
+import contextlib
+import ctypes
 import gc
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -196,8 +198,8 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _on_command(self, name: str) -> None:
         """What a page's action commands of its window."""
-        if name.startswith("tab_"):
-            number = int(name.removeprefix("tab_"))
+        if name[-1].isdigit():
+            number = int(name[-1])
             # the ninth is the last, however many there are
             self.show_page(self.documents[-1 if number == 9 else min(number, len(self.documents)) - 1])
             return
@@ -368,3 +370,5 @@ def let_go() -> None:
     """Give back what a closed document took: caches know its graph, and cycles of Python's would stay for long."""
     forget_all()
     gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc alone keeps what was freed, and has this to ask it back
+        ctypes.CDLL(None).malloc_trim(0)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -53,7 +54,8 @@ def work(qapp: QApplication, reader: FakeWorker, engine: FakeWorker) -> Iterator
     made = Work(helpers)
     yield made
     helpers.stop()
-    made.stop()
+    if shiboken6.isValid(made):  # not if its tab was closed
+        made.stop()
     for service in services:
         assert not [timer for timer in service.findChildren(QTimer) if timer.isActive()]
     assert not reader.alive
