@@ -8,7 +8,7 @@ import shiboken6
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu, QTabBar
+from PySide6.QtWidgets import QApplication, QMenu, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from core.recipes.gestures import make_edit
@@ -63,7 +63,8 @@ def press(window: MainWindow, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> No
     if not window.isActiveWindow():
         window.activateWindow()
         assert QTest.qWaitForWindowActive(window)
-    QTest.keyClick(window.focusWidget() or window, key, modifiers)
+    focus: QWidget | None = window.focusWidget()
+    QTest.keyClick(window if focus is None else focus, key, modifiers)
 
 
 # opening
@@ -245,9 +246,10 @@ def test_that_closing_the_window_asks_about_each_and_loses_nothing_when_somebody
     assert three.isVisible()
     assert all(page.session.unsaved for page in three.documents[:2])
     three.close()
-    for name in ("one", "two"):
-        qtbot.waitUntil(lambda name=name: three.windowTitle().startswith(name) and three.unsaved.sheet.isVisible())
-        qtbot.mouseClick(three.unsaved.sheet.discard, LEFT)
+    qtbot.waitUntil(lambda: three.windowTitle().startswith("one") and three.unsaved.sheet.isVisible())
+    qtbot.mouseClick(three.unsaved.sheet.discard, LEFT)
+    qtbot.waitUntil(lambda: three.windowTitle().startswith("two") and three.unsaved.sheet.isVisible())
+    qtbot.mouseClick(three.unsaved.sheet.discard, LEFT)
     qtbot.waitUntil(lambda: not three.isVisible())
 
 
