@@ -15,7 +15,7 @@ from core.engine.execute import Progress, execute, output_format, quiet, refuse_
 from core.engine.exports import size_of
 from core.engine.formats import format_findings
 from core.engine.legal import legal_sizes
-from core.engine.own_inputs import load_inputs
+from core.engine.own_inputs import load_inputs, own_inputs
 from core.engine.planner import Planned, Planner, with_findings
 from core.engine.saving import result_arrays
 from core.engine.specs import Specs
@@ -187,11 +187,12 @@ class Engine:
         refuse_errors(planned)
         output_format(out)
         self._prove(kept, out)
-        own = load_inputs(inputs, planned.plan.graph) if inputs else None
+        own, notes = own_inputs(inputs, planned.plan.graph) if inputs else (None, ())
         with Unchecked(out) as unchecked:
             unchecked.take(kept)
             size = size_of(unchecked.place)
-            return Written(planned.plan, *self._judge(unchecked, planned, out, size, progress, own))
+            path, size, found = self._judge(unchecked, planned, out, size, progress, own)
+            return Written(planned.plan, path, size, replace(found, notes=notes))
 
     def save_arrays(
         self, recipe: Recipe | None, patterns: Sequence[str], out: str | Path, progress: Progress = quiet
@@ -234,8 +235,15 @@ class Engine:
             raise FileError(f"{out} does not exist; apply the recipe first.", path=str(out))
         planned = self.planned(recipe)
         self._prove(Path(out), Path(out))
-        own = load_inputs(inputs, planned.plan.graph) if inputs else None
-        return verify(self.planner, planned, planned.files, Path(out), progress, own)
+        own, notes = own_inputs(inputs, planned.plan.graph) if inputs else (None, ())
+        return replace(verify(self.planner, planned, planned.files, Path(out), progress, own), notes=notes)
+
+    def look_at_inputs(self, recipe: Recipe, inputs: Sequence[str]) -> tuple[str, ...]:
+        """What the person's own files are to the result of a recipe, and what would be done to them so that they fit.
+
+        Raises `FileError` where they cannot be its inputs.
+        """
+        return own_inputs(inputs, self.planned(recipe).plan.graph).notes
 
     def _prove(self, place: Path, out: Path) -> None:
         """Have a file read where it does no harm before Keras reads it here. Raises `FileError`."""

@@ -32,7 +32,7 @@ from core.model.graph import Graph, Layer
 from core.model.plan import ContractResult
 from core.rules.base import Array
 from core.surgery.baked import rebaked
-from core.surgery.inputs import ordered, random_inputs
+from core.surgery.inputs import SAMPLES, ordered, random_inputs
 from core.surgery.recording import configured
 
 EXACT = 1e-5
@@ -154,15 +154,25 @@ class PairTrial:
         return trial_sizes(self._pair.shaper, self._pair.new_graph, self._pair.old_graph)
 
     @cached_property
+    def own(self) -> Inputs:
+        """The person's own inputs for the new model."""
+        return {name: self._as(array) for name, array in self._pair.own_inputs.items()}
+
+    @cached_property
     def x_new(self) -> Inputs:
         """Random inputs for the new model, or the person's own."""
-        drawn = random_inputs(self.words[1], like=self._pair.old_graph, sizes=self._sizes)
-        return {name: self._as(array) for name, array in {**drawn, **self._pair.own_inputs}.items()}
+        drawn = random_inputs(self.words[1], self._count, like=self._pair.old_graph, sizes=self._sizes)
+        return {**{name: self._as(array) for name, array in drawn.items()}, **self.own}
+
+    @property
+    def _count(self) -> int:
+        """How many samples there are: all inputs of a model have as many."""
+        return max((len(array) for array in self._pair.own_inputs.values()), default=SAMPLES)
 
     @cached_property
     def x_old(self) -> Inputs:
         """Random inputs for the old model: the new one's where they are of the same shape."""
-        drawn = random_inputs(self.words[0], like=self._pair.new_graph, sizes=self._sizes)
+        drawn = random_inputs(self.words[0], self._count, like=self._pair.new_graph, sizes=self._sizes)
         for name, array in drawn.items():
             given = self.x_new.get(name)
             drawn[name] = given if given is not None and given.shape == array.shape else self._as(array)

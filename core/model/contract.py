@@ -52,6 +52,10 @@ class Trial(Protocol):
         """Random inputs for the new model."""
 
     @property
+    def own(self) -> Inputs:
+        """The person's own inputs for the new model, where there are any; they are among `x_new`."""
+
+    @property
     def words(self) -> tuple[Graph, Graph]:
         """Both graphs, old and new, with the vocabularies that their files keep elsewhere."""
 

@@ -113,7 +113,8 @@ class Verification(Struct, frozen=True):
     `skipped`: the model needs code that is not here, so it was read back instead of being run; `message` says whose.
     `training_gap`: how far BatchNormalization parts training from inference on the same inputs (relative), `None` where
     it cannot. `arrays` counts the arrays of the file that were held against the plan. `report` is where the details of
-    a mistake of our own were saved that ended the check.
+    a mistake of our own were saved that ended the check. `notes` say what the person's own inputs are, and what was
+    done to them so that they fit.
     """
 
     reloaded: bool
@@ -126,6 +127,7 @@ class Verification(Struct, frozen=True):
     training_gap: float | None = None
     arrays: int = 0
     report: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

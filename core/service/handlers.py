@@ -230,6 +230,9 @@ def engine() -> Handlers:
     def verify(body: messages.Verify, progress: Progress) -> Any:
         return the_engine().verify(body.recipe, body.out, progress, body.inputs)
 
+    def look(body: messages.LookAtInputs, progress: Progress) -> Any:
+        return the_engine().look_at_inputs(body.recipe, body.inputs)
+
     def compare(body: messages.CompareRules, progress: Progress) -> Any:
         progress("running every rule", 0.0)
         return the_engine().compare(body.recipe, body.number, body.weight, body.inputs)
@@ -302,6 +305,7 @@ def engine() -> Handlers:
         messages.CheckAgain: check_again,
         messages.ResultValues: result_values,
         messages.Verify: verify,
+        messages.LookAtInputs: look,
         messages.DescribeLayers: describe,
         messages.CheckRecipes: check,
         messages.MatchWeights: match,

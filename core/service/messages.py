@@ -137,6 +137,13 @@ class CheckAgain(Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
 
 
+class LookAtInputs(Struct, frozen=True, kw_only=True):
+    """To the engine: what are these files to the result, and what is done so that they fit? Answer: sentences."""
+
+    recipe: Recipe
+    inputs: tuple[str, ...]
+
+
 class CompareRules(Struct, frozen=True, kw_only=True):
     """To the engine: run every rule that fits edit `number` or a mismatched `weight`. Answer: `RuleDrift`s, best first
 

@@ -59,6 +59,15 @@ class _Channels(_AtShape, frozen=True, kw_only=True):
                 return False
         return True
 
+    def _given(self, trial: Trial, channels: int) -> Array | None:
+        """The person's own inputs with their first channels, or with one that is the mean of all."""
+        own = trial.own.get(self.input)
+        if own is None or any(size not in (None, found) for size, found in zip(self.shape, own.shape[1:], strict=True)):
+            return None
+        if channels == 1:
+            return np.asarray(own.mean(axis=self.axis, keepdims=True, dtype=trial.dtype))
+        return np.take(own, range(channels), self.axis) if channels <= own.shape[self.axis] else None
+
     def _wide(self, trial: Trial, channels: int) -> tuple[int, ...]:
         """The sizes that are fed, with this number of channels."""
         sizes = self._sizes(trial)
@@ -73,7 +82,8 @@ class Gray(_Channels, frozen=True, kw_only=True, tag="gray"):
 
     def inputs(self, trial: Trial) -> tuple[Inputs, Inputs]:
         """One channel, repeated on both sides."""
-        gray = self._random(trial, self._wide(trial, 1))
+        given = self._given(trial, 1)
+        gray = self._random(trial, self._wide(trial, 1)) if given is None else given
         x_old, x_new = (np.repeat(gray, count, self.axis) for count in (self.old, self.new))
         return {**trial.x_old, self.input: x_old}, {**trial.x_new, self.input: x_new}
 
@@ -86,7 +96,8 @@ class OldBands(_Channels, frozen=True, kw_only=True, tag="old_bands"):
 
     def inputs(self, trial: Trial) -> tuple[Inputs, Inputs]:
         """Random bands, with zeros after them for the new model."""
-        bands = self._random(trial, self._wide(trial, self.old))
+        given = self._given(trial, self.old)
+        bands = self._random(trial, self._wide(trial, self.old)) if given is None else given
         extra = np.zeros(self._wide(trial, self.new - self.old), trial.dtype)
         x_new = np.concatenate([bands, extra], self.axis)
         return {**trial.x_old, self.input: bands}, {**trial.x_new, self.input: x_new}
@@ -100,7 +111,8 @@ class Mapped(_Channels, frozen=True, kw_only=True, tag="mapped"):
     def inputs(self, trial: Trial) -> tuple[Inputs, Inputs]:
         """Random channels, mapped for the old model."""
         matrix = np.asarray(self.matrix, trial.dtype)
-        x_new = self._random(trial, self._wide(trial, matrix.shape[0]))
+        given = self._given(trial, matrix.shape[0])
+        x_new = self._random(trial, self._wide(trial, matrix.shape[0])) if given is None else given
         x_old = np.moveaxis(np.moveaxis(x_new, self.axis, -1) @ matrix, -1, self.axis)
         return {**trial.x_old, self.input: x_old}, {**trial.x_new, self.input: x_new}
 

@@ -9,6 +9,8 @@ from core.model.graph import Graph, Layer, Shape, TensorRef
 from core.rules.base import Array
 from core.surgery.words import SAME_IDS
 
+SAMPLES = 2
+"""Random samples that a check runs on."""
 DEFAULT_SIZE = 64
 SEED = 20_240_229
 _LOOK_AHEAD = 3
@@ -16,7 +18,11 @@ _WORDS = 50
 
 
 def random_inputs(
-    graph: Graph, count: int = 2, seed: int = SEED, like: Graph | None = None, sizes: Mapping[str, int] | None = None
+    graph: Graph,
+    count: int = SAMPLES,
+    seed: int = SEED,
+    like: Graph | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> dict[str, Array]:
     """One array per input by InputLayer name, `(count, ...)`, up to `input_range`.
 

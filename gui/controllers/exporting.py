@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QWidget
 from core.errors import NotChecked, SutureError
 from core.writers.partials import UNVERIFIED, meant_path, unverified_path
 from gui.controllers.file_watch import FileWatch
-from gui.dialogs.compare import SAMPLES
 from gui.dialogs.export import ExportSheet
+from gui.dialogs.own_files import OwnFilesSheet
 from gui.document.settings import Settings
 from gui.document.work import Work
 from gui.models.opened import suggested_name
@@ -52,6 +52,13 @@ class ExportCommands(QObject):
         sheet = ExportSheet(self._work, self._look, self._window)
         self.made.emit(sheet)
         return sheet
+
+    @cached_property
+    def own_files(self) -> OwnFilesSheet:
+        """The sheet that asks for the person's own data, made when first needed."""
+        made = OwnFilesSheet(self._work, self._settings, WRITTEN, self._window)
+        made.wanted.connect(self.verify_both)
+        return made
 
     @Slot()
     def show_sheet(self) -> None:
@@ -113,17 +120,22 @@ class ExportCommands(QObject):
 
     @Slot()
     def verify_mine(self) -> None:
-        """Ask for the person's own inputs, then for the written file, and verify on them."""
-        ask_file(self._window, "Verify on your own inputs", SAMPLES, self.verify_on, mode="many")
+        """Ask for the written file and the person's own inputs, and verify on them."""
+        self.own_files.begin(self.last_out)
 
     @Slot(list)
     def verify_on(self, paths: list[str]) -> None:
         """Verify the file that was written last, else one that is asked for, on these inputs."""
-        self.inputs = tuple(paths)
         if self.last_out:
-            self.verify_path(self.last_out)
+            self.verify_both(self.last_out, paths)
         else:
-            self._ask_written()
+            self.own_files.begin("", paths)
+
+    @Slot(str, list)
+    def verify_both(self, path: str, inputs: list[str]) -> None:
+        """Verify an exported file on these inputs."""
+        self.inputs = tuple(inputs)
+        self.verify_path(path)
 
     @property
     def last_out(self) -> str:

@@ -1,8 +1,8 @@
 """Rules side by side: how far each moves the outputs from the old model's, and a button to take one."""
 
+import os
 from collections.abc import Sequence
 from math import isfinite
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
@@ -11,16 +11,17 @@ from core.errors import Cancelled, SutureError
 from core.model.plan import RuleDrift
 from core.recipes import gestures
 from gui.dialogs.export import EXACT, drift_words
+from gui.dialogs.own_files import SAMPLES, file_names
 from gui.dialogs.ranking import Bar
 from gui.document.work import Work
 from gui.widgets.file_dialog import ask_file
 from gui.widgets.parts import Look, Segments, Sentence, clear_layout, label, named
 from gui.widgets.sheet import Sheet
 
-SAMPLES = "Images and arrays (*.png *.jpg *.jpeg *.bmp *.gif *.npy *.npz);;All files (*)"
 DATA = (
     ("random", "Random inputs", "Random inputs with a fixed seed and large structures, like photographs"),
     ("own", "My files\u2026", "Your own images or .npy files"),
+    ("folder", "A folder\u2026", "All images and .npy files of a folder"),
 )
 
 
@@ -32,6 +33,7 @@ class CompareSheet(Sheet):
     def __init__(self, work: Work, look: Look, parent: QWidget) -> None:
         super().__init__(parent, "compare", "Compare rules", 460)
         self._comparing, self._session, self._look = work.comparing, work.session, look
+        self._looking = work.looking
         self._asked: tuple[int | None, str | None] = (None, None)
         self.inputs: tuple[str, ...] = ()
         self.column.addWidget(label("Compare rules", "heading"))
@@ -58,6 +60,7 @@ class CompareSheet(Sheet):
         self.close_button, _ = self.add_buttons(leave="Close")
         work.comparing.finished.connect(self.on_compared)
         work.comparing.failed.connect(self.on_failed)
+        work.looking.finished.connect(self._on_looked)
 
     def begin(self, *, number: int | None = None, weight: str | None = None) -> None:
         """Measure the rules for a step (counted from 1) or for a weight that does not fit."""
@@ -74,10 +77,10 @@ class CompareSheet(Sheet):
         clear_layout(self._rows)
         self.buttons = []
         self.problem.say("")
-        self.data.set_current("own" if self.inputs else "random")
-        names = ", ".join(Path(path).name for path in self.inputs[:3])
-        more = f" and {len(self.inputs) - 3} more" if len(self.inputs) > 3 else ""
-        self.files.say(names + more)
+        self._show_data()
+        self.files.say(file_names(self.inputs))
+        if self.inputs:
+            self._looking.begin(self.inputs)
         self.bar.show()
         number, weight = self._asked
         self._comparing.begin(number=number, weight=weight, inputs=self.inputs)
@@ -87,8 +90,21 @@ class CompareSheet(Sheet):
         if key == "random":
             self.use(())
             return
-        self.data.set_current("own" if self.inputs else "random")
-        ask_file(self, "Compare on your own inputs", SAMPLES, self.use, mode="many")
+        self._show_data()
+        if key == "folder":
+            ask_file(self, "Compare on a folder", "", lambda path: self.use([path]), mode="folder")
+        else:
+            ask_file(self, "Compare on your own inputs", SAMPLES, self.use, mode="many")
+
+    def _show_data(self) -> None:
+        one = len(self.inputs) == 1 and os.path.isdir(self.inputs[0])
+        self.data.set_current("folder" if one else "own" if self.inputs else "random")
+
+    @Slot(object)
+    def _on_looked(self, notes: Sequence[str]) -> None:
+        """What was done to the person's files so that they fit."""
+        if self.inputs and self._looking.paths == self.inputs:
+            self.files.say(f"{file_names(self.inputs)}: {' '.join(notes)}")
 
     @Slot(object)
     def on_compared(self, drifts: Sequence[RuleDrift]) -> None:

@@ -206,7 +206,8 @@ class ExportSheet(Sheet):
             names = ", ".join(Path(one).name for one in self._inputs[:3]) + (
                 ", \u2026" if len(self._inputs) > 3 else ""
             )
-            self._results.addWidget(label(f"Run on your own inputs: {names}", "small", wrap=True))
+            said = "".join(f" {note}" for note in verification.notes)
+            self._results.addWidget(label(f"Run on your own inputs: {names}.{said}", "small", wrap=True))
         for good, yes, no in facts(verification):
             self._results.addLayout(self._fact(good, yes if good else no))
         for result in verification.contracts:

@@ -7,6 +7,7 @@ from gui.document.comparing import Comparing
 from gui.document.effects import Effects
 from gui.document.exporting import Exporting
 from gui.document.inquiries import Inquiries
+from gui.document.looking import Looking
 from gui.document.open_files import watch
 from gui.document.opening import Opening
 from gui.document.paging import Paging
@@ -35,6 +36,7 @@ class Work(QObject):
         self.opening = Opening(session, processes, self)
         self.exporting = Exporting(session, processes, self)
         self.verifying = Verifying(session, processes, self)
+        self.looking = Looking(session, processes, self)
         self.comparing = Comparing(session, processes, self)
         self.previewing = Previewing(session, processes, self)
         self.paging = Paging(session, processes, self)

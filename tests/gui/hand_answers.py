@@ -5,7 +5,7 @@ from typing import Any
 from core.layers.descriptions import Argument, LayerClass, Matching, RecipeCheck, WeightMatch
 from core.model.plan import LegalSizes
 from core.recipes.gestures import tag
-from core.service.messages import AskSizes, CheckRecipes, DescribeLayers, HashFiles, MatchWeights
+from core.service.messages import AskSizes, CheckRecipes, DescribeLayers, HashFiles, LookAtInputs, MatchWeights
 
 CLASSES = (
     LayerClass(
@@ -40,6 +40,8 @@ def answer(body: Any) -> Any:
             else RecipeCheck(True)
             for recipe in body.recipes
         )
+    if isinstance(body, LookAtInputs):
+        return ("1 sample for image (32\u00d732\u00d73), with values from 0 to 1 as they are.",)
     if isinstance(body, AskSizes):
         forbids = "backbone/block1_add: the sizes differ" if body.wanted and body.wanted % 32 else ""
         return LegalSizes(body.input, 32, 32, None, forbids)
