@@ -38,8 +38,11 @@ def test_that_the_shipped_digits_are_looked_at_and_verified_on(
     with qtbot.waitSignal(window.work.verifying.finished, timeout=PATIENCE):
         qtbot.mouseClick(sheet.apply, LEFT)
     assert window.exporting.sheet.title.text() == "new.keras matches the plan"
-    words = [one.text() for one in window.exporting.sheet.findChildren(QLabel) if one.isVisible()]
-    assert any("resized from 8\u00d78 to 32\u00d732" in text for text in words)
+
+    def said() -> str:
+        return " ".join(one.text() for one in window.exporting.sheet.findChildren(QLabel) if one.isVisible())
+
+    qtbot.waitUntil(lambda: "resized from 8\u00d78 to 32\u00d732" in said())
 
 
 def test_that_a_folder_is_chosen_and_everything_is_asked_in_one_sheet(
