@@ -49,6 +49,7 @@ class Pair:
     """Two of them, with random inputs of the shapes that each takes."""
 
     dtype: ClassVar[Any] = np.float64
+    own: ClassVar[Any] = {}
 
     def __init__(self, old: tuple[Model, Any], new: tuple[Model, Any], other: tuple[Model, Any] | None = None) -> None:
         rng = np.random.default_rng(1)
