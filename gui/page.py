@@ -472,7 +472,8 @@ class Page(QWidget):
         for name in ("clear_recipe", "copy_recipe", "copy_command"):
             actions[name].setEnabled(bool(session.recipe.edits))
         actions["export"].setEnabled(free and model)
-        actions["save_weights"].setEnabled(free)
+        # while it is at work, the command brings its sheet back
+        actions["save_weights"].setEnabled(free or self.work.saving_arrays.running)
         actions["save_report"].setEnabled(free)
         for name in ("add_layer", "remove_layers", "copy_layers", "paste_layers"):
             actions[name].setEnabled(opened and model)

@@ -200,9 +200,8 @@ class SaveArraysSheet(Sheet):
 
     def _done(self) -> None:
         self._show(asking=False)
-        self.settle()
-        if self.isVisible():
-            self.cancel.setFocus()
+        # what was written is told even if the sheet was closed meanwhile
+        self.open(self.cancel)
 
     @Slot()
     def _on_cancel(self) -> None:

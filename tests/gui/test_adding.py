@@ -15,7 +15,7 @@ from gui.models.addable import MIME, grouped, guessed
 from gui.window import MainWindow
 from tests.gui.hand_answers import CLASSES
 from tests.gui.hand_made import model
-from tests.gui.hands import PATIENCE, open_file, planned, sheet_of
+from tests.gui.hands import PATIENCE, menu_of, open_file, planned, sheet_of
 
 LEFT, COPY, NONE = Qt.MouseButton.LeftButton, Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -167,3 +167,16 @@ def test_that_layers_are_put_in_taken_out_copied_and_pasted_by_keyboard(
     QGuiApplication.clipboard().clear()
     key(qtbot, window, Qt.Key.Key_V, CTRL)
     assert "no layer to paste" in window.banner.text.text()
+
+
+def test_that_insert_before_changes_that_layer_alone(qtbot: QtBot, opened: MainWindow) -> None:
+    (entry,) = [
+        one for one in menu_of(opened, "backbone/block1_conv1").actions() if one.text() == "Insert before\u2026"
+    ]
+    entry.trigger()
+    form = sheet_of(opened, LayerForm)
+    qtbot.waitUntil(lambda: form.kind.count() > 2)
+    form.kind.setCurrentIndex(form.kind.findText("MaxPooling2D"))
+    qtbot.mouseClick(form.apply, LEFT)
+    (edit,) = opened.session.recipe.edits
+    assert edit.summary() == "Insert MaxPooling2D between backbone/stem_relu and backbone/block1_conv1"

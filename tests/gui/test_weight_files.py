@@ -251,3 +251,23 @@ def test_that_a_copied_array_is_read_from_the_file_and_its_table_goes_with_the_m
     assert sheet.table.viewport().rect().contains(QPoint(4, 4))
     opened.session.close_source()
     assert not sheet.isVisible()
+
+
+def test_that_saving_goes_on_behind_a_closed_sheet_and_comes_back(
+    qtbot: QtBot, opened: MainWindow, engine: FakeWorker, tmp_path: Path
+) -> None:
+    opened.actions_["save_weights"].trigger()
+    sheet = sheet_of(opened, SaveArraysSheet)
+    engine.hold = True
+    sheet.save_to(str(tmp_path / "all.npz"))
+    qtbot.keyClick(sheet, Qt.Key.Key_Escape)
+    assert not sheet.isVisible()
+    assert opened.work.saving_arrays.running
+    opened.actions_["save_weights"].trigger()
+    assert sheet.isVisible()
+    assert sheet.title.text() == "Writing all.npz"
+    sheet.leave()
+    engine.die(FileError("The disk is full."))
+    qtbot.waitUntil(sheet.isVisible)
+    assert (sheet.title.text(), sheet.words.text()) == ("Nothing was written", "The disk is full.")
+    engine.hold = False
