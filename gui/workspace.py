@@ -20,6 +20,7 @@ from gui.panels.input import InputPanel
 from gui.panels.inspector import Inspector
 from gui.panels.layers import LayersPanel
 from gui.panels.log import LogPanel
+from gui.panels.many import ManySelected
 from gui.panels.rail import Rail
 from gui.panels.recipe import RecipePanel
 from gui.panels.stem import StemPanel
@@ -55,6 +56,7 @@ class Workspace(QWidget):
         self.layers = LayersPanel(session, look)
         self.canvas = GraphView()
         self.inspector = Inspector()
+        self.inspector.host(ManySelected(session))
         self.input = InputPanel(work, look)
         self.stem = StemPanel(session, look)
         self.head = HeadPanel(session, look)
@@ -162,6 +164,7 @@ class Workspace(QWidget):
         session.plan_changed.connect(self.refresh)
         session.view_changed.connect(self.refresh)
         session.selection_changed.connect(self._on_selection)
+        session.chosen_changed.connect(self._show_inspected)
         for signal in (session.plan_changed, session.recipe_changed, session.source_changed):
             signal.connect(self._settle_strip)
         self.strip.findings_wanted.connect(lambda: self.go("findings"))
@@ -375,6 +378,7 @@ class Workspace(QWidget):
             self.canvas.select(path)
         self._show_inspected()
 
+    @Slot()
     def _show_inspected(self) -> None:
         session = self._session
         plan = session.plan if session.view != "before" else None

@@ -13,7 +13,7 @@ from gui.canvas.badges import NO_MARKS, Marks
 from gui.canvas.describe import DOT, outputs_text
 from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
-from gui.canvas.marks import CHIP, NO_PEN, paint_chevron, paint_chip, paint_marker, paint_snow
+from gui.canvas.marks import CHIP, NO_PEN, paint_chevron, paint_chip, paint_lock, paint_marker
 from gui.models.digest import count_words
 from gui.widgets.theme import FATE_WORDS
 
@@ -268,12 +268,12 @@ class BlockItem(QGraphicsItem):
         self._paint_chips(painter, badge, width - PAD + 1, middle + 0.5, 0, low.center().y() - middle)
 
     def _paint_chips(self, painter: QPainter, badge: Marks, right: float, middle: float, dx: float, dy: float) -> None:
-        """The fate's letter, and a snowflake beside or below it."""
+        """The fate's letter, and a lock beside or below it."""
         if badge.fate is not None:
             paint_chip(painter, self.look, badge.fate, QPointF(right - CHIP / 2, middle))
             right, middle = right + dx, middle + dy
         if badge.frozen:
-            paint_snow(painter, self.look, QPointF(right - CHIP / 2, middle))
+            paint_lock(painter, self.look, QPointF(right - CHIP / 2, middle))
 
 
 class GroupItem(QGraphicsItem):
@@ -311,6 +311,9 @@ class GroupItem(QGraphicsItem):
         name = look.heading_metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         painter.drawText(QRectF(34, 0, room, 38), LEFT_ALIGNED, name)
         room -= look.heading_metrics.horizontalAdvance(name) + 12
+        if self.badge.frozen:
+            paint_lock(painter, look, QPointF(node.width - 50 - room + 38 + CHIP / 2, 19))
+            room -= CHIP + 8
         if room > 60:
             painter.setFont(look.body)
             painter.setPen(look.muted)

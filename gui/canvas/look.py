@@ -139,9 +139,9 @@ class Look:
         self.warning = QBrush(QColor(theme.warning.ink))
         self.mark = QPen(QColor("#ffffff" if not theme.is_dark else theme.canvas), 1.8)
         self.mark.setCapStyle(Qt.PenCapStyle.RoundCap)
-        self.snow_back = QBrush(QColor(theme.frozen.fill))
-        self.snow = QPen(QColor(theme.frozen.ink), 1.3)
-        self.snow.setCapStyle(Qt.PenCapStyle.RoundCap)
+        self.lock_back = QBrush(QColor(theme.frozen.fill))
+        self.lock = QPen(QColor(theme.frozen.ink), 1.3)
+        self.lock.setCapStyle(Qt.PenCapStyle.RoundCap)
         self.group_fills = (
             QBrush(faded(theme.model.fill, 120 if not theme.is_dark else 70)),
             QBrush(faded(theme.raised, 150)),

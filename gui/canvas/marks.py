@@ -1,6 +1,4 @@
-"""Small signs: a fate's letter, a snowflake, a finding, a chevron. Each has a shape beside its colour."""
-
-from math import cos, radians, sin
+"""Small signs: a fate's letter, a lock, a finding, a chevron. Each has a shape beside its colour."""
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QPolygonF
@@ -23,30 +21,20 @@ def paint_chip(painter: QPainter, look: Look, fate: str, centre: QPointF) -> Non
     painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, chip.letter)
 
 
-def _flake() -> list[tuple[QPointF, QPointF]]:
-    """Three strokes through the middle, each with two small twigs at both ends."""
-    strokes = []
-    for degrees in (30, 90, 150):
-        along = QPointF(cos(radians(degrees)), sin(radians(degrees)))
-        across = QPointF(-along.y(), along.x())
-        strokes.append((along * -5.2, along * 5.2))
-        for end in (-1, 1):
-            root, tip = along * (3.2 * end), along * (4.4 * end)
-            strokes += [(root, tip + across * 1.5), (root, tip - across * 1.5)]
-    return strokes
-
-
-_FLAKE = _flake()
-
-
-def paint_snow(painter: QPainter, look: Look, centre: QPointF) -> None:
-    """A snowflake: frozen."""
+def paint_lock(painter: QPainter, look: Look, centre: QPointF) -> None:
+    """A closed lock: frozen."""
+    x, y = centre.x(), centre.y()
     painter.setPen(NO_PEN)
-    painter.setBrush(look.snow_back)
+    painter.setBrush(look.lock_back)
     painter.drawEllipse(centre, CHIP / 2, CHIP / 2)
-    painter.setPen(look.snow)
-    for start, end in _FLAKE:
-        painter.drawLine(centre + start, centre + end)
+    painter.setPen(look.lock)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawArc(QRectF(x - 2.4, y - 5.4, 4.8, 6.4), 0, 180 * 16)
+    for side in (-2.4, 2.4):
+        painter.drawLine(QPointF(x + side, y - 2.2), QPointF(x + side, y - 0.6))
+    painter.setPen(NO_PEN)
+    painter.setBrush(look.lock.brush())
+    painter.drawRoundedRect(QRectF(x - 4, y - 0.8, 8, 5.6), 1.4, 1.4)
 
 
 def paint_marker(painter: QPainter, look: Look, severity: str, centre: QPointF) -> None:

@@ -2,24 +2,28 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QStringListModel, Qt, QTimer, Slot
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QStringListModel, Qt, QTimer, Slot
 from PySide6.QtWidgets import (
     QCompleter,
     QGridLayout,
     QHBoxLayout,
+    QLineEdit,
     QPushButton,
     QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from core.edits.set_trainable import meant
+from core.errors import EditError
 from core.model.graph import Graph
 from core.recipes import gestures
 from core.recipes.recipe import Recipe
 from gui.document.session import Session
 from gui.models.digest import can_freeze, count_words
+from gui.panels.freeze_selected import FreezeSelected
 from gui.panels.states import ThreeStates
 from gui.widgets.cells import Field
 from gui.widgets.fields import PlainLine
@@ -45,6 +49,29 @@ PAUSE_MS = 80
 """So long nobody types before it is said what a pattern means."""
 
 
+PATTERNS = (
+    "<p>Layers by name or glob, separated by commas. <code>!head</code> takes layers away again, "
+    "<code>..conv4</code> means conv4 and all that it depends on, <code>conv4..</code> conv4 and all that depends on "
+    "it.</p>"
+)
+
+
+class TermCompleter(QCompleter):
+    """Completes the last of several patterns."""
+
+    @override
+    def splitPath(self, path: str) -> list[str]:
+        return [path.rpartition(",")[2].strip().lstrip("!.")]
+
+    @override
+    def pathFromIndex(self, index: QModelIndex | QPersistentModelIndex) -> str:
+        field = self.widget()
+        typed = field.text() if isinstance(field, QLineEdit) else ""
+        before, comma, last = typed.rpartition(",")
+        signs = last.strip()[: len(last.strip()) - len(last.strip().lstrip("!."))]
+        return f"{before}{comma}{' ' if comma else ''}{signs}{super().pathFromIndex(index)}"
+
+
 class FreezePanel(QWidget):
     """Patterns and presets become `set_trainable` steps."""
 
@@ -65,10 +92,11 @@ class FreezePanel(QWidget):
         column.addWidget(label("Layers by name or pattern", "fieldLabel"))
         self.pattern = named(PlainLine(), "freezePattern")
         self.pattern.setAccessibleName("Layers by name or pattern")
-        self.pattern.setPlaceholderText("block2_*  or  backbone/*")
+        self.pattern.setPlaceholderText("block2_*, !head  or  ..conv4")
         self._names = QStringListModel(self)
         self._paths: tuple[str, ...] = ()
-        completer = QCompleter(self._names, self)
+        self.pattern.setToolTip(PATTERNS)
+        completer = TermCompleter(self._names, self)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.pattern.setCompleter(completer)
@@ -95,6 +123,9 @@ class FreezePanel(QWidget):
         row.addWidget(self.unfreeze)
         row.addStretch(1)
         column.addLayout(row)
+        column.addWidget(divider())
+        self.selected = FreezeSelected(session)
+        column.addWidget(self.selected)
         column.addWidget(divider())
         column.addWidget(label("Presets", "fieldLabel"))
         column.addLayout(self._presets())
@@ -182,7 +213,11 @@ class FreezePanel(QWidget):
         if graph is None or not pattern:
             self._say("")
             return
-        found = with_weights(graph, pattern)
+        try:
+            found = with_weights(graph, pattern)
+        except EditError as error:
+            self._say(error.message)
+            return
         words = {0: "No layer with weights matches.", 1: f"Matches {found[0]}." if found else ""}
         self._say(words.get(len(found), f"Matches {len(found)} layers with weights."))
 
@@ -197,7 +232,12 @@ class FreezePanel(QWidget):
         if not pattern or graph is None:
             return
         self._pause.stop()
-        if not with_weights(graph, pattern):
+        try:
+            found = with_weights(graph, pattern)
+        except EditError as error:
+            self._say(error.message)
+            return
+        if not found:
             self._say(f"No layer with weights is called \u201c{pattern}\u201d; nothing was changed.")
             return
         verb = "Freeze" if frozen else "Unfreeze"

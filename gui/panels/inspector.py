@@ -15,6 +15,7 @@ from gui.canvas.badges import dominant, source_paths
 from gui.models.digest import count_words, frozen_layers, gone_fates, output_shape
 from gui.panels.config_table import ConfigTable
 from gui.panels.connections import Connections, level_of
+from gui.panels.many import ManySelected
 from gui.panels.status_bar import change, memory_change
 from gui.panels.weights import WeightsPanel, rows_of
 from gui.widgets.parts import ElidedLabel, label, named, scrolling
@@ -65,6 +66,7 @@ class Inspector(QWidget):
         inside.addWidget(self.nothing)
         self._stack.addWidget(empty)
         self._stack.addWidget(self._page())
+        self._many: ManySelected | None = None
         self.weights.preview_requested.connect(self.preview_requested)
         self.weights.values_wanted.connect(self.values_wanted)
         self.weights.save_wanted.connect(self.save_wanted)
@@ -94,6 +96,11 @@ class Inspector(QWidget):
         column.addWidget(self.tabs, 1)
         return page
 
+    def host(self, many: ManySelected) -> None:
+        """Take in what is shown while several layers are selected."""
+        self._many = many
+        self._stack.addWidget(many)
+
     def set_base(self, base: Plan | None) -> None:
         """The plan of the empty recipe, which costs are compared with."""
         self._base = base
@@ -114,8 +121,9 @@ class Inspector(QWidget):
             self.weights.forget()
         self._source = source
         self._path = path
-        self._stack.setCurrentIndex(0 if layer is None else 1)
-        if layer is None:
+        several = self._many is not None and self._many.several
+        self._stack.setCurrentIndex(2 if several else 0 if layer is None else 1)
+        if layer is None or several:
             return
         self._show_header(path, layer, plan, source)
         rows = rows_of(path, layer, plan)

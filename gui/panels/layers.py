@@ -300,7 +300,7 @@ class LayersPanel(Card):
 
     @Slot()
     def _tint(self) -> None:
-        self.model.set_frozen_icon(themes.icon("snowflake", self._look.theme, "muted"))
+        self.model.set_frozen_icon(themes.icon("lock", self._look.theme, "muted"))
 
     @Slot()
     def _on_source(self) -> None:

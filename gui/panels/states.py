@@ -11,7 +11,7 @@ from gui.models.digest import can_freeze, frozen_layers
 from gui.widgets.parts import IconLabel, Look, label
 
 ROWS = (
-    ("snowflake", "Weights", "The optimizer does not change the weights of a frozen layer (trainable = False)."),
+    ("lock", "Weights", "The optimizer does not change the weights of a frozen layer (trainable = False)."),
     (
         "layers",
         "Statistics",

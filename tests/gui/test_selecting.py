@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 from core.edits import SetTrainable
 from gui.models.digest import frozen_layers
 from gui.models.layer_tree import Column
+from gui.panels.many import ManySelected
 from gui.window import MainWindow
 from tests.gui.hand_made import source
 from tests.gui.hands import awake, menu_of, planned
@@ -235,3 +236,63 @@ def test_that_a_checkbox_of_one_of_many_freezes_them_all(qtbot: QtBot, opened: M
     qtbot.keyClick(layers.tree, Qt.Key.Key_Space)
     planned(qtbot, opened)
     assert frozen(opened) == {STEM, "hidden"}
+
+
+def test_that_sums_are_shown_for_many_and_the_layer_for_one(qtbot: QtBot, opened: MainWindow) -> None:
+    (many,) = opened.workspace.inspector.findChildren(ManySelected)
+    click_row(qtbot, opened, STEM)
+    click_row(qtbot, opened, "hidden", CTRL)
+    qtbot.waitUntil(lambda: many.isVisible() and many.title.text() == "2 selected")
+    total = 7 * 7 * 3 * 32 + 32 + 32 * 128 + 128
+    assert many.numbers["Parameters"].toolTip() == f"{total:,} parameters"
+    assert many.classes.text() == "1 Conv2D, 1 Dense"
+    qtbot.mouseClick(many.freeze, LEFT)
+    planned(qtbot, opened)
+    qtbot.waitUntil(lambda: many.numbers["Trained"].text() == "0 (2 frozen)")
+    assert frozen(opened) == {STEM, "hidden"}
+    assert not many.freeze.isEnabled()
+    qtbot.mouseClick(many.unfreeze, LEFT)
+    planned(qtbot, opened)
+    assert frozen(opened) == set()
+    click_row(qtbot, opened, STEM)
+    assert not many.isVisible()
+    assert opened.workspace.inspector.class_name.text() == "Conv2D"
+
+
+def test_that_the_freeze_panel_freezes_around_the_selection(qtbot: QtBot, opened: MainWindow) -> None:
+    opened.workspace.show_tab("Freeze")
+    panel = opened.workspace.freeze.selected
+    opened.session.select("")
+    qtbot.waitUntil(lambda: not panel.buttons["these", True].isEnabled())
+    click_row(qtbot, opened, RELU)
+    button = panel.buttons["up_to", True]
+    qtbot.waitUntil(button.isEnabled)
+    qtbot.waitUntil(lambda: "2 layers with weights that it depends on" in button.accessibleDescription())
+    assert not panel.buttons["these", True].isEnabled()  # a ReLU has no weights
+    qtbot.mouseClick(button, LEFT)
+    planned(qtbot, opened)
+    assert frozen(opened) == {STEM, NORM}
+    qtbot.mouseClick(panel.buttons["up_to", False], LEFT)
+    planned(qtbot, opened)
+    assert frozen(opened) == set()
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_that_the_freeze_pattern_takes_lists_and_takes_away(qtbot: QtBot, opened: MainWindow) -> None:
+    opened.workspace.show_tab("Freeze")
+    panel = opened.workspace.freeze
+    panel.pattern.setFocus()
+    qtbot.keyClicks(panel.pattern, "backbone, !backbone/stem*, hidden")
+    qtbot.waitUntil(lambda: panel.matches.text() == "Matches 4 layers with weights.")
+    qtbot.mouseClick(panel.freeze, LEFT)
+    planned(qtbot, opened)
+    assert frozen(opened) == {"backbone/block1_conv1", "backbone/block1_bn1", "backbone/block1_conv2", "hidden"}
+
+
+def test_that_the_graph_shows_a_lock_on_what_is_frozen(qtbot: QtBot, opened: MainWindow) -> None:
+    opened.session.choose((STEM, "hidden"))
+    opened.actions_["freeze_these"].trigger()
+    planned(qtbot, opened)
+    scene = opened.workspace.canvas.scene
+    locked = {node.path for node in scene.nodes if scene.badges[node.key].frozen}
+    assert locked == {STEM, "hidden"}
