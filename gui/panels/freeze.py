@@ -80,8 +80,8 @@ class FreezePanel(QWidget):
         self.setObjectName("freezePanel")
         self._session = session
         column = QVBoxLayout(self)
-        column.setContentsMargins(14, 12, 14, 12)
-        column.setSpacing(8)
+        column.setContentsMargins(14, 10, 14, 8)
+        column.setSpacing(6)
         self.totals = label("Open a model first.", "heading")
         column.addWidget(self.totals)
         self.memory = label("", "small", wrap=True)
