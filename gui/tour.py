@@ -207,7 +207,7 @@ class Tour:
         """Where the work is, in the graph and in the list."""
         self.window.actions_["colour_macs"].trigger()
         yield from self.look("coloured", "the graph coloured by multiply-accumulates, with a legend")
-        self.window.actions_["colour_class"].trigger()
+        self.click(self.window.workspace.canvas.legend.close_button)
 
     def found(self) -> Steps:
         """Layers found by a few letters, in the graph and in the list."""

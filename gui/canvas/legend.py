@@ -82,9 +82,13 @@ class Legend(QFrame):
         for swatch in painted.swatches:
             row = QHBoxLayout()
             row.setSpacing(8)
-            row.addWidget(Square(swatch, self._theme))
-            row.addWidget(label(swatch.text, "small"), 1)
+            square, words = Square(swatch, self._theme), label(swatch.text, "small")
+            row.addWidget(square)
+            row.addWidget(words, 1)
             self._rows.addLayout(row)
+            # a visible legend shows them later otherwise, and is measured without them
+            square.show()
+            words.show()
         self.setAccessibleName(f"Legend: {painted.title}")
         self.setAccessibleDescription(f"{painted.meaning}: {'; '.join(lines)}")
         self.adjustSize()
