@@ -26,6 +26,7 @@ from gui.controllers.finding import Finding
 from gui.controllers.layer_menu import LayerMenu
 from gui.controllers.opening import OpenCommands
 from gui.controllers.palette import Palette
+from gui.controllers.pictures import PictureCommands
 from gui.controllers.rebuilding import Rebuilding
 from gui.controllers.recipe_files import RecipeFiles
 from gui.controllers.report_files import ReportFiles
@@ -93,6 +94,7 @@ class Page(QWidget):
         self.rebuilding = Rebuilding(self, work, self.sheets, self.unsaved)
         self.layers = LayerMenu(work, self)
         self.colours = ColourCommands(work, settings, self.actions_, self)
+        self.pictures = PictureCommands(session, settings, self.banner, self.actions_, self)
         SheetCare(self, work)
         self.weights = WeightFiles(self, work, settings, look)
         self.adding = AddCommands(self, work, look, self.layers, self.actions_)
@@ -144,6 +146,7 @@ class Page(QWidget):
         made.inspector.values_wanted.connect(self.weights.show_values)
         made.inspector.save_wanted.connect(self.weights.save_row)
         self.colours.attach(made.canvas, made.layers)
+        self.pictures.attach(made.canvas)
         self.choosing.follow(made.canvas)
         self.finding.follow(made.layers, made.canvas, made.go)
         self.adding.attach(made.add, made.dropping, made.canvas.view, made.layers.tree)

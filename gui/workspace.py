@@ -9,6 +9,7 @@ from core.model.graph import Graph
 from core.model.plan import Plan
 from gui.canvas import GraphView
 from gui.canvas.dropping import Dropping
+from gui.canvas.folds import fold_key, read_folds
 from gui.document.settings import Settings
 from gui.document.work import Work
 from gui.models.addable import MIME as LAYER
@@ -361,7 +362,8 @@ class Workspace(QWidget):
         if seen != self._laid_out:
             self._laid_out = seen
             self._shown = None
-            self.canvas.set_graph(before, {}, keep_view=False)
+            folds = read_folds(self._settings.word_of(fold_key(session.source)))
+            self.canvas.set_graph(before, {}, keep_view=False, folds=folds)
         self.canvas.set_plan(plan, before, session.view)
         if session.selection:
             self.canvas.select(session.selection)

@@ -176,6 +176,15 @@ class GraphScene(QGraphicsScene):
             self._look_from_afar()
         return painted
 
+    @property
+    def drawn(self) -> Level | None:
+        """What the items show: another one when they are made anew."""
+        return self._level
+
+    def pictured(self) -> list[GroupItem | EdgeCell | BlockItem]:
+        """What a picture shows, from the back to the front."""
+        return [*self._groups, *self._edge_cells, *self._blocks]
+
     def recolour(self, colouring: Colouring) -> None:
         """Colour all cards by something else."""
         self.colouring = colouring

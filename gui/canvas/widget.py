@@ -151,6 +151,11 @@ class GraphView(QWidget):
         self._explain()
         return True
 
+    @property
+    def look(self) -> Look:
+        """Colours and fonts of now."""
+        return self._look
+
     def set_theme(self, theme: Theme) -> None:
         """Paint in another theme."""
         ratio = self.devicePixelRatioF()

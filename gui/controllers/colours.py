@@ -1,5 +1,6 @@
 """What the graph is coloured by and the layers are sorted by, and what was folded when a model was last seen."""
 
+import msgspec
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
@@ -7,6 +8,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from core.model.plan import Cost, Verification, Written
 from gui.canvas import GraphView
 from gui.canvas.colouring import Colouring
+from gui.canvas.folds import fold_key
 from gui.canvas.plan_digest import digest_of
 from gui.document.settings import Settings
 from gui.document.work import Work
@@ -17,7 +19,7 @@ from gui.widgets.actions import Actions
 
 COLOURS = (
     "colour_class colour_fate colour_frozen - colour_params colour_macs colour_activations colour_drift "
-    "- sort_model sort_name sort_number"
+    "- sort_model sort_name sort_number - picture copy_picture"
 )
 
 
@@ -48,6 +50,7 @@ class ColourCommands(QObject):
         self._canvas, self._layers = canvas, layers
         canvas.controls.colour.setMenu(self._menu)
         canvas.class_wanted.connect(self._on_class_wanted)
+        canvas.folds_changed.connect(self._keep_folds)
         session, work = self._session, self._work
         session.source_changed.connect(self._on_source)
         for signal in (session.plan_changed, session.view_changed):
@@ -62,6 +65,12 @@ class ColourCommands(QObject):
         self.refresh()
         if measure == "class" and self._canvas is not None:
             self._canvas.set_colouring(Colouring())
+
+    @Slot()
+    def _keep_folds(self) -> None:
+        source = self._session.source
+        if self._canvas is not None and source is not None:
+            self._settings.save_word(fold_key(source), msgspec.json.encode(self._canvas.folds).decode())
 
     @Slot()
     def _on_class_wanted(self) -> None:

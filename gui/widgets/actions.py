@@ -143,6 +143,8 @@ COMMANDS = (
     Command(
         "colour_drift", "Colour by drift", ("Ctrl+Alt+7",), "How far outputs are from the old ones; verify first", True
     ),
+    Command("picture", "Save picture\u2026", ("Ctrl+Alt+P",), "The graph as PNG, SVG or PDF"),
+    Command("copy_picture", "Copy picture", ("Ctrl+Shift+C",), "Put the visible part of the graph on the clipboard"),
     Command("sort_model", "Layers in the model\u2019s order", ("Ctrl+Alt+M",)),
     Command("sort_name", "Sort layers by name", ("Ctrl+Alt+8",)),
     Command("sort_number", "Sort layers by number", ("Ctrl+Alt+9",), "By parameters, or what is coloured by"),
