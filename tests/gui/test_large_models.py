@@ -164,7 +164,7 @@ def test_that_a_whole_graph_is_saved_as_png_svg_and_pdf_and_copied(
     assert len(colours) > 2
     for kind in ("svg", "pdf"):
         shown.page.pictures.save(str(tmp_path / f"one.{kind}"), "whole", kind, 1)
-        qtbot.waitUntil(lambda kind=kind: (tmp_path / f"one.{kind}").exists(), timeout=60_000)
+        qtbot.waitUntil((tmp_path / f"one.{kind}").exists, timeout=60_000)
     texts = "".join(ElementTree.parse(tmp_path / "one.svg").getroot().itertext())
     assert "many_blocks.keras" in texts
     assert f"unit{BLOCKS - 1}_dense" in texts
