@@ -10,6 +10,7 @@ from core.layers.axes import axes_of
 from core.model.graph import Graph, Layer, StoreKey, Weight
 from core.model.plan import Fate
 from core.readers.arrays.identity import needs_code, paired
+from core.readers.arrays.transforms import plain_keys
 from core.rules import acts, chain_name, refusal
 from core.rules.initialize import LAYER
 from core.rules.quantization import Quantize
@@ -17,6 +18,30 @@ from core.surgery.quantized import encoded
 
 QUANTIZED = "quantized numbers cannot be adapted."
 """The note of a fate that dequantizing settles."""
+
+
+class Origins(Struct, frozen=True):
+    """What an array is called where it comes from: `own` are the source's by where they lie, `others` those of each
+    further file by its number, under the stored arrays' keys. `files` are the files' names by number; 0 has one only if
+    the source's arrays lie apart from its architecture.
+    """
+
+    own: Mapping[StoreKey, str] = {}
+    others: Mapping[int, Mapping[str, str]] = {}
+    files: Mapping[int, str] = {}
+
+    def of(self, weight: Weight) -> dict[str, Any]:
+        """What a fate says of the array that `weight` has: its path, its shape, its file."""
+        key = weight.source
+        if key is None:
+            return {}
+        if not key.file:
+            name = self.own.get(key, weight.name)
+        else:
+            held = self.others.get(key.file, {})
+            name = next((held[one] for one in (key.key, *plain_keys(key.key)) if one in held), weight.name)
+        file, shape = self.files.get(key.file, ""), weight.shape
+        return {"source": name, "source_shape": shape, "file": file, "further": key.file != 0}
 
 
 class Move(Struct, frozen=True):
@@ -35,9 +60,10 @@ def layer_moves(
     layer: Layer,
     needed: Iterable[Weight],
     trainable: bool,
-    names: Mapping[StoreKey, str],
+    names: Origins | Mapping[StoreKey, str],
 ) -> Iterator[Move]:
-    """The fate of each array that the layer at `path` needs. `names` are the source paths of the source's arrays."""
+    """The fate of each array that the layer at `path` needs. `names` says what arrays are called in their files."""
+    names = names if isinstance(names, Origins) else Origins(names)
     needed = tuple(needed)
     held = {weight.name: weight for weight in layer.weights if weight.source is not None}
     wanted = {need.name for need in needed}
@@ -68,7 +94,7 @@ def _move(
     have: Weight | None,
     rules: tuple[Any, ...],
     trainable: bool,
-    names: Mapping[StoreKey, str],
+    names: Origins,
 ) -> Move:
     common: dict[str, Any] = {
         "weight": f"{path}/{need.name}",
@@ -85,16 +111,14 @@ def _move(
         own = any(getattr(rule, "initializer", "") == LAYER for rule in fresh)
         return Move(fate, *place, None, () if own else fresh)
     shape = have.shape if have else None
-    origin: dict[str, Any] = {}
-    if have is not None and have.source is not None:
-        origin = {"source": names.get(have.source, have.name), "source_shape": have.shape}
+    origin = names.of(have) if have is not None else {}
     source = have.source if have else None
     if have is not None and _stays_raw(have, need, rules):
         return Move(Fate(fate="mismatched", note=QUANTIZED, **common, **origin), *place, source)
     if shape != need.shape and not rules and _belongs_to_raw(layer, need.name):
         return Move(Fate(fate="initialized", note=QUANTIZED, **common, **origin), *place, source)
     if not acts(shape, need.shape, rules):
-        return Move(Fate(fate="copied", **common, **origin), *place, source)
+        return Move(Fate(fate="transferred" if origin.get("file") else "copied", **common, **origin), *place, source)
     why = refusal(shape, need.shape, axes_of(layer, need.name, shape or need.shape), rules)
     if why is None:
         return Move(Fate(fate="adapted", rule=chain_name(rules), **common, **origin), *place, source, rules)
@@ -125,7 +149,7 @@ def _quantized(
     have: Weight | None,
     rule: Quantize,
     trainable: bool,
-    names: Mapping[StoreKey, str],
+    names: Origins,
 ) -> Move:
     """The fate of an array that is quantized now, made of the float array `have` or of first values."""
     common: dict[str, Any] = {
@@ -139,8 +163,7 @@ def _quantized(
         start = next((number for number, one in enumerate(rule.inner) if one.name == "initialize"), 0)
         fresh = replace(rule, inner=rule.inner[start:])
         return Move(Fate(fate="initialized", rule=fresh.name, **common), *place, None, (fresh,))
-    name = names.get(have.source, have.name) if have.source else have.name
-    origin: dict[str, Any] = {"source": name, "source_shape": have.shape}
+    origin = names.of(have) or {"source": have.name, "source_shape": have.shape}
     why = refusal(have.shape, rule.shape, rule.axes, rule.inner)
     if why is None:
         return Move(Fate(fate="adapted", rule=rule.name, **common, **origin), *place, have.source, (rule,))
@@ -163,6 +186,15 @@ def merged_arrays(moves: Iterable[Move], names: Mapping[StoreKey, str]) -> tuple
         if key in names and key not in own
     )
     return tuple(dict.fromkeys(pairs))
+
+
+def file_names(graph: Graph) -> dict[str, str]:
+    """The path of each array of a further file, by the keys of the stored arrays that it is made of."""
+    names: dict[str, str] = {}
+    for key, name in source_names(graph).items():
+        for stored in (key.key, *plain_keys(key.key)):
+            names.setdefault(stored, name)
+    return names
 
 
 def source_names(graph: Graph) -> dict[StoreKey, str]:

@@ -35,6 +35,7 @@ STATES = {
     "trained": "trained",
     "trainable": "trained",
     "copied": "copied",
+    "transferred": "transferred",
     "adapted": "adapted",
     "initialized": "initialized",
     "initialised": "initialized",

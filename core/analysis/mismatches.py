@@ -10,6 +10,7 @@ from core.edits import EDITS, ChangeInput, SetRule
 from core.findings import Action, CompareFixes, Finding, Fix
 from core.layers.axes import Axes, axes_of
 from core.model.graph import Graph, Layer
+from core.model.plan import file_name
 from core.phrases import shape_words
 from core.rules import (
     Initialize,
@@ -42,8 +43,9 @@ def mismatch_finding(move: Move, layer: Layer, after: Graph, before: Graph) -> F
     shape = fate.source_shape or ()
     chosen = chain_name(layer.rules_for(move.name))
     ask = f"{rule_words(chosen)} does not fit: {fate.note}" if chosen and fate.note else "choose what to do with it."
+    where = file_name(fate.file) if fate.further else "the source"
     message = (
-        f"{fate.weight} is {shape_words(shape)} in the source, but the model now needs {shape_words(fate.shape)}; {ask}"
+        f"{fate.weight} is {shape_words(shape)} in {where}, but the model now needs {shape_words(fate.shape)}; {ask}"
     )
     axes = axes_of(layer, move.name, shape)
     if fate.note == QUANTIZED:
@@ -210,7 +212,7 @@ def moved_table_findings(
     found = []
     for move in moves:
         axes = axes_of(layers[move.layer], move.name, move.fate.shape)
-        if axes.kind != "table" or move.fate.fate != "copied":
+        if axes.kind != "table" or not move.fate.as_stored:
             continue
         if layers[move.layer].opaque:
             found += _unseen_table(move, layers[move.layer], axes, after, before)

@@ -60,8 +60,8 @@ class LayerFields(Struct, frozen=True):
     layers: tuple["LayerFields", ...]
 
 
-class InspectFields(Struct, frozen=True):
-    """What is in a file."""
+class InspectFields(Struct, frozen=True, omit_defaults=True):
+    """What is in a file. `weights_file` is the second file that the arrays of an architecture come from."""
 
     format: str
     keras_version: str | None
@@ -71,10 +71,11 @@ class InspectFields(Struct, frozen=True):
     params: int
     layers: tuple[LayerFields, ...]
     findings: tuple[FindingFields, ...]
+    weights_file: str | None = None
 
 
-class FateFields(Struct, frozen=True):
-    """What happens to one weight."""
+class FateFields(Struct, frozen=True, omit_defaults=True):
+    """What happens to one weight. `file` holds the array where that is another one than the model's own."""
 
     weight: str
     fate: str
@@ -82,6 +83,7 @@ class FateFields(Struct, frozen=True):
     source: str | None = field(name="from")
     source_shape: tuple[int, ...] | None
     shape: tuple[int, ...]
+    file: str | None = None
 
 
 class PlanFields(Struct, frozen=True):
@@ -105,13 +107,14 @@ class ContractFields(Struct, frozen=True):
     drift: float
 
 
-class VerificationFields(Struct, frozen=True):
-    """What Keras said of a written file."""
+class VerificationFields(Struct, frozen=True, omit_defaults=True):
+    """What Keras said of a written file. `from_files` counts the arrays that are, bit for bit, another file's."""
 
     reloaded: bool
     forward: bool
     copied_equal: bool
     contracts: tuple[ContractFields, ...]
+    from_files: dict[str, int] = {}
 
 
 def inspect_fields(source: Source) -> InspectFields:
@@ -126,6 +129,7 @@ def inspect_fields(source: Source) -> InspectFields:
         params=graph.num_params(),
         layers=layer_fields(graph),
         findings=tuple(map(finding_fields, source.findings)),
+        weights_file=source.weights_path,
     )
 
 
@@ -207,7 +211,7 @@ def _planned_port(one: Port) -> PortFields:
 
 
 def _fate(fate: Fate) -> FateFields:
-    return FateFields(fate.weight, fate.fate, fate.rule, fate.source, fate.source_shape, fate.shape)
+    return FateFields(fate.weight, fate.fate, fate.rule, fate.source, fate.source_shape, fate.shape, fate.file or None)
 
 
 def verification_fields(result: Verification) -> VerificationFields:
@@ -217,6 +221,7 @@ def verification_fields(result: Verification) -> VerificationFields:
         result.forward,
         result.copied_equal,
         tuple(ContractFields(one.name, one.drift) for one in result.contracts),
+        dict(result.from_files),
     )
 
 

@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from core.cli.fields import output_shape, port
 from core.model.graph import Graph, Layer
+from core.model.plan import file_name
 from core.phrases import shape_words
 from core.rules.words import rule_words
 from core.surgery.quantized import policy_name
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SIGNS = {"error": "[red]x error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
 FATE_STYLES = {
     "copied": "green",
+    "transferred": "bright_green",
     "adapted": "cyan",
     "initialized": "magenta",
     "mismatched": "red",
@@ -41,6 +43,8 @@ def inspection(source: "Source") -> Iterator[RenderableType]:
     head.add_row("file", escape(source.path))
     version = f", Keras {source.keras_version}" if source.keras_version else ""
     head.add_row("format", escape(f"{source.format}{version}"))
+    if source.weights_path is not None:
+        head.add_row("weights", f"from {escape(source.weights_path)}")
     for title, refs in (("input", graph.input_refs()), ("output", graph.output_refs())):
         for ref in refs:
             end = port(graph, ref)
@@ -100,21 +104,24 @@ def planned(plan: "Plan") -> Iterator[RenderableType]:
             head.add_row(title, f"{escape(one.name)}  {shape_words(one.shape)}  {escape(one.dtype)}")
     head.add_row("parameters", f"{plan.before.params:,} -> {plan.after.params:,}")
     head.add_row("trainable", f"{plan.before.trainable_params:,} -> {plan.after.trainable_params:,}")
-    counts = Counter(fate.fate for fate in plan.fates)
+    counts: Counter[str] = Counter(fate.fate for fate in plan.fates)
     counts["merged"] += len(dict(plan.merged))
     counts["dropped"] += len(plan.dropped)
     head.add_row(
         "weights", ", ".join(f"[{FATE_STYLES[name]}]{count} {name}[/]" for name, count in counts.items() if count)
     )
+    for file, count in Counter(fate.file for fate in plan.fates if fate.file).items():
+        head.add_row("from", f"{escape(file_name(file))}  {count} weight{'s' * (count != 1)}")
     yield head
-    changed = [fate for fate in plan.fates if fate.fate != "copied"]
+    changed = [fate for fate in plan.fates if not fate.as_stored or fate.further]
     if changed:
         table = Table(box=None, pad_edge=False)
         for title in ("weight", "fate", "rule", "from", "to", "note"):
             table.add_column(title, overflow="fold")
         for fate in changed[:MANY]:
             before = shape_words(fate.source_shape) if fate.source_shape is not None else "-"
-            name = f"[{FATE_STYLES[fate.fate]}]{fate.fate}[/]"
+            words = f"{fate.fate} from {escape(file_name(fate.file))}" if fate.file else fate.fate
+            name = f"[{FATE_STYLES[fate.fate]}]{words}[/]"
             table.add_row(
                 escape(fate.weight),
                 name,
@@ -169,6 +176,9 @@ def verified(result: "Verification") -> Iterator[RenderableType]:
         table.add_row(_verdict(result.forward), "it runs")
     if result.arrays or not result.copied_equal:
         table.add_row(_verdict(result.copied_equal), f"{result.arrays:,} arrays match the plan bit for bit")
+    if result.copied_equal:
+        for words in result.proved:
+            table.add_row(_verdict(True), escape(words))
     for one in result.contracts:
         words = f"drift {one.drift:.2g}" + (", exact" if one.exact else f" at most, {one.mean:.2g} on average")
         if one.rounding is not None:

@@ -15,7 +15,7 @@ from core.model.graph import Graph, Layer
 from core.model.levels import owner
 from core.model.splice import completed
 from core.surgery import contracts
-from core.surgery.carrying import Carried, carry, coded, named, words
+from core.surgery.carrying import Carried, carry, coded, named, same_meaning, words
 from core.surgery.held import Fates
 from core.surgery.neutral import neutral_norm
 
@@ -77,7 +77,7 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
         if layer.is_operation or layer.inner is not None:
             raise EditError(f"{self.layer} is a {layer.class_name}; only single layers can be replaced.")
         fresh = self._changed(layer)
-        if self._keeps(layer, fresh):
+        if same_meaning(layer, fresh):
             return Replaced(fresh)
         pairs = [
             translated(call, (layer.class_name, layer.config), (fresh.class_name, fresh.config)) for call in fresh.calls
@@ -133,16 +133,6 @@ class ReplaceLayer(Edit, frozen=True, kw_only=True, tag="replace_layer"):
             made = read_layer({**self.config, "name": layer.name, "config": {**fields, "name": layer.name}}, "")
             fresh = replace(made, calls=calls, trainable=layer.trainable)
         return fresh
-
-    def _keeps(self, old: Layer, new: Layer) -> bool:
-        """Whether each weight still means what it did: the class is the same, and what it carries or computes too."""
-        if old.class_name != new.class_name:
-            return False
-        inside = [_classes(one.config.get(key)) for one in (old, new) for key in table.CARRIERS]
-        half = len(inside) // 2
-        if inside[:half] != inside[half:]:
-            return False
-        return old.class_name != "EinsumDense" or old.config.get("equation") == new.config.get("equation")
 
     def told(self, old: Layer, new: Layer, made: Replaced) -> tuple[Finding, ...]:
         """What became of the arrays, what no longer reaches the layer; settings without code are only written down."""
@@ -238,16 +228,6 @@ def _refuse_missing_outputs(path: str, old: Layer, new: Layer, level: Graph) -> 
                 f"Output {used} of {path}, counted from 0, is in use, but the new {words(new)} has only {gives}; "
                 f"choose a layer with at least {used + 1} outputs."
             )
-
-
-def _classes(entry: Any) -> Any:
-    """The class of a serialised layer, and of what it carries in turn."""
-    if isinstance(entry, list):
-        return [_classes(one) for one in entry]
-    if not isinstance(entry, dict) or "class_name" not in entry:
-        return None
-    config = entry.get("config") or {}
-    return [entry["class_name"], *(_classes(config.get(key)) for key in table.CARRIERS)]
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -10,16 +10,26 @@ from msgspec.structs import replace
 from core.edits.base import Context, Edit, Outcome
 from core.errors import EditError
 from core.findings import Finding
+from core.layers import table
+from core.layers.weight_table import slots
 from core.model.graph import Graph, Layer, StoreKey, Weight
+from core.model.levels import owner
 from core.model.names import leaf
 from core.model.runs import CommonRuns
+from core.readers.arrays.dialects import slopes
+from core.readers.arrays.dressing import Dressed, dressed, in_slope
+from core.readers.arrays.transforms import plain_keys
 from core.readers.source import Source
 from core.stopping import checkpoint
+from core.surgery.carrying import carry, coded, named, same_meaning
+from core.surgery.linear import View, view
 
 _FEWEST = 2
 """Layers of the smallest file that is looked for as a whole: one name alone may be anybody's."""
 _SHOWN = 5
 """Names in a sentence; all of them are in its detail."""
+_FEW = 2
+"""Layers whose classes a sentence names."""
 _SPELLINGS = {
     "W": "kernel", "b": "bias", "U": "recurrent_kernel", "depthwise_kernel": "kernel", "running_mean": "moving_mean",
     "running_std": "moving_variance", "running_var": "moving_variance",
@@ -34,6 +44,21 @@ class Pairing(Struct, frozen=True):
     pairs: tuple[tuple[str, str], ...]
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
+
+
+class Transferred(Struct, frozen=True):
+    """A graph with arrays of another file: the layers that took some, the weights those lack, the file's left over.
+
+    `unlike` are paired layers of different classes that took nothing, with the reason.
+    """
+
+    graph: Graph
+    layers: tuple[str, ...]
+    missing: tuple[str, ...]
+    left: tuple[str, ...]
+    pairing: Pairing
+    raw: bool = False
+    unlike: tuple[tuple[str, str], ...] = ()
 
 
 class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
@@ -69,17 +94,31 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
         if not done.layers:
             raise EditError(f"Nothing in {self.file!r} could be matched by {self.match}; set pairs by hand.")
         old = graph.by_path()
-        told = (*self._unmatched(old, done.graph), *_told(self.file, done, old, other.arrays_by))
+        told = (*self._unmatched(old, done), *_told(self.file, done, old, other.arrays_by))
         return Outcome(done.graph, findings=told)
 
-    def _unmatched(self, old: Mapping[str, Layer], after: Graph) -> tuple[Finding, ...]:
+    def _unmatched(self, old: Mapping[str, Layer], done: Transferred) -> tuple[Finding, ...]:
         """Layers that got nothing."""
-        found = []
-        left = [path for path, layer in after.walk() if layer.weights and layer.weights == old[path].weights]
+        found, after, apart = [], done.graph, dict(done.unlike)
+        if apart:
+            shown = "; ".join(f"{path} is {why}" for path, why in list(apart.items())[:_FEW])
+            more = f"; and {len(apart) - _FEW} more" if len(apart) > _FEW else ""
+            verb = "takes" if len(apart) == 1 else "take"
+            text = (
+                f"{_layers([*apart])} {verb} no weights from {self.file!r}, because the classes differ: {shown}{more}."
+            )
+            found.append(Finding("warning", "weight.unmatched", next(iter(apart)), text, detail="\n".join(apart)))
+        left = [
+            path
+            for path, layer in after.walk()
+            if layer.weights and layer.weights == old[path].weights and path not in apart
+        ]
         if left:
             text = f"{_layers(left)} found no match in {self.file!r} and {_keep(left)} ({_some(left)})."
             found.append(Finding("warning", "weight.unmatched", left[0], text, detail="\n".join(left)))
-        bare = [path for path, layer in after.walk() if not layer.weights and _wants_arrays(layer)]
+        bare = [
+            path for path, layer in after.walk() if not layer.weights and _wants_arrays(layer) and path not in apart
+        ]
         if bare:
             start = "starts at random values" if len(bare) == 1 else "start at random values"
             text = f"{_layers(bare)} found no match in {self.file!r} and {start} ({_some(bare)})."
@@ -91,32 +130,29 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
         return f"Weights from {Path(self.file).name} by {self.match}"
 
 
-class Transferred(Struct, frozen=True):
-    """A graph with arrays of another file: the layers that took some, the weights those lack, the file's left over."""
-
-    graph: Graph
-    layers: tuple[str, ...]
-    missing: tuple[str, ...]
-    left: tuple[str, ...]
-    pairing: Pairing
-    raw: bool = False
-
-
 def transferred(
     graph: Graph, source: Source, number: int, match: str, by_hand: tuple[tuple[str, str], ...] = ()
 ) -> Transferred:
     """What a transfer does, for the plan and for its preview alike; `number` is the file's in `StoreKey.file`."""
-    from core.readers.arrays.transforms import plain_keys
-
     found = pairing(graph, source.graph, match, by_hand)
     missing: list[str] = []
+    unlike: list[tuple[str, str]] = []
     used: set[str] = set()
     fresh: dict[str, Layer] = {}
     for mine, theirs in found.pairs:
         checkpoint()
         if graph.find(mine).inner is not None:  # what is inside may be in another pair
             graph, fresh = graph.with_layers(fresh), {}
-        fresh[mine], lacking = taken(graph.find(mine), source.graph.find(theirs), number, source)
+        own, other = graph.find(mine), source.graph.find(theirs)
+        if _is_bare(source):
+            done, apart = _without_strangers(own, dressed(replace(own, history=None), other, source.arrays_by))
+            fresh[mine], lacking = _put_on(own, done, number)
+            unlike += [(mine + path[len(own.name) :], why) for path, why in apart.items()]
+        elif _of_two_classes(own, other):
+            fresh[mine], lacking, why = _converted(own, theirs, other, number, source)
+            unlike += [(mine, why)] if why else []
+        else:
+            fresh[mine], lacking = taken(own, other, number)
         missing += [f"{mine}/{name}" for name in lacking]
         if fresh[mine].inner is not None:
             graph, fresh = graph.with_layers(fresh), {}
@@ -133,13 +169,12 @@ def transferred(
         for weight in layer.weights
         if weight.source is not None and not weight.state and not used.issuperset(plain_keys(weight.source.key))
     ]
-    return Transferred(graph, tuple(layers), tuple(missing), tuple(left), found, _is_bare(source))
+    gaps = tuple(missing)
+    return Transferred(graph, tuple(layers), gaps, tuple(left), found, _is_bare(source), tuple(unlike))
 
 
 def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | None) -> list[Finding]:
     """Weights of paired layers that the file lacks, its arrays that go nowhere, slopes that nobody can know."""
-    from core.readers.arrays.dialects import slopes
-
     found = []
     if done.missing:
         held = {f"{path}/{weight.name}" for path, layer in old.items() for weight in layer.weights}
@@ -184,8 +219,6 @@ def _keep(paths: Sequence[str]) -> str:
 
 def _wants_arrays(layer: Layer) -> bool:
     """Whether a class is known to own arrays."""
-    from core.layers.weight_table import slots
-
     return _may_hold(layer) and bool(slots(layer.class_name, layer.config, layer.bases))
 
 
@@ -237,18 +270,21 @@ def _is_bare(source: Source) -> bool:
     return source.kind == "weights"
 
 
-def taken(mine: Layer, theirs: Layer, number: int, source: Source) -> tuple[Layer, tuple[str, ...]]:
-    """Our layer with the other layer's arrays, and the names of those it should have but got none for."""
-    from core.readers.arrays.dressing import dressed, in_slope
+def _put_on(mine: Layer, done: Dressed, number: int) -> tuple[Layer, tuple[str, ...]]:
+    """Our layer with the arrays of a file of weights alone, and the names of those it should have but got none for."""
+    lacking = tuple(name.partition("/")[2] for name in done.missing)
+    return _merged(replace(mine, history=None), done.layer, number), lacking
 
+
+def taken(mine: Layer, theirs: Layer, number: int) -> tuple[Layer, tuple[str, ...]]:
+    """Our layer with the arrays of another of its kind, and the names of those it should have but got none for."""
     mine = replace(mine, history=None)  # what was done to the arrays before says nothing of these
-    if _is_bare(source):
-        done = dressed(mine, theirs, source.arrays_by)
-        return _merged(mine, done.layer, number), tuple(name.partition("/")[2] for name in done.missing)
     given = [weight for weight in theirs.weights if not weight.state and weight.source is not None]
     given = [replace(weight, source=StoreKey(in_slope(mine, weight))) for weight in given]
     if not mine.weights:
-        return replace(mine, weights=tuple(_from(weight, weight, number) for weight in given)), ()
+        names = {} if coded(mine) else {slot.name: None for slot in slots(mine.class_name, mine.config, mine.bases)}
+        fitting = [weight for weight in given if not names or weight.name in names]
+        return replace(mine, weights=tuple(_from(weight, weight, number) for weight in fitting)), ()
     by_name = {weight.name: weight for weight in given}
     own = [weight for weight in mine.weights if not weight.state]
     # Another class may call them differently; order says which is which, and another shape will ask for a rule.
@@ -259,6 +295,105 @@ def taken(mine: Layer, theirs: Layer, number: int, source: Source) -> tuple[Laye
         _from(weight, by_name[weight.name], number) if weight.name in by_name else weight for weight in mine.weights
     )
     return replace(mine, weights=weights), tuple(weight.name for weight in own if weight.name not in by_name)
+
+
+def _without_strangers(mine: Layer, done: Dressed) -> tuple[Dressed, dict[str, str]]:
+    """A file of weights alone knows no classes: `done` without what it gave to layers that cannot be of the class that
+    was stored, and why not, by the path below `mine`.
+    """
+    gaps: dict[str, list[str]] = {}
+    paths = {mine.name, *(dict(mine.inner.walk(f"{mine.name}/")) if mine.inner is not None else ())}
+    for name in done.missing:
+        head = name.rpartition("/")[0]
+        while head and head not in paths:
+            head = head.rpartition("/")[0]
+        gaps.setdefault(head, []).append(name[len(head) + 1 :])
+    spare: dict[str, list[str]] = {}
+    for key in done.left:
+        spare.setdefault(key.rpartition("/")[0], []).append(leaf(key).partition(":")[0])
+    found: dict[str, str] = {}
+
+    def visit(own: Layer, given: Layer, path: str) -> Layer:
+        if own.inner is not None and given.inner is not None:
+            pairs = zip(own.inner.layers, given.inner.layers, strict=True)
+            inner = tuple(visit(one, other, f"{path}/{one.name}") for one, other in pairs)
+            return replace(given, inner=replace(given.inner, layers=inner))
+        keys = [key for one in given.weights if one.source is not None for key in plain_keys(one.source.key)]
+        extra = [
+            name for place in dict.fromkeys(key.rpartition("/")[0] for key in keys) for name in spare.get(place, ())
+        ]
+        why = _not_ours(own, given, gaps.get(path, []), extra)
+        if why:
+            found[path] = why
+            gaps.pop(path, None)
+            return replace(given, weights=())
+        return given
+
+    layer = visit(mine, done.layer, mine.name)
+    missing = tuple(f"{path}/{name}" for path, names in gaps.items() for name in names)
+    return replace(done, layer=layer, missing=missing), found
+
+
+def _not_ours(mine: Layer, given: Layer, gaps: Sequence[str], extra: Sequence[str]) -> str:
+    """Why arrays (`given`, and `extra` ones) that were stored for a layer cannot be those of a layer of our class.
+
+    They are too many, there are others in place of those it lacks (`gaps`), or they have other numbers of axes.
+    """
+    if not given.weights or coded(mine) or view(mine) != View(mine.class_name, mine.config):
+        return ""
+    row, here = table.row(mine.class_name), named(mine)
+    own = {weight.name: len(weight.shape) for weight in mine.weights}
+    odd = next((one for one in given.weights if own.get(one.name, len(one.shape)) != len(one.shape)), None)
+    if odd is not None:
+        return f"{here} here, whose {odd.name} has {own[odd.name]} axes, not {len(odd.shape)}"
+    if row.states or "layer" in mine.config or "cell" in mine.config:
+        return ""  # Keras 1 stored the gates apart
+    most = max(len(slots(mine.class_name, mine.config)), len(row.arrays))
+    if len(given.weights) + len(extra) > most:
+        return f"{here} here, with at most {most} array{'s' * (most != 1)}, not {len(given.weights) + len(extra)}"
+    return f"{here} here, but {extra[0]} is stored instead of {gaps[0]}" if gaps and extra else ""
+
+
+def _of_two_classes(mine: Layer, theirs: Layer) -> bool:
+    """Whether both are Keras's own, and their arrays do not mean the same because their classes differ."""
+    known = view(mine) is not None and view(theirs) is not None and not coded(mine) and not coded(theirs)
+    return known and bool(theirs.config) and not same_meaning(mine, theirs)
+
+
+def _converted(
+    mine: Layer, path: str, theirs: Layer, number: int, source: Source
+) -> tuple[Layer, tuple[str, ...], str]:
+    """Our layer with what it can use of the arrays of a layer of another class, each weight from one array of it.
+
+    Then the names of the weights without one; or, where it can use none, the layer as it is and why.
+    """
+
+    def keyed(weight: Weight) -> Weight:
+        found = weight.source
+        return weight if found is None else replace(weight, source=StoreKey(found.key, number))
+
+    given = replace(theirs, weights=tuple(map(keyed, theirs.weights)))
+    level = owner(source.graph, path)[1]
+    found = carry(path, given, mine, "meaning", level, {})
+    made = {weight.name: weight for weight in found.layer.weights if weight.source is not None}
+    why = found.why
+    if any(weight.decode is not None and set(weight.decode.needs()) - {weight.source} for weight in made.values()):
+        made, why = {}, "its kernel would have to be made of several arrays"
+    if not made:
+        clash = f"{named(mine)} here and {named(theirs)} there"
+        return mine, (), f"{clash} ({why})" if why else clash
+    weights = [
+        weight if weight.decode is not None else replace(weight, source=StoreKey(in_slope(mine, weight), number))
+        for weight in made.values()
+    ]
+    taken = {weight.name: weight for weight in weights}
+    old = {weight.name for weight in mine.weights}
+    kept = [taken.get(weight.name, weight) for weight in mine.weights]
+    fresh = [weight for weight in weights if weight.name not in old]
+    own = [slot.name for slot in slots(mine.class_name, mine.config, mine.bases)]
+    rules = tuple(pair for pair in mine.rules if pair[0] not in taken)
+    layer = replace(mine, weights=(*kept, *fresh), rules=rules, history=None)
+    return layer, tuple(name for name in own if name not in taken), ""
 
 
 def _merged(mine: Layer, fresh: Layer, number: int) -> Layer:
@@ -284,8 +419,6 @@ def _from(mine: Weight, theirs: Weight, number: int) -> Weight:
 
 def _signature(layer: Layer) -> Signature:
     """A layer's arrays whatever their order: in a checkpoint they are alphabetical. Without any, those of its class."""
-    from core.layers.weight_table import slots
-
     checkpoint()
     weights = [(_canonical(weight.name), weight.shape) for weight in layer.weights if not weight.state]
     return tuple(sorted(weights or [(_canonical(slot.name), ()) for slot in slots(layer.class_name, layer.config)]))

@@ -65,7 +65,7 @@ class Arrays:
         fate = move.fate
         double = double and _is_float(fate.dtype)
         dtype = "float64" if double else fate.dtype
-        if fate.fate == "copied" and move.source is not None:
+        if fate.as_stored and move.source is not None:
             found = self.read(move.source)
         elif fate.fate == "adapted":
             layer = self._layers[move.layer]
@@ -84,11 +84,12 @@ class Arrays:
         else:
             found = self._first_values(move.layer)[move.key]
         if found.shape != fate.shape:
+            number = move.source.file if move.source is not None else 0
             raise FileError(
                 f"{fate.weight} has the shape {shape_words(found.shape)} in the file, but "
                 f"{shape_words(fate.shape)} was expected; "
                 "the file has changed or is damaged.",
-                path=self._sources[0].path,
+                path=fate.file or self._sources[number].path,
             )
         return _cast(found, dtype)
 

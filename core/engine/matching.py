@@ -1,65 +1,83 @@
-"""Both sides of a transfer of weights before it happens: which array would go where, and as what."""
+"""Both sides of a transfer of weights before it happens: which array would go where, and as what.
 
+The answer is read from the plan that the transfer would give, so that preview, plan and result are the same.
+"""
+
+from msgspec import Struct
+
+from core.analysis.accounting import is_state
 from core.edits import TransferWeights
-from core.edits.transfer_weights import holders, transferred
-from core.errors import SutureError
+from core.edits.transfer_weights import holders
 from core.layers.descriptions import Matching, RecipeCheck, WeightMatch
-from core.model.plan import Plan
-from core.readers.arrays.transforms import plain_keys
+from core.model.plan import Fate, Plan
 from core.readers.source import Source
 
 _SHOWN = 5000
-_NUMBER = -1
-"""The other file, while nobody has opened it for a recipe."""
+
+
+class Taking(Struct, frozen=True):
+    """What a plan takes of one further file: each weight's layer, name and fate, and whether its array is the file's;
+    the layers that take something; the layers of the file that nothing is taken of.
+    """
+
+    weights: tuple[tuple[str, str, Fate, bool], ...]
+    layers: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def taking(plan: Plan, name: str, other: Source) -> Taking:
+    """Which array of the further file `name` each weight takes, and which weights keep their own."""
+    weights = []
+    layers: dict[str, None] = {}
+    used = set()
+    paths = plan.graph.by_path()
+    for fate in plan.fates:
+        if is_state(fate.weight):
+            continue
+        path = fate.weight.rpartition("/")[0]
+        while path and path not in paths:  # names of weights hold slashes too
+            path = path.rpartition("/")[0]
+        own = fate.further and fate.file == name
+        weights.append((path, fate.weight[len(path) + 1 :] if path else fate.weight, fate, own))
+        if own:
+            layers[path] = None
+            used.add(fate.source)
+    unused = [
+        path
+        for path, layer in holders(other.graph).items()
+        if used.isdisjoint(f"{path}/{weight.name}" for weight in layer.weights)
+    ]
+    return Taking(tuple(weights), tuple(layers), tuple(unused))
 
 
 def aligned(before: Plan, after: Plan | None, other: Source, edit: TransferWeights, problem: str = "") -> Matching:
-    """The model's weights (as `before` plans them) beside the file's, with the fates of `after`."""
-    try:
-        done = transferred(before.graph, other, _NUMBER, edit.match, edit.pairs)
-    except SutureError as error:
-        return _sides(before, other, error.message)
-    fates = {fate.weight: fate for fate in after.fates} if after is not None else {}
-    theirs = {
-        name: (f"{path}/{weight.name}", weight.shape)
-        for path, layer in other.graph.walk()
-        for weight in layer.weights
-        if weight.source is not None
-        for name in plain_keys(weight.source.key)
-    }
-    rows = []
-    for path, layer in done.graph.walk():
-        for weight in layer.weights:
-            if weight.state:
-                continue
-            ours = weight.source is None or weight.source.file != _NUMBER
-            first = "" if ours or weight.source is None else plain_keys(weight.source.key)[0]
-            source, shape = theirs.get(first, ("", None))
-            fate = fates.get(f"{path}/{weight.name}")
-            rows.append(
-                WeightMatch(
-                    path,
-                    weight.name,
-                    fate.shape if fate is not None else weight.shape,
-                    source,
-                    shape,
-                    fate.fate if fate is not None else "copied",
-                    (fate.rule or "") if fate is not None else "",
-                )
-            )
-    sides = _sides(before, other, problem)
-    left = done.pairing.theirs
-    return Matching(tuple(rows[:_SHOWN]), left, sides.ours, sides.theirs, len(done.layers), problem)
-
-
-def _sides(before: Plan, other: Source, problem: str) -> Matching:
+    """The model's weights (as `before` has them) beside the file's: what `after`, the plan with the transfer, does."""
+    ours, theirs = tuple(path for path, layer in before.graph.walk() if layer.weights), tuple(holders(other.graph))
+    if after is None:
+        return Matching((), (), ours, theirs, problem=problem)
+    found = taking(after, edit.file, other)
+    rows = tuple(
+        WeightMatch(
+            layer,
+            name,
+            fate.shape,
+            (fate.source or "") if own else "",
+            fate.source_shape if own else None,
+            fate.fate,
+            fate.rule or "",
+        )
+        for layer, name, fate, own in found.weights
+    )
     return Matching(
-        (),
-        (),
-        tuple(path for path, layer in before.graph.walk() if layer.weights),
-        tuple(holders(other.graph)),
-        0,
-        problem,
+        rows[:_SHOWN],
+        found.unused,
+        ours,
+        theirs,
+        paired=len(found.layers),
+        problem=problem,
+        given=sum(bool(row.source) for row in rows),
+        unfit=sum(row.fate == "mismatched" for row in rows),
+        weights=len(rows),
     )
 
 

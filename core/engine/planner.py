@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from core.analysis.accounting import Ledger, is_state, loss_findings
 from core.analysis.alternatives import refused_finding, ways_out
-from core.analysis.fates import Move, layer_moves, merged_arrays, source_names
+from core.analysis.fates import Move, Origins, file_names, layer_moves, merged_arrays, source_names
 from core.analysis.mismatches import mismatch_finding, moved_table_findings
 from core.analysis.prepared import CODE as UNLEARNT
 from core.analysis.prepared import prepared_findings
@@ -20,6 +20,7 @@ from core.analysis.starts import frozen_start_findings
 from core.analysis.unplaced import unplaced_findings
 from core.analysis.unseen import unseen_findings
 from core.analysis.vocabularies import vocabulary_findings
+from core.caches import IdentityCache
 from core.collection import without_collection
 from core.edits import AcceptLosses, AnyEdit
 from core.edits.base import Context, Outcome
@@ -42,6 +43,9 @@ from core.readers.source import Source
 from core.recipes.recipe import Recipe
 from core.stopping import checkpoint
 from core.surgery.positions import carried
+
+_FILES = 8
+"""Further files whose arrays' names are kept."""
 
 
 class Planned(Struct, frozen=True):
@@ -76,6 +80,8 @@ class Planner:
         self.shaper = Shaper(specs or Specs())
         first = self.shaper.shape(source.graph)
         self._names = source_names(source.graph)
+        self._file_names: IdentityCache[dict[str, str]] = IdentityCache(_FILES)
+        self._origins = self._with_files({})
         self._held = {
             layer.origin or path: {weight.name: weight for weight in layer.weights}
             for path, layer in source.graph.walk()
@@ -120,6 +126,7 @@ class Planner:
         self, recipe: Recipe, others: Mapping[str, Source], unread: Mapping[int, str], *, whole: bool
     ) -> Planned:
         """The plan; unless it has to be `whole`, it leaves out what is refused."""
+        self._origins = self._with_files(others)
         all_steps = self._apply(recipe, others, unread, whole)
         refused = _refusals(recipe, all_steps)
         steps = [step for step in all_steps if not step.refusal]
@@ -198,6 +205,15 @@ class Planner:
                     self._worded = with_vocabularies(self._worded, first.moves, arrays)
         return self._worded
 
+    def _with_files(self, others: Mapping[str, Source]) -> Origins:
+        """What arrays are called, with those of a recipe's further files."""
+        held: dict[int, Mapping[str, str]] = {}
+        files = {0: self.source.weights_path} if self.source.weights_path else {}
+        for number, (name, other) in enumerate(others.items(), 1):
+            held[number] = self._file_names.get((other.graph,), partial(file_names, other.graph))
+            files[number] = other.weights_path or name
+        return Origins(self._names, held, files)
+
     def _apply(
         self, recipe: Recipe, others: Mapping[str, Source], unread: Mapping[int, str], whole: bool
     ) -> list[Step]:
@@ -268,7 +284,7 @@ class Planner:
         return tuple(moves)
 
     def _decided(self, path: str, layer: Layer, needed: tuple[Weight, ...], trainable: bool) -> tuple[Move, ...]:
-        return tuple(layer_moves(path, layer, needed, trainable, self._names))
+        return tuple(layer_moves(path, layer, needed, trainable, self._origins))
 
     def alone(self, planned: Planned, name: str) -> tuple[Shaped, tuple[Move, ...]]:
         """The model of one of the recipe's further files by itself, with the moves that fill it."""

@@ -20,6 +20,7 @@ from core.engine.running import Unrunnable, numbers
 from core.engine.sizes import trial_sizes
 from core.engine.specs import sentence
 from core.engine.stages import Stage, Step
+from core.engine.stranger import Sizes, another, difference, from_files
 from core.engine.training import training_gap
 from core.engine.vocabularies import with_vocabularies
 from core.errors import FileError, SutureError
@@ -29,7 +30,7 @@ from core.model.plan import ContractResult, Verification
 from core.phrases import shape_words
 from core.readers import open_store
 from core.readers.formats.raw import raw_config, refuse_disguise
-from core.readers.source import Source
+from core.readers.source import Source, WeightStore
 from core.reports import own_fault
 from core.rules.base import Array
 from core.surgery.contracts import SameInput
@@ -77,9 +78,11 @@ def _verify(
     unknown += [f"{path or 'the model'} ({name})" for path, name in foreign_models(graph, registered)]
     if graph.opaque or unknown:
         names = ", ".join(unknown[:3]) or graph.class_name
-        equal = _read_back(planned, files, out, progress)
+        wrong, shapes = _read_back(planned, files, out, progress)
         message = f"Read back array by array but not run, because the code of {names} is not available."
-        return Verification(False, False, equal, message=message, skipped=True, arrays=len(planned.moves))
+        message = difference(planned, shapes, wrong, out.name) or message
+        proved, count = from_files(planned, wrong), len(planned.moves)
+        return Verification(False, False, not wrong, (), message, skipped=True, arrays=count, from_files=proved)
     sizes = trial_sizes(planner.shaper, graph)
     if (ending := output_format(out)) in EXPORTS:
         return _exported(planned, files, ending, out, sizes, progress)
@@ -88,7 +91,8 @@ def _verify(
         try:
             model = _load(planned, out, known) if ending == ".weights.h5" else _load(planned, out)
         except SutureError as error:
-            return Verification(False, False, False, message=error.message)
+            message = another(planned, _described(out), out.name) or error.message
+            return Verification(False, False, False, message=message)
         held, wrong = held_weights(planned, model, arrays, progress)
         progress("running", 0.0)
         given = {**random_inputs(known, _BATCH, sizes=sizes), **(own_inputs or {})}
@@ -100,13 +104,32 @@ def _verify(
         results, by_layer, trouble = _contracts(planner, planned, files, model, own_inputs, progress)
         message = message or trouble
     if wrong:
-        message = f"{wrong[0]} does not hold the planned values ({len(wrong)} arrays differ)."
-    found = tuple(results)
-    return Verification(True, forward, not wrong, found, message, by_layer, training_gap=gap, arrays=held)
+        message = difference(planned, shapes_of(planned, model), wrong, out.name)
+    found, proved = tuple(results), from_files(planned, wrong)
+    return Verification(
+        True, forward, not wrong, found, message, by_layer, training_gap=gap, arrays=held, from_files=proved
+    )
 
 
-def _read_back(planned: Planned, files: Mapping[int, Source], out: Path, progress: Progress) -> bool:
-    """Whether the written file, opened by Suture's own reader, holds every planned array bit for bit."""
+def _described(out: Path) -> dict[str, Sizes] | None:
+    """The shapes of a file's weights as Suture's reader sees them; `None` where it does not see the layers."""
+    try:
+        found = read_model(out)
+    except SutureError:
+        return None
+    if found.kind != "model" or found.graph.opaque:
+        return None
+    return {f"{path}/{one.name}": one.shape for path, layer in found.graph.walk() for one in layer.weights}
+
+
+def _read_back(
+    planned: Planned, files: Mapping[int, Source], out: Path, progress: Progress
+) -> tuple[list[str], dict[str, Sizes]]:
+    """The planned weights whose array the written file, opened by Suture's own reader, does not hold bit for bit, and
+    the shapes of those that it has.
+    """
+    wrong: list[str] = []
+    shapes: dict[str, Sizes] = {}
     written = read_model(out)
     held = written.graph.by_path()
     places: dict[str, int] = {}
@@ -115,9 +138,27 @@ def _read_back(planned: Planned, files: Mapping[int, Source], out: Path, progres
             progress(COMPARING, number / len(planned.moves))
             place = places[move.layer] = places.get(move.layer, -1) + 1
             found = move.source if planned.plan.graph.opaque else _held(held.get(move.layer), move, place)
-            if found is None or not values_equal(store.read(found.key), arrays.values(move)):
-                return False
-    return True
+            array = None if found is None else _stored(store, found)
+            if array is not None:
+                shapes[move.fate.weight] = array.shape
+            if array is None or not values_equal(array, arrays.values(move)):
+                wrong.append(move.fate.weight)
+    return wrong, shapes
+
+
+def _stored(store: WeightStore, place: StoreKey) -> Array | None:
+    """An array of the written file; `None` where it has none there."""
+    try:
+        return store.read(place.key)
+    except FileError:
+        return None
+
+
+def shapes_of(planned: Planned, model: Any) -> dict[str, Sizes]:
+    """The shapes of the planned weights that a loaded model has."""
+    live = {path: stored_variables(layer) for path, _, layer in live_layers(planned.plan.graph, model)}
+    pairs = ((move.fate.weight, live.get(move.layer, {}).get(move.key)) for move in planned.moves)
+    return {name: tuple(variable.shape) for name, variable in pairs if variable is not None}
 
 
 def _held(layer: Layer | None, move: Move, place: int) -> StoreKey | None:
@@ -182,7 +223,10 @@ def _load(planned: Planned, out: Path, known: Graph | None = None) -> Any:
     except SutureError:
         raise
     except Exception as error:
-        raise FileError(f"Keras cannot load {out.name}: {sentence(error)}", path=str(out)) from error
+        what = out.name
+        if output_format(out) == ".weights.h5":
+            what += " into the planned model; it may hold the weights of another one"
+        raise FileError(f"Keras cannot load {what}: {sentence(error)}", path=str(out)) from error
 
 
 def _check_harmless(out: Path, planned: frozenset[str]) -> None:

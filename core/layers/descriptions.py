@@ -54,9 +54,11 @@ class WeightMatch(Struct, frozen=True, gc=False):
 
 
 class Matching(Struct, frozen=True):
-    """Both sides of a transfer of weights, aligned: rows by weight, then what is left over in the file.
+    """Both sides of a transfer of weights, aligned: rows by weight, then the file's layers without a use.
 
-    `ours` and `theirs` are all the layers that can be paired by hand.
+    `ours` and `theirs` are all the layers that can be paired by hand, `paired` counts the layers that take something.
+    `given`, `unfit` and `weights` count those that get an array of the file, those that do not fit, and all; `rows` may
+    be the first of them.
     """
 
     rows: tuple[WeightMatch, ...]
@@ -65,3 +67,6 @@ class Matching(Struct, frozen=True):
     theirs: tuple[str, ...] = ()
     paired: int = 0
     problem: str = ""
+    given: int = 0
+    unfit: int = 0
+    weights: int = 0

@@ -8,14 +8,25 @@ from core.findings import Finding
 from core.model.contract import Contract
 from core.model.graph import Graph, Shape
 
-FateName = Literal["copied", "adapted", "initialized", "mismatched", "merged", "dropped"]
+
+def file_name(path: str) -> str:
+    """A file's name without its folders, whichever system wrote the path."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+FateName = Literal["copied", "transferred", "adapted", "initialized", "mismatched", "merged", "dropped"]
+
+AS_STORED = ("copied", "transferred")
+"""Fates of arrays that go into the new model as a file has them."""
 
 
 class Fate(Struct, frozen=True, gc=False):
     """What happens to one weight of the new model. `weight` is `layer path/weight name`.
 
-    `rule` names the rules in words (`"sum"`, `"center + sum"`), `source` the source weight's path, `note` says
-    why (for `mismatched`: what does not fit).
+    `rule` names the rules in words (`"sum"`, `"center + sum"`), `source` the path of the array that it comes from,
+    `note` says why (for `mismatched`: what does not fit). `file` is the file that holds that array where it is not the
+    model's own, and `further` whether that is another model's, so that `source` is a path in there. An array of such
+    a file that stays as it is stored is `transferred`, one of the source is `copied`.
     """
 
     weight: str
@@ -27,6 +38,13 @@ class Fate(Struct, frozen=True, gc=False):
     source_shape: tuple[int, ...] | None = None
     trainable: bool = True
     note: str = ""
+    file: str = ""
+    further: bool = False
+
+    @property
+    def as_stored(self) -> bool:
+        """Whether the array goes into the new model as a file has it."""
+        return self.fate in AS_STORED
 
 
 class Port(Struct, frozen=True, gc=False):
@@ -112,9 +130,10 @@ class Verification(Struct, frozen=True):
 
     `skipped`: the model needs code that is not here, so it was read back instead of being run; `message` says whose.
     `training_gap`: how far BatchNormalization parts training from inference on the same inputs (relative), `None` where
-    it cannot. `arrays` counts the arrays of the file that were held against the plan. `report` is where the details of
-    a mistake of our own were saved that ended the check. `notes` say what the person's own inputs are, and what was
-    done to them so that they fit.
+    it cannot. `arrays` counts the arrays of the file that were held against the plan, `from_files` those of them that
+    were proved equal, bit for bit, to arrays of another file. `report` is where the details of a mistake of our own
+    were saved that ended the check. `notes` say what the person's own inputs are, and what was done to them so that
+    they fit.
     """
 
     reloaded: bool
@@ -128,6 +147,7 @@ class Verification(Struct, frozen=True):
     arrays: int = 0
     report: str = ""
     notes: tuple[str, ...] = ()
+    from_files: tuple[tuple[str, int], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -141,6 +161,14 @@ class Verification(Struct, frozen=True):
         """What the file was compared in, for a sentence: `12 arrays and 1 contract`."""
         counts = ((self.arrays, "array"), (len(self.contracts), "contract"))
         return " and ".join(f"{count:,} {what}{'s' * (count != 1)}" for count, what in counts if count) or "nothing"
+
+    @property
+    def proved(self) -> tuple[str, ...]:
+        """A sentence without its full stop for each other file whose arrays the result holds bit for bit."""
+        return tuple(
+            f"{count:,} array{'s' * (count != 1)} equal those of {file_name(file)} bit for bit"
+            for file, count in self.from_files
+        )
 
     @property
     def reason(self) -> str:

@@ -148,6 +148,25 @@ def _made(path: str, old: Layer, new: Layer, how: str, level: Graph, fates: Fate
     return Made()
 
 
+def same_meaning(old: Layer, new: Layer) -> bool:
+    """Whether each weight means the same in both: the class is the same, and what it carries or computes too."""
+    if old.class_name != new.class_name:
+        return False
+    if any(_classes(old.config.get(key)) != _classes(new.config.get(key)) for key in table.CARRIERS):
+        return False
+    return old.class_name != "EinsumDense" or old.config.get("equation") == new.config.get("equation")
+
+
+def _classes(entry: Any) -> Any:
+    """The class of a serialised layer, and of what it carries in turn."""
+    if isinstance(entry, list):
+        return [_classes(one) for one in entry]
+    if not isinstance(entry, dict) or "class_name" not in entry:
+        return None
+    config = entry.get("config") or {}
+    return [entry["class_name"], *(_classes(config.get(key)) for key in table.CARRIERS)]
+
+
 def words(layer: Layer) -> str:
     """A layer's class as a person says it: `LSTM`, `Bidirectional LSTM`."""
     inside = layer.config.get("layer")

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from core import __version__
 from core.errors import FileError
-from core.model.plan import Fate, Plan, Verification
+from core.model.plan import Fate, Plan, Verification, file_name
 from core.phrases import shape_words
 from core.readers.source import Source
 from core.recipes.recipe import Recipe, to_json
@@ -27,7 +27,7 @@ from core.writers.atomic import replacing
 from core.writers.plain_picture import plain_svg
 
 ENDINGS = (".html", ".htm", ".md")
-_ORDER = ("mismatched", "initialized", "adapted", "dropped", "merged", "copied")
+_ORDER = ("mismatched", "initialized", "adapted", "dropped", "merged", "transferred", "copied")
 _CHUNK = 1 << 20
 PLAIN = "Drawn in a plain layout: one row for each layer, in the order of the model."
 
@@ -187,16 +187,17 @@ _FATES = ("weight", "fate", "rule", "from", "source shape", "shape", "note")
 
 def _fates(plan: Plan) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """The rows of what changes, then of what is copied."""
-    changed = [_fate(fate) for fate in plan.fates if fate.fate != "copied"]
+    changed = [_fate(fate) for fate in plan.fates if not fate.as_stored or fate.further]
     changed += [(name, "merged", "", name, "", "", f"goes into {into}") for name, into in plan.merged]
     changed += [(name, "dropped", "", name, "", "", "") for name in plan.dropped]
-    return changed, [_fate(fate) for fate in plan.fates if fate.fate == "copied"]
+    return changed, [_fate(fate) for fate in plan.fates if fate.as_stored and not fate.further]
 
 
 def _fate(fate: Fate) -> tuple[str, ...]:
     rule = rule_words(fate.rule) if fate.rule else ""
     was = shape_words(fate.source_shape) if fate.source_shape is not None else ""
-    return fate.weight, fate.fate, rule, fate.source or "", was, shape_words(fate.shape), fate.note
+    origin = f"{fate.source or ''} in {file_name(fate.file)}" if fate.file else fate.source or ""
+    return fate.weight, fate.fate, rule, origin, was, shape_words(fate.shape), fate.note
 
 
 def _checks(result: Verification) -> Iterator[tuple[bool, str]]:
@@ -205,6 +206,9 @@ def _checks(result: Verification) -> Iterator[tuple[bool, str]]:
         yield result.forward, "The model runs"
     if result.arrays or not result.copied_equal:
         yield result.copied_equal, f"{result.arrays:,} arrays match the plan bit for bit"
+    if result.copied_equal:
+        for words in result.proved:
+            yield True, words
     for one in result.contracts:
         kind = "exact" if one.exact else f"at most; {one.mean:.2g} on average"
         yield one.holds, f"{one.name}: drift {one.drift:.2g}, {kind}"
@@ -224,10 +228,11 @@ def _verdict(result: Verification | None) -> str:
 
 _STYLE = """
 :root{color-scheme:light dark;--ground:#fff;--panel:#f6f7f9;--text:#1b2230;--muted:#5b6475;--line:#d9dee7;
---accent:#3d4fd1;--good:#1d6b45;--bad:#b3261e;--adapted:#1b5fa8;--initialized:#7a3fa0;--dropped:#9a5b00;--merged:#3a5f8f;--copied:#1d6b45}
+--accent:#3d4fd1;--good:#1d6b45;--bad:#b3261e;--adapted:#1b5fa8;--initialized:#7a3fa0;--dropped:#9a5b00;--merged:#3a5f8f;--copied:#1d6b45;
+--transferred:#a02c6d}
 @media (prefers-color-scheme:dark){:root{--ground:#14171d;--panel:#1c212a;--text:#e8ebf1;--muted:#9aa4b5;--line:#343c4a;
 --accent:#98a4ff;--good:#79cfa0;--bad:#ff8f85;--adapted:#82b8f5;--initialized:#d3a1f2;--dropped:#f0b968;--merged:#a8c4ec;
---copied:#79cfa0}}
+--copied:#79cfa0;--transferred:#f291c1}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1080px;padding:32px 24px 64px;background:var(--ground);color:var(--text);
 font:15px/1.5 system-ui,"Segoe UI",Inter,"Helvetica Neue",Arial,sans-serif}
@@ -241,7 +246,7 @@ vertical-align:top;overflow-wrap:anywhere}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .wide{overflow-x:auto}.facts th{width:130px;white-space:nowrap}
 .fate{font-weight:600}.copied{color:var(--copied)}.adapted{color:var(--adapted)}.initialized{color:var(--initialized)}
-.mismatched{color:var(--bad)}.dropped{color:var(--dropped)}.merged{color:var(--merged)}
+.transferred{color:var(--transferred)}.mismatched{color:var(--bad)}.dropped{color:var(--dropped)}.merged{color:var(--merged)}
 .good{color:var(--good)}.bad,.error{color:var(--bad)}.warning{color:var(--dropped)}.info{color:var(--accent)}
 .pictures{display:flex;flex-wrap:wrap;gap:20px}figure{flex:1 1 420px;margin:0;min-width:0}
 figcaption{margin-bottom:8px;font-weight:600}figure div{background:var(--panel);border:1px solid var(--line);
@@ -254,7 +259,8 @@ svg.plain rect.initialized{stroke:var(--initialized)}svg.plain rect.mismatched{s
 svg.plain rect.dropped{stroke:var(--dropped)}svg.plain .edge{fill:none;stroke:var(--muted)}
 svg.plain .fate.adapted{fill:var(--adapted)}svg.plain .fate.initialized{fill:var(--initialized)}
 svg.plain .fate.mismatched{fill:var(--bad)}svg.plain .fate.dropped{fill:var(--dropped)}
-svg.plain .fate.copied{fill:var(--copied)}svg.plain .fate{font-weight:700}
+svg.plain .fate.copied{fill:var(--copied)}svg.plain .fate.transferred{fill:var(--transferred)}
+svg.plain .fate{font-weight:700}
 summary{cursor:pointer;color:var(--accent);margin:10px 0}li{margin:3px 0;overflow-wrap:anywhere}
 @media print{body{max-width:none;padding:0;font-size:11px}table{font-size:10px}h2{break-after:avoid}
 tr,figure{break-inside:avoid}

@@ -1,8 +1,9 @@
 """The third face of a recipe beside window and command line: a Python program that does the same, and trains on.
 
 Layers come out of surgery with weights of different worth, so the program also groups them for learning rates of their
-own: new ones learn at full rate, adapted and copied ones more slowly (as in discriminative fine-tuning, Howard and
-Ruder 2018, section 3.1). Keras 3 has one rate per optimizer; its `update_step` is where a group's share comes in.
+own: new ones learn at full rate, adapted and copied ones (from whichever file) more slowly (as in discriminative
+fine-tuning, Howard and Ruder 2018, section 3.1). Keras 3 has one rate per optimizer; its `update_step` is where a
+group's share comes in.
 """
 
 import json
@@ -115,12 +116,13 @@ def groups(plan: Plan) -> dict[str, list[str]]:
     best: dict[str, str] = {}
     order = list(RATES)
     for fate in plan.fates:
-        if fate.fate not in RATES or not fate.trainable:
+        kind = "copied" if fate.as_stored else fate.fate
+        if kind not in RATES or not fate.trainable:
             continue
         layer = fate.weight.rpartition("/")[0]
         known = best.get(layer)
-        if known is None or order.index(fate.fate) < order.index(known):
-            best[layer] = fate.fate
+        if known is None or order.index(kind) < order.index(known):
+            best[layer] = kind
     return {name: [path for path, fate in best.items() if fate == name] for name in order}
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import structs
 
+from core.caches import IdentityCache
 from core.findings import Finding, Severity
 from core.model.graph import Graph
 from core.model.plan import FateName, Plan
@@ -18,7 +19,9 @@ Marker = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Marks:
-    """The marks of one layer. `ghost` is a removed layer, `changed` one that differs, both of the Difference view."""
+    """The marks of one layer. `ghost` is a removed layer, `changed` one that differs, both of the Difference view.
+    `files` are those beside the source that its arrays come from.
+    """
 
     fate: FateName | None = None
     frozen: bool = False
@@ -26,6 +29,7 @@ class Marks:
     ghost: bool = False
     changed: bool = False
     messages: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 NO_MARKS = Marks()
@@ -42,8 +46,16 @@ def dominant(fates: Iterable[FateName]) -> FateName | None:
 def source_paths(before: Graph, after: Graph) -> dict[str, str]:
     """For each layer after that was there before: its path in the source.
 
-    A layer's origin is its path in the source, or its name in the source of the model around it.
+    A layer's origin is its path in the source, or its name in the source of the model around it. Several views ask for
+    it after each edit, so the last answers are kept.
     """
+    return _SOURCES.get((before, after), lambda: _source_paths(before, after))
+
+
+_SOURCES: IdentityCache[dict[str, str]] = IdentityCache(4)
+
+
+def _source_paths(before: Graph, after: Graph) -> dict[str, str]:
     known = {path for path, _ in before.walk()}
     found: dict[str, str] = {}
 
@@ -68,7 +80,7 @@ def badges_before(plan: Plan, source: Graph) -> dict[str, Marks]:
     origins = source_paths(source, plan.graph)
     fates: dict[str, set[FateName]] = {}
     for fate in plan.fates:
-        if fate.source is not None:
+        if fate.source is not None and not fate.further:
             fates.setdefault(layer_of(fate.source, paths), set()).add(fate.fate)
     for weight, _ in plan.merged:
         fates.setdefault(layer_of(weight, paths), set()).add("merged")
@@ -90,9 +102,15 @@ def _summed(fates: Mapping[str, set[FateName]], around: Mapping[str, str]) -> di
 
 
 @lru_cache(1024)
-def _badge(fate: FateName | None, frozen: bool, severity: Marker | None, messages: tuple[str, ...]) -> Marks:
+def _badge(
+    fate: FateName | None,
+    frozen: bool,
+    severity: Marker | None,
+    messages: tuple[str, ...],
+    files: tuple[str, ...],
+) -> Marks:
     """Most layers of a model have one of very few badges, so equal ones are the same object."""
-    return Marks(fate, frozen, severity, messages=messages)
+    return Marks(fate, frozen, severity, messages=messages, files=files)
 
 
 def together(found: Iterable[Marks]) -> Marks:
@@ -107,6 +125,7 @@ def together(found: Iterable[Marks]) -> Marks:
         bool(every) and all(one.ghost for one in every),
         any(one.changed or one.ghost for one in every),
         tuple(message for one in every for message in one.messages)[:_MOST_MESSAGES],
+        tuple(dict.fromkeys(file for one in every for file in one.files)),
     )
 
 
@@ -121,13 +140,19 @@ def _together(
     ghost: bool,
     changed: bool,
     messages: tuple[str, ...],
+    files: tuple[str, ...],
 ) -> Marks:
-    return Marks(fate, frozen, severity, ghost, changed, messages)
+    return Marks(fate, frozen, severity, ghost, changed, messages, files)
 
 
-def marks(graph: Graph, fates: Mapping[str, FateName], findings: Iterable[Finding]) -> dict[str, Marks]:
-    """One badge a layer. `fates` stand for the weights at or below a path; a nested model shows its layers' worst
-    finding.
+def marks(
+    graph: Graph,
+    fates: Mapping[str, FateName],
+    findings: Iterable[Finding],
+    files: Mapping[str, tuple[str, ...]] | None = None,
+) -> dict[str, Marks]:
+    """One badge a layer. `fates` stand for the weights at or below a path, `files` are those beside the source that
+    they come from; a nested model shows its layers' worst finding.
     """
     notes: dict[str, list[str]] = {}
     findings = list(findings)
@@ -142,6 +167,7 @@ def marks(graph: Graph, fates: Mapping[str, FateName], findings: Iterable[Findin
             path in frozen,
             severities.get(worst[path]) if path in worst else None,
             tuple(notes.get(path, ())),
+            (files or {}).get(path, ()),
         )
         for path in around
     }

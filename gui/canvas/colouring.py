@@ -11,6 +11,7 @@ from gui.widgets.theme import FATE_ORDER
 
 FATE_NAMES = {
     "copied": "Copied",
+    "transferred": "From another file",
     "adapted": "Adapted",
     "initialized": "Initialized",
     "mismatched": "Does not fit yet",

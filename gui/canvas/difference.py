@@ -29,7 +29,8 @@ class Difference:
         for path in self.changed:
             made[path] = replace(made.get(path, NO_MARKS), changed=True)
         for path in self.added:
-            made[path] = replace(made.get(path, NO_MARKS), fate="initialized", changed=True)
+            known = made.get(path, NO_MARKS)
+            made[path] = replace(known, fate=known.fate or "initialized", changed=True)
         gone = gone_fates(plan) if plan is not None else {}
         for path, origin in self.ghosts.items():
             made[path] = Marks(fate=gone.get(origin, "dropped"), ghost=True)
@@ -57,13 +58,14 @@ def difference(before: Graph, after: Graph) -> Difference:
 
 
 def _differs(old: Layer, new: Layer) -> bool:
-    """Whether a person would say that the layer changed: its arguments, code, weights' shapes or training."""
+    """Whether a person would say that the layer changed: its arguments, code, training, weights' shapes or files."""
     return (
         old.config != new.config
         or old.class_name != new.class_name
         or old.trainable != new.trainable
         or bool(new.rules) != bool(old.rules)
         or [weight.shape for weight in old.weights] != [weight.shape for weight in new.weights]
+        or any(weight.source is not None and weight.source.file for weight in new.weights)
     )
 
 

@@ -9,13 +9,13 @@ from PySide6.QtGui import QBrush, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from typing_extensions import override
 
+from core.model.plan import AS_STORED
 from gui.canvas.badges import NO_MARKS, Marks
 from gui.canvas.describe import DOT, outputs_text
 from gui.canvas.flow import Node
 from gui.canvas.look import RADIUS, STRIPE, Look, Paint, body_path, stripe_path
 from gui.canvas.marks import CHIP, NO_PEN, paint_chevron, paint_chip, paint_lock, paint_marker
-from gui.models.digest import count_words
-from gui.widgets.theme import FATE_WORDS
+from gui.models.digest import count_words, fate_words
 
 TEXT_ZOOM = 0.5
 WORD_ZOOM = 0.29
@@ -38,7 +38,7 @@ def display_name(node: Node) -> str:
 
 def _shown(badge: Marks, *, difference: bool) -> Marks:
     """The badge without the mark of what is merely copied, where differences are what one looks for."""
-    return replace(badge, fate=None) if difference and badge.fate == "copied" and not badge.changed else badge
+    return replace(badge, fate=None) if difference and badge.fate in AS_STORED and not badge.changed else badge
 
 
 class BlockItem(QGraphicsItem):
@@ -136,7 +136,7 @@ class BlockItem(QGraphicsItem):
         if badge.fate == "mismatched":
             return self.look.chips["mismatched"].edge
         if self.difference and badge.changed:
-            return self.look.chips["initialized" if badge.fate == "initialized" else "adapted"].edge
+            return self.look.chips[badge.fate if badge.fate in ("initialized", "transferred") else "adapted"].edge
         return None
 
     def _paint_far(self, painter: QPainter, *, words: bool) -> None:
@@ -350,7 +350,7 @@ def tooltip(node: Node, badge: Marks, also: tuple[str, str] = ("", "")) -> str:
     if badge.ghost:
         rows.append(("Fate", "removed"))
     elif badge.fate is not None:
-        rows.append(("Fate" if node.group is None else "Worst fate", FATE_WORDS[badge.fate]))
+        rows.append(("Fate" if node.group is None else "Worst fate", fate_words(badge.fate, badge.files)))
     if node.group is not None and badge.frozen:
         rows.append(("Training", "all of it is frozen"))
     if also[1]:

@@ -37,7 +37,8 @@ class PlanDigest:
     def marks(self) -> dict[str, Marks]:
         """What the canvas marks on each layer of the planned graph."""
         fates = {path: badge.fate for path, badge in self.badges.items()}
-        return marks(self.plan.graph, fates, self.plan.findings)
+        files = {path: badge.files for path, badge in self.badges.items() if badge.files}
+        return marks(self.plan.graph, fates, self.plan.findings, files)
 
     @cached_property
     def main_shapes(self) -> dict[str, tuple[int, ...]]:

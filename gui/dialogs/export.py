@@ -309,6 +309,9 @@ def facts(verification: Verification) -> Iterator[tuple[bool, str, str]]:
     if verification.arrays or not verification.copied_equal:
         yes = f"{verification.arrays:,} arrays match the plan bit for bit"
         yield verification.copied_equal, yes, "Some arrays do not match the plan"
+    if verification.copied_equal:
+        for words in verification.proved:
+            yield True, words, ""
 
 
 def drift_words(drift: float, *, exact: bool, mean: float = 0.0, rounding: float | None = None) -> str:

@@ -200,10 +200,9 @@ class TransferSheet(Sheet):
             self.problem.say("")
         else:
             self.problem.say(plain(matching.problem))
-        given = sum(bool(row.source) for row in matching.rows)
-        bad = sum(row.fate == "mismatched" for row in matching.rows)
-        layers = "1 layer" if matching.paired == 1 else f"{matching.paired} layers"
-        parts = [f"{layers} paired, {given} of {len(matching.rows)} weights from the file"]
+        bad = matching.unfit
+        layers = "1 layer takes" if matching.paired == 1 else f"{matching.paired} layers take"
+        parts = [f"{layers} {matching.given} of {matching.weights} weights from the file"]
         left = len(matching.left_over)
         unfit = (
             "1 does not fit yet; choose a rule for it" if bad == 1 else f"{bad} do not fit yet; choose rules for them"

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from core.analysis.slices import MOST, Slice, ValuesBlock
+from core.model.plan import AS_STORED
 from core.phrases import shape_words
 from gui.document.work import Work
 from gui.models.values import PAGE, Layout, ValuesModel, axis_words, natural, swapped, tsv
@@ -131,8 +132,8 @@ class ValuesSheet(Sheet):
         self.title.setText(f"Values of {row.path}")
         stored = row.key is not None
         made = row.fate is not None and row.fate not in ("dropped", "merged", "mismatched")
-        self.where.setVisible(stored and made and row.fate != "copied")
-        self.where.show_key("file" if stored and (not made or row.fate == "copied") else "result")
+        self.where.setVisible(stored and made and row.fate not in AS_STORED)
+        self.where.show_key("file" if stored and (not made or row.fate in AS_STORED) else "result")
         self._show_array()
         self.open(self.table)
 

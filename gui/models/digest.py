@@ -10,26 +10,43 @@ from core.analysis.frozen import can_freeze as can_freeze
 from core.analysis.frozen import frozen_layers as frozen_layers
 from core.findings import Finding, Severity
 from core.model.graph import Graph, Layer, Shape
-from core.model.plan import Fate, FateName, Plan
+from core.model.plan import Fate, FateName, Plan, file_name
 from core.rules.words import rule_words
-from gui.widgets.theme import FATE_ORDER
+from gui.widgets.theme import FATE_ORDER, FATE_WORDS
+
+
+def fate_words(fate: str, files: Iterable[str] = ()) -> str:
+    """What a fate means, in words; `files` are those that arrays come from beside the source."""
+    names = " and ".join(dict.fromkeys(map(file_name, files)))
+    if not names:
+        return FATE_WORDS[fate]
+    return f"copied unchanged from {names}" if fate == "transferred" else f"{FATE_WORDS[fate]}; arrays of {names}"
+
+
+def fate_label(fate: str, files: Iterable[str] = ()) -> str:
+    """A fate in a word or two, for a chip: `adapted`, `from donor.keras`."""
+    names = tuple(dict.fromkeys(map(file_name, files)))
+    if fate != "transferred" or not names:
+        return "from another file" if fate == "transferred" else fate
+    return f"from {names[0]}" if len(names) == 1 else f"from {len(names)} files"
 
 
 class Badge(Struct, frozen=True):
-    """What happens to the weights at or below one path: the fate that stands for all, how many there are of each, and
-    the rules in use.
+    """What happens to the weights at or below one path: the fate that stands for all, how many there are of each, the
+    rules in use, and the files beside the source that arrays come from.
     """
 
     fate: FateName
     counts: tuple[tuple[str, int], ...] = ()
     rules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def words(self) -> str:
         """One line, such as `2 adapted: Sum of the channels (sum), 3 copied`."""
         parts = []
         for fate, number in self.counts:
             rules = f": {', '.join(map(rule_words, self.rules))}" if fate == "adapted" and self.rules else ""
-            parts.append(f"{number} {fate}{rules}")
+            parts.append(f"{number} {fate_label(fate, self.files)}{rules}")
         return ", ".join(parts)
 
 
@@ -53,6 +70,7 @@ def badges(owned: Iterable[tuple[str, Fate]], around: Mapping[str, str]) -> dict
     """
     counts: dict[str, dict[FateName, int]] = {}
     rules: dict[str, dict[str, None]] = {}
+    files: dict[str, dict[str, None]] = {}
     for at, fate in owned:
         while at:
             counter = counts.get(at)
@@ -61,15 +79,20 @@ def badges(owned: Iterable[tuple[str, Fate]], around: Mapping[str, str]) -> dict
             counter[fate.fate] = counter.get(fate.fate, 0) + 1
             if fate.rule and fate.fate == "adapted":
                 rules.setdefault(at, {})[fate.rule] = None
+            if fate.file:
+                files.setdefault(at, {})[fate.file] = None
             at = around.get(at, "")
-    return {path: _badge(tuple(counter.items()), tuple(rules.get(path, ()))) for path, counter in counts.items()}
+    return {
+        path: _badge(tuple(counter.items()), tuple(rules.get(path, ())), tuple(files.get(path, ())))
+        for path, counter in counts.items()
+    }
 
 
 @lru_cache(4096)
-def _badge(counts: tuple[tuple[FateName, int], ...], rules: tuple[str, ...]) -> Badge:
+def _badge(counts: tuple[tuple[FateName, int], ...], rules: tuple[str, ...], files: tuple[str, ...]) -> Badge:
     counter = dict(counts)
     ordered = tuple((fate, counter[fate]) for fate in FATE_ORDER if fate in counter)
-    return Badge(ordered[0][0], ordered, rules)
+    return Badge(ordered[0][0], ordered, rules, files)
 
 
 def fate_totals(plan: Plan) -> dict[str, int]:

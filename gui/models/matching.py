@@ -6,6 +6,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from typing_extensions import override
 
 from core.layers.descriptions import Matching, WeightMatch
+from core.model.plan import AS_STORED
 from core.phrases import shape_words
 from core.rules.words import rule_words
 
@@ -15,7 +16,7 @@ MatchRole = Qt.ItemDataRole.UserRole + 1
 
 
 class MatchingModel(QAbstractTableModel):
-    """Rows are `WeightMatch` values: first what gets an array, then what keeps its own."""
+    """Rows are `WeightMatch` values: first what does not fit, what gets an array, then what keeps its own."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -67,10 +68,10 @@ class MatchingModel(QAbstractTableModel):
 
 def fate_words(row: WeightMatch) -> str:
     """What happens to a weight, in words."""
-    if not row.source:
-        return "keeps its own"
     if row.fate == "mismatched":
         return "does not fit"
+    if not row.source:
+        return "starts anew" if row.fate == "initialized" else "keeps its own"
     if row.fate == "adapted":
         return f"adapted: {rule_words(row.rule)}" if row.rule else "adapted"
-    return "taken" if row.fate == "copied" else row.fate
+    return "taken" if row.fate in AS_STORED else row.fate

@@ -12,14 +12,17 @@ from core.model.plan import Cost, Plan
 from core.phrases import sample_words
 from core.readers.source import Source
 from gui.canvas.badges import dominant, source_paths
-from gui.models.digest import count_words, frozen_layers, gone_fates, output_shape
+from gui.models.digest import count_words, fate_label, fate_words, frozen_layers, gone_fates, output_shape
 from gui.panels.config_table import ConfigTable
 from gui.panels.connections import Connections, level_of
 from gui.panels.many import ManySelected
 from gui.panels.status_bar import change, memory_change
 from gui.panels.weights import WeightsPanel, rows_of
 from gui.widgets.parts import ElidedLabel, label, named, scrolling
-from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, Tone, font
+from gui.widgets.theme import FATE_LETTERS, LIGHT, Theme, Tone, font
+
+LONGEST = 200
+"""The widest a file's name gets in a chip."""
 
 
 class Inspector(QWidget):
@@ -162,15 +165,17 @@ class Inspector(QWidget):
         self.facts.setText("  \u00b7  ".join(facts))
         self.facts.setToolTip(f"{params:,} parameters")
         chips: list[str] = []
+        files: dict[str, None] = {}
         if plan is not None:
-            fate = dominant(one.fate for one in plan.fates if one.weight.startswith(path + "/"))
-            fate = fate or gone_fates(plan).get(path)
+            own = [one for one in plan.fates if one.weight.startswith(path + "/")]
+            fate = dominant(one.fate for one in own) or gone_fates(plan).get(path)
             if fate is not None:
                 chips.append(fate)
+                files = dict.fromkeys(one.file for one in own if one.file)
         graph = self._graph_with(path, plan, source)
         if graph is not None and path in frozen_layers(graph):
             chips.append("frozen")
-        self.chips.show_chips(chips)
+        self.chips.show_chips(chips, tuple(files))
 
     def _graph_with(self, path: str, plan: Plan | None, source: Source | None) -> Graph | None:
         """The graph that has a layer at `path`: the planned one, else the source's."""
@@ -198,12 +203,17 @@ def cost_words(path: str, plan: Plan | None, base: Plan | None) -> list[str]:
     if plan is None:
         return []
     now = sum_below(plan, path)
-    layer = plan.graph.find(path) if path in plan.graph.by_path() else None
-    was = sum_below(base, (layer.origin if layer is not None else None) or path) if base is not None else None
+    before = now
+    if base is not None and base is not plan:
+        if path in plan.graph.by_path():
+            was = source_paths(base.graph, plan.graph).get(path)
+            before = sum_below(base, was) if was is not None else Cost(macs=0, activations=0)
+        else:  # a layer that is gone, shown as it was
+            before, now = sum_below(base, path), Cost(macs=0, activations=0)
     words = []
     for name, old, new in (
-        ("MACs", was.macs if was else now.macs, now.macs),
-        ("activations", was.activations if was else now.activations, now.activations),
+        ("MACs", before.macs, now.macs),
+        ("activations", before.activations, now.activations),
     ):
         if new or old:
             shown = change(old, new) if name == "MACs" else memory_change(old, new)
@@ -257,15 +267,22 @@ class _Chips(QWidget):
         super().__init__()
         self.theme: Theme = LIGHT
         self.names: list[str] = []
+        self.files: tuple[str, ...] = ()
         self.setFixedHeight(self.HEIGHT)
 
-    def show_chips(self, names: list[str]) -> None:
-        """Show these fates."""
-        self.names = names
-        self.setAccessibleName(", ".join(names))
-        self.setToolTip("\n".join(f"{name}: {FATE_WORDS[name]}" for name in names))
+    def show_chips(self, names: list[str], files: tuple[str, ...] = ()) -> None:
+        """Show these fates; `files` are those beside the source that arrays come from."""
+        self.names, self.files = names, files
+        self.setAccessibleName(", ".join(self._label(name) for name in names))
+        self.setToolTip("\n".join(f"{self._label(name)}: {fate_words(name, self._files(name))}" for name in names))
         self.setVisible(bool(names))
         self.update()
+
+    def _files(self, name: str) -> tuple[str, ...]:
+        return () if name == "frozen" else self.files
+
+    def _label(self, name: str) -> str:
+        return fate_label(name, self._files(name))
 
     @override
     def sizeHint(self) -> QSize:
@@ -279,7 +296,8 @@ class _Chips(QWidget):
         x = 0.0
         for name in self.names:
             tone: Tone = self.theme.fate(name)
-            text = f"{FATE_LETTERS[name]}  {name}"
+            words = painter.fontMetrics().elidedText(self._label(name), Qt.TextElideMode.ElideMiddle, LONGEST)
+            text = f"{FATE_LETTERS[name]}  {words}"
             width = painter.fontMetrics().horizontalAdvance(text) + 16
             rect = QRectF(x, 3, width, self.HEIGHT - 4)
             painter.setPen(Qt.PenStyle.NoPen)

@@ -1,6 +1,6 @@
 """The layer tree: every layer with shapes, parameters, a checkbox for freezing and a badge for its weights' fate."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 from PySide6.QtCore import (
@@ -29,9 +29,10 @@ from typing_extensions import override
 
 from core.layers.table import tracks_batches
 from core.model.graph import Graph, Layer
-from core.model.plan import Plan
+from core.model.plan import AS_STORED, Plan
 from core.phrases import sample_words
 from core.recipes import gestures
+from gui.canvas.badges import source_paths
 from gui.canvas.difference import difference
 from gui.canvas.plan_digest import digest_of
 from gui.document import freezing
@@ -40,7 +41,9 @@ from gui.models.digest import (
     Badge,
     above,
     count_words,
+    fate_label,
     fate_totals,
+    fate_words,
     frozen_layers,
     gone_fates,
     output_shape,
@@ -62,7 +65,7 @@ from gui.panels.tree_selection import TreeSelection
 from gui.widgets import theme as themes
 from gui.widgets.keyboard import asks_for_menu
 from gui.widgets.parts import Card, IconButton, Look, clear_layout, label, named
-from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, Theme
+from gui.widgets.theme import FATE_LETTERS, Theme
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -163,14 +166,15 @@ def paint_badge(painter: QPainter, rect: QRect, fate: str, theme: Theme) -> None
 class BadgeLabel(QWidget):
     """A fate's badge with a number beside it, for legends."""
 
-    def __init__(self, look: Look, fate: str, text: str) -> None:
+    def __init__(self, look: Look, fate: str, text: str, files: Iterable[str] = ()) -> None:
         super().__init__()
         self._look, self._fate = look, fate
         row = QHBoxLayout(self)
         row.setContentsMargins(22, 0, 0, 0)
         row.addWidget(label(text, "small"))
-        self.setToolTip(f"{text} weights: {FATE_WORDS[fate]}")
-        self.setAccessibleName(f"{text} {fate}")
+        files = tuple(files) if fate == "transferred" else ()
+        self.setToolTip(f"{text} weights: {fate_words(fate, files)}")
+        self.setAccessibleName(f"{text} {fate_label(fate, files)}")
         look.changed.connect(self.update)
 
     @override
@@ -333,7 +337,7 @@ class LayersPanel(Card):
             both = digest_of(plan, before).difference if plan is not None else difference(before, graph)
             self._ghosts = dict(both.ghosts)
             only = {*both.added, *both.changed, *both.ghosts, *extras.before}
-            only |= {path for path, badge in extras.badges.items() if badge.fate != "copied"}
+            only |= {path for path, badge in extras.badges.items() if badge.fate not in AS_STORED}
             gone = gone_fates(plan) if plan is not None else {}
             if self._filter is not None:
                 only = {path for path in both.graph.by_path() if both.ghosts.get(path, path) in self._filter}
@@ -399,8 +403,10 @@ class LayersPanel(Card):
 
     def _refresh_legend(self, plan: Plan | None) -> None:
         clear_layout(self._legend)
+        fates = plan.fates if plan is not None else ()
+        files = dict.fromkeys(fate.file for fate in fates if fate.fate == "transferred")
         for fate, number in (fate_totals(plan) if plan is not None else {}).items():
-            self._legend.addWidget(BadgeLabel(self._look, fate, count_words(number)))
+            self._legend.addWidget(BadgeLabel(self._look, fate, count_words(number), files))
         self._legend.addStretch(1)
 
     def _shown_at(self, path: str) -> str:
@@ -423,8 +429,9 @@ class LayersPanel(Card):
 def changed_shapes(before: Graph, after: Graph) -> dict[str, str]:
     """Layers whose output shape is another than before, with the shape before in words."""
     old = {path: output_shape(layer) for path, layer in before.walk()}
+    was = source_paths(before, after)
     return {
-        path: sample_words(old[layer.origin or path])
+        path: sample_words(old[was[path]])
         for path, layer in after.walk()
-        if (layer.origin or path) in old and old[layer.origin or path] != output_shape(layer)
+        if path in was and old[was[path]] != output_shape(layer)
     }

@@ -21,13 +21,13 @@ from typing_extensions import override
 
 from core.analysis.preview import WeightPreview
 from core.model.graph import Layer, Weight
-from core.model.plan import Fate, FateName, Plan
+from core.model.plan import Fate, FateName, Plan, file_name
 from core.phrases import shape_words
 from core.rules.words import rule_words
-from gui.models.digest import layer_of
+from gui.models.digest import fate_label, fate_words, layer_of
 from gui.panels.preview import PreviewPanel
 from gui.widgets.parts import named
-from gui.widgets.theme import FATE_LETTERS, FATE_WORDS, LIGHT, Theme, font
+from gui.widgets.theme import FATE_LETTERS, LIGHT, Theme, font
 
 ROW = 44
 ROWS_SHOWN = 6
@@ -45,6 +45,7 @@ class WeightRow(Struct, frozen=True):
     rule: str = ""
     note: str = ""
     key: str | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> str:
@@ -61,7 +62,7 @@ class WeightRow(Struct, frozen=True):
 
     def words(self) -> str:
         """Everything in a sentence, for the tip and for screen readers."""
-        fate = f"; {FATE_WORDS[self.fate]}" if self.fate else ""
+        fate = f"; {fate_words(self.fate, self.files)}" if self.fate else ""
         rule = f": {rule_words(self.rule)}" if self.rule else ""
         note = f". {self.note}" if self.note else ""
         return f"{self.name}: {self.shapes}, {self.dtype}{fate}{rule}{note}"
@@ -78,7 +79,7 @@ def rows_of(path: str, layer: Layer, plan: Plan | None) -> list[WeightRow]:
                 rows[name] = _planned(name, fate, held.get(name))
         if not rows:
             for fate in plan.fates:
-                name = _own_name(fate.source, path, layer) if fate.source else None
+                name = _own_name(fate.source, path, layer) if fate.source and not fate.further else None
                 if name is not None:
                     rows[name] = _planned(name, fate, held.get(name))
         merged = [(array, "merged", f"It goes into {into}.") for array, into in plan.merged]
@@ -115,6 +116,7 @@ def _planned(name: str, fate: Fate, weight: Weight | None) -> WeightRow:
         rule=fate.rule or "",
         note=fate.note,
         key=_key(weight),
+        files=(fate.file,) if fate.file else (),
     )
 
 
@@ -227,6 +229,8 @@ class WeightsPanel(QWidget):
         self.offers.setVisible(row is not None and (row.key is not None or row.fate not in (None, "mismatched")))
         if row is None:
             self.preview.say("Choose a weight to see its values." if self.rows else "")
+        elif row.key is None and row.files:
+            self.preview.say(f"Its values are in {file_name(row.files[0])}; open that file to look at them.")
         elif row.key is None:
             self.preview.say("New: its first values are set when the model is exported; the table shows them.")
         elif row.key in self._seen:
@@ -276,7 +280,7 @@ class _RowDelegate(QStyledItemDelegate):
         inner = rect.adjusted(8, 4, -8, -4)
         room = inner.width()
         if row.fate is not None:
-            room -= self._paint_fate(painter, row.fate, inner) + 8
+            room -= self._paint_fate(painter, row, inner) + 8
         title, small = font(theme, bold=True), font(theme, theme.size_small)
         painter.setFont(title)
         painter.setPen(QPen(QColor(theme.text)))
@@ -288,12 +292,15 @@ class _RowDelegate(QStyledItemDelegate):
         painter.drawText(inner, Qt.AlignmentFlag.AlignBottom, below)
         painter.restore()
 
-    def _paint_fate(self, painter: QPainter, fate: str, inner: QRectF) -> float:
+    def _paint_fate(self, painter: QPainter, row: WeightRow, inner: QRectF) -> float:
         """The fate in its colour, with letter and word; returns the width."""
+        fate = str(row.fate)
         tone = self.theme.fate(fate)
         small = font(self.theme, self.theme.size_tiny, bold=True)
-        text = f"{FATE_LETTERS[fate]}  {fate}"
-        width = QFontMetricsF(small).horizontalAdvance(text) + 14
+        metrics = QFontMetricsF(small)
+        label = metrics.elidedText(fate_label(fate, row.files), Qt.TextElideMode.ElideMiddle, inner.width() * 0.5)
+        text = f"{FATE_LETTERS[fate]}  {label}"
+        width = metrics.horizontalAdvance(text) + 14
         chip = QRectF(inner.right() - width, inner.top() - 1, width, 17)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(tone.fill))

@@ -70,6 +70,7 @@ class Theme(Struct, frozen=True):
 
     # what happens to a weight
     copied: Tone
+    transferred: Tone
     adapted: Tone
     initialized: Tone
     mismatched: Tone
@@ -135,6 +136,7 @@ class Theme(Struct, frozen=True):
 
 FATE_LETTERS = {
     "copied": "C",
+    "transferred": "T",
     "adapted": "A",
     "initialized": "I",
     "mismatched": "M",
@@ -146,6 +148,7 @@ FATE_LETTERS = {
 
 FATE_WORDS = {
     "copied": "copied unchanged from the source",
+    "transferred": "copied unchanged from another file",
     "adapted": "adapted from the source by a rule",
     "initialized": "newly initialized",
     "mismatched": "does not fit yet",
@@ -154,7 +157,7 @@ FATE_WORDS = {
     "frozen": "frozen, not changed by training",
 }
 
-FATE_ORDER = ("mismatched", "initialized", "adapted", "dropped", "merged", "copied")
+FATE_ORDER = ("mismatched", "initialized", "adapted", "dropped", "merged", "transferred", "copied")
 """Which fate a layer or group shows when its weights differ: the first of these that occurs."""
 
 SEVERITY_ICONS = {"error": "error", "warning": "warning", "info": "info", "success": "check"}
@@ -217,6 +220,7 @@ LIGHT = Theme(
     edge_active="#3d4fd1",
     grid="#e9ecf2",
     copied=Tone("#256b4d", "#e2f3ea"),
+    transferred=Tone("#a02c6d", "#fbe5f0"),
     adapted=Tone("#1b66ac", "#e0effb"),
     initialized=Tone("#7a4fc4", "#eee7fb"),
     mismatched=Tone("#c0303c", "#fde6e7"),
@@ -269,6 +273,7 @@ DARK = Theme(
     edge_active="#8592f7",
     grid="#1c212c",
     copied=Tone("#6fcf9f", "#1b3a2e"),
+    transferred=Tone("#f291c1", "#45203a"),
     adapted=Tone("#6db6f5", "#18344f"),
     initialized=Tone("#b898f5", "#33285a"),
     mismatched=Tone("#ff8a8f", "#4c2229"),

@@ -47,13 +47,22 @@ def answer(body: Any) -> Any:
         return LegalSizes(body.input, 32, 32, None, forbids)
     if isinstance(body, MatchWeights):
         rows = (
-            WeightMatch("hidden", "kernel", (32, 128), "dense/kernel", (32, 128)),
-            WeightMatch("hidden", "bias", (128,), "dense/bias", (128,)),
+            WeightMatch("hidden", "kernel", (32, 128), "dense/kernel", (32, 128), "transferred"),
+            WeightMatch("hidden", "bias", (128,), "dense/bias", (128,), "transferred"),
             WeightMatch("predictions", "kernel", (128, 10), "top/kernel", (128, 7), "mismatched"),
             WeightMatch("backbone/stem_conv", "kernel", (7, 7, 3, 32)),
         )
         theirs = ("dense", "top", "extra")
-        return Matching(rows, ("extra",), ("backbone/stem_conv", "hidden", "predictions"), theirs, paired=2)
+        return Matching(
+            rows,
+            ("extra",),
+            ("backbone/stem_conv", "hidden", "predictions"),
+            theirs,
+            paired=2,
+            given=3,
+            unfit=1,
+            weights=4,
+        )
     if isinstance(body, HashFiles):
         return ()
     return None

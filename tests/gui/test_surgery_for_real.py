@@ -50,7 +50,7 @@ def test_that_a_forbidden_size_is_settled_transferred_and_verified_on_own_inputs
     sheet = window.sheets.transfer
     sheet.look_at(str(samples / "digits_vgg.keras"))
     qtbot.waitUntil(lambda: sheet.apply.isEnabled(), timeout=PATIENCE)
-    assert {row.fate for row in sheet.model.rows} == {"copied"}
+    assert {row.fate for row in sheet.model.rows} == {"transferred"}
     assert all(row.source.endswith(f"{row.layer}/{row.weight}") for row in sheet.model.rows)
     qtbot.mouseClick(sheet.apply, LEFT)
     planned(qtbot, window)

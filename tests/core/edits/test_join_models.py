@@ -89,7 +89,7 @@ def test_that_the_second_model_answers_what_the_first_gives(
     assert_verified(written.verification)
     x = some(2, 12, 12, 3)
     assert drift(new(x), loaded(files[second])(loaded(files["encoder"])(x))) < 1e-6
-    assert {fate.fate for fate in written.plan.fates} == {"copied"}
+    assert {fate.fate for fate in written.plan.fates} == {"copied", "transferred"}
     assert not written.plan.dropped
     taken = [one for one in written.plan.findings if one.code == "name.changed"]
     assert [one.message for one in taken] == (

@@ -81,7 +81,7 @@ def test_that_a_transfer_by_name_gives_the_answers_of_the_other_file(
     engine().set_source(read_model(folder / target))
     edit = {"do": "transfer_weights", "file": str(folder / donor)}
     written = engine().apply(recipe(edit), tmp_path / "out.keras", check=False)
-    assert {fate.fate for fate in written.plan.fates} == {"copied"}
+    assert {fate.fate for fate in written.plan.fates} == {"transferred"}
     assert not [one for one in written.plan.findings if one.severity == "warning"]
     close(answers(tmp_path / "out.keras"), wanted[version])
 
@@ -192,4 +192,4 @@ def test_that_the_preview_of_a_transfer_counts_what_the_plan_takes(tmp_path: Pat
     shown = aligned(before, after, read_model(tmp_path / "arrays.h5"), edit)
     assert shown.paired == 3
     taken = {f"{row.layer}/{row.weight}" for row in shown.rows if row.source}
-    assert taken == {fate.weight for fate in after.fates if fate.fate == "copied"}
+    assert taken == {fate.weight for fate in after.fates if fate.fate == "transferred"}

@@ -174,7 +174,7 @@ def test_that_a_file_of_weights_that_was_saved_again_is_read_again(engine: Worke
     open_source(engine, tmp_path, nested)
     path = tmp_path / kind
     write(path, nested, 1)
-    assert {fate.fate for fate in ask(engine, MakePlan(recipe=transfer(path))).fates} == {"copied"}
+    assert {fate.fate for fate in ask(engine, MakePlan(recipe=transfer(path))).fates} == {"transferred"}
     # other shapes show in the plan
     write(path, nested, 1, units=6)  # type: ignore[call-arg]
     plan: Plan = ask(engine, MakePlan(recipe=transfer(path)))
