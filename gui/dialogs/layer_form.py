@@ -97,7 +97,7 @@ class LayerForm(Sheet):
         self.kind.setEnabled(bool(classes))
         if not classes:
             self.text.say("Loading the list of layers\u2026")
-        elif self.hasFocus():
+        elif self.isVisible() and self.window().focusWidget() is self:
             self.kind.setFocus()  # it could not take it before there was anything to choose
         self._on_kind()
 

@@ -123,7 +123,7 @@ class OwnFilesSheet(Sheet):
             self._good = True
             self.said.say(" ".join(notes))
             self._refresh()
-            if self.isVisible() and self.hasFocus() and self.apply.isEnabled():
+            if self.isVisible() and self.window().focusWidget() is self and self.apply.isEnabled():
                 self.apply.setFocus()
 
     @Slot(object)
