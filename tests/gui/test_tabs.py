@@ -45,8 +45,8 @@ def three(qtbot: QtBot, window: MainWindow, files: list[str]) -> Iterator[MainWi
 
 
 def settle(qtbot: QtBot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: all(page.session.source is not None for page in window.documents))
-    qtbot.waitUntil(lambda: window.session.plan is not None and not window.session.planning)
+    qtbot.waitUntil(lambda: all(page.session.source is not None for page in window.documents), timeout=30_000)
+    qtbot.waitUntil(lambda: window.session.plan is not None and not window.session.planning, timeout=30_000)
 
 
 def names(window: MainWindow) -> list[str]:
