@@ -168,6 +168,16 @@ def bench_edit_costs() -> Iterator[Row]:
             yield Row(f"{name}, {kind}", spread, "ten times 1,000", f"{share:.2f}", "1.5", share <= 1.5)
 
 
+def bench_canvas() -> Iterator[Row]:
+    """Folding, colouring, finding and other views of a large model, painted."""
+    for name, path, budget in (
+        ("EfficientNetV2L", model("EfficientNetV2L"), 0.1),
+        ("10,000 layers", chain(CACHE / "chain-10000.keras", 10_000), 0.5),
+    ):
+        for what, taken in probe("canvas", path)["seconds"].items():
+            yield Row(f"{what}, {name}", seconds(taken), "", seconds(taken), seconds(budget), taken <= budget)
+
+
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "start": bench_start,
     "open": bench_open,
@@ -176,6 +186,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "memory": bench_memory,
     "growth": bench_growth,
     "edit_costs": bench_edit_costs,
+    "canvas": bench_canvas,
 }
 
 

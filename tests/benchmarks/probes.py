@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.benchmarks import window_probe
+from tests.benchmarks import canvas_probe, window_probe
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -157,6 +157,11 @@ def start() -> None:
 def window(path: str, edits: str) -> dict[str, Any]:
     """The window with a model; see `window_probe`."""
     return window_probe.window(path, int(edits))
+
+
+def canvas(path: str) -> dict[str, Any]:
+    """The graph alone; see `canvas_probe`."""
+    return canvas_probe.canvas(path)
 
 
 def tell(answer: dict[str, Any]) -> None:
