@@ -23,6 +23,23 @@ Fit = Literal["resize", "pad", "crop", "letterbox", "project", "repeat"]
 _CHANNELS = ("project", "repeat")
 
 
+def possible_fits(graph: Graph, name: str | None) -> tuple[Fit, ...]:
+    """The ways in which something can be adapted to an input at all; none for tokens, and for what has no channels."""
+    layer = find_input(graph, name)
+    shape, axis = batch_shape(layer), channel_axis(graph, layer.name)
+    if shape is None or axis is None or not 3 <= len(shape) <= 5:
+        return ()
+    rank, channels = len(shape) - 2, shape[axis]
+    known = all(size is not None for place, size in enumerate(shape) if place not in (0, axis))
+    found: list[Fit] = ["resize", "letterbox"] if rank == 2 and known else []
+    found.append("pad")
+    if known and not (rank == 1 and axis == 1):  # Keras crops sequences only with the channels last
+        found.append("crop")
+    if channels is not None:
+        found += ["project", "repeat"] if channels > 1 else ["project"]
+    return tuple(found)
+
+
 class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
     """`shape` (without batch) is what will arrive at `input`; the model behind keeps its size, channels and weights.
 
@@ -149,7 +166,7 @@ class InsertAdapter(Edit, frozen=True, kw_only=True, tag="insert_adapter"):
         data: dict[str, Any] = {"data_format": "channels_first"} if first else {}
         sizes = [int(size or 0) for size in wanted[0]]
         if self.fit in ("resize", "letterbox"):
-            if rank != 2:
+            if self.fit not in possible_fits(graph, layer.name):
                 raise EditError(f"{self.fit} works only on images, but this input has {rank} spatial axes.")
             ratio = {"pad_to_aspect_ratio": True, "fill_mode": "constant", "fill_value": 0.0}
             extra = ratio if self.fit == "letterbox" else {}

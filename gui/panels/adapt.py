@@ -1,16 +1,20 @@
 """Adapt what arrives at an input and leave the model as it is."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.edits import InsertAdapter
+from core.edits.insert_adapter import possible_fits
+from core.errors import EditError
 from core.model.graph import Shape
 from core.phrases import shape_words
 from core.recipes import steps
 from gui.document.session import Session
 from gui.widgets.cells import Field
 from gui.widgets.form import Form
-from gui.widgets.parts import named
+from gui.widgets.parts import label, named
 
 FITS = (
     ("resize", "Resize", "Images of any size are resized to the model\u2019s; the aspect ratio may change."),
@@ -24,11 +28,12 @@ INTERPOLATIONS = tuple((name, name, "") for name in ("bilinear", "nearest", "bic
 RESIZED = ("resize", "letterbox")
 
 
-def fields(name: str, dims: tuple[str, ...]) -> tuple[Field, ...]:
-    """What an adapter says of the input `name`, whose dimensions are called `dims`."""
+def fields(name: str, dims: tuple[str, ...], fits: Sequence[str]) -> tuple[Field, ...]:
+    """What an adapter says of the input `name`, whose dimensions are called `dims`; `fits` are those that can work."""
+    options = tuple(one for one in FITS if one[0] in fits)
     return (
         Field("shape", "Shape of your data", "shape", parts=dims, key=f"adapt_{name}", above=True),
-        Field("fit", "Make it fit by", "choice", spoken="How to make it fit", options=FITS, key="adaptFit",
+        Field("fit", "Make it fit by", "choice", spoken="How to make it fit", options=options, key="adaptFit",
               above=True, explained=lambda _: True),
         Field("interpolation", "", "choice", spoken="Interpolation", options=INTERPOLATIONS, key="adaptInterpolation",
               shown=lambda said: said["fit"] in RESIZED),
@@ -52,11 +57,17 @@ class AdaptForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        self.form = Form(fields(name, tuple(names)))
+        fits = _fits(session, name)
+        self.form = Form(fields(name, tuple(names), fits or [one[0] for one in FITS]))
         self.form.show_values({"shape": original, "crop_back": True})
         column.addWidget(self.form)
         self.buttons = PutOrTake()
         column.addLayout(self.buttons)
+        if not fits:
+            self.form.hide()
+            self.buttons.put.hide()
+            why = "Nothing can be put before this input: it takes tokens or has no channels. Use New front instead."
+            column.insertWidget(0, label(why, "small", wrap=True))
         self.apply, self.remove = self.buttons.put, self.buttons.take
         self.form.edited.connect(self._on_edited)
         self.form.entered.connect(self.on_apply)
@@ -99,6 +110,15 @@ class AdaptForm(QWidget):
     @Slot()
     def _on_remove(self) -> None:
         self._session.gesture(lambda recipe: steps.take_adapters(recipe, self._name), "Remove the adapter")
+
+
+def _fits(session: Session, name: str) -> tuple[str, ...]:
+    """The ways to adapt that can work for an input of the source; all of them where it is not known as one."""
+    source = session.source
+    try:
+        return possible_fits(source.graph, name) if source is not None else ()
+    except EditError:
+        return tuple(one[0] for one in FITS)
 
 
 class PutOrTake(QHBoxLayout):
