@@ -15,11 +15,7 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
         what = f"{graph.class_name} is a custom model class: even its code does not say how its layers are connected."
         if graph.class_name in MODELS:
             what = "The file does not say how the model's layers are connected."
-        text = (
-            f"{what} Its layers and weights are shown and kept. To adapt it, build the same network from layers, save "
-            "it, open that file and copy the weights of this one with transfer_weights."
-        )
-        found.append(Finding("warning", "graph.opaque", "", text, (RebuildModel(),)))
+        found.append(_unconnected(what, graph))
     unknown: dict[str, list[str]] = {}
     for path, layer in graph.walk():
         if layer.class_name == "Lambda":
@@ -41,6 +37,27 @@ def opaque_findings(graph: Graph, weights_only: bool = False) -> tuple[Finding, 
     found += [_unknown(class_name, paths) for class_name, paths in unknown.items()]
     found += [_model(path, class_name) for path, class_name in foreign_models(graph)]
     return tuple(found)
+
+
+def _unconnected(what: str, graph: Graph) -> Finding:
+    """What can be done with a model whose connections are unknown: only what there is of it is said to be shown."""
+    held = any(layer.weights for _, layer in graph.walk())
+    if not graph.layers:
+        text = (
+            f"{what} The file lists none of its layers and holds no weights that could be shown, so nothing can be "
+            "adapted here. Save the model again with the code that defines it, or build the same network from layers."
+        )
+    elif not held:
+        text = (
+            f"{what} Its layers are shown and kept; the file holds no weights for them. To adapt it, build the same "
+            "network from layers and save it."
+        )
+    else:
+        text = (
+            f"{what} Its layers and weights are shown and kept. To adapt it, build the same network from layers, save "
+            "it, open that file and copy the weights of this one with transfer_weights."
+        )
+    return Finding("warning", "graph.opaque", "", text, (RebuildModel(),) if held else ())
 
 
 def _unknown(class_name: str, paths: list[str]) -> Finding:

@@ -59,7 +59,7 @@ class PresetSheet(Sheet):
             self._rows.addLayout(self._row(preset, steps))
         self._rows.addStretch(1)
         self.open(self.close_button)
-        self._inquiries.check([gestures.apply_fix(session.recipe, steps) for steps in self.steps])
+        self._inquiries.check([gestures.apply_fix(session.applicable, steps) for steps in self.steps])
 
     def _row(self, preset: Preset, steps: tuple[Any, ...]) -> QGridLayout:
         row = QGridLayout()

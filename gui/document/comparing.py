@@ -17,5 +17,5 @@ class Comparing(Job):
 
     def begin(self, *, number: int | None = None, weight: str | None = None, inputs: tuple[str, ...] = ()) -> None:
         """Measure the rules for a step (counted from 1) or for a weight."""
-        body = CompareRules(recipe=self._session.recipe, number=number, weight=weight, inputs=inputs)
+        body = CompareRules(recipe=self._session.applicable, number=number, weight=weight, inputs=inputs)
         self._begin(weight or f"step {number}", body)

@@ -74,7 +74,7 @@ class Effects(QObject):
             if recipe != session.recipe:
                 return
             self._recipe = recipe
-            self._lines[row] = tuple(lines)
+            self._lines[row] = tuple(lines or ())
             if self._wanted == row:
                 self._wanted = None
             self.known.emit(row)

@@ -145,7 +145,7 @@ class Inquiries(QObject):
         """`matching_known` or `matching_failed` follows; only the latest question is answered."""
         if self._match_id is not None:
             self._engine.drop(self._match_id)
-        body = MatchWeights(recipe=self._session.recipe, file=file, match=match, pairs=pairs)
+        body = MatchWeights(recipe=self._session.applicable, file=file, match=match, pairs=pairs)
         known, failed = self._settle(self.matching_known), self._settle(self.matching_failed)
         self._match_id = self._engine.ask(body, known, failed)
 

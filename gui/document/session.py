@@ -6,6 +6,7 @@ Gestures change the recipe and nothing else. Nothing here knows of processes.
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
 
@@ -101,6 +102,15 @@ class Session(QObject):
         if self.plan is None or not self.planned:
             return {}
         return {one.step - 1: one.message for one in self.plan.findings if one.code == "step.refused"}
+
+    @property
+    def applicable(self) -> Recipe:
+        """The recipe with the steps switched off that the plan leaves out: what a question about it can be asked of."""
+        left_out = self.left_out
+        return with_steps(
+            self.recipe,
+            (replace(edit, enabled=False) if row in left_out else edit for row, edit in enumerate(self.recipe.edits)),
+        )
 
     @property
     def hindrance(self) -> str:

@@ -3,7 +3,7 @@
 The model changes nothing by itself: what a view does to it comes out as a signal and becomes a gesture.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -150,14 +150,15 @@ def step_words(edit: Any) -> str:
         return tag(edit).replace("_", " ").capitalize()
 
 
-def left_out_words(rows: Iterable[int]) -> str:
+def left_out_words(rows: Mapping[int, str]) -> str:
     """What is shown while steps are left out of the plan, in a sentence; `""` when none is."""
     numbers = [str(row + 1) for row in rows]
     if not numbers:
         return ""
-    many = len(numbers) > 1
-    which = f"{', '.join(numbers[:-1])} and {numbers[-1]}" if many else numbers[0]
+    if len(numbers) == 1:
+        return f"{next(iter(rows.values()))} Nothing can be exported until that is settled."
+    which = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
     return (
-        f"Step{'s' * many} {which} cannot be applied. Graph and counts show the model without "
-        f"{'them' if many else 'it'}; Findings say why, and nothing can be exported until that is settled."
+        f"Steps {which} cannot be applied. Graph and counts show the model without them; Findings say why, and nothing "
+        "can be exported until that is settled."
     )

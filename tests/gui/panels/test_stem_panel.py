@@ -4,6 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from core.recipes.gestures import make_edit
 from core.recipes.recipe import Recipe
 from gui.panels.stem import StemPanel
 from gui.window import MainWindow
@@ -78,3 +79,20 @@ def test_that_reset_takes_the_step_out(qtbot: QtBot, opened: MainWindow, panel: 
     qtbot.mouseClick(panel.reset, Qt.MouseButton.LeftButton)
     assert opened.session.recipe == Recipe()
     assert panel.form.number("filters").text() == ""
+
+
+def test_that_the_recipe_says_the_first_convolution_and_keeps_a_name_that_it_gave(
+    qtbot: QtBot, opened: MainWindow, panel: StemPanel
+) -> None:
+    field = panel.form.number("filters")
+    field.setFocus()
+    qtbot.keyClicks(field, "40")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert [(edit.layer, edit.filters) for edit in steps(opened.session.recipe)] == [(None, 40)]
+    named = make_edit("replace_first_conv", layer="backbone/stem_conv", filters=48)
+    opened.session.change_recipe(Recipe(edits=(named,)), "An older recipe")
+    assert field.value == 48
+    field.selectAll()
+    qtbot.keyClicks(field, "64")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert [(edit.layer, edit.filters) for edit in steps(opened.session.recipe)] == [("backbone/stem_conv", 64)]
