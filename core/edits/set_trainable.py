@@ -20,7 +20,7 @@ from core.model.graph import Graph, Layer
 from core.phrases import did_you_mean
 from core.surgery import contracts
 from core.surgery.choosing import Names
-from core.surgery.selectors import Term, choice, hits, nothing_left, takes_away, terms, words
+from core.surgery.selectors import Term, choice, nothing_left, reached, takes_away, terms, words
 
 _FORGETFUL = classes(forgets=True)
 
@@ -124,11 +124,18 @@ def meant(graph: Graph, selectors: tuple[str, ...]) -> tuple[set[str], str | Non
     layers = graph.by_path()
     names = _NAMES.get((graph,), lambda: Names(layers))
     named: list[tuple[Term, Sequence[str]]] = []
+    anchors: list[list[str]] = []
     for term in terms(selectors, layers):
-        paths = hits(term, names, graph)
+        paths = names.meant(term.glob)
         if not paths:
             return set(), term.glob
-        named.append((term, paths))
+        if term.way and named and (named[-1][0].way, named[-1][0].out) == (term.way, term.out):
+            anchors[-1].extend(paths)
+        else:
+            anchors.append(list(paths))
+            named.append((term, anchors[-1]))
+    # ranges that follow each other are one walk: a walk for each would be quadratic
+    named = [(term, reached(term, paths, graph) if term.way else paths) for term, paths in named]
     made = choice(named)
     found: set[str] = set()
     around: list[tuple[str, int]] = []

@@ -91,8 +91,11 @@ def takes_away(selectors: Iterable[str]) -> bool:
 def hits(term: Term, names: Names, graph: Graph | None) -> Sequence[str]:
     """The paths that a term names. Raises `EditError` for a range where the connections are unknown."""
     found = names.meant(term.glob)
-    if not term.way or not found:
-        return found
+    return reached(term, found, graph) if term.way and found else found
+
+
+def reached(term: Term, found: Iterable[str], graph: Graph | None) -> Sequence[str]:
+    """The layers of a range around layers. Raises `EditError` where the connections are unknown."""
     reach = reach_of(graph) if graph is not None else None
     if reach is None or not reach.known:
         raise EditError(
