@@ -1,6 +1,6 @@
 """The window by keyboard: Tab in the order in which things are seen, and the keys that ask for a menu."""
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QScrollArea, QStackedWidget, QTabWidget, QWidget
 
@@ -50,6 +50,8 @@ def _in_reading_order(area: QWidget) -> list[QWidget]:
 
 def move_focus(area: QWidget, *, forward: bool) -> bool:
     """Give the keyboard to the next (or previous) stop in an area; whether there is one."""
+    # what was shown just now, by the key before this one, has no place yet: lay it out first
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
     order = stops(area)
     if not order:
         return False
