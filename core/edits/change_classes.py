@@ -85,6 +85,12 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
         kept, chosen = self._kept(), self._chosen(graph)
         same, told = [], []
         for place, split in chosen:
+            groups = place.layer.config.get("groups") or 1
+            if groups > 1:
+                raise EditError(
+                    f"{place.path} has {groups} groups of filters, and another number of filters would move some to "
+                    "another group; replace it with the same layer with 1 group first, which computes the same."
+                )
             filters = self._filters(split, kept)
             rows = tuple(row if row is None else source_class(place.layer, row) for row in filters)
             rule = SliceFilters(keep=rows, seed=self.seed)
@@ -102,16 +108,17 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
                 for new, (old, row) in enumerate(zip(filters, rows, strict=True))
                 if old is not None and row is not None
             ]
-            same.append(
-                contracts.Classes(
-                    name=f"kept classes give the same outputs ({place.path} before its activation)",
-                    layer=place.path,
-                    calls=list(place.calls),
-                    axis=1 if convolved and place.layer.config.get("data_format") == "channels_first" else -1,
-                    new=[new for new, _ in pairs],
-                    old=[old for _, old in pairs],
+            if pairs:
+                same.append(
+                    contracts.Classes(
+                        name=f"kept classes give the same outputs ({place.path} before its activation)",
+                        layer=place.path,
+                        calls=list(place.calls),
+                        axis=1 if convolved and place.layer.config.get("data_format") == "channels_first" else -1,
+                        new=[new for new, _ in pairs],
+                        old=[old for _, old in pairs],
+                    )
                 )
-            )
             ahead = f", each after {split.before} other values" if split.before else ""
             anchors = f" for {split.anchors} anchors" if split.anchors > 1 else ""
             told.append(f"{place.path}: {self.now} to {self.classes} classes{anchors}{ahead}")

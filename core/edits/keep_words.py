@@ -66,13 +66,17 @@ class KeepWords(Edit, frozen=True, kw_only=True, tag="keep_words"):
                 graph = graph.with_layer(user.path, self._adapted(graph.find(user.path), user, rows, counts))
         after = context.shaped(graph)
         takers = users(after, path)
-        if vocabulary(before.find(path)) == vocabulary(after.find(path)):
-            # its vocabulary was changed before its rows: it gives no answer to compare with
+        was, now = vocabulary(before.find(path)) or (), vocabulary(after.find(path)) or ()
+        known = set(was) & set(old)
+        stay = [word for word in now if word in known]
+        if was == now or not stay:
+            # its vocabulary was changed before its rows, or no word has a row of the source: nothing to compare with
             return Outcome(after, (), self._told(path, takers, after))
         same = contracts.KeptWords(
             name="new(words that stay) == old(words that stay)",
             exact=all(user.kind != "unknown" for user in takers),
             lookup=path,
+            words=stay,
         )
         return Outcome(after, (same,), self._told(path, takers, after))
 

@@ -7,7 +7,7 @@ model is fed: where sizes changed both models run at the old size. Inputs not na
 """
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -232,14 +232,18 @@ class Batch(Contract, frozen=True, kw_only=True, tag="batch"):
 
 
 class KeptWords(Contract, frozen=True, kw_only=True, tag="kept_words"):
-    """The same for both, made of words that the vocabularies of both hold; the lookup at `lookup` has another one."""
+    """The same for both, made of `words`: those of both vocabularies that have their row from the source.
+
+    The lookup at `lookup` has another vocabulary.
+    """
 
     lookup: str
+    words: list[Any]
 
     def inputs(self, trial: Trial) -> tuple[Inputs, Inputs]:
         """Words that both know."""
         old, new = trial.words
-        shared = shared_words(new, old, trial.x_new)
+        shared = shared_words(new, old, trial.x_new, only=self.words)
         return {**trial.x_old, **shared}, {**trial.x_new, **shared}
 
 

@@ -1,6 +1,6 @@
 """Seeded random inputs for a model: of the planned shapes, in the range that its first layers can take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,10 @@ def random_inputs(
     """One array per input by InputLayer name, `(count, ...)`, up to `input_range`.
 
     Open dimensions are as large as `like`'s, else what `sizes` says of the input (`core.engine.sizes` knows what will
-    do), else `DEFAULT_SIZE`.
+    do), else `DEFAULT_SIZE`. Where one input has a fixed batch, all have as many samples.
     """
+    fixed = [shape[0] for shape in map(declared_shape, graph.input_layers()) if shape and shape[0]]
+    count = fixed[0] if fixed else count
     rng = np.random.default_rng(seed)
     others = {layer.name: layer for layer in like.input_layers()} if like and not like.opaque else {}
     found = {}
@@ -109,13 +111,19 @@ def _words(graph: Graph, name: str) -> list[str]:
     return [*known, "word"] if known else ["a", "word", "of four letters"]
 
 
-def shared_words(one: Graph, other: Graph, like: Mapping[str, Array], seed: int = SEED) -> dict[str, Array]:
-    """For each input that both graphs look up, words that both know, in the shape and dtype of `like`."""
+def shared_words(
+    one: Graph, other: Graph, like: Mapping[str, Array], seed: int = SEED, only: Sequence[Any] | None = None
+) -> dict[str, Array]:
+    """For each input that both graphs look up, words that both know, in the shape and dtype of `like`.
+
+    Where any of them is among the words `only`, no other one is taken.
+    """
     rng = np.random.default_rng(seed)
     found = {}
     for layer in one.input_layers():
         known = _vocabulary(one, layer.name)
         both = set(known) & set(_vocabulary(other, layer.name)) if known else set()
+        both = both & set(only or ()) or both
         if both:
             array = like[layer.name]
             drawn = rng.choice(np.array(sorted(both), dtype=array.dtype), array.shape)

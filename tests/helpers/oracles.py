@@ -70,8 +70,9 @@ def drawn(model: Any, **shapes: Any) -> Inputs:
     """Seeded inputs by name; `shapes` replaces the declared ones."""
     rng = np.random.default_rng(5)
     found: Inputs = {}
+    count = next((tensor.shape[0] for tensor in model.inputs if tensor.shape[0]), _COUNT)
     for name, tensor in zip(input_names(model), model.inputs, strict=True):
-        shape = (tensor.shape[0] or _COUNT, *(shapes.get(name) or (size or 12 for size in tensor.shape[1:])))
+        shape = (tensor.shape[0] or count, *(shapes.get(name) or (size or 12 for size in tensor.shape[1:])))
         if "int" in tensor.dtype:
             found[name] = rng.integers(0, 5, shape).astype(tensor.dtype)
         else:
@@ -248,7 +249,7 @@ def _kept_words(fields: Mapping[str, Any], old: Any, new: Any) -> float:
     """Inputs of words that both lookups know; and each of these words alone has the row that it had."""
     sides = [layer_of(model, fields["lookup"]) for model in (old, new)]
     known = [list(side.get_vocabulary(include_special_tokens=False)) for side in sides]
-    both = [word for word in known[0] if word in set(known[1])]
+    both = [word for word in known[0] if word in set(known[1]) & set(fields["words"])]
     tensor = sides[1]._inbound_nodes[0].input_tensors[0]
     given, rng = drawn(new), np.random.default_rng(3)
     name = tensor._keras_history.operation.name
@@ -318,19 +319,19 @@ def retyped(old: Any, policy: str, name: str) -> Any:
     """The model as Keras builds it under another dtype policy: of all layers (`*`), or of one at the top."""
     config = json.loads(old.to_json())
 
-    def walk(entry: Any, inside: bool) -> None:
+    def walk(entry: Any, inside: bool, level: int = 0) -> None:
         if isinstance(entry, list):
             for one in entry:
-                walk(one, inside)
+                walk(one, inside, level)
         elif isinstance(entry, dict):
             fields = entry.get("config")
             if isinstance(fields, dict) and "class_name" in entry:
-                chosen = inside or fields.get("name") == name
+                chosen = inside or (level == 1 and fields.get("name") == name)
                 if chosen and "dtype" in fields and entry["class_name"] not in ("InputLayer", "Normalization"):
                     fields["dtype"] = policy
-                walk(list(fields.values()), chosen)
+                walk(list(fields.values()), chosen, level + 1)
             else:
-                walk(list(entry.values()), inside)
+                walk(list(entry.values()), inside, level)
 
     if policy not in ("int8", "float8"):
         walk(config, name == "*")
