@@ -88,8 +88,8 @@ class ChangeClasses(Edit, frozen=True, kw_only=True, tag="change_classes"):
             groups = place.layer.config.get("groups") or 1
             if groups > 1:
                 raise EditError(
-                    f"{place.path} has {groups} groups of filters, and another number of filters would move some to "
-                    "another group; replace it with the same layer with 1 group first, which computes the same."
+                    f"{place.path} has {groups} groups of filters, and another number of filters would move some of "
+                    "them to another group; replace the layer by one with the new number of filters instead."
                 )
             filters = self._filters(split, kept)
             rows = tuple(row if row is None else source_class(place.layer, row) for row in filters)

@@ -102,6 +102,30 @@ def test_that_a_second_change_starts_from_what_the_first_kept(tmp_path: Path) ->
     np.testing.assert_allclose(now, before[..., [0, 1, 2, 3, 4, 7]], rtol=1e-5, atol=1e-6)
 
 
+def grouped() -> Any:
+    """A head whose filters are in two groups: a filter that moves reads other channels."""
+    given = keras.Input((16, 16, 3))
+    x = L.Conv2D(4, 3, strides=2, padding="same", activation="relu")(given)
+    return keras.Model(given, L.Conv2D(6, 1, groups=2, name="scores")(x))
+
+
+def test_that_a_head_in_groups_is_refused(tmp_path: Path) -> None:
+    model = grouped()
+    seed_weights(model, calibrate=False)
+    with pytest.raises(RecipeError, match="scores has 2 groups of filters"):
+        plan(saved(model, tmp_path), {"do": "change_classes", "old_classes": 6, "classes": 2})
+
+
+@pytest.mark.parametrize("make", [tasks, yolo], ids=["nested", "detector"])
+def test_that_no_class_is_called_kept_that_was_new_itself(make: Any, tmp_path: Path) -> None:
+    model = make()
+    seed_weights(model, calibrate=False)
+    steps = [{"do": "change_classes", "old_classes": 4, "classes": 7, "keep": [0]},
+             {"do": "change_classes", "old_classes": 7, "classes": 3, "keep": [5, 6]}]  # fmt: skip
+    kept = [one for one in plan(saved(model, tmp_path), *steps).contracts if "kept classes" in one.name]
+    assert all(one.new for one in kept)
+
+
 def test_that_a_detector_of_keras_2_is_changed(tmp_path: Path) -> None:
     import tf_keras
 

@@ -108,6 +108,24 @@ def test_that_new_words_start_as_asked(fresh: str, check: str, tmp_path: Path) -
     assert written.plan.ok
 
 
+@pytest.mark.parametrize("make", [texts, nested, learnt])
+@pytest.mark.parametrize("fresh", [("zeros", "uniform"), ("uniform", "uniform"), ("mean", "zeros")])
+def test_that_a_second_vocabulary_answers_as_the_source_for_its_words(
+    make: Any, fresh: tuple[str, str], tmp_path: Path
+) -> None:
+    """A word that was new in between has no row of the source: nothing is promised of it, and the rest is exact."""
+    model = make()
+    seed_weights(model, calibrate=False)
+    steps = [
+        {"do": "keep_words", "vocabulary": [*NEW[:3], "xx"], "fresh": fresh[0]},
+        {"do": "keep_words", "vocabulary": ["xx", "b", "zz", "d", "c"], "fresh": fresh[1]},
+    ]
+    written, after = applied(saved(model, tmp_path), tmp_path / "out.keras", *steps)
+    assert_verified(written.verification)
+    assert np.allclose(answers(after, ["b", "d", "c"], 3 if make is nested else 1),
+                       answers(model, ["b", "d", "c"], 3 if make is nested else 1), rtol=0, atol=1e-5)  # fmt: skip
+
+
 def test_that_a_vocabulary_changed_by_hand_is_an_error_that_one_click_settles(tmp_path: Path) -> None:
     model = texts()
     seed_weights(model, calibrate=False)

@@ -133,6 +133,16 @@ def test_that_one_of_several_inputs_can_be_named(tmp_path: Path) -> None:
         drive.plan(source, {"do": "set_batch", "batch": 0})
 
 
+def test_that_inputs_beside_one_of_a_fixed_batch_are_checked_with_as_many_samples(tmp_path: Path) -> None:
+    one, other = keras.Input(batch_shape=(3, 4), name="one"), keras.Input((4,), name="other")
+    model = keras.Model([one, other], L.Dense(2)(L.Concatenate()([one, other])))
+    source = drive.saved(model, tmp_path)
+    written, _ = drive.applied(
+        source, tmp_path / "out.keras", {"do": "set_trainable", "layers": ["*"], "trainable": False}
+    )
+    drive.assert_verified(written.verification)
+
+
 def test_that_a_stateful_file_of_keras_2_gets_another_batch(tmp_path: Path) -> None:
     import tf_keras
 
