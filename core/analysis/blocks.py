@@ -167,19 +167,26 @@ class _Chain:
             found.append(current)
         return found
 
-    def alike(self, one: int, period: int) -> bool:
-        """Whether a layer and the one a period later are the same, and so connected."""
+    def alike(self, one: int, period: int) -> int | None:
+        """The last layer whose tensor both a layer and the one a period later take, -1 if none; `None` if not alike.
+
+        Blocks that begin before that layer are not alike: the first would take a tensor of its own, others that one.
+        """
         other = one + period
         if self.kinds[one] != self.kinds[other]:
-            return False
+            return None
         mine, theirs = self.sources[one], self.sources[other]
         if len(mine) != len(theirs):
-            return False
+            return None
+        common = -1
         for first, second in zip(mine, theirs, strict=True):
-            shifted = second[0] - first[0] == period and first[0] >= 0
-            if not (shifted or second[0] == first[0]) or first[1:] != second[1:]:
-                return False
-        return True
+            if first[1:] != second[1:]:
+                return None
+            if first[0] == second[0]:
+                common = max(common, first[0])
+            elif first[0] < 0 or second[0] - first[0] != period:
+                return None
+        return common
 
     def repeats(self, begin: int, end: int) -> list[tuple[int, int, int]]:
         """(first layer, period, count) of repetitions in a stretch, those that save most first, none over another."""
@@ -190,13 +197,22 @@ class _Chain:
             earlier = seen.setdefault(self.kinds[number], [])
             for other in earlier[-_NEXT:]:
                 period = number - other
-                if other < covered.get(period, begin) or not self.alike(other, period):
+                if other < covered.get(period, begin):
+                    continue
+                common = self.alike(other, period)
+                if common is None:
                     continue
                 first = other
-                while first > max(begin, covered.get(period, begin)) and self.alike(first - 1, period):
-                    first -= 1
+                while first > max(begin, covered.get(period, begin), common + 1):
+                    before = self.alike(first - 1, period)
+                    if before is None:
+                        break
+                    first, common = first - 1, max(common, before)
                 last = other + 1
-                while last + period < end and self.alike(last, period):
+                while last + period < end:
+                    common = self.alike(last, period)
+                    if common is None or common >= first:
+                        break
                     last += 1
                 covered[period] = last
                 found.append((first, period, last - first + period))

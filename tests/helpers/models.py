@@ -7,6 +7,7 @@ overflow, and a softmax says one class. So statistics are taken from a batch of 
 import hashlib
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,21 @@ def application(
         build(name, wrap=wrap, calibrate=calibrate, **arguments).save(partial)
         partial.rename(path)
     return path
+
+
+def architecture(name: str, **arguments: Any) -> str:
+    """What `to_json` says of `keras.applications.NAME(weights=None, **arguments)`, built once and kept."""
+    key = f"{version('keras')} {name} {sorted(arguments.items())}"
+    path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+    if not path.exists():
+        import keras
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keras.backend.clear_session()  # so that layer names do not depend on what was built before
+        partial = path.with_name(f"{path.stem}-{os.getpid()}.json")
+        partial.write_text(getattr(keras.applications, name)(weights=None, **arguments).to_json())
+        partial.rename(path)
+    return path.read_text()
 
 
 def build(name: str, *, wrap: str | None = None, calibrate: bool = True, **arguments: Any) -> Any:

@@ -13,6 +13,7 @@ from core.analysis.blocks import MOST_AT_ONCE, MOST_SHOWN, Group, groups, member
 from core.analysis.opening import read_model
 from core.model.graph import Call, Graph, Layer, TensorRef, map_leaves
 from core.phrases import TIMES
+from tests.helpers import models
 
 REPEATS = {
     # He et al. 2016: 3, 4, 6 and 3 bottlenecks, the first of each stage with a shortcut of its own
@@ -27,11 +28,8 @@ REPEATS = {
 
 
 def architecture(name: str, folder: Path) -> Graph:
-    import keras
-
-    model = getattr(keras.applications, name)(weights=None, input_shape=(64, 64, 3), classes=3)
     path = folder / f"{name}.json"
-    path.write_text(model.to_json())
+    path.write_text(models.architecture(name, input_shape=(64, 64, 3), classes=3))
     return read_model(path).graph
 
 
@@ -135,6 +133,17 @@ def test_that_other_connections_end_a_repetition() -> None:
     ]
     found = repeats(replace(graph, layers=tuple(layers)))
     assert [group.count for group in found if "transformer" in group.title] == [3, 2]
+
+
+def test_that_a_tensor_from_inside_of_the_first_block_is_not_one_that_all_blocks_take() -> None:
+    layers = [
+        replace(layer, calls=(Call(([TensorRef("l1"), *layer.calls[0].args],)),)) if number % 4 == 0 else layer
+        for number, layer in enumerate(chain(24, ("Dense", "ReLU", "Flatten", "Add")).layers)
+        if number
+    ]
+    graph = Graph("chain", layers=(Layer("in", "InputLayer", calls=(Call(),)), *layers), outputs=TensorRef("l23"))
+    # the first block takes a tensor of its own, each other one the first's
+    assert [group.count for group in repeats(graph)] == [5]
 
 
 def test_that_layers_that_share_the_beginning_of_their_names_are_a_group() -> None:

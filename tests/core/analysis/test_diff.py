@@ -18,6 +18,7 @@ from core.model.graph import Graph, TensorRef, map_leaves
 from core.recipes.gestures import make_edit
 from core.recipes.recipe import Recipe
 from tests.benchmarks.chains import chain
+from tests.helpers.models import architecture
 
 Model = Any
 
@@ -92,11 +93,12 @@ def test_that_a_layer_taken_out_of_a_row_of_like_ones_is_found_by_its_name(tmp_p
     assert found.renamed == ()
 
 
-def _graph(model: Model) -> Graph:
-    """The model as the reader sees it, without its arrays."""
+def _graph(model: Model | str) -> Graph:
+    """The model, or what `to_json` said of it, as the reader sees it, without its arrays."""
+    text = model if isinstance(model, str) else model.to_json()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.json")
-        path.write_text(model.to_json(), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return read_model(path).graph
 
 
@@ -110,9 +112,7 @@ def test_that_a_deeper_network_shares_the_blocks_that_both_have() -> None:
 
 @pytest.mark.parametrize("deep", ["ResNet101", "ResNet152"])
 def test_that_resnet50_and_its_deeper_kin_align_in_their_common_blocks(deep: str) -> None:
-    one, other = (
-        _graph(getattr(keras.applications, name)(weights=None, include_top=False)) for name in ("ResNet50", deep)
-    )
+    one, other = (_graph(architecture(name, include_top=False)) for name in ("ResNet50", deep))
     found = align(one, other)
     assert [pair.a for pair in found.pairs] == [layer.name for layer in one.layers]
     assert [pair.a for pair in found.pairs if pair.renamed and "input_layer" not in pair.a] == []
