@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
 
 from core.findings import CompareFixes, EditStep, NameCode, OpenArchitecture, OpenWeights, RebuildModel, TrustCode
@@ -226,12 +227,30 @@ class Page(QWidget):
 
     def _adopt_undo(self) -> None:
         stack = self.session.undo_stack
-        for name, action, keys in (
-            ("undo", stack.createUndoAction(self, "Undo"), ("Ctrl+Z",)),
-            ("redo", stack.createRedoAction(self, "Redo"), ("Ctrl+Shift+Z", "Ctrl+Y")),
-        ):
+        # not the stack's own actions: what C++ makes may get the Python object of a dead action at the same address,
+        # and would go with the closed page whose it was
+        undo, redo = QAction("Undo", self), QAction("Redo", self)
+        stack.undoTextChanged.connect(self._on_undo_text)
+        stack.redoTextChanged.connect(self._on_redo_text)
+        stack.canUndoChanged.connect(undo.setEnabled)
+        stack.canRedoChanged.connect(redo.setEnabled)
+        undo.setEnabled(stack.canUndo())
+        redo.setEnabled(stack.canRedo())
+        undo.triggered.connect(stack.undo)
+        redo.triggered.connect(stack.redo)
+        for name, action, keys in (("undo", undo, ("Ctrl+Z",)), ("redo", redo, ("Ctrl+Shift+Z", "Ctrl+Y"))):
             self.actions_.adopt(name, action, *keys)
             self.addAction(action)
+        self._on_undo_text(stack.undoText())
+        self._on_redo_text(stack.redoText())
+
+    @Slot(str)
+    def _on_undo_text(self, text: str) -> None:
+        self.actions_["undo"].setText(f"Undo {text}".rstrip())
+
+    @Slot(str)
+    def _on_redo_text(self, text: str) -> None:
+        self.actions_["redo"].setText(f"Redo {text}".rstrip())
 
     def _lay_out(self) -> None:
         surface = QWidget()

@@ -156,6 +156,8 @@ class Dropping(QObject):
             self._scene.addItem(self._lit)
 
     def _put_tip(self, point: QPoint) -> None:
+        if not self.tip.text():
+            return  # nothing has been said yet, and no words have no height
         area = self._view.viewport().rect()
         self.tip.setFixedWidth(min(320, max(160, area.width() - 16)))
         self.tip.setFixedHeight(self.tip.heightForWidth(self.tip.width()))

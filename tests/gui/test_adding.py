@@ -180,3 +180,10 @@ def test_that_insert_before_changes_that_layer_alone(qtbot: QtBot, opened: MainW
     qtbot.mouseClick(form.apply, LEFT)
     (edit,) = opened.session.recipe.edits
     assert edit.summary() == "Insert MaxPooling2D between backbone/stem_relu and backbone/block1_conv1"
+
+
+def test_that_a_layer_held_over_nothing_needs_no_words(opened: MainWindow) -> None:
+    # Qt warns of a tip without words, which has no height
+    canvas = opened.workspace.canvas
+    drag(opened, "ReLU", QPoint(canvas.view.viewport().width() - 3, 3))
+    assert not opened.workspace.dropping.tip.isVisible()

@@ -348,3 +348,22 @@ def test_that_the_recipes_of_all_documents_are_offered_again(
     qtbot.waitUntil(lambda: [page.session.recipe.edits for page in window.documents] == [(EDIT,), (EDIT,)])
     assert names(window) == ["\u2022 one", "\u2022 two"]
     assert all(page.session.unsaved for page in window.documents)
+
+
+def test_that_every_command_has_a_python_object_of_its_own(window: MainWindow) -> None:
+    # an action that C++ makes can get the Python object of one that a closed tab left, and is lost with it
+    foreign = [name for name, action in window.page.actions_.all().items() if not shiboken6.createdByPython(action)]
+    assert foreign == []
+
+
+def test_that_undo_and_redo_are_named_after_their_step_and_rest_without_one(
+    qtbot: QtBot, three: MainWindow
+) -> None:
+    undo, redo = three.page.actions_["undo"], three.page.actions_["redo"]
+    assert (undo.text(), redo.text(), undo.isEnabled(), redo.isEnabled()) == ("Undo", "Redo", False, False)
+    freeze(three.page)
+    words = three.session.undo_stack.undoText()
+    assert words
+    assert (undo.text(), undo.isEnabled()) == (f"Undo {words}", True)
+    undo.trigger()
+    assert (undo.text(), redo.text(), undo.isEnabled(), redo.isEnabled()) == ("Undo", f"Redo {words}", False, True)
