@@ -22,7 +22,7 @@ QT_XCB := libxcb-cursor.so.0:libxcb-cursor0 libxcb-icccm.so.4:libxcb-icccm4 libx
 	libxcb-image.so.0:libxcb-image0 libxcb-render-util.so.0:libxcb-render-util0 libxcb-xkb.so.1:libxcb-xkb1 \
 	libxkbcommon-x11.so.0:libxkbcommon-x11-0 libX11-xcb.so.1:libx11-xcb1 libxcb-shape.so.0:libxcb-shape0
 
-.PHONY: run test test-all bench lint setup libs clean
+.PHONY: run test test-all bench random-use lint setup libs clean
 
 run: setup
 	@if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
@@ -38,6 +38,10 @@ test-all: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.bench $(ARGS)
+
+# the window used at random: ARGS="--actions 600 --seed 3"
+random-use: setup
+	$(BIN)/python -m tests.benchmarks.random_use $(ARGS)
 
 lint: setup
 	$(BIN)/python -m ruff check .

@@ -356,9 +356,7 @@ def test_that_every_command_has_a_python_object_of_its_own(window: MainWindow) -
     assert foreign == []
 
 
-def test_that_undo_and_redo_are_named_after_their_step_and_rest_without_one(
-    qtbot: QtBot, three: MainWindow
-) -> None:
+def test_that_undo_and_redo_are_named_after_their_step_and_rest_without_one(qtbot: QtBot, three: MainWindow) -> None:
     undo, redo = three.page.actions_["undo"], three.page.actions_["redo"]
     assert (undo.text(), redo.text(), undo.isEnabled(), redo.isEnabled()) == ("Undo", "Redo", False, False)
     freeze(three.page)
