@@ -79,8 +79,9 @@ def compare(
         sizes = trial_sizes(planner.shaper, graph, old_graph)
         x_new = {**smooth_inputs(graph, old_graph, sizes=sizes), **(own_inputs or {})}
         x_old = {name: _as_old(array, old_graph, name) for name, array in x_new.items() if name in old_graph.by_name()}
-        drift = _drift(numbers(old, ordered(old_graph, x_old)), numbers(new, ordered(graph, x_new)))
-        ranking.append(RuleDrift(fix.title, drift, fix.edits))
+        was, now = numbers(old, ordered(old_graph, x_old)), numbers(new, ordered(graph, x_new))
+        alike = [array.shape for array in was] == [array.shape for array in now]
+        ranking.append(RuleDrift(fix.title, _drift(was, now), fix.edits, alike))
         del new
     return tuple(sorted(ranking, key=lambda one: one.drift))
 
@@ -114,7 +115,10 @@ def smooth_inputs(
 
 
 def _as_old(array: Array, graph: Graph, name: str) -> Array:
-    """What the new input would have been for the old model: channels dealt back, size brought back."""
+    """What the new input would have been for the old model: channels dealt back, size brought back.
+
+    `core.surgery.inputs.old_input_words` says it to people.
+    """
     old = concrete(_shape(graph.layer(name).config), array.shape[0], array.shape)
     if len(old) != array.ndim or old == array.shape:
         return array

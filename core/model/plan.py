@@ -81,11 +81,15 @@ class LegalSizes(Struct, frozen=True, gc=False):
 
 
 class RuleDrift(Struct, frozen=True):
-    """A rule that fits, and how far the new model's outputs are from the old one's with it (relative; `inf`: fails)."""
+    """A rule that fits, and how far the new model's outputs are from the old one's with it (relative; `inf`: fails).
+
+    `alike`: the outputs have the shapes of the old model's; otherwise there is nothing to compare.
+    """
 
     title: str
     drift: float
     edits: tuple[Any, ...] = ()
+    alike: bool = True
 
 
 class Plan(Struct, frozen=True):

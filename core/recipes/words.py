@@ -5,8 +5,20 @@ from typing import Any
 
 import msgspec
 
+from core.findings import (
+    Action,
+    CompareFixes,
+    EditStep,
+    Fix,
+    NameCode,
+    OpenArchitecture,
+    OpenWeights,
+    RebuildModel,
+    TrustCode,
+)
 from core.phrases import shape_words
 from core.recipes.gestures import tag
+from core.rules.words import rule_effect
 
 TITLES: Mapping[str, str] = {
     "accept_losses": "Accept losses",
@@ -130,6 +142,41 @@ def explained(edit: Any) -> str:
         parts.insert(0, "Layer: the first convolution, whatever its name")
     off = "" if edit.enabled else "It is switched off. "
     return f"{off}{TEXTS.get(tag(edit), '')} {'; '.join(parts)}".strip() + ("." if parts else "")
+
+
+_ACTIONS: Mapping[type[Any], str] = {
+    CompareFixes: "Runs the model with each of these fixes and shows how far its outputs move.",
+    EditStep: "Opens this step of the recipe, so that its settings can be corrected.",
+    NameCode: "Asks for the Python file that defines the class, so that the layer can be run and edited.",
+    TrustCode: "Shows the code stored in the file; you then trust it or put a layer in its place.",
+    RebuildModel: "Asks for the same model built from layers, opens it and transfers these weights to it.",
+    OpenWeights: "Asks for the file with the weights of this architecture.",
+    OpenArchitecture: "Asks for the file with the architecture that these weights belong to.",
+}
+
+
+def action_words(action: Action) -> str:
+    """What an action of a finding does: for a fix, what its rules and steps do and what the recipe then says."""
+    if not isinstance(action, Fix):
+        return _ACTIONS[type(action)]
+    effects = dict.fromkeys(effect for edit in action.edits for effect in _effects(edit))
+    steps = [str(edit.summary()) for edit in action.edits if edit.enabled]
+    if not steps:
+        return " ".join(effects)
+    verb = f"Changes step {action.step} to" if action.step else "Adds the step" if len(steps) == 1 else "Adds the steps"
+    listed = "; ".join(steps)
+    return f"{' '.join(effects)}\n{verb}: {listed if len(listed) <= _LONGEST else listed[:_LONGEST] + _MORE}"
+
+
+_LONGEST = 200
+_MORE = "\u2026"
+
+
+def _effects(edit: Any) -> list[str]:
+    """What a step does, one sentence a part of it."""
+    if not edit.enabled:
+        return ["Keeps the step in the recipe, but does not apply it."]
+    return [rule_effect(rule) for rule in edit.rules()] if tag(edit) == "set_rule" else [TEXTS[tag(edit)]]
 
 
 def _value(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from core.model.graph import Graph, Layer, Shape, TensorRef
+from core.phrases import shape_words
 from core.rules.base import Array
 from core.surgery.words import SAME_IDS
 
@@ -179,3 +180,23 @@ def _limit(graph: Graph, name: str) -> int | None:
                 if found:
                     return found
     return None
+
+
+def old_input_words(name: str, old: Shape | None, new: Shape | None) -> str:
+    """What the old model gets while its outputs are compared with a new one's at another size or other channels.
+
+    Both shapes have the batch first and the channels last; `""` if the old model gets the same.
+    """
+    if old is None or new is None or len(old) != len(new) or len(old) < 3:
+        return ""
+    done = []
+    if any(None not in pair and pair[0] != pair[1] for pair in zip(old[1:-1], new[1:-1], strict=True)):
+        how = "bilinear, antialiased" if len(old) == 4 else "nearest values"
+        done.append(f"resized from {shape_words(new[1:-1])} to {shape_words(old[1:-1])} ({how})")
+    was, now = old[-1], new[-1]
+    if was is not None and now is not None and was != now:
+        one = "its channel" if now == 1 else f"its {now} channels"
+        few = f"{one} repeated to make {was}"
+        many = f"{one} averaged to one" if was == 1 else f"its {now} channels averaged in turn to {was}"
+        done.append(few if now < was else many)
+    return f"The old model gets the same input {name!r}, {' and '.join(done)}." if done else ""

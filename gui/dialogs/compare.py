@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButto
 from core.errors import Cancelled, SutureError
 from core.model.plan import RuleDrift
 from core.recipes import gestures
+from core.surgery.contracts import batch_shape
+from core.surgery.inputs import old_input_words
 from gui.dialogs.export import EXACT, drift_words
 from gui.dialogs.own_files import SAMPLES, file_names
 from gui.dialogs.ranking import Bar
@@ -37,8 +39,13 @@ class CompareSheet(Sheet):
         self._asked: tuple[int | None, str | None] = (None, None)
         self.inputs: tuple[str, ...] = ()
         self.column.addWidget(label("Compare rules", "heading"))
-        text = "How far the outputs are from those of the old model, measured by running both. Shorter is better."
+        text = (
+            "How far the outputs are from those of the old model, measured by running both. Shorter is better; the "
+            "scale is logarithmic: an eighth of a bar is a factor of 10, a full bar is 100 % or more."
+        )
         self.column.addWidget(label(text, "small", wrap=True))
+        self.given = Sentence("small")
+        self.column.addWidget(self.given)
         line = QHBoxLayout()
         self.data = Segments(DATA)
         self.data.chosen.connect(self._on_data)
@@ -81,9 +88,19 @@ class CompareSheet(Sheet):
         self.files.say(file_names(self.inputs))
         if self.inputs:
             self._looking.begin(self.inputs)
+        self.given.say(self._given())
         self.bar.show()
         number, weight = self._asked
         self._comparing.begin(number=number, weight=weight, inputs=self.inputs)
+
+    def _given(self) -> str:
+        """What the old model gets where the planned one has inputs of another size or other channels."""
+        source, plan = self._session.source, self._session.plan
+        if source is None or plan is None:
+            return ""
+        olds = {layer.name: batch_shape(layer) for layer in source.graph.input_layers()}
+        said = (old_input_words(port.name, olds.get(port.name), port.shape) for port in plan.inputs)
+        return " ".join(words for words in said if words)
 
     @Slot(str)
     def _on_data(self, key: str) -> None:
@@ -126,6 +143,8 @@ class CompareSheet(Sheet):
         row.addWidget(Bar(self._look, one.drift), 1, 0)
         finite = isfinite(one.drift)
         words = drift_words(one.drift, exact=one.drift < EXACT) if finite else "does not give finite outputs"
+        if not one.alike:
+            words = "its outputs have other shapes than the old model\u2019s, so they cannot be compared"
         row.addWidget(label(words, "small", wrap=True), 2, 0)
         take = named(QPushButton("Use"), "fix")
         take.setAccessibleName(f"Use {one.title}")

@@ -4,7 +4,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.rules import AnyRule, MapChannels
-from core.rules.words import rule_words
+from core.rules.words import EFFECTS, rule_words
 from gui.panels.mapping import MOST, MapForm
 from gui.widgets.fields import Choice
 from gui.widgets.parts import Sentence, label, named, reveal
@@ -12,14 +12,7 @@ from gui.widgets.parts import Sentence, label, named, reveal
 RULES = (
     ("auto", "Automatic", "Chooses a rule: fold if the mean and deviation are known, sum for one channel, "
      "repeat for more. The plan says which."),
-    ("sum", rule_words("sum"), "Adds the kernels of the old channels. A gray image then gives exactly "
-     "the same output as in RGB."),
-    ("mean", rule_words("mean"), "Averages the kernels of the old channels. Responses get weaker than before."),
-    ("repeat", rule_words("repeat"), "Repeats the old channels, each divided by its number of copies."),
-    ("zero_extra", rule_words("zero_extra"), "Keeps the old channels; new ones start at zero, so the output "
-     "does not change."),
-    ("fold", rule_words("fold"), "Like repeat, with the model\u2019s mean and deviation folded "
-     "into the kernel and bias."),
+    *((name, rule_words(name), EFFECTS[name]) for name in ("sum", "mean", "repeat", "zero_extra", "fold")),
     ("map", rule_words("map"), "Set what each new channel is made of."),
 )  # fmt: skip
 SAME_COUNT = ("auto", "map")

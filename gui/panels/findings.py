@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from core.findings import Action, Finding, Fix
 from core.recipes import gestures
+from core.recipes.words import action_words
 from gui.document.session import Session
 from gui.models.findings import FindingRole, FindingsModel
 from gui.widgets import theme as themes
@@ -173,7 +174,8 @@ class FindingsPanel(Card):
     def _button(self, finding: Finding, action: Action) -> QPushButton:
         button = named(QPushButton(action.title), "fix" if isinstance(action, Fix) else "link")
         button.setAccessibleName(f"{action.title}, fixes: {finding.message}")
-        button.setToolTip(action.title)
+        button.setToolTip(action_words(action))
+        button.setAccessibleDescription(button.toolTip())
         if not isinstance(action, Fix):
             button.clicked.connect(lambda _=False: self.wanted.emit(action))
             return button

@@ -10,7 +10,7 @@ from core.layers.leaves import leaf
 from core.model.graph import Graph
 from core.phrases import shape_words
 from core.recipes import gestures
-from core.rules.words import rule_words
+from core.rules.words import EFFECTS, rule_words
 from core.surgery.anatomy import first_convs
 from gui.document.session import Session
 from gui.widgets.cells import Field, Values
@@ -21,12 +21,7 @@ ACTIVATIONS = ("linear", "relu", "relu6", "elu", "selu", "gelu", "silu", "hard_s
 AS_IT_WAS = ("", "As it was", "Keeps what the source has.")
 KERNEL_RULES = (
     ("", "Automatic", "Pads with zeros around the kernel where that is exact, and crops to shrink."),
-    (
-        "center",
-        rule_words("center"),
-        "Zero-pads or crops around the middle. Growing is exact under \u201csame\u201d padding.",
-    ),
-    ("resize", rule_words("resize"), "Resamples the kernel like an image, keeping its sum."),
+    *((name, rule_words(name), EFFECTS[name]) for name in ("center", "resize")),
     ("initialize", rule_words("initialize"), "New random values."),
 )
 FILTER_RULES = (
