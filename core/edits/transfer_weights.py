@@ -15,6 +15,7 @@ from core.layers.weight_table import slots
 from core.model.graph import Graph, Layer, StoreKey, Weight
 from core.model.levels import owner
 from core.model.names import leaf
+from core.model.plan import file_name
 from core.model.runs import CommonRuns
 from core.readers.arrays.dialects import slopes
 from core.readers.arrays.dressing import Dressed, dressed, in_slope
@@ -105,7 +106,8 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
             more = f"; and {len(apart) - _FEW} more" if len(apart) > _FEW else ""
             verb = "takes" if len(apart) == 1 else "take"
             text = (
-                f"{_layers([*apart])} {verb} no weights from {self.file!r}, because the classes differ: {shown}{more}."
+                f"{_layers([*apart])} {verb} no weights from {file_name(self.file)}, because the classes differ: "
+                f"{shown}{more}."
             )
             found.append(Finding("warning", "weight.unmatched", next(iter(apart)), text, detail="\n".join(apart)))
         left = [
@@ -114,14 +116,14 @@ class TransferWeights(Edit, frozen=True, kw_only=True, tag="transfer_weights"):
             if layer.weights and layer.weights == old[path].weights and path not in apart
         ]
         if left:
-            text = f"{_layers(left)} found no match in {self.file!r} and {_keep(left)} ({_some(left)})."
+            text = f"{_layers(left)} found no match in {file_name(self.file)} and {_keep(left)} ({_some(left)})."
             found.append(Finding("warning", "weight.unmatched", left[0], text, detail="\n".join(left)))
         bare = [
             path for path, layer in after.walk() if not layer.weights and _wants_arrays(layer) and path not in apart
         ]
         if bare:
             start = "starts at random values" if len(bare) == 1 else "start at random values"
-            text = f"{_layers(bare)} found no match in {self.file!r} and {start} ({_some(bare)})."
+            text = f"{_layers(bare)} found no match in {file_name(self.file)} and {start} ({_some(bare)})."
             found.append(Finding("warning", "weight.unmatched", bare[0], text, detail="\n".join(bare)))
         return tuple(found)
 
@@ -180,21 +182,21 @@ def _told(file: str, done: Transferred, old: Mapping[str, Layer], major: int | N
         held = {f"{path}/{weight.name}" for path, layer in old.items() for weight in layer.weights}
         anew = [name for name in done.missing if name not in held]
         what = "start at random values" if anew else "keep theirs"
-        text = f"{file!r} has no array for {_some(anew or done.missing)}: these weights {what}."
+        text = f"{file_name(file)} has no array for {_some(anew or done.missing)}: these weights {what}."
         detail = "\n".join(done.missing)
         found.append(Finding("warning", "weight.unmatched", done.missing[0].rpartition("/")[0], text, detail=detail))
     if done.left:
         count = "1 array" if len(done.left) == 1 else f"{len(done.left)} arrays"
         verb = "is" if len(done.left) == 1 else "are"
-        text = f"{count} of {file!r} {verb} not used ({_some(done.left)})."
+        text = f"{count} of {file_name(file)} {verb} not used ({_some(done.left)})."
         found.append(Finding("info", "weight.unmatched", "", text, detail="\n".join(done.left)))
     if major is None:
         changed = [path for path in done.layers if path in old and _is_raw(done, path) and slopes(old[path])]
         if changed:
             text = (
-                f"{_some(changed)} use hard_sigmoid, whose slope differs between Keras 2 and 3, and {file!r} does not "
-                "say which version wrote it: its arrays are assumed to come from Keras 3. If Keras 2 wrote them, save "
-                "them there as .h5 and use that file."
+                f"{_some(changed)} use hard_sigmoid, whose slope differs between Keras 2 and 3, and {file_name(file)} "
+                "does not say which version wrote it: its arrays are assumed to come from Keras 3. If Keras 2 wrote "
+                "them, save them there as .h5 and use that file."
             )
             found.append(Finding("warning", "weight.unmatched", changed[0], text, detail="\n".join(changed)))
     return found

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from gui.canvas.badges import Marks
 from gui.canvas.flow import Node
 from gui.canvas.look import Look, Paint
+from gui.models.digest import fate_label
 from gui.models.measures import MEASURES, NUMERIC, STEPS, Measure, Scale, scale_of, together, value_words
 from gui.widgets.theme import FATE_ORDER
 
 FATE_NAMES = {
     "copied": "Copied",
-    "transferred": "From another file",
     "adapted": "Adapted",
     "initialized": "Initialized",
     "mismatched": "Does not fit yet",
@@ -127,11 +127,15 @@ class Painted:
     def _by_fate(self, nodes: Sequence[Node], badges: Mapping[str, Marks]) -> None:
         look = self._look
         seen: set[str] = set()
+        files: dict[str, None] = {}
         for node in nodes:
             fate = badges[node.key].fate
+            files |= dict.fromkeys(badges[node.key].files)
             self.paints[node.key] = look.neutral if fate is None else look.fates[fate]
             seen.add(fate or "")
-        self.swatches = [Swatch(look.fates[fate], FATE_NAMES.get(fate, fate)) for fate in FATE_ORDER if fate in seen]
+        origin = fate_label("transferred", files)
+        names = {**FATE_NAMES, "transferred": origin[:1].upper() + origin[1:]}
+        self.swatches = [Swatch(look.fates[fate], names.get(fate, fate)) for fate in FATE_ORDER if fate in seen]
         self.swatches.append(Swatch(look.neutral, "No weights"))
 
     def _by_frozen(self, nodes: Sequence[Node], badges: Mapping[str, Marks]) -> None:

@@ -83,6 +83,12 @@ class Legend(QFrame):
             row = QHBoxLayout()
             row.setSpacing(8)
             square, words = Square(swatch, self._theme), label(swatch.text, "small")
+            words.ensurePolished()
+            room = _WIDTH - square.width() - row.spacing()
+            shown = words.fontMetrics().elidedText(swatch.text, Qt.TextElideMode.ElideMiddle, room)
+            if shown != swatch.text:  # a file's name may be long
+                words.setText(shown)
+                words.setToolTip(swatch.text)
             row.addWidget(square)
             row.addWidget(words, 1)
             self._rows.addLayout(row)

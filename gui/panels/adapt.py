@@ -19,8 +19,8 @@ from gui.widgets.parts import label, named
 FITS = (
     ("resize", "Resize", "Images of any size are resized to the model\u2019s; the aspect ratio may change."),
     ("letterbox", "Letterbox", "Resized with the aspect ratio kept; the rest is filled with zeros."),
-    ("pad", "Pad", "Adds zeros around smaller images."),
-    ("crop", "Crop", "Keeps the middle of larger images."),
+    ("pad", "Pad", "Adds zeros around smaller inputs."),
+    ("crop", "Crop", "Keeps the middle of larger inputs."),
     ("project", "Project channels", "A trainable 1\u00d71 convolution from your channels to the model\u2019s."),
     ("repeat", "Repeat gray", "One channel is copied to every channel of the model."),
 )
@@ -66,7 +66,10 @@ class AdaptForm(QWidget):
         if not fits:
             self.form.hide()
             self.buttons.put.hide()
-            why = "Nothing can be put before this input: it takes tokens or has no channels. Use New front instead."
+            why = (
+                "Adapters work on images, sequences and volumes with channels, and this input is none of those. "
+                "New front puts layers of your choice before it."
+            )
             column.insertWidget(0, label(why, "small", wrap=True))
         self.apply, self.remove = self.buttons.put, self.buttons.take
         self.form.edited.connect(self._on_edited)

@@ -1,7 +1,7 @@
 """Everything about the selected layer: what it is, what happens to its weights, its arguments, its neighbours."""
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
 from typing_extensions import override
 
@@ -23,6 +23,8 @@ from gui.widgets.theme import FATE_LETTERS, LIGHT, Theme, Tone, font
 
 LONGEST = 200
 """The widest a file's name gets in a chip."""
+_AROUND, _GAP = 16, 6
+"""Room around the words of a chip, and between two chips."""
 
 
 class Inspector(QWidget):
@@ -284,6 +286,16 @@ class _Chips(QWidget):
     def _label(self, name: str) -> str:
         return fate_label(name, self._files(name))
 
+    def _texts(self, metrics: QFontMetrics) -> list[str]:
+        """What stands in the chips; the first, which may name a file, gives way where there is no room."""
+        words = [metrics.elidedText(self._label(name), Qt.TextElideMode.ElideMiddle, LONGEST) for name in self.names]
+        texts = [f"{FATE_LETTERS[name]}  {said}" for name, said in zip(self.names, words, strict=True)]
+        over = sum(metrics.horizontalAdvance(text) + _AROUND + _GAP for text in texts) - _GAP - self.width()
+        if texts and over > 0:
+            room = max(0, metrics.horizontalAdvance(texts[0]) - over)
+            texts[0] = metrics.elidedText(texts[0], Qt.TextElideMode.ElideMiddle, room) or FATE_LETTERS[self.names[0]]
+        return texts
+
     @override
     def sizeHint(self) -> QSize:
         return QSize(60, self.HEIGHT)
@@ -294,15 +306,15 @@ class _Chips(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font(self.theme, self.theme.size_small, bold=True))
         x = 0.0
-        for name in self.names:
+        metrics = painter.fontMetrics()
+        texts = self._texts(metrics)
+        for name, text in zip(self.names, texts, strict=True):
             tone: Tone = self.theme.fate(name)
-            words = painter.fontMetrics().elidedText(self._label(name), Qt.TextElideMode.ElideMiddle, LONGEST)
-            text = f"{FATE_LETTERS[name]}  {words}"
-            width = painter.fontMetrics().horizontalAdvance(text) + 16
+            width = metrics.horizontalAdvance(text) + _AROUND
             rect = QRectF(x, 3, width, self.HEIGHT - 4)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(tone.fill))
             painter.drawRoundedRect(rect, 9, 9)
             painter.setPen(QPen(QColor(tone.ink)))
             painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
-            x += width + 6
+            x += width + _GAP
