@@ -14,7 +14,6 @@ from core.analysis.opening import read_model
 from core.readers import open_store
 from gui.dialogs.compare import CompareSheet
 from gui.models.layer_tree import BadgeRole, Column
-from gui.panels.adapt import AdaptForm
 from gui.panels.layers import BadgeLabel
 from gui.window import MainWindow
 from tests.gui.hands import PATIENCE, awake, open_file, planned, sheet_of, words_on_canvas
@@ -190,7 +189,7 @@ def test_that_only_adapters_are_offered_that_can_work_for_the_input(
     offered = {}
     for row in window.workspace.input.rows:
         qtbot.mouseClick(row.ways.button("adapt"), LEFT)
-        form = row.findChild(AdaptForm)
+        form = row.adapt
         choice = form.form.choice("fit")
         kinds = [choice.itemData(at) for at in range(choice.count())] if choice.isVisible() else []
         offered[row.layer_name] = kinds
@@ -200,7 +199,7 @@ def test_that_only_adapters_are_offered_that_can_work_for_the_input(
     for kind, shape in (("pad", (15, 6)), ("crop", (25, 6)), ("project", (20, 3)), ("repeat", (20, 1))):
         row = next(one for one in window.workspace.input.rows if one.layer_name == "series")
         qtbot.mouseClick(row.ways.button("adapt"), LEFT)
-        form = row.findChild(AdaptForm)
+        form = row.adapt
         form.form.choice("fit").setFocus()
         form.form.choice("fit").setCurrentIndex(offered["series"].index(kind))
         form.form.choice("fit").activated.emit(offered["series"].index(kind))
@@ -213,7 +212,7 @@ def test_that_only_adapters_are_offered_that_can_work_for_the_input(
         assert window.session.plan.ok, kind
         assert window.session.plan.inputs[0].shape == (None, *shape)
         row = next(one for one in window.workspace.input.rows if one.layer_name == "series")
-        qtbot.mouseClick(row.findChild(AdaptForm).remove, LEFT)
+        qtbot.mouseClick(row.adapt.remove, LEFT)
         planned(qtbot, window)
 
 
