@@ -329,8 +329,9 @@ class GraphView(QWidget):
 
     def _shown_of(self, path: str) -> list[Node]:
         """The nodes of a layer, else the folded group that it is in."""
-        holder = self.scene.holder_of(path) if path else None
-        return self.scene.nodes_of(path) or ([holder] if holder is not None else [])
+        nodes = self.scene.nodes_of(path)
+        holder = self.scene.holder_of(path) if path and not nodes else None
+        return [holder] if holder is not None else nodes
 
     def show_chosen(self, paths: tuple[str, ...]) -> None:
         """Frame several selected layers; one alone has its ring. Emits nothing."""
@@ -346,14 +347,15 @@ class GraphView(QWidget):
         """The nodes of layers; of one inside a folded model, the node of the model."""
         found: dict[str, Node] = {}
         for path in paths:
-            at = path
-            while at and not self._shown_of(at):
+            at, nodes = path, self._shown_of(path)
+            while at and not nodes:
                 at = at.rpartition("/")[0]
-            found.update((node.key, node) for node in self._shown_of(at))
+                nodes = self._shown_of(at)
+            found.update((node.key, node) for node in nodes)
         return list(found.values())
 
     def _has(self, path: str) -> bool:
-        return self.graph is not None and any(found == path for found, _ in self.graph.walk())
+        return self.graph is not None and path in self.graph.by_path()
 
     def _mark(self) -> None:
         nodes = self._shown_of(self.selected)

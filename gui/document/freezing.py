@@ -38,7 +38,23 @@ class Meant(Struct, frozen=True):
 def chosen(session: Session) -> tuple[str, ...]:
     """The selected layers that the edited model has."""
     graph = session.after_graph
-    return tuple(path for path in session.chosen if path in graph.by_path()) if graph is not None else ()
+    if graph is None:
+        return ()
+    known = graph.by_path()
+    return tuple(path for path in session.chosen if path in known)
+
+
+def any_of_these(session: Session) -> bool:
+    """Whether the selected layers, or those inside of them, have weights to freeze."""
+    graph = session.after_graph
+    if graph is None:
+        return False
+    known = graph.by_path()
+    chosen_ = (known[path] for path in session.chosen if path in known)
+    return any(
+        can_freeze(layer) if layer.inner is None else any(can_freeze(one) for _, one in layer.inner.walk())
+        for layer in chosen_
+    )
 
 
 def selectors(graph: Graph, paths: tuple[str, ...], scope: Scope) -> list[str]:

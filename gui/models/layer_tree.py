@@ -4,7 +4,7 @@ Nodes are numbers into lists that the model owns; an index carries the number, n
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from math import prod
@@ -180,6 +180,15 @@ class LayerTreeModel(QAbstractItemModel):
         """The index of a path; invalid if it is not shown."""
         number = self._numbers.get(path)
         return QModelIndex() if number is None else self.createIndex(self._rows[number], column, number)
+
+    def rows_of(self, paths: Iterable[str]) -> dict[str, list[int]]:
+        """The rows of the paths that are shown, sorted, by the path that they are in; `""` for the top."""
+        found: dict[int, list[int]] = {}
+        for path in paths:
+            number = self._numbers.get(path)
+            if number is not None:
+                found.setdefault(self._parents[number], []).append(self._rows[number])
+        return {self._paths[at] if at >= 0 else "": sorted(rows) for at, rows in found.items()}
 
     def path_of(self, index: Index) -> str:
         """The path at an index, `""` for none."""
@@ -360,11 +369,8 @@ class LayerTreeModel(QAbstractItemModel):
     @override
     def flags(self, index: Index) -> Qt.ItemFlag:
         if not index.isValid():
-            return Qt.ItemFlag.NoItemFlags
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        if index.column() == Column.FROZEN and self._freezable[index.internalId()]:
-            flags |= Qt.ItemFlag.ItemIsUserCheckable
-        return flags
+            return _NOTHING
+        return _BOX if index.column() == Column.FROZEN and self._freezable[index.internalId()] else _ROW
 
     @override
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -380,6 +386,12 @@ class LayerTreeModel(QAbstractItemModel):
             name = Column(section).name.title()
             return MEASURES[self._extras.measure].title if section == Column.PARAMS else name
         return None
+
+
+# asked for each selected row: flags put together in Python each time take seconds of ten thousand layers
+_NOTHING = Qt.ItemFlag.NoItemFlags
+_ROW = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_BOX = _ROW | Qt.ItemFlag.ItemIsUserCheckable
 
 
 def _main_shape(layer: Layer) -> tuple[int, ...]:

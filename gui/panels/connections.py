@@ -69,15 +69,19 @@ class Connections(QWidget):
         prefix: str,
     ) -> None:
         found = False
-        for ref, targets in users.items():
-            if ref.layer != layer.name or ref.call != number:
-                continue
+        # how many outputs a call has is not always known
+        outputs = range(len(layer.calls[number].outputs))
+        own = [TensorRef(layer.name, number, output) for output in outputs] or [
+            ref for ref in users if ref.layer == layer.name and ref.call == number
+        ]
+        for ref in own:
+            targets = users.get(ref, ())
             spec = level.spec(ref) if level is not None else TensorSpec(None)
             for name, call in dict.fromkeys(targets):
                 found = True
                 self._link(prefix + name, TensorRef(name, call, ref.output), spec)
-        outputs = level.output_refs() if level is not None else ()
-        if any(ref.layer == layer.name and ref.call == number for ref in outputs):
+        ends = level.output_refs() if level is not None else ()
+        if any(ref.layer == layer.name and ref.call == number for ref in ends):
             self._column.addWidget(label("the model\u2019s output", "small"))
         elif not found:
             self._column.addWidget(label("nothing", "small"))

@@ -1,5 +1,7 @@
 """Everything about the selected layer: what it is, what happens to its weights, its arguments, its neighbours."""
 
+from operator import is_
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
@@ -13,6 +15,7 @@ from core.phrases import sample_words
 from core.readers.source import Source
 from gui.canvas.badges import dominant, source_paths
 from gui.models.digest import count_words, fate_label, fate_words, frozen_layers, gone_fates, output_shape
+from gui.models.fates import below
 from gui.panels.config_table import ConfigTable
 from gui.panels.connections import Connections, level_of
 from gui.panels.many import ManySelected
@@ -45,6 +48,7 @@ class Inspector(QWidget):
         self._source: Source | None = None
         self._path = ""
         self._base: Plan | None = None
+        self._shown: tuple[object, ...] = (None, None, None, None, None, None)
         self.class_name = label("", "heading")
         self.path = named(ElidedLabel(), "muted")
         self.facts = label("", "small", wrap=True)
@@ -124,9 +128,14 @@ class Inspector(QWidget):
         """Show the layer at `path`, as planned if there is a plan; `None` for no selection."""
         if source is None or self._source is None or source.path != self._source.path:
             self.weights.forget()
+        several = self._many is not None and self._many.several
+        # a selection is heard of twice: as the current layer and as all that are chosen
+        shown = (path, layer, plan, source, self._base, several)
+        if path == self._shown[0] and all(map(is_, shown[1:], self._shown[1:])):
+            return
+        self._shown = shown
         self._source = source
         self._path = path
-        several = self._many is not None and self._many.several
         self._stack.setCurrentIndex(2 if several else 0 if layer is None else 1)
         if layer is None or several:
             return
@@ -169,7 +178,7 @@ class Inspector(QWidget):
         chips: list[str] = []
         files: dict[str, None] = {}
         if plan is not None:
-            own = [one for one in plan.fates if one.weight.startswith(path + "/")]
+            own = below(plan, path).weights
             fate = dominant(one.fate for one in own) or gone_fates(plan).get(path)
             if fate is not None:
                 chips.append(fate)

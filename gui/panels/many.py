@@ -89,7 +89,7 @@ class ManySelected(QWidget):
             known = found.unknown < found.layers
             self.numbers[name].setText(count_words(number if known else None) + ("+" * (known and found.unknown > 0)))
             self.numbers[name].setToolTip(f"Not known of {found.unknown:,} of the layers" if found.unknown else "")
-        some = bool(freezing.look(session, "these").paths)
+        some = freezing.any_of_these(session)
         self.freeze.setEnabled(some and found.frozen < found.layers)
         self.unfreeze.setEnabled(some and found.frozen > 0)
         names = session.chosen[:MOST_NAMES]

@@ -31,6 +31,8 @@ class LayersForm(QWidget):
     def __init__(self, session: Session, look: Look) -> None:
         super().__init__()
         self._session = session
+        self._graph: Graph | None = None
+        self._known: frozenset[str] = frozenset()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -71,7 +73,7 @@ class LayersForm(QWidget):
         column.addWidget(self.problem)
         session.recipe_changed.connect(self.refresh)
         session.plan_changed.connect(self.refresh)
-        session.selection_changed.connect(self.refresh)
+        session.selection_changed.connect(self._show_selected)
         self.refresh()
 
     def chosen(self) -> tuple[str, ...]:
@@ -102,22 +104,27 @@ class LayersForm(QWidget):
         self.list.setVisible(bool(chosen))
         self.list.setFixedHeight(min(4, max(1, len(chosen))) * 22 + 6)
         graph = self._session.before_graph
-        names = self.candidates(graph) if graph is not None and not graph.opaque else []
-        if names != self._names.stringList():
+        if graph is not self._graph:
+            self._graph = graph
+            names = self.candidates(graph) if graph is not None and not graph.opaque else []
+            self._known = frozenset(names)
             self._names.setStringList(names)
-        selection = self._session.selection
-        self.selected.setEnabled(selection in names and selection not in chosen)
+        self._show_selected()
         self.trash.setEnabled(bool(chosen))
-        self.setEnabled(bool(names))
+        self.setEnabled(bool(self._known))
+
+    @Slot()
+    def _show_selected(self) -> None:
+        selection = self._session.selection
+        self.selected.setEnabled(selection in self._known and selection not in self.chosen())
 
     @Slot()
     def add_typed(self) -> None:
         """Add the layer whose name is typed."""
         name = self.name.text().strip()
-        known = self._names.stringList()
         if not name:
             return
-        if name not in known:
+        if name not in self._known:
             self.problem.say(self.unknown(name))
             return
         self.problem.say("")

@@ -1,6 +1,6 @@
 """The tree's selection and the session's, kept the same in both directions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QObject, Slot
 from PySide6.QtWidgets import QAbstractItemView, QTreeView
@@ -30,6 +30,8 @@ class TreeSelection(QObject):
         self._shown, self._meant = shown, meant
         self._follow = True
         tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        # the header would ask of every row whether it is selected, each time that it is painted
+        tree.header().setSelectionModel(QItemSelectionModel(model, tree.header()))
         tree.selectionModel().selectionChanged.connect(self._on_selected)
         tree.selectionModel().currentChanged.connect(self._on_current)
         session.chosen_changed.connect(self.show)
@@ -43,8 +45,9 @@ class TreeSelection(QObject):
         session, selection = self._session, self._tree.selectionModel()
         self._follow = False
         try:
-            if sorted(self._chosen_here()) != sorted(path for path in session.chosen if self._index(path).isValid()):
-                selection.select(self._rows(session.chosen), Flag.ClearAndSelect | Flag.Rows)
+            rows = self._model.rows_of(map(self._shown, session.chosen))
+            if rows != self._rows_here():
+                selection.select(self._ranges(rows), Flag.ClearAndSelect | Flag.Rows)
             index = self._index(session.selection)
             if index.isValid():
                 if self._tree.currentIndex() != index:
@@ -58,17 +61,11 @@ class TreeSelection(QObject):
     def _index(self, path: str) -> QModelIndex:
         return self._model.index_of(self._shown(path))
 
-    def _rows(self, paths: Iterable[str]) -> QItemSelection:
+    def _ranges(self, places: Mapping[str, list[int]]) -> QItemSelection:
         """Rows that follow each other as one range: ten thousand ranges would take seconds."""
-        places: dict[str, tuple[QModelIndex, list[int]]] = {}
-        for path in paths:
-            index = self._index(path)
-            if index.isValid():
-                parent = index.parent()
-                places.setdefault(self._model.path_of(parent), (parent, []))[1].append(index.row())
         found = QItemSelection()
-        for parent, rows in places.values():
-            rows.sort()
+        for path, rows in places.items():
+            parent = self._model.index_of(path)
             first = last = rows[0]
             for row in [*rows[1:], -1]:
                 if row != last + 1:
@@ -76,6 +73,14 @@ class TreeSelection(QObject):
                     first = row
                 last = row
         return found
+
+    def _rows_here(self) -> dict[str, list[int]]:
+        """The rows that are selected in the tree, sorted, by the path that they are in."""
+        found: dict[str, set[int]] = {}
+        spans = self._tree.selectionModel().selection()
+        for span in (spans.at(number) for number in range(spans.count())):
+            found.setdefault(self._model.path_of(span.parent()), set()).update(range(span.top(), span.bottom() + 1))
+        return {path: sorted(rows) for path, rows in found.items()}
 
     def _chosen_here(self) -> list[str]:
         """The layers whose rows are selected in the tree."""

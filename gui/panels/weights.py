@@ -25,6 +25,7 @@ from core.model.plan import Fate, FateName, Plan, file_name
 from core.phrases import shape_words
 from core.rules.words import rule_words
 from gui.models.digest import fate_label, fate_words, layer_of
+from gui.models.fates import below
 from gui.panels.preview import PreviewPanel
 from gui.widgets.parts import named
 from gui.widgets.theme import FATE_LETTERS, LIGHT, Theme, font
@@ -73,18 +74,20 @@ def rows_of(path: str, layer: Layer, plan: Plan | None) -> list[WeightRow]:
     held = {weight.name: weight for weight in layer.weights}
     rows: dict[str, WeightRow] = {}
     if plan is not None:
-        for fate in plan.fates:
-            name = _own_name(fate.weight, path, layer)
+        here = below(plan, path)
+        inside = dict(layer.inner.walk(path + "/")) if layer.inner is not None else {}
+        for fate in here.weights:
+            name = _own_name(fate.weight, path, inside)
             if name is not None:
                 rows[name] = _planned(name, fate, held.get(name))
         if not rows:
-            for fate in plan.fates:
-                name = _own_name(fate.source, path, layer) if fate.source and not fate.further else None
+            for fate in here.sources:
+                name = _own_name(fate.source, path, inside) if fate.source and not fate.further else None
                 if name is not None:
                     rows[name] = _planned(name, fate, held.get(name))
-        merged = [(array, "merged", f"It goes into {into}.") for array, into in plan.merged]
-        for array, gone, note in [*merged, *((array, "dropped", "") for array in plan.dropped)]:
-            name = _own_name(array, path, layer)
+        merged = [(array, "merged", f"It goes into {into}.") for array, into in here.merged]
+        for array, gone, note in [*merged, *((array, "dropped", "") for array in here.dropped)]:
+            name = _own_name(array, path, inside)
             if name is not None and name not in rows:
                 row = _plain(path, held[name]) if name in held else WeightRow(name, array, ())
                 rows[name] = replace(row, fate=gone if name in held else None, note=note)
@@ -94,15 +97,9 @@ def rows_of(path: str, layer: Layer, plan: Plan | None) -> list[WeightRow]:
     return list(rows.values())
 
 
-def _own_name(weight: str, path: str, layer: Layer) -> str | None:
-    """A weight's name inside the layer, `None` if it belongs to another."""
-    if not weight.startswith(path + "/"):
-        return None
-    if layer.inner is not None:
-        inside: Mapping[str, Layer] = dict(layer.inner.walk(path + "/"))
-        if layer_of(weight, inside):
-            return None
-    return weight[len(path) + 1 :]
+def _own_name(weight: str, path: str, inside: Mapping[str, Layer]) -> str | None:
+    """The name in its layer of a weight below a path, `None` if it belongs to one of the layers inside."""
+    return None if inside and layer_of(weight, inside) else weight[len(path) + 1 :]
 
 
 def _planned(name: str, fate: Fate, weight: Weight | None) -> WeightRow:
