@@ -70,7 +70,7 @@ class Connections(QWidget):
     ) -> None:
         found = False
         # how many outputs a call has is not always known
-        outputs = range(len(layer.calls[number].outputs))
+        outputs = range(len(layer.calls[number].outputs or ()))
         own = [TensorRef(layer.name, number, output) for output in outputs] or [
             ref for ref in users if ref.layer == layer.name and ref.call == number
         ]
