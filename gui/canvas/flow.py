@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from core.analysis.blocks import Group
+from core.caches import IdentityCache
 from core.model.graph import Graph, Layer, TensorRef
 from core.phrases import sample_words
 from gui.canvas.describe import DOT, detail_text, outputs_text
@@ -239,11 +240,13 @@ class _Grouped:
     def _describe(self, node: Node) -> None:
         """What a group holds, in words."""
         assert node.group is not None
-        layers = [self._layers[name] for name in node.group.names()]
-        params = sum([layer.num_params() for layer in layers])
-        count = sum([1 if layer.inner is None else 1 + sum(1 for _ in layer.inner.walk()) for layer in layers])
+        names = [path[len(self._prefix) :] for path in node.holds]
+        sizes = _SIZES.get((self._graph,), lambda: _sizes(self._graph))
+        params = sum([sizes[name][0] for name in names])
+        count = sum([sizes[name][1] for name in names])
+        last = self._layers[names[-1]]
         node.detail = f"{count:,} layers" + (f"{DOT}{count_words(params)}" if params else "")
-        shape = outputs_text(layers[-1].calls[-1].outputs) if layers[-1].calls else ""
+        shape = outputs_text(last.calls[-1].outputs) if last.calls else ""
         node.shape = " \u2192 ".join(dict.fromkeys(text for text in (node.shape_in, shape) if text))
 
     def _text(self, ref: TensorRef | None) -> str:
@@ -287,10 +290,10 @@ class _Grouped:
         """Edges where the ways of two calls part, and from the side of a container to what takes the tensor in it."""
         seen: set[_Pair] = set()
         ports: dict[tuple[str, str, int], Node] = {}
-        for layer in self._graph.layers:
-            for number, call in enumerate(layer.calls):
-                target = self._ways[layer.name, number]
-                for ref in call.inputs():
+        for name, calls in _TAKEN.get((self._graph,), lambda: _taken(self._graph)):
+            for number, refs in enumerate(calls):
+                target = self._ways[name, number]
+                for ref in refs:
                     source = self._ways.get((ref.layer, ref.call))
                     if source is None or source[-1] is target[-1]:
                         continue
@@ -324,6 +327,24 @@ class _Grouped:
         node = Node(key, path, stand_in, 0, False, "port", True, "", text, height=SLIM_HEIGHT, outside=True)
         self._levels[around.key].nodes.insert(0, node)
         return node
+
+
+# a fold changes the cards, not the layers: what is the same at every fold is found once
+_SIZES: IdentityCache[dict[str, tuple[int, int]]] = IdentityCache(8)
+_TAKEN: IdentityCache[list[tuple[str, list[tuple[TensorRef, ...]]]]] = IdentityCache(8)
+
+
+def _sizes(graph: Graph) -> dict[str, tuple[int, int]]:
+    """The parameters of each layer, and how many layers it is with those inside."""
+    return {
+        layer.name: (layer.num_params(), 1 if layer.inner is None else 1 + sum(1 for _ in layer.inner.walk()))
+        for layer in graph.layers
+    }
+
+
+def _taken(graph: Graph) -> list[tuple[str, list[tuple[TensorRef, ...]]]]:
+    """The tensors that each call of each layer takes."""
+    return [(layer.name, [tuple(call.inputs()) for call in layer.calls]) for layer in graph.layers]
 
 
 def retake(
