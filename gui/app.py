@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
+from core.collection import without_collection
 from core.environment import open_log, state_folder
 from gui.crash import CrashWatch
 from gui.document.processes import Helpers
@@ -54,11 +55,13 @@ class Painter(QObject):
     def _apply(self) -> None:
         theme = self.look.theme
         sheet = themes.stylesheet(theme)
-        # each of the three makes Qt look at every widget again
+        # each of the three makes Qt look at every widget again, one after another from a list: the garbage collector
+        # must not take one away meanwhile, which our event handlers may set off
         if self._app.styleSheet() != sheet:
-            self._app.setPalette(themes.palette(theme))
-            self._app.setFont(themes.font(theme))
-            self._app.setStyleSheet(sheet)
+            with without_collection():
+                self._app.setPalette(themes.palette(theme))
+                self._app.setFont(themes.font(theme))
+                self._app.setStyleSheet(sheet)
 
 
 def make_worker(kind: str) -> WorkerLike:

@@ -1,7 +1,14 @@
 """Colours that can be read, and the family that a layer's colour comes from."""
 
-import pytest
+import gc
 
+import pytest
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+from typing_extensions import override
+
+from gui.app import Painter
 from gui.widgets import theme as themes
 
 
@@ -51,3 +58,29 @@ def test_that_every_text_stands_out_from_its_ground(theme: themes.Theme) -> None
 )
 def test_that_layers_belong_to_families(class_name: str, family: str) -> None:
     assert themes.family(class_name) == family
+
+
+class Listening(QWidget):
+    """Notes whether garbage may be collected while it is told of a change of style."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.collecting: list[bool] = []
+
+    @override
+    def changeEvent(self, event: QEvent) -> None:
+        self.collecting.append(gc.isenabled())
+        super().changeEvent(event)
+
+
+def test_that_no_widget_is_collected_while_qt_goes_through_all_of_them(qtbot: QtBot, painter: Painter) -> None:
+    widget = Listening()
+    qtbot.addWidget(widget)
+    widget.show()
+    widget.collecting.clear()
+    before = painter.look.theme
+    painter.use(themes.LIGHT if before is themes.DARK else themes.DARK)
+    assert widget.collecting
+    assert not any(widget.collecting)
+    assert gc.isenabled()
+    painter.use(before)
