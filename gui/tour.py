@@ -264,6 +264,8 @@ class Tour:
             self.window.open_path(str(path))
         yield lambda: self.session.source is not None and Path(self.session.source.path).samefile(path)
         yield self.planned
+        # a change of theme paints every tab again, seen or not
+        self.window.close_others(self.window.page)
 
     def export(self, name: str) -> Steps:
         """Write and verify a result; wait for the verdict."""
