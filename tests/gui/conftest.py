@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from core.readers.source import Source
 from core.service.client import Worker
-from core.service.messages import Forget
+from core.service.messages import AskSizes, Forget
 from gui import app
 from gui.app import Painter
 from gui.document.processes import Helpers
@@ -124,8 +124,8 @@ class Kept(Worker):
     """A helper process that outlives a window, for the next one; it ends only under what is not finished."""
 
     def stop(self) -> None:
-        # that the last document was closed is nothing to wait for: whoever asks next asks after it
-        if any(not isinstance(request.body, Forget) for request in self._pending.values()):
+        # that the last document was closed, or which sizes it could take, holds nobody up: the next asks after it
+        if any(not isinstance(request.body, (AskSizes, Forget)) for request in self._pending.values()):
             super().stop()
 
 
