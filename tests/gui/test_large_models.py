@@ -15,9 +15,7 @@ from gui.canvas.flow import Node
 from gui.dialogs.picture import PictureSheet
 from gui.models.layer_tree import BarRole, Column
 from gui.window import MainWindow
-from tests.benchmarks.chains import chain
 from tests.gui.hands import open_file, sheet_of
-from tests.gui.watchdog import longest_stall
 
 BLOCKS = 52
 KEY = Qt.KeyboardModifier
@@ -131,29 +129,6 @@ def test_that_colours_follow_the_numbers_and_the_list_shows_and_sorts_them(shown
     QTest.mouseClick(canvas.legend.close_button, Qt.MouseButton.LeftButton)
     assert not canvas.legend.isVisible()
     assert canvas.scene.paints == {}
-
-
-def test_that_selecting_among_thousands_of_layers_does_not_hold_up_the_window(
-    qtbot: QtBot, real_window: MainWindow, tmp_path: Path
-) -> None:
-    open_file(qtbot, real_window, chain(tmp_path / "chain.keras", 3_000))
-    session, view = real_window.session, real_window.workspace.canvas.view
-    real_window.activateWindow()
-    view.setFocus()
-    qtbot.waitUntil(real_window.isActiveWindow)
-
-    def one() -> None:
-        session.select("dense_11")
-
-    def everything() -> None:
-        QTest.keyClick(view, Qt.Key.Key_A, KEY.ControlModifier)
-
-    one()  # what is around it unfolds
-    assert longest_stall(qtbot, lambda: session.select("dense_12"), one) < 0.05
-    assert longest_stall(qtbot, everything, one) < 0.15
-    everything()
-    rows = real_window.workspace.layers.tree.selectionModel().selectedRows()
-    assert len(rows) == len(session.chosen) > 2_900
 
 
 def pixels_of(path: Path) -> tuple[int, int]:

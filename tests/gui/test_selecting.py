@@ -1,5 +1,7 @@
 """Selecting many layers, by mouse and by keyboard, in the tree and in the graph; freezing what is selected."""
 
+from typing import Any
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMenu
@@ -8,7 +10,9 @@ from pytestqt.qtbot import QtBot
 from core.edits import SetTrainable
 from gui.models.digest import frozen_layers
 from gui.models.layer_tree import Column
+from gui.panels import inspector, weights
 from gui.panels.many import ManySelected
+from gui.panels.outputs import OutputsForm
 from gui.window import MainWindow
 from tests.gui.hand_made import source
 from tests.gui.hands import awake, menu_of, planned
@@ -296,3 +300,32 @@ def test_that_the_graph_shows_a_lock_on_what_is_frozen(qtbot: QtBot, opened: Mai
     scene = opened.workspace.canvas.scene
     locked = {node.path for node in scene.nodes if scene.badges[node.key].frozen}
     assert locked == {STEM, "hidden"}
+
+
+def test_that_a_selection_is_shown_once_and_no_list_of_layers_is_made_again(
+    opened: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    listed: list[object] = []
+
+    def rows_of(path: str, *rest: Any) -> list[weights.WeightRow]:
+        shown.append(path)
+        return weights.rows_of(path, *rest)
+
+    def candidates(_: OutputsForm, graph: object) -> list[str]:
+        listed.append(graph)
+        return []
+
+    monkeypatch.setattr(inspector, "rows_of", rows_of)
+    monkeypatch.setattr(OutputsForm, "candidates", candidates)
+    opened.session.select(STEM)
+    opened.session.select(NORM)
+    assert shown == [STEM, NORM]
+    assert listed == []
+
+
+def test_that_the_lists_header_does_not_look_through_what_is_selected(opened: MainWindow) -> None:
+    tree = opened.workspace.layers.tree
+    tree.selectAll()
+    assert tree.selectionModel().hasSelection()
+    assert not tree.header().selectionModel().hasSelection()
