@@ -75,7 +75,7 @@ $(READY): pyproject.toml constraints.txt
 	if [ -z "$$python" ]; then echo "No Python from 3.11 to 3.13 with venv was found (Debian and Ubuntu: apt-get install python3-venv); name one with 'make PYTHON=/path/to/python ...'." >&2; exit 1; fi; \
 	echo "Setting up $(VENV) with $$("$$python" --version) and the versions in constraints.txt"; \
 	"$$python" -m venv --clear $(VENV) && \
-	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" && \
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,onnx,litert]" && \
 	($(WANTED)) > $(READY)
 
 clean:

@@ -172,7 +172,7 @@ def verified(result: "Verification") -> Iterator[RenderableType]:
     """What Keras said, line by line."""
     table = Table.grid(padding=(0, 2))
     if not result.skipped:
-        table.add_row(_verdict(result.reloaded), "Keras loads it")
+        table.add_row(_verdict(result.reloaded), f"{result.runtime} loads it")
         table.add_row(_verdict(result.forward), "it runs")
     if result.arrays or not result.copied_equal:
         table.add_row(_verdict(result.copied_equal), f"{result.arrays:,} arrays match the plan bit for bit")

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from core import __version__
 from core.analysis.fates import Move
 from core.edits.set_trainable import forgets_flag
 from core.engine.arrays import Arrays
@@ -76,7 +77,8 @@ def execute(planned: Planned, files: Mapping[int, Source], out: Path, progress: 
                 progress("exporting", 0.4)
                 known = with_vocabularies(planned.plan.graph, planned.moves, arrays)
                 given = random_inputs(known, 1, sizes=trial_sizes(Shaper(Specs()), planned.plan.graph))
-                return write_export(model, planned.plan.graph, ending, out, given)
+                about = {"suture": __version__, "source": Path(files[0].path).name}
+                return write_export(model, planned.plan.graph, ending, out, given, about)
             if ending in {".h5", ".hdf5"}:
                 return _h5(planned, arrays, out, progress)
             layers, stored = _stored(planned, arrays, progress)

@@ -184,12 +184,12 @@ def _exported(
         try:
             drift = exported_drift(model, graph, ending, out, given)
         except SutureError as error:
-            return Verification(False, False, True, message=f"The {export.name} file does not run: {error.message}")
+            message = f"The {export.name} file does not run: {error.message}"
+            return Verification(False, False, True, message=message, runtime=export.runtime)
         progress(OUTPUTS, 0.0)
         holds = drift <= EXACT or drift <= _rounding(model, planned, arrays, given)
-    return Verification(
-        True, True, True, (ContractResult(f"{export.name} gives the model's outputs", drift, True, holds),)
-    )
+    same = ContractResult(f"{export.name} gives the model's outputs", drift, True, holds)
+    return Verification(True, True, True, (same,), runtime=export.runtime)
 
 
 def _rounding(model: Any, planned: Planned, arrays: Arrays, given: Mapping[str, Array]) -> float:

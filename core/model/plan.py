@@ -137,7 +137,7 @@ class Verification(Struct, frozen=True):
     it cannot. `arrays` counts the arrays of the file that were held against the plan, `from_files` those of them that
     were proved equal, bit for bit, to arrays of another file. `report` is where the details of a mistake of our own
     were saved that ended the check. `notes` say what the person's own inputs are, and what was done to them so that
-    they fit.
+    they fit. `runtime` is what loaded and ran the file.
     """
 
     reloaded: bool
@@ -152,6 +152,7 @@ class Verification(Struct, frozen=True):
     report: str = ""
     notes: tuple[str, ...] = ()
     from_files: tuple[tuple[str, int], ...] = ()
+    runtime: str = "Keras"
 
     @property
     def ok(self) -> bool:

@@ -303,7 +303,8 @@ class ExportSheet(Sheet):
 def facts(verification: Verification) -> Iterator[tuple[bool, str, str]]:
     """What was asked of the file beside its contracts: the answer, and the words for yes and for no."""
     if not verification.skipped and not verification.report:
-        yield verification.reloaded, "Keras loads the file", "Keras does not load the file"
+        name = verification.runtime
+        yield verification.reloaded, f"{name} loads the file", f"{name} does not load the file"
         yes = "A forward pass gives finite outputs of the planned shapes"
         yield verification.forward, yes, "The forward pass failed"
     if verification.arrays or not verification.copied_equal:

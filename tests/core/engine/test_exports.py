@@ -113,3 +113,97 @@ def test_that_a_runtime_that_is_not_here_leaves_a_file_unverified(
     assert written.verification.reason.startswith("Nothing was compared: onnxruntime is not installed")
     assert (Path(written.written).name, out.exists()) == ("new.savedmodel.unverified", False)
     assert exports.missing_runtime(".savedmodel") is None
+
+
+def normalized() -> Any:
+    given = keras.Input((8, 8, 3), name="image")
+    scaled = layers.Normalization(mean=[0.2, 0.4, 0.6], variance=[0.1, 0.3, 0.2], name="norm")(given)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name="conv")(scaled))
+    return keras.Model(given, layers.Dense(3, name="classes")(x))
+
+
+def transformer() -> Any:
+    """Attention, exact GELU and an embedding."""
+    given = keras.Input((6,), dtype="int32", name="tokens")
+    x = layers.Embedding(20, 8, name="table")(given)
+    x = layers.LayerNormalization(name="first")(x + layers.MultiHeadAttention(2, 4, name="attention")(x, x))
+    x = x + layers.Dense(8, name="down")(keras.ops.gelu(layers.Dense(16, name="up")(x), approximate=False))
+    return keras.Model(given, layers.Dense(4, activation="softmax", name="classes")(layers.Flatten()(x)))
+
+
+def recurrent() -> Any:
+    given = keras.Input((7, 5), name="steps")
+    x = layers.LSTM(6, return_sequences=True, name="lstm")(given)
+    return keras.Model(given, layers.Dense(2, name="out")(layers.Bidirectional(layers.GRU(3), name="both")(x)))
+
+
+def unet() -> Any:
+    given = keras.Input((16, 16, 1), name="image")
+    wide = layers.Conv2D(4, 3, padding="same", activation="relu", name="down")(given)
+    x = layers.Conv2D(6, 3, padding="same", name="deep")(layers.MaxPooling2D()(wide))
+    x = layers.Concatenate()([layers.UpSampling2D(interpolation="bilinear")(x), wide])
+    return keras.Model(given, layers.Conv2D(1, 1, activation="sigmoid", name="mask")(x))
+
+
+def two_of_each() -> Any:
+    left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+    both = layers.Subtract(name="both")([left, right])
+    return keras.Model([left, right], [layers.Dense(3, name="zebra")(both), layers.Dense(3, name="ape")(left)])
+
+
+MODELS = {
+    "normalized": normalized,
+    "transformer": transformer,
+    "recurrent": recurrent,
+    "unet": unet,
+    "two": two_of_each,
+}
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".tflite"])
+@pytest.mark.parametrize("name", MODELS)
+def test_that_an_export_is_right_by_its_own_runtime(name: str, ending: str, tmp_path: Path) -> None:
+    """Opened here with the runtime itself: inputs and outputs by the model's own names, at two batch sizes."""
+    model = MODELS[name]()
+    fill(model)
+    out = tmp_path / f"new{ending}"
+    written = opened(saved(model, tmp_path)).apply(recipe(), out)
+    assert_verified(written.verification)
+    wanted = [tensor.name for tensor in model.inputs]
+    rng = np.random.default_rng(0)
+    for count in (1,) if name == "recurrent" and ending == ".tflite" else (1, 3):
+        given = {
+            tensor.name: rng.integers(0, 9, (count, *tensor.shape[1:])).astype("int32")
+            if "int" in tensor.dtype
+            else rng.normal(size=(count, *tensor.shape[1:])).astype("float32")
+            for tensor in model.inputs
+        }
+        answers = model([given[key] for key in wanted] if len(wanted) > 1 else given[wanted[0]])
+        ends = [tensor._keras_history.operation.name for tensor in model.outputs]
+        answers = answers if isinstance(answers, list) else [answers]
+        right = dict(zip(ends, map(np.asarray, answers), strict=True))
+        found = _run(out, given)
+        assert set(found) == set(right)
+        for key, value in right.items():
+            assert np.allclose(found[key], value, rtol=1e-4, atol=1e-5), key
+
+
+def _run(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    if path.suffix == ".onnx":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        assert {one.name for one in session.get_inputs()} == set(given)
+        assert {one.shape[0] for one in session.get_inputs()} == {"batch"}
+        return dict(zip([one.name for one in session.get_outputs()], session.run(None, given), strict=True))
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(model_path=str(path))
+    assert set(interpreter.get_signature_list()["serving_default"]["inputs"]) == set(given)
+    return dict(interpreter.get_signature_runner()(**given))
+
+
+def test_that_what_onnx_has_no_operator_for_is_refused_by_name(tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx")
+    given = keras.Input((4, 4), name="x")
+    model = keras.Model(given, layers.Dense(2)(keras.ops.linalg.inv(given)))
+    with pytest.raises(FileError, match=r"ONNX has no operator for MatrixInverse"):
+        opened(saved(model, tmp_path)).apply(recipe(), tmp_path / "new.onnx")
+    assert [one.name for one in tmp_path.iterdir()] == ["source.keras"]
