@@ -57,7 +57,7 @@ def rebuilt(source: Source, tmp_path: Path, *edits: dict[str, Any]) -> Any:
     plan = engine.plan(recipe)
     assert plan.ok, [one.message for one in plan.findings if one.severity == "error"]
     assert not plan.dropped or edits
-    assert {fate.fate for fate in plan.fates} <= {"copied", "adapted"}
+    assert {fate.fate for fate in plan.fates} <= {"copied", "transferred", "adapted"}
     written = engine.apply(recipe, tmp_path / "rebuilt.keras", True)
     assert written.verification is not None
     assert written.verification.ok, written.verification.message
