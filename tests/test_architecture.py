@@ -11,7 +11,7 @@ from tests.helpers.blockers import run_blocked
 
 ROOT = Path(__file__).parents[1]
 TOP = {
-    ".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
+    ".ci", ".github", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
     "constraints.txt", "core", "gui", "main.py", "pyproject.toml", "resources", "tests",
 }  # fmt: skip
 KERAS = {"tensorflow", "keras", "tf_keras"}

@@ -18,7 +18,7 @@ from core.model.names import snake_case
 from core.readers.arrays.array_notes import Note, Notes
 from core.readers.arrays.identity import needs_code
 from core.readers.arrays.legacy_arrays import StoredWeight, modern
-from core.readers.containers.hdf5 import ArrayInfo
+from core.readers.containers.array_info import ArrayInfo
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 """Groups of a model that hold its layers."""

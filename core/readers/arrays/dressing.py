@@ -18,7 +18,7 @@ from core.readers.arrays.dialects import layer_notes
 from core.readers.arrays.identity import needs_code
 from core.readers.arrays.legacy_arrays import StoredWeight, modern
 from core.readers.arrays.transforms import made_key, parse_key
-from core.readers.containers.hdf5 import ArrayInfo
+from core.readers.containers.array_info import ArrayInfo
 from core.readers.formats.checkpoint import by_attribute
 
 _NEWEST = 3

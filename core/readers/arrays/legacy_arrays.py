@@ -11,7 +11,7 @@ from msgspec import Struct
 from core.layers.weight_table import Slot
 from core.readers.arrays.array_notes import Note
 from core.readers.arrays.transforms import made_key
-from core.readers.containers.hdf5 import ArrayInfo
+from core.readers.containers.array_info import ArrayInfo
 
 
 class StoredWeight(Struct, frozen=True):

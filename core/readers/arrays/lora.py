@@ -8,7 +8,7 @@ from core.model.graph import Layer
 from core.model.names import leaf
 from core.readers.arrays.legacy_arrays import StoredWeight
 from core.readers.arrays.transforms import made_key
-from core.readers.containers.hdf5 import ArrayInfo
+from core.readers.containers.array_info import ArrayInfo
 
 
 def with_lora_added(stored: tuple[StoredWeight, ...], layer: Layer) -> tuple[StoredWeight, ...]:

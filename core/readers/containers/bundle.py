@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from core.errors import FileError
 from core.readers.arrays.transforms import evaluate
+from core.readers.containers.array_info import ArrayInfo
 from core.readers.containers.fault import damaged, unreadable
-from core.readers.containers.hdf5 import ArrayInfo
 from core.readers.containers.links import refuse_linked_files
 from core.readers.containers.protobuf import Malformed, fields, message, messages, number, signed, varint
 from core.rules.base import Array

@@ -11,23 +11,12 @@ import h5py
 import numpy as np
 from msgspec import Struct
 
+from core.readers.containers.array_info import ArrayInfo
 from core.readers.containers.fault import damaged
 from core.readers.containers.limits import ARRAY_FLOOR_BYTES, MAX_ARRAY_EXPANSION, MAX_ARRAYS
 from core.rules.base import Array
 
 _KINDS = "fiubcV"
-
-
-class ArrayInfo(Struct, frozen=True):
-    """Shape and dtype of a stored array."""
-
-    shape: tuple[int, ...]
-    dtype: str
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes the array takes in memory."""
-        return int(np.prod(self.shape, dtype=object) if self.shape else 1) * _itemsize(self.dtype)
 
 
 class Hdf5Index(Struct, frozen=True):
@@ -129,10 +118,6 @@ def _dtype_name(item: Any, dtype: np.dtype[Any]) -> str:
         # Keras stores bfloat16 as opaque two-byte values and says so in an attribute.
         return "bfloat16"
     return str(dtype.newbyteorder("=")) if dtype.kind != "V" else f"V{dtype.itemsize}"
-
-
-def _itemsize(dtype: str) -> int:
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
 def is_plain(file: h5py.File, name: str) -> bool:

@@ -13,9 +13,9 @@ from core.model.graph import Graph, Layer, StoreKey, Weight
 from core.readers.arrays.array_notes import Notes, position_of
 from core.readers.arrays.assign_legacy import LegacyAssignment
 from core.readers.arrays.legacy_arrays import StoredWeight, modern
+from core.readers.containers.array_info import ArrayInfo
 from core.readers.containers.bundle import OBJECT_GRAPH, SUFFIX, Bundle, Trackable, object_graph, read_bundle
 from core.readers.containers.fault import damaged
-from core.readers.containers.hdf5 import ArrayInfo
 from core.readers.formats.described import Described
 
 _UNKNOWN = "Unknown"
