@@ -11,8 +11,8 @@ from tests.helpers.blockers import run_blocked
 
 ROOT = Path(__file__).parents[1]
 TOP = {
-    ".ci", ".github", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
-    "constraints.txt", "core", "gui", "main.py", "pyproject.toml", "resources", "tests",
+    ".ci", ".github", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile",
+    "README.md", "constraints.txt", "core", "gui", "main.py", "pyproject.toml", "resources", "tests",
 }  # fmt: skip
 KERAS = {"tensorflow", "keras", "tf_keras"}
 QT = {"PySide6", "shiboken6", "pyqtgraph", "qtawesome", "qtpy"}
