@@ -43,7 +43,7 @@ def _run(arguments: list[str], speech: Speech, tour: Callable[[str, Callable[[st
     command = typer.main.get_command(build(speech, tour))
     try:
         # help is all that typer prints by itself, and it is a result
-        with contextlib.redirect_stdout(speech.out) if "--help" in arguments else contextlib.nullcontext():
+        with contextlib.redirect_stdout(speech.out) if {"--help", "-h"} & {*arguments} else contextlib.nullcontext():
             code = command.main(arguments, prog_name="suture", standalone_mode=False)
     except SutureError as error:
         speech.problem(error.message)

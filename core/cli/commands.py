@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from msgspec.structs import replace
 
+from core import __version__
 from core.cli import fields, tables
 from core.cli.common import CODE, JSON, MODEL, RECIPE, TRUST, WEIGHTS, load_recipe, planned, read, refuse, refuse_steps
 from core.cli.report import add_report
@@ -36,10 +37,24 @@ FAILED = typer.Option(
 
 def build(speech: Speech, tour: Tour | None) -> typer.Typer:
     """The command line as a typer application that talks through `speech`."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    def tell_version(wanted: bool) -> None:
+        if wanted:
+            speech.show(f"suture {__version__}")
+            raise typer.Exit
 
     @app.callback(epilog="Without a command, 'suture [MODEL]' opens the window.")
-    def suture() -> None:
+    def suture(
+        version: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=tell_version, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
         """Adapt pretrained Keras models: see every mismatch before anything is built."""
 
     @app.command()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import main
+from core import __version__
 from core.phrases import shape_words
 from tests.helpers.blockers import ROOT, run_blocked
 
@@ -214,6 +215,14 @@ def test_that_diff_tells_by_its_exit_code_whether_anything_differs(cli: Run, sam
     assert "No difference" in out
     assert cli("diff", same, other)[0] == 0
     assert cli("diff", same, other, "--exit-code")[0] == 1
+
+
+def test_that_the_version_and_short_help_are_there(cli: Run) -> None:
+    code, out, err = cli("--version")
+    assert (code, out.split(), err) == (0, ["suture", __version__], "")
+    for arguments in (("-h",), ("plan", "-h")):
+        assert cli(*arguments) == cli(*arguments[:-1], "--help")
+        assert cli(*arguments)[0] == 0
 
 
 def test_that_schema_is_a_json_schema_with_every_edit(cli: Run) -> None:
