@@ -174,7 +174,7 @@ def assert_accounted(source: Path, plan: Plan) -> None:
     graph = read_model(source).graph
     arrays = {f"{path}/{weight.name}" for path, layer in graph.walk() for weight in layer.weights}
     arrays = {name for name in arrays if not is_state(name)}
-    used = {fate.source for fate in plan.fates if fate.source is not None} & arrays
+    used = {fate.source for fate in plan.fates if fate.source is not None and not fate.file} & arrays
     merged, dropped = {name for name, _ in plan.merged}, set(plan.dropped)
     assert arrays == used | merged | dropped
     assert not dropped & (used | merged)
