@@ -5,7 +5,7 @@ several places are equally good, and gather what does not repeat. The time grows
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -284,15 +284,7 @@ class _Chain:
 
     def joined(self, found: "list[str | Group]") -> "list[str | Group]":
         """The same with layers between two places that all data passes put together: branches, with what joins them."""
-        made: list[str | Group] = []
-        row: list[str] = []
-        for member in found:
-            if isinstance(member, str):
-                row.append(member)
-                continue
-            made += [*self._by_cuts(row, 1), member]
-            row = []
-        return [*made, *self._by_cuts(row, 1)]
+        return _each_row(found, lambda row: self._by_cuts(row, 1))
 
     def _by_cuts(self, names: list[str], passing: int) -> list["str | Group"]:
         """Layers in a row, in groups from one place that at most so many tensors pass to the next."""
@@ -313,17 +305,22 @@ class _Chain:
         return made
 
 
-def _named(found: "list[str | Group]") -> "list[str | Group]":
-    """The same with layers that stand in a row and share the beginning of their names put together."""
+def _each_row(found: "list[str | Group]", grouped: Callable[[list[str]], "list[str | Group]"]) -> "list[str | Group]":
+    """The same with each run of layers between two groups put together by a function."""
     made: list[str | Group] = []
     row: list[str] = []
     for member in found:
         if isinstance(member, str):
             row.append(member)
             continue
-        made += [*_by_name(row), member]
+        made += [*grouped(row), member]
         row = []
-    return [*made, *_by_name(row)]
+    return [*made, *grouped(row)]
+
+
+def _named(found: "list[str | Group]") -> "list[str | Group]":
+    """The same with layers that stand in a row and share the beginning of their names put together."""
+    return _each_row(found, _by_name)
 
 
 def _free(taken: bytearray, first: int, length: int) -> tuple[int, int]:
